@@ -1,0 +1,6 @@
+/** Names, addresses and patterns: how they are parsed, matched and compared. */
+export { type Address, agentAddress, formatAddress, isAgentName, parseAddress } from "./address.js";
+export { nearest } from "./nearest.js";
+export { matchesTopic, parsePattern, patternRoot, type TopicPattern } from "./pattern.js";
+export { parentsOf, parseTopic, rootOf } from "./topic-name.js";
+export { visible } from "./visible.js";

@@ -1,0 +1,47 @@
+import { z } from "zod";
+
+export const FindRecipients = z.object({
+  text: z.string().max(100).optional().describe("Part of a name or description"),
+  capability: z.string().max(60).optional(),
+  online: z.boolean().optional(),
+});
+export type FindRecipients = z.infer<typeof FindRecipients>;
+
+export interface Recipients {
+  readonly agents: readonly {
+    readonly name: string;
+    readonly online: boolean;
+    readonly last_seen?: string;
+    readonly description?: string;
+    readonly capabilities: readonly string[];
+  }[];
+  readonly queues: readonly { readonly name: string; readonly ready: number }[];
+  readonly topics: readonly { readonly name: string }[];
+  /** How many more matched than are listed. */
+  readonly more: number;
+}
+
+export const MyStatus = z.object({
+  describe: z.string().max(300).optional().describe("What others read about you"),
+  capabilities: z.array(z.string().max(60)).max(20).optional().describe("What you can be asked to do"),
+  idempotency_key: z.string().min(1).max(200).optional(),
+});
+export type MyStatus = z.infer<typeof MyStatus>;
+
+export interface Status {
+  readonly name: string;
+  readonly namespace: string;
+  readonly verified: boolean;
+  readonly run: string;
+  /** Other live runs of this agent that share its mailbox. */
+  readonly other_runs: number;
+  readonly rights: readonly string[];
+  readonly unread: number;
+  readonly urgent: number;
+  readonly open: number;
+  readonly overdue: readonly { readonly id: string; readonly from: string; readonly since: string }[];
+  readonly dead_letters: number;
+  readonly subscriptions: readonly string[];
+  readonly store: string;
+  readonly tier: string;
+}

@@ -1,0 +1,133 @@
+import type { ErrorKind } from "./kinds.js";
+
+interface CatalogueEntry {
+  readonly kind: ErrorKind;
+  /** One or two sentences: what was refused, and what to do instead. `{fact}` is filled in. */
+  readonly text: string;
+}
+
+const entries = {
+  "input.invalid": { kind: "INVALID_ARGUMENT", text: "{problem}. Correct it and call again." },
+  "config.invalid": { kind: "INVALID_ARGUMENT", text: "{setting} {problem}. Allowed: {allowed}." },
+  "address.invalid": {
+    kind: "INVALID_ARGUMENT",
+    text: "{given} is not an address: {problem}. Use an agent name such as alice, queue:reviewers, topic:builds.ci or everyone.",
+  },
+  "address.pattern_invalid": {
+    kind: "INVALID_ARGUMENT",
+    text: "{given} is not a topic pattern: {problem}. Use levels separated by dots, * for one level and ** for any depth, such as builds.* or builds.**.",
+  },
+  "mailbox.unknown_recipient": {
+    kind: "NOT_FOUND",
+    text: "nobody is called {given}; did you mean {nearest}? Send to that name, or pass create: true to open a mailbox for {given}.",
+  },
+  "mailbox.closed_directory": {
+    kind: "NOT_FOUND",
+    text: "nobody is called {given}, and this namespace does not open mailboxes for unknown names. Call find_recipients to see who is there.",
+  },
+  "mailbox.too_many_unclaimed": {
+    kind: "RESOURCE_EXHAUSTED",
+    text: "you opened {limit} mailboxes that nobody has claimed yet. Call find_recipients and write to somebody who is there.",
+  },
+  "mailbox.full": {
+    kind: "RESOURCE_EXHAUSTED",
+    text: "{address} is full ({count} unsettled messages, {bytes} bytes). Nothing was stored; try again when its owner has read, or write to another recipient.",
+  },
+  "mailbox.sender_full": {
+    kind: "RESOURCE_EXHAUSTED",
+    text: "{count} of your messages wait unsettled in {address}, which is the most one sender may have there. Nothing was stored; wait for an answer before you send more.",
+  },
+  "mailbox.body_too_large": {
+    kind: "INVALID_ARGUMENT",
+    text: "the {part} has {bytes} bytes; at most {limit} are allowed. Send a summary, or attach the content as a file.",
+  },
+  "mailbox.too_many_recipients": {
+    kind: "INVALID_ARGUMENT",
+    text: "{count} recipients are more than the {limit} allowed. Publish to a topic they follow instead.",
+  },
+  "mailbox.idempotency_conflict": {
+    kind: "ALREADY_EXISTS",
+    text: "this idempotency_key was already used for a different call. Use a new key for new content; the first call stands.",
+  },
+  "mailbox.conversation_exhausted": {
+    kind: "RESOURCE_EXHAUSTED",
+    text: "this conversation has reached its limit of {limit} messages from one origin. Stop replying here; report to a person, or start a new piece of work without in_reply_to after they agree.",
+  },
+  "mailbox.rate_limited": {
+    kind: "RESOURCE_EXHAUSTED",
+    text: "more than {limit} {what} in a minute. Wait {seconds} s and go on.",
+  },
+  "mailbox.not_recallable": {
+    kind: "FAILED_PRECONDITION",
+    text: "{message_id} cannot be recalled: it was already delivered or is gone. Send a correction instead.",
+  },
+  "mailbox.not_yours": {
+    kind: "NOT_FOUND",
+    text: "no message {message_id} that you may see. Ids come from read_inbox and search_messages.",
+  },
+  "mailbox.blocked": {
+    kind: "PERMISSION_DENIED",
+    text: "{address} does not accept your messages. Ask its owner or the operator.",
+  },
+  "delivery.superseded": {
+    kind: "ABORTED",
+    text: "{message_id} has meanwhile been given to another consumer. Drop your work on it, or tell them what you have done.",
+  },
+  "delivery.not_open": {
+    kind: "FAILED_PRECONDITION",
+    text: "{message_id} is not open at you. It was settled, recalled or never delivered to you; nothing to do.",
+  },
+  "topic.unknown": {
+    kind: "NOT_FOUND",
+    text: "no topic {topic} that you may read. Call find_recipients to see topics; publishing creates one.",
+  },
+  "topic.too_many_levels": {
+    kind: "INVALID_ARGUMENT",
+    text: "{topic} has more than {limit} levels. Use a shorter name.",
+  },
+  "topic.subscribers_full": {
+    kind: "RESOURCE_EXHAUSTED",
+    text: "{topic} has its {limit} subscribers. Ask the operator to raise the limit.",
+  },
+  "topic.has_subscribers": {
+    kind: "FAILED_PRECONDITION",
+    text: "{topic} has {count} subscribers. Pass --force to delete it all the same; they keep what they have received.",
+  },
+  "topic.position_unknown": {
+    kind: "INVALID_ARGUMENT",
+    text: "start_at {given} is neither now, earliest nor a message id of this topic.",
+  },
+  "access.denied": {
+    kind: "PERMISSION_DENIED",
+    text: "{principal} may not {action} {resource}. Ask the operator for a grant.",
+  },
+  "state.cursor_invalid": {
+    kind: "INVALID_ARGUMENT",
+    text: "this cursor is not one we gave for this search. Start again without a cursor.",
+  },
+  "store.unavailable": {
+    kind: "UNAVAILABLE",
+    text: "the store cannot be reached; nothing was done. Try again in a few seconds.",
+  },
+  "store.outcome_unknown": {
+    kind: "UNKNOWN",
+    text: "the connection to the store broke before it answered, so the call may or may not have been done. Repeat it with the same idempotency_key: it will not be done twice.",
+  },
+  "store.full": {
+    kind: "RESOURCE_EXHAUSTED",
+    text: "the store has no room for new data. Nothing was stored; read and acknowledge mail, or ask the operator.",
+  },
+  "store.tier_too_low": {
+    kind: "FAILED_PRECONDITION",
+    text: "the store offers durability {actual} but {required} is required. Configure the store, or lower LLM_MAILBOX_TIER.",
+  },
+  internal: {
+    kind: "INTERNAL",
+    text: "something went wrong on our side (id {id}); the operator finds it in the log. Trying again may help.",
+  },
+} as const satisfies Record<string, CatalogueEntry>;
+
+/** `room.reason`, stable: programs may depend on it. Described one by one in docs/errors.md. */
+export type ErrorCode = keyof typeof entries;
+
+export const catalogue: Readonly<Record<ErrorCode, CatalogueEntry>> = entries;

@@ -1,0 +1,40 @@
+import { catalogue, type ErrorCode } from "./catalogue.js";
+import type { ErrorKind } from "./kinds.js";
+
+/** Values that go into the text of a refusal: our own words, numbers and validated identifiers, never foreign text. */
+export type Facts = Readonly<Record<string, string | number | boolean | readonly string[]>>;
+
+/**
+ * A refusal the caller can act on. Its message begins with the code and names the remedy; anything else that is
+ * thrown is a bug and is shown to the caller as `internal` with an id.
+ */
+export class MailboxError extends Error {
+  readonly code: ErrorCode;
+  readonly kind: ErrorKind;
+  readonly facts: Facts;
+
+  constructor(code: ErrorCode, facts: Facts = {}, options?: { cause?: unknown }) {
+    const entry = catalogue[code];
+    super(`${code}: ${fill(entry.text, facts)}`, options);
+    this.name = "MailboxError";
+    this.code = code;
+    this.kind = entry.kind;
+    this.facts = facts;
+  }
+}
+
+export function refuse(code: ErrorCode, facts: Facts = {}, options?: { cause?: unknown }): never {
+  throw new MailboxError(code, facts, options);
+}
+
+export function isRefusal(error: unknown, code?: ErrorCode): error is MailboxError {
+  return error instanceof MailboxError && (code === undefined || error.code === code);
+}
+
+function fill(text: string, facts: Facts): string {
+  return text.replace(/\{(\w+)\}/g, (_, name: string) => {
+    const value = facts[name];
+    if (value === undefined) throw new Error(`the error text lacks its fact "${name}"`);
+    return Array.isArray(value) ? value.join(", ") : String(value);
+  });
+}

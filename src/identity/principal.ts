@@ -1,0 +1,38 @@
+import { isAgentName } from "../addresses/index.js";
+import { refuse } from "../errors/index.js";
+
+export type Role = "admin" | "agent" | "observer" | "approver";
+
+/** The identity behind a call. It comes from the credential (or the local start), never from an argument. */
+export interface Principal {
+  readonly namespace: string;
+  readonly agent: string;
+  /** False while the process named itself and no credential proved it; shown wherever its messages are shown. */
+  readonly verified: boolean;
+  readonly roles: readonly Role[];
+}
+
+export type RunId = string & { readonly __run: unique symbol };
+
+/** One life of an agent: a stdio process or an HTTP session. Deliveries and waits belong to (agent, run). */
+export interface Run {
+  readonly id: RunId;
+}
+
+/** What goes through every call from the face down to the script. */
+export interface Caller {
+  readonly principal: Principal;
+  readonly run: Run;
+}
+
+/** The principal of a process that names itself on a store it could open anyway (one trust domain). */
+export function localPrincipal(namespace: string, agent: string): Principal {
+  if (!isAgentName(agent))
+    refuse("config.invalid", {
+      setting: "LLM_MAILBOX_AGENT (or --agent)",
+      problem: "is not an agent name",
+      allowed:
+        "1 to 63 of a-z 0-9 . _ -, beginning with a letter or digit, not everyone, postmaster or operator",
+    });
+  return { namespace, agent, verified: false, roles: ["agent"] };
+}

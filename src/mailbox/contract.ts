@@ -1,0 +1,211 @@
+import { z } from "zod";
+
+/**
+ * What callers may ask of the mailbox room. Every face (tools, REST, SDK) takes its schemas from here, so they cannot
+ * disagree. Schemas stay free of unions: several model APIs refuse them.
+ */
+
+const IdempotencyKey = z
+  .string()
+  .min(1)
+  .max(200)
+  .describe("Same key and same call: the first answer again, nothing done twice (24 h)");
+
+export const Priority = z.enum(["low", "normal", "high", "urgent"]);
+export type Priority = z.infer<typeof Priority>;
+
+/** A bare string is accepted where a list is asked for: models write it so. */
+function listOf<T extends z.ZodType>(item: T, most: number): z.ZodType<z.infer<T>[]> {
+  return z.preprocess(
+    (given) => (typeof given === "string" ? [given] : given),
+    z.array(item).min(1).max(most),
+  ) as never;
+}
+
+export const SendMessage = z.object({
+  to: listOf(z.string(), 200).describe("Agent names, queue:name, topic:name, or everyone"),
+  body: z.string().describe("Text for the reader, at most 64 KiB"),
+  data: z.record(z.string(), z.unknown()).optional().describe("JSON object for programs"),
+  subject: z.string().max(200).optional(),
+  content_type: z
+    .string()
+    .max(100)
+    .optional()
+    .describe("text/plain (default), text/markdown, text/x-code;lang=ts, …"),
+  in_reply_to: z.string().max(100).optional().describe("Id of the message this answers; settles it"),
+  priority: Priority.optional(),
+  ttl_seconds: z
+    .number()
+    .int()
+    .min(1)
+    .max(2_592_000)
+    .optional()
+    .describe("Expires unread after this (default 7 days)"),
+  ack_required: z.boolean().optional().describe("Stays open until the reader replies or acknowledges"),
+  attachments: z.array(z.string().max(100)).max(10).optional().describe("Ids of uploaded attachments"),
+  create: z
+    .boolean()
+    .optional()
+    .describe("Open a mailbox for a name nobody has, even if it looks like a typo"),
+  again: z.boolean().optional().describe("Send although it equals a message sent within the last minute"),
+  idempotency_key: IdempotencyKey.optional(),
+});
+export type SendMessage = z.infer<typeof SendMessage>;
+
+/** What became of a send for one recipient. `duplicate`: equal to a send of the last minute, nothing inserted. */
+export interface RecipientReceipt {
+  readonly to: string;
+  readonly state: "stored" | "refused" | "pending";
+  /** Set when the send opened this mailbox because nobody of that name has been seen yet. */
+  readonly opened?: boolean;
+  /** Why it was refused: a code and text of our catalogue. */
+  readonly refusal?: { readonly code: string; readonly message: string };
+}
+
+export interface SendReceipt {
+  readonly message_id: string;
+  readonly recipients: readonly RecipientReceipt[];
+  /** The same call with the same key was answered before; this is that answer. */
+  readonly replayed: boolean;
+  /** Nothing was inserted: the caller sent the same within a minute, as this message. */
+  readonly duplicate_of?: string;
+}
+
+export const ReadInbox = z.object({
+  mailbox: z.string().max(100).optional().describe("queue:name to take a job; default is your own mailbox"),
+  wait_seconds: z.number().int().min(0).max(50).optional().describe("Wait this long for something to arrive"),
+  limit: z.number().int().min(1).max(50).optional().describe("Most messages to return (10; queues 1)"),
+  sender: z.string().max(100).optional(),
+  topic: z.string().max(260).optional().describe("Only this topic or pattern"),
+  thread: z.string().max(100).optional(),
+  min_priority: Priority.optional(),
+  peek: z.boolean().optional().describe("Look without taking"),
+  redeliver: z.boolean().optional().describe("Return again what is open"),
+  after: z.string().max(100).optional().describe("Batch id you have seen, if your client keeps no session"),
+  message_id: z.string().max(100).optional().describe("One message whole, e.g. the rest of a cut text"),
+  offset: z.number().int().min(0).optional().describe("With message_id: where to go on, in characters"),
+});
+export type ReadInbox = z.infer<typeof ReadInbox>;
+
+/** A message as its reader gets it. Everything but `body`, `data`, `subject` is vouched for by us. */
+export interface DeliveredMessage {
+  readonly id: string;
+  readonly from: string;
+  readonly verified: boolean;
+  /** `alice`, `queue:reviewers` or `topic:builds.ci`: where it was addressed. */
+  readonly to: string;
+  readonly sent_at: string;
+  readonly priority: Priority;
+  readonly thread: string;
+  readonly subject?: string;
+  readonly content_type: string;
+  readonly body: string;
+  readonly data?: Record<string, unknown>;
+  readonly in_reply_to?: string;
+  readonly attachments?: readonly { readonly id: string; readonly name: string; readonly bytes: number }[];
+  readonly ack_required: boolean;
+  /** 1 at the first delivery; more means it was delivered before and not settled. */
+  readonly delivery_count: number;
+  /** For a job: when its claim ends unless the run goes on calling (ISO time). */
+  readonly claimed_until?: string;
+  readonly expires_at: string;
+}
+
+export interface Inbox {
+  readonly messages: readonly DeliveredMessage[];
+  /** Name of this page; a client without a session passes it as `after` with its next read. */
+  readonly batch?: string;
+  /** Ready and not delivered, in the mailbox that was read (own mail and followed topics, or the queue). */
+  readonly unread: number;
+  readonly urgent: number;
+  /** Delivered to this agent and not settled. */
+  readonly open: number;
+  /** Messages that wait for this agent's answer or acknowledgement, due for a one-line reminder now. */
+  readonly reminders: readonly { readonly id: string; readonly from: string; readonly since: string }[];
+  /** Topic history that was trimmed before this agent read it. */
+  readonly gaps: readonly { readonly topic: string; readonly missed: number; readonly until: string }[];
+  /** Older messages of a busy topic that were left out of the page (only their count is shown). */
+  readonly collapsed: readonly { readonly topic: string; readonly count: number }[];
+  /** True when the call waited its whole time and nothing came. */
+  readonly timed_out: boolean;
+  /** With message_id: characters of the whole body, and where the next part starts if there is more. */
+  readonly part?: { readonly offset: number; readonly total: number; readonly next_offset?: number };
+}
+
+export const AckMessages = z.object({
+  ids: listOf(z.string().max(100), 100),
+  outcome: z
+    .enum(["done", "retry", "reject", "extend"])
+    .optional()
+    .describe("done (default); retry gives it back; reject to the dead letters; extend keeps it longer"),
+  delay_seconds: z
+    .number()
+    .int()
+    .min(0)
+    .max(86_400)
+    .optional()
+    .describe("retry: not before; extend: for how long"),
+  reason: z.string().max(500).optional(),
+  idempotency_key: IdempotencyKey.optional(),
+});
+export type AckMessages = z.infer<typeof AckMessages>;
+
+export interface AckResult {
+  readonly results: readonly {
+    readonly id: string;
+    readonly state: "settled" | "retrying" | "dead" | "extended" | "refused";
+    /** When the claim ends (extend) or when it will be ready again (retry), ISO time. */
+    readonly at?: string;
+    readonly refusal?: { readonly code: string; readonly message: string };
+  }[];
+}
+
+export const SearchMessages = z.object({
+  query: z.string().max(200).optional().describe("Words that must all occur in subject or body"),
+  sender: z.string().max(100).optional(),
+  recipient: z.string().max(100).optional(),
+  topic: z.string().max(260).optional(),
+  thread: z.string().max(100).optional(),
+  since: z.string().max(40).optional().describe("ISO time"),
+  until: z.string().max(40).optional().describe("ISO time"),
+  sent: z.boolean().optional().describe("What you sent, with each recipient's state"),
+  cursor: z.string().max(500).optional(),
+  limit: z.number().int().min(1).max(50).optional(),
+});
+export type SearchMessages = z.infer<typeof SearchMessages>;
+
+/** stored: not yet delivered · read: delivered, open · settled · expired · dead · unconfirmed: delivered, never confirmed · recalled */
+export type DeliveryState =
+  | "stored"
+  | "read"
+  | "settled"
+  | "unconfirmed"
+  | "expired"
+  | "dead"
+  | "recalled"
+  | "pending"
+  | "refused";
+
+export interface FoundMessage {
+  readonly id: string;
+  readonly from: string;
+  readonly verified: boolean;
+  readonly to: string;
+  readonly sent_at: string;
+  readonly priority: Priority;
+  readonly thread: string;
+  readonly subject?: string;
+  /** The first 300 characters. */
+  readonly excerpt: string;
+  /** For own mail: this agent's delivery. For sent mail: one per recipient. */
+  readonly states: readonly {
+    readonly to: string;
+    readonly state: DeliveryState;
+    readonly overdue?: boolean;
+  }[];
+}
+
+export interface SearchResult {
+  readonly messages: readonly FoundMessage[];
+  readonly cursor?: string;
+}
