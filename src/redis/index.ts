@@ -1,0 +1,16 @@
+/** The store: connections, key names, scripts and wake-ups; the only room that knows the Redis driver. */
+export type { Endpoint } from "./connection.js";
+export { Hints } from "./hints.js";
+export {
+  conversationKey,
+  type DirectoryKeys,
+  directoryKeys,
+  isNamespace,
+  type MailboxKeys,
+  type MailboxName,
+  mailboxKeys,
+  type TopicRootKeys,
+  topicRootKeys,
+} from "./keys.js";
+export { loadScript, type Script } from "./script.js";
+export { type Reply, type ReplyValue, Store, type StoreOptions, type Tier } from "./store.js";

@@ -1,0 +1,183 @@
+/**
+ * The only place that builds key names. Every part comes from a validated name, so that no name can reach another
+ * slot or namespace; the braces make all keys of one mailbox (topic root, directory) share one Cluster slot.
+ */
+
+const namespaceName = /^[a-z0-9][a-z0-9._-]{0,62}$/;
+
+export function isNamespace(text: string): boolean {
+  return namespaceName.test(text);
+}
+
+/** A mailbox as the store names it: `alice` for an agent, `queue:reviewers` for a queue. */
+export type MailboxName = string;
+
+export interface MailboxKeys {
+  /** hash: last sequence, counts, kind, settings */
+  readonly meta: string;
+  /** hash id → envelope and body, opaque */
+  readonly messages: string;
+  /** hash id → delivery record */
+  readonly deliveries: string;
+  /** sorted sets sequence → id, one per priority from low to urgent */
+  readonly ready: readonly [string, string, string, string];
+  /** sorted set deadline ms → id of what is delivered and not settled */
+  readonly open: string;
+  /** sorted set due ms → id of what comes back later */
+  readonly delayed: string;
+  /** sorted set expiry ms → id of what is unsettled */
+  readonly expiring: string;
+  /** sorted set settled ms → id: history, trimmed by retention */
+  readonly settled: string;
+  /** sorted set sequence → id of everything kept here */
+  readonly all: string;
+  /** sorted set buried ms → id */
+  readonly dead: string;
+  /** hash operation → digest, answer; and its expiry index */
+  readonly operations: string;
+  readonly operationExpiry: string;
+  /** hash sender → unsettled messages here */
+  readonly senders: string;
+  /** hash batch → run and ids, until settled */
+  readonly batches: string;
+  /** sorted set sequence → id of what this agent sent, and hash id → recipients */
+  readonly sent: string;
+  readonly sentTo: string;
+  /** hash id → entry with the recipients that are still to be reached */
+  readonly outbox: string;
+  /** hash run → how many messages are open at it here */
+  readonly runs: string;
+  /** sorted set due ms → id of what still wants an acknowledgement */
+  readonly reminders: string;
+  /** set: the queues and topic roots where this agent took something */
+  readonly places: string;
+  /** hash: calls and sends of the current minute */
+  readonly rate: string;
+  /** set of senders whose mail is refused */
+  readonly blocked: string;
+  /** channel on which a change of this mailbox is hinted */
+  readonly channel: string;
+}
+
+export function mailboxKeys(namespace: string, mailbox: MailboxName): MailboxKeys {
+  const at = `{${namespace}:mb:${mailbox}}:`;
+  return {
+    meta: `${at}meta`,
+    messages: `${at}messages`,
+    deliveries: `${at}deliveries`,
+    ready: [`${at}ready:0`, `${at}ready:1`, `${at}ready:2`, `${at}ready:3`],
+    open: `${at}open`,
+    delayed: `${at}delayed`,
+    expiring: `${at}expiring`,
+    settled: `${at}settled`,
+    all: `${at}all`,
+    dead: `${at}dead`,
+    operations: `${at}operations`,
+    operationExpiry: `${at}operation-expiry`,
+    senders: `${at}senders`,
+    batches: `${at}batches`,
+    sent: `${at}sent`,
+    sentTo: `${at}sent-to`,
+    outbox: `${at}outbox`,
+    runs: `${at}runs`,
+    reminders: `${at}reminders`,
+    places: `${at}places`,
+    rate: `${at}rate`,
+    blocked: `${at}blocked`,
+    channel: `${at}hints`,
+  };
+}
+
+export interface TopicRootKeys {
+  readonly meta: string;
+  /** hash id → envelope and body, opaque */
+  readonly messages: string;
+  /** hash id → topic, sequence, sender and what else filters and retention read */
+  readonly facts: string;
+  /** sorted set last sequence → topic */
+  readonly heads: string;
+  /** hash topic → settings */
+  readonly settings: string;
+  readonly operations: string;
+  readonly operationExpiry: string;
+  /** sorted set subscriptions → agents, and hash of their bindings */
+  readonly subscribers: string;
+  readonly subscriptions: string;
+  readonly channel: string;
+  /** sorted set sequence → id of one topic */
+  index(topic: string): string;
+  /** hash: delivery state of one agent in this root */
+  deliveries(agent: string): string;
+  open(agent: string): string;
+  back(agent: string): string;
+  taken(agent: string): string;
+  batches(agent: string): string;
+}
+
+export function topicRootKeys(namespace: string, root: string): TopicRootKeys {
+  const at = `{${namespace}:tp:${root}}:`;
+  return {
+    meta: `${at}meta`,
+    messages: `${at}messages`,
+    facts: `${at}facts`,
+    heads: `${at}heads`,
+    settings: `${at}settings`,
+    operations: `${at}operations`,
+    operationExpiry: `${at}operation-expiry`,
+    subscribers: `${at}subscribers`,
+    subscriptions: `${at}subscriptions`,
+    channel: `${at}hints`,
+    index: (topic) => `${at}index:${topic}`,
+    deliveries: (agent) => `${at}deliveries:${agent}`,
+    open: (agent) => `${at}open:${agent}`,
+    back: (agent) => `${at}back:${agent}`,
+    taken: (agent) => `${at}taken:${agent}`,
+    batches: (agent) => `${at}batches:${agent}`,
+  };
+}
+
+export interface DirectoryKeys {
+  /** hash agent → when first and last seen, description, capabilities */
+  readonly agents: string;
+  /** hash queue → settings */
+  readonly queues: string;
+  /** hash topic root → when first used */
+  readonly roots: string;
+  /** sorted set when opened ms → name of a mailbox that nobody has claimed; hash name → who opened it */
+  readonly unclaimed: string;
+  readonly unclaimedBy: string;
+  /** sorted set heartbeat ms → process; hash process → host, pid, start */
+  readonly heartbeats: string;
+  readonly processes: string;
+  /** hash run → process and agent */
+  readonly runs: string;
+  /** sorted set next sweep ms → mailbox with undelivered outbox entries */
+  readonly outboxes: string;
+  /** string: who sweeps, until when */
+  readonly sweeper: string;
+  readonly settings: string;
+  readonly channel: string;
+}
+
+export function directoryKeys(namespace: string): DirectoryKeys {
+  const at = `{${namespace}:dir}:`;
+  return {
+    agents: `${at}agents`,
+    queues: `${at}queues`,
+    roots: `${at}roots`,
+    unclaimed: `${at}unclaimed`,
+    unclaimedBy: `${at}unclaimed-by`,
+    heartbeats: `${at}heartbeats`,
+    processes: `${at}processes`,
+    runs: `${at}runs`,
+    outboxes: `${at}outboxes`,
+    sweeper: `${at}sweeper`,
+    settings: `${at}settings`,
+    channel: `${at}hints`,
+  };
+}
+
+/** hash operation → 1: the messages that descend from one origin, so that a circle of replies is noticed */
+export function conversationKey(namespace: string, origin: string): string {
+  return `{${namespace}:cv:${origin}}:messages`;
+}

@@ -1,0 +1,269 @@
+import { randomUUID } from "node:crypto";
+import type { Cluster, Redis } from "ioredis";
+import { MailboxError, refuse } from "../errors/index.js";
+import { type Connection, type Endpoint, openConnection } from "./connection.js";
+import type { Script } from "./script.js";
+
+/** What a script returns: a word, then values as text. Nested lists stay nested. */
+export type Reply = readonly [word: string, ...rest: ReplyValue[]];
+export type ReplyValue = string | number | null | readonly ReplyValue[];
+
+/** How much survives, as promised in docs/guarantees.md. */
+export type Tier = "D0" | "D1" | "D2" | "D3";
+
+export interface StoreOptions {
+  readonly endpoint: Endpoint;
+  /** For people: which store this is. */
+  readonly label: string;
+  /** Whether scripts may begin with `#!lua` flags; the embedded engine does not know them. */
+  readonly scriptFlags: boolean;
+  /** What the engine promises when it cannot be asked. */
+  readonly tier?: Tier;
+  /** Brings a local engine back; called when the connection is lost, before connecting again. */
+  readonly revive?: () => Promise<void>;
+  /** How long one call may take in all, retries included, in milliseconds. */
+  readonly callTimeoutMs?: number;
+  readonly log?: (event: string, facts: Record<string, unknown>) => void;
+}
+
+/**
+ * The store, seen as one thing to run scripts on.
+ *
+ * `run` answers exactly as one execution of the script would, or throws: `store.unavailable` when nothing was sent,
+ * `store.outcome_unknown` when it was sent and no answer came in time. A script gets a deadline of the store's clock as
+ * its first argument and must do nothing past it, so what was given up here does not happen later.
+ */
+export class Store {
+  readonly label: string;
+  readonly #connection: Connection;
+  readonly #options: StoreOptions;
+  readonly #callTimeoutMs: number;
+  #tier: Tier;
+  #clockOffsetMs = 0;
+  #closed = false;
+  #reviving: Promise<void> | undefined;
+  readonly #onReconnect = new Set<() => void>();
+
+  private constructor(options: StoreOptions) {
+    this.label = options.label;
+    this.#options = options;
+    this.#callTimeoutMs = options.callTimeoutMs ?? 5_000;
+    this.#tier = options.tier ?? "D0";
+    this.#connection = openConnection(options.endpoint, `llm-mailbox:${process.pid}`);
+    this.#connection.on("error", (error: Error) =>
+      options.log?.("store connection error", { error: error.message }),
+    );
+    this.#connection.on("close", () => void this.#revive());
+    this.#connection.on("ready", () => void this.#greet());
+  }
+
+  /** Connects, and waits until the store answers or the call timeout is over. @throws {MailboxError} `store.unavailable` */
+  static async open(options: StoreOptions): Promise<Store> {
+    const store = new Store(options);
+    store.#connection.connect().catch(() => {
+      // The reason is logged by the error event; connecting goes on in the background.
+    });
+    try {
+      await store.#ready(store.#callTimeoutMs);
+      await store.#greet();
+    } catch (error) {
+      store.close();
+      throw error;
+    }
+    return store;
+  }
+
+  get tier(): Tier {
+    return this.#tier;
+  }
+
+  get endpoint(): Endpoint {
+    return this.#options.endpoint;
+  }
+
+  get connected(): boolean {
+    return this.#connection.status === "ready";
+  }
+
+  /** The store's time in milliseconds, as far as this process can tell. */
+  now(): number {
+    return Date.now() + this.#clockOffsetMs;
+  }
+
+  /** A name for one call of a caller: our own repetition of it is told by this from the caller's. */
+  attempt(): string {
+    return randomUUID();
+  }
+
+  /** Called after each reconnect: hints may have been lost meanwhile. */
+  onReconnect(listener: () => void): () => void {
+    this.#onReconnect.add(listener);
+    return () => this.#onReconnect.delete(listener);
+  }
+
+  async run(
+    script: Script,
+    keys: readonly string[],
+    args: readonly (string | number)[],
+    timeoutMs = this.#callTimeoutMs,
+  ): Promise<Reply> {
+    const until = Date.now() + timeoutMs;
+    const [sha, source] = this.#options.scriptFlags
+      ? [script.sha, script.source]
+      : [script.plainSha, script.plainSource];
+    const deadline = String(Math.ceil(this.now() + timeoutMs));
+    const tail = [String(keys.length), ...keys, deadline, ...args.map(String)];
+    let sent = false;
+    let command: readonly [string, string] = ["EVALSHA", sha];
+    for (;;) {
+      try {
+        await this.#ready(until - Date.now());
+      } catch (error) {
+        if (sent) refuse("store.outcome_unknown", {}, { cause: error });
+        throw error;
+      }
+      try {
+        const reply = await inTime(
+          call(this.#connection, command[0], command[1], ...tail),
+          until - Date.now(),
+        );
+        return this.#checked(script, reply);
+      } catch (error) {
+        if (error instanceof MailboxError) throw error;
+        const verdict = judge(error as Error);
+        if (verdict === "load") command = ["EVAL", source];
+        else if (verdict === "full") refuse("store.full", {}, { cause: error });
+        else if (verdict === "lost") sent = true;
+        else if (verdict !== "unsent") throw error;
+        if (Date.now() >= until)
+          refuse(sent ? "store.outcome_unknown" : "store.unavailable", {}, { cause: error });
+        if (verdict !== "load") await pause(20);
+      }
+    }
+  }
+
+  /** A single command outside the scripts: reads only, or what is idempotent by itself. */
+  async command(name: string, ...args: readonly (string | number)[]): Promise<unknown> {
+    await this.#ready(this.#callTimeoutMs);
+    try {
+      return await inTime(call(this.#connection, name, ...args.map(String)), this.#callTimeoutMs);
+    } catch (error) {
+      if (judge(error as Error) === "bug") throw error;
+      refuse("store.unavailable", {}, { cause: error });
+    }
+  }
+
+  close(): void {
+    this.#closed = true;
+    this.#connection.disconnect();
+  }
+
+  #checked(script: Script, reply: unknown): Reply {
+    if (!Array.isArray(reply) || typeof reply[0] !== "string")
+      throw new Error(`the script ${script.name} returned no word: ${JSON.stringify(reply)?.slice(0, 100)}`);
+    if (reply[0] === "LATE") refuse("store.unavailable");
+    return reply as unknown as Reply;
+  }
+
+  async #ready(timeoutMs: number): Promise<void> {
+    const connection = this.#connection;
+    if (connection.status === "ready") return;
+    if (this.#closed || timeoutMs <= 0) refuse("store.unavailable");
+    await new Promise<void>((resolve, reject) => {
+      const settle = (): void => {
+        clearTimeout(timer);
+        connection.off("ready", onReady);
+      };
+      const onReady = (): void => {
+        settle();
+        resolve();
+      };
+      const timer = setTimeout(() => {
+        settle();
+        reject(new MailboxError("store.unavailable"));
+      }, timeoutMs);
+      connection.on("ready", onReady);
+    });
+  }
+
+  /** Learns the store's clock and durability anew: both may differ after a failover. */
+  async #greet(): Promise<void> {
+    try {
+      const before = Date.now();
+      const [seconds, micros] = (await call(this.#connection, "TIME")) as [string, string];
+      const here = (before + Date.now()) / 2;
+      this.#clockOffsetMs = Number(seconds) * 1000 + Number(micros) / 1000 - here;
+      this.#tier = this.#options.tier ?? (await detectTier(this.#connection));
+    } catch (error) {
+      this.#options.log?.("store did not answer the greeting", { error: (error as Error).message });
+    }
+    for (const listener of this.#onReconnect) listener();
+  }
+
+  #revive(): Promise<void> {
+    if (this.#closed || !this.#options.revive) return Promise.resolve();
+    this.#reviving ??= this.#options
+      .revive()
+      .catch((error: Error) =>
+        this.#options.log?.("the local engine could not be revived", { error: error.message }),
+      )
+      .finally(() => {
+        this.#reviving = undefined;
+      });
+    return this.#reviving;
+  }
+}
+
+function call(connection: Redis | Cluster, name: string, ...args: string[]): Promise<unknown> {
+  return (connection as Redis).call(name, ...args);
+}
+
+/** What a failed command tells: was it executed (`lost`: nobody knows), or must it be loaded, or is it our mistake? */
+function judge(error: Error): "load" | "full" | "lost" | "unsent" | "bug" {
+  const text = error.message;
+  if (text.startsWith("NOSCRIPT")) return "load";
+  if (text.startsWith("OOM") || text.startsWith("MISCONF")) return "full";
+  if (/^(LOADING|BUSY |CLUSTERDOWN|TRYAGAIN|MASTERDOWN|READONLY|NOREPLICAS)/.test(text)) return "unsent";
+  if (text.includes("isn't writeable") || text.includes("enableOfflineQueue")) return "unsent";
+  if (error.name === "MaxRetriesPerRequestError" || error.name === "TimeoutError") return "lost";
+  if (
+    /Connection is closed|ECONNRESET|EPIPE|Socket closed|Cluster isn't ready|None of startup nodes/i.test(
+      text,
+    )
+  )
+    return "lost";
+  if (error.name === "ClusterAllFailedError" || error.name === "AbortError") return "lost";
+  return "bug";
+}
+
+function inTime<T>(promise: Promise<T>, timeoutMs: number): Promise<T> {
+  return new Promise<T>((resolve, reject) => {
+    const timer = setTimeout(
+      () => {
+        const error = new Error("no answer in time");
+        error.name = "TimeoutError";
+        reject(error);
+      },
+      Math.max(timeoutMs, 1),
+    );
+    promise.then(resolve, reject).finally(() => clearTimeout(timer));
+  });
+}
+
+function pause(ms: number): Promise<void> {
+  return new Promise((resolve) => setTimeout(resolve, ms));
+}
+
+/** D0 without an append-only file, D1 with one synced each second, D2 with one synced before each reply. */
+async function detectTier(connection: Connection): Promise<Tier> {
+  try {
+    const [, append] = (await call(connection, "CONFIG", "GET", "appendonly")) as string[];
+    const [, sync] = (await call(connection, "CONFIG", "GET", "appendfsync")) as string[];
+    if (append !== "yes") return "D0";
+    return sync === "always" ? "D2" : sync === "everysec" ? "D1" : "D0";
+  } catch {
+    // A hosted store may forbid CONFIG: INFO tells whether there is an append-only file, not how it is synced.
+    const info = String(await call(connection, "INFO", "persistence"));
+    return /aof_enabled:1/.test(info) ? "D1" : "D0";
+  }
+}
