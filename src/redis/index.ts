@@ -8,6 +8,7 @@ export {
   isNamespace,
   type MailboxKeys,
   type MailboxName,
+  mailboxKeyList,
   mailboxKeys,
   type TopicRootKeys,
   topicRootKeys,

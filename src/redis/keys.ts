@@ -88,6 +88,31 @@ export function mailboxKeys(namespace: string, mailbox: MailboxName): MailboxKey
   };
 }
 
+/** The keys in the order in which `mailbox/lua/mailbox.lua` names them. */
+export function mailboxKeyList(keys: MailboxKeys): readonly string[] {
+  return [
+    keys.meta,
+    keys.messages,
+    keys.deliveries,
+    ...keys.ready,
+    keys.open,
+    keys.delayed,
+    keys.expiring,
+    keys.settled,
+    keys.all,
+    keys.dead,
+    keys.operations,
+    keys.operationExpiry,
+    keys.senders,
+    keys.batches,
+    keys.outbox,
+    keys.runs,
+    keys.reminders,
+    keys.blocked,
+    keys.channel,
+  ];
+}
+
 export interface TopicRootKeys {
   readonly meta: string;
   /** hash id → envelope and body, opaque */

@@ -1,0 +1,33 @@
+#!lua flags=allow-oom
+--[[
+  Strike recipients that were reached off an outbox entry, and drop the entry when none is left.
+
+  KEYS[1]   operations (hash)                        KEYS[2]   outbox (hash)
+  ARGV[1]   not after, ms of the store's clock       ARGV[2]   field: a message id, or notice:id
+  ARGV[3]   recipients reached, separated by commas  ARGV[4]   operation whose answer is completed, or empty
+  ARGV[5]   its answer
+
+  Returns {"LEFT", recipients, fields in the outbox} · {"LATE"}
+]]
+--@include ../redis/lua/clock.lua
+if late() then return { 'LATE' } end
+local operations, outbox = KEYS[1], KEYS[2]
+local id, reached, operation, answer = ARGV[2], ARGV[3], ARGV[4], ARGV[5]
+if operation ~= '' then
+  local known = redis.call('HGET', operations, operation)
+  local head = known and string.match(known, '^([^|]*|[^|]*|)')
+  if head then redis.call('HSET', operations, operation, head .. answer) end
+end
+if string.sub(id, 1, 7) == 'notice:' then
+  redis.call('HDEL', outbox, id)
+  return { 'LEFT', '', whole(redis.call('HLEN', outbox)) }
+end
+local gone = {}
+for name in string.gmatch(reached, '[^,]+') do gone[name] = true end
+local left = {}
+for name in string.gmatch(redis.call('HGET', outbox, 'left:' .. id) or '', '[^,]+') do
+  if not gone[name] then left[#left + 1] = name end
+end
+if #left == 0 then redis.call('HDEL', outbox, 'entry:' .. id, 'left:' .. id)
+else redis.call('HSET', outbox, 'left:' .. id, table.concat(left, ',')) end
+return { 'LEFT', table.concat(left, ','), whole(redis.call('HLEN', outbox)) }
