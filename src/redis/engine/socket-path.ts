@@ -1,0 +1,48 @@
+import { lstatSync, mkdirSync, realpathSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { EngineError } from "./engine-error.js";
+
+/** The kernel's limit is 104 bytes on macOS and 108 on Linux, terminator included. */
+const longestSocketPath = 99;
+
+/** Creates the directory for its owner alone, or checks that it is that. @throws {EngineError} when it is another's */
+export function ownDirectory(directory: string): void {
+  mkdirSync(directory, { recursive: true, mode: 0o700 });
+  const found = lstatSync(directory);
+  if (process.getuid && found.uid !== process.getuid()) {
+    throw new EngineError(`${directory} belongs to another user; name a data directory of your own`);
+  }
+}
+
+/**
+ * Where the engine of this data directory listens: the same answer for every process of this user.
+ *
+ * In the directory itself when that path is short enough for a socket, else under a short path derived from it.
+ */
+export function socketPathFor(dataDir: string): string {
+  const real = realpathSync(dataDir);
+  if (process.platform === "win32") return `\\\\.\\pipe\\llm-mailbox-${digest(real)}`;
+  const beside = join(real, "engine.sock");
+  if (Buffer.byteLength(beside) <= longestSocketPath) return beside;
+  const name = join(`llm-mailbox-${process.getuid?.() ?? 0}`, `${digest(real)}.sock`);
+  const bases = [process.env.XDG_RUNTIME_DIR, tmpdir(), "/tmp"].filter((base) => base !== undefined);
+  const short = bases
+    .map((base) => join(base, name))
+    .find((path) => Buffer.byteLength(path) <= longestSocketPath);
+  if (!short)
+    throw new EngineError(`${real} is too long for a socket, and so are XDG_RUNTIME_DIR and TMPDIR`);
+  const directory = join(short, "..");
+  mkdirSync(directory, { recursive: true, mode: 0o700 });
+  const found = lstatSync(directory);
+  if (!found.isDirectory() || found.uid !== process.getuid?.() || (found.mode & 0o077) !== 0) {
+    throw new EngineError(`${directory} is not a directory of yours alone; remove it or set XDG_RUNTIME_DIR`);
+  }
+  return short;
+}
+
+function digest(text: string): string {
+  // Loaded when it is needed: most data directories have short paths, and this is on the way of every start.
+  const { createHash } = process.getBuiltinModule("node:crypto");
+  return createHash("sha256").update(text).digest("hex").slice(0, 16);
+}
