@@ -5,7 +5,6 @@ import {
   type CommandDefinition,
   type CommandExecutor,
   type CommandRegistry,
-  type CommandExecutor,
   createRedisCommandExecutor,
   RedisResult,
   RedisServerState,
