@@ -5,11 +5,7 @@ import { z } from "zod";
  * disagree. Schemas stay free of unions: several model APIs refuse them.
  */
 
-const IdempotencyKey = z
-  .string()
-  .min(1)
-  .max(200)
-  .describe("Same key and same call: the first answer again, nothing done twice (24 h)");
+const IdempotencyKey = z.string().min(1).max(200).describe("Repeats safely: same key, done once (24 h)");
 
 export const Priority = z.enum(["low", "normal", "high", "urgent"]);
 export type Priority = z.infer<typeof Priority>;
@@ -24,30 +20,21 @@ function listOf<T extends z.ZodType>(item: T, most: number): z.ZodType<z.infer<T
 
 export const SendMessage = z.object({
   to: listOf(z.string(), 200).describe("Agent names, queue:name, topic:name, or everyone"),
-  body: z.string().describe("Text for the reader, at most 64 KiB"),
+  body: z.string().describe("At most 64 KiB"),
   data: z.record(z.string(), z.unknown()).optional().describe("JSON object for programs"),
   subject: z.string().max(200).optional(),
   content_type: z
     .string()
     .max(100)
     .optional()
-    .describe("text/plain (default), text/markdown, text/x-code;lang=ts, …"),
-  in_reply_to: z.string().max(100).optional().describe("Id of the message this answers; settles it"),
+    .describe("text/plain (default), text/markdown, text/x-code;lang=ts"),
+  in_reply_to: z.string().max(100).optional().describe("Message id you answer; settles it"),
   priority: Priority.optional(),
-  ttl_seconds: z
-    .number()
-    .int()
-    .min(1)
-    .max(2_592_000)
-    .optional()
-    .describe("Expires unread after this (default 7 days)"),
-  ack_required: z.boolean().optional().describe("Stays open until the reader replies or acknowledges"),
-  attachments: z.array(z.string().max(100)).max(10).optional().describe("Ids of uploaded attachments"),
-  create: z
-    .boolean()
-    .optional()
-    .describe("Open a mailbox for a name nobody has, even if it looks like a typo"),
-  again: z.boolean().optional().describe("Send although it equals a message sent within the last minute"),
+  ttl_seconds: z.number().int().min(1).max(2_592_000).optional().describe("Default 7 days"),
+  ack_required: z.boolean().optional().describe("Open until the reader replies or acknowledges"),
+  attachments: z.array(z.string().max(100)).max(10).optional().describe("Uploaded ids"),
+  create: z.boolean().optional().describe("Open a mailbox for an unknown name"),
+  again: z.boolean().optional().describe("Send although you just sent the same"),
   idempotency_key: IdempotencyKey.optional(),
 });
 export type SendMessage = z.infer<typeof SendMessage>;
@@ -72,18 +59,18 @@ export interface SendReceipt {
 }
 
 export const ReadInbox = z.object({
-  mailbox: z.string().max(100).optional().describe("queue:name to take a job; default is your own mailbox"),
-  wait_seconds: z.number().int().min(0).max(50).optional().describe("Wait this long for something to arrive"),
-  limit: z.number().int().min(1).max(50).optional().describe("Most messages to return (10; queues 1)"),
+  mailbox: z.string().max(100).optional().describe("queue:name for a job; default yours"),
+  wait_seconds: z.number().int().min(0).max(50).optional().describe("Wait for something to arrive"),
+  limit: z.number().int().min(1).max(50).optional().describe("Default 10; queues 1"),
   sender: z.string().max(100).optional(),
-  topic: z.string().max(260).optional().describe("Only this topic or pattern"),
+  topic: z.string().max(260).optional().describe("Name or pattern"),
   thread: z.string().max(100).optional(),
   min_priority: Priority.optional(),
   peek: z.boolean().optional().describe("Look without taking"),
-  redeliver: z.boolean().optional().describe("Return again what is open"),
-  after: z.string().max(100).optional().describe("Batch id you have seen, if your client keeps no session"),
-  message_id: z.string().max(100).optional().describe("One message whole, e.g. the rest of a cut text"),
-  offset: z.number().int().min(0).optional().describe("With message_id: where to go on, in characters"),
+  redeliver: z.boolean().optional().describe("Again what is open"),
+  after: z.string().max(100).optional().describe("Batch id, where a reply names one"),
+  message_id: z.string().max(100).optional().describe("One message, or the rest of a cut one"),
+  offset: z.number().int().min(0).optional().describe("Where a cut text goes on"),
 });
 export type ReadInbox = z.infer<typeof ReadInbox>;
 
@@ -100,6 +87,8 @@ export interface DeliveredMessage {
   readonly subject?: string;
   readonly content_type: string;
   readonly body: string;
+  /** Set when `body` is only the beginning: characters of the whole. The rest comes by `message_id` and `offset`. */
+  readonly body_total?: number;
   readonly data?: Record<string, unknown>;
   readonly in_reply_to?: string;
   readonly attachments?: readonly { readonly id: string; readonly name: string; readonly bytes: number }[];
@@ -137,7 +126,7 @@ export const AckMessages = z.object({
   outcome: z
     .enum(["done", "retry", "reject", "extend"])
     .optional()
-    .describe("done (default); retry gives it back; reject to the dead letters; extend keeps it longer"),
+    .describe("done (default); retry: give back; reject: dead letter; extend: keep longer"),
   delay_seconds: z
     .number()
     .int()
@@ -161,14 +150,14 @@ export interface AckResult {
 }
 
 export const SearchMessages = z.object({
-  query: z.string().max(200).optional().describe("Words that must all occur in subject or body"),
+  query: z.string().max(200).optional().describe("Words that must all occur"),
   sender: z.string().max(100).optional(),
   recipient: z.string().max(100).optional(),
   topic: z.string().max(260).optional(),
   thread: z.string().max(100).optional(),
   since: z.string().max(40).optional().describe("ISO time"),
   until: z.string().max(40).optional().describe("ISO time"),
-  sent: z.boolean().optional().describe("What you sent, with each recipient's state"),
+  sent: z.boolean().optional().describe("Your own, with each recipient's state"),
   cursor: z.string().max(500).optional(),
   limit: z.number().int().min(1).max(50).optional(),
 });

@@ -3,7 +3,7 @@ import { z } from "zod";
 export const SubscribeTopic = z.object({
   topic: z.string().max(260).describe("Name or pattern: builds.ci, builds.*, builds.**"),
   start_at: z.string().max(100).optional().describe("now (default), earliest, or a message id"),
-  sender: z.string().max(100).optional().describe("Only messages from this agent"),
+  sender: z.string().max(100).optional().describe("Only from this agent"),
   min_priority: z.enum(["low", "normal", "high", "urgent"]).optional(),
   stop: z.boolean().optional().describe("Unsubscribe"),
   idempotency_key: z.string().min(1).max(200).optional(),

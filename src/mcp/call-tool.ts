@@ -1,0 +1,105 @@
+import type { CallToolResult, ServerContext } from "@modelcontextprotocol/server";
+import type { Connection } from "./connection.js";
+import type { AnyTool, Tool } from "./define-tool.js";
+import type { Exchange } from "./exchange.js";
+import { readArguments } from "./read-arguments.js";
+import { asRefusal, structuredRefusal } from "./refusal.js";
+import { type Part, renderReply } from "./reply.js";
+
+/** What the calls of one client share. */
+export interface Calling {
+  readonly connection: Connection;
+  readonly structured: boolean;
+  readonly clientName: string | undefined;
+  readonly exchange: Exchange;
+  readonly context: ServerContext;
+}
+
+/**
+ * Calls a tool and tells its outcome. Never throws: a refusal is a result that begins with its code, a bug is logged
+ * and told as `internal`. A batch of messages counts as read only when the reply that carries it was handed over.
+ */
+export async function callTool(
+  anyTool: AnyTool,
+  given: Readonly<Record<string, unknown>>,
+  calling: Calling,
+): Promise<CallToolResult> {
+  const tool = anyTool as unknown as Tool<unknown, unknown>;
+  const { connection, exchange } = calling;
+  const { mail, topics, agents } = connection.rooms;
+  const cancelled = AbortSignal.any([exchange.signal, calling.context.mcpReq.signal]);
+  let confirm: ((reached: boolean) => void) | undefined;
+  try {
+    const input = readArguments(tool.input, given);
+    const caller = await connection.caller(calling.clientName);
+    const onWaiting = reporter(calling.context, input.wait_seconds);
+    const output = await tool.handle(input, { caller, mail, topics, agents, signal: cancelled, onWaiting });
+    const batch = tool.batch?.(output);
+    if (batch !== undefined) confirm = (reached) => tellBatch(connection, caller, batch, reached);
+    const refusal = tool.refusal?.(output);
+    const parts = refusal
+      ? [refusal.message]
+      : asParts(tool.say(output, { input, session: connection.session }));
+    const news = tool.tellsNews || cancelled.aborted ? undefined : await newsLine(connection, caller);
+    const content = renderReply(news ? [...parts, news] : parts);
+    if (confirm && cancelled.aborted) confirm(false);
+    else if (confirm) exchange.onSettled(confirm);
+    return {
+      content,
+      ...(refusal && { isError: true }),
+      ...(calling.structured && { structuredContent: output as Record<string, unknown> }),
+    };
+  } catch (error) {
+    confirm?.(false);
+    // Nobody waits for this reply, and what a wait that was cut short throws is nobody's fault.
+    if (cancelled.aborted) return { content: [{ type: "text", text: "cancelled" }], isError: true };
+    const refusal = asRefusal(error, connection.log, tool.name);
+    return {
+      content: renderReply([refusal.message]),
+      isError: true,
+      ...(calling.structured && { structuredContent: structuredRefusal(refusal) }),
+    };
+  }
+}
+
+function asParts(said: string | readonly Part[]): readonly Part[] {
+  return typeof said === "string" ? [said] : said;
+}
+
+type CallerOf = Awaited<ReturnType<Connection["caller"]>>;
+
+function tellBatch(connection: Connection, caller: CallerOf, batch: string, reached: boolean): void {
+  // Without a session nobody knows whether the next call comes from whoever got this reply: `after` says so.
+  if (reached && !connection.session) return;
+  try {
+    connection.rooms.mail.confirm(caller, batch, reached);
+  } catch (err) {
+    connection.log.error({ err, batch, reached }, "the fate of a batch could not be told");
+  }
+}
+
+/** One line when something arrived since the last reply. It is an extra: it never fails the call it would close. */
+async function newsLine(connection: Connection, caller: CallerOf): Promise<string | undefined> {
+  try {
+    const news = await connection.rooms.mail.news(caller);
+    return news && `mail: ${news.unread} unread${news.urgent ? `, ${news.urgent} urgent` : ""}`;
+  } catch (err) {
+    connection.log.warn({ err }, "no news");
+    return undefined;
+  }
+}
+
+function reporter(context: ServerContext, waitSeconds: unknown): (secondsLeft: number) => void {
+  const token = context.mcpReq._meta?.progressToken;
+  if (token === undefined || typeof waitSeconds !== "number") return () => undefined;
+  return (secondsLeft) => {
+    const params = {
+      progressToken: token,
+      progress: Math.max(waitSeconds - secondsLeft, 0),
+      total: waitSeconds,
+      message: `waiting for mail, ${secondsLeft} s left`,
+    };
+    // A client that is gone gets no progress; the exchange tells the call so.
+    context.mcpReq.notify({ method: "notifications/progress", params }).catch(() => undefined);
+  };
+}

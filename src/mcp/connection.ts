@@ -1,0 +1,109 @@
+import { randomBytes } from "node:crypto";
+import { type Caller, localPrincipal, type Principal } from "../identity/index.js";
+import type { Log } from "./log.js";
+import type { Rooms } from "./rooms.js";
+
+/** What all connections of a process have in common. */
+export interface FaceOptions {
+  readonly namespace: string;
+  /** Version of the package, shown to clients. */
+  readonly version: string;
+  readonly log: Log;
+}
+
+export interface ConnectionOptions {
+  /** The name the client was started with; without one it gets its own name, made unique. */
+  readonly agent?: string;
+  /** False where each request stands alone, so that the client must name the batch it saw. */
+  readonly session: boolean;
+}
+
+/** Longest time that the end of a run may hold up the end of a connection; a dead run is noticed by its heartbeat. */
+const endRunMs = 2_500;
+
+/** One client and its run. The run begins at the first call that needs one and ends with the connection. */
+export class Connection {
+  readonly rooms: Rooms;
+  readonly log: Log;
+  readonly version: string;
+  readonly session: boolean;
+  readonly #namespace: string;
+  readonly #agent: string | undefined;
+  #begun: Promise<Caller> | undefined;
+  #ended = false;
+  readonly #stops = new Set<() => void>();
+
+  constructor(rooms: Rooms, face: FaceOptions, options: ConnectionOptions) {
+    this.rooms = rooms;
+    this.log = face.log;
+    this.version = face.version;
+    this.session = options.session;
+    this.#namespace = face.namespace;
+    this.#agent = options.agent;
+  }
+
+  /** The caller of this connection, with its run. A start that failed is tried again with the next call. */
+  caller(clientName: string | undefined): Promise<Caller> {
+    if (this.#ended) return Promise.reject(new Error("the connection is closed"));
+    if (!this.#begun) {
+      const begun = this.rooms.runs.begin(this.#principal(clientName));
+      this.#begun = begun;
+      begun.catch(() => {
+        if (this.#begun === begun) this.#begun = undefined;
+      });
+    }
+    return this.#begun;
+  }
+
+  /** Something to stop when the connection ends. The answer stops it earlier. */
+  whileOpen(stop: () => void): () => void {
+    if (this.#ended) {
+      stop();
+      return () => undefined;
+    }
+    const once = (): void => {
+      if (this.#stops.delete(once)) stop();
+    };
+    this.#stops.add(once);
+    return once;
+  }
+
+  /** Ends what was watched and the run. Resolves within 2.5 seconds, whatever the store does. */
+  async end(): Promise<void> {
+    if (this.#ended) return;
+    this.#ended = true;
+    for (const stop of [...this.#stops]) stop();
+    const begun = this.#begun;
+    if (!begun) return;
+    let timer: NodeJS.Timeout | undefined;
+    const patience = new Promise<void>((resolve) => {
+      timer = setTimeout(() => {
+        this.log.warn({}, "the run could not be ended in time; its heartbeat will tell");
+        resolve();
+      }, endRunMs);
+    });
+    const ending = begun
+      .then((caller) => this.rooms.runs.end(caller))
+      .catch((err: unknown) => this.log.warn({ err }, "the run could not be ended; its heartbeat will tell"));
+    await Promise.race([ending, patience]);
+    clearTimeout(timer);
+  }
+
+  #principal(clientName: string | undefined): Principal {
+    return localPrincipal(
+      this.#namespace,
+      this.#agent ?? `${slug(clientName)}-${randomBytes(3).toString("hex")}`,
+    );
+  }
+}
+
+/** A client's name as the beginning of an agent's name. */
+export function slug(clientName: string | undefined): string {
+  const plain = (clientName ?? "")
+    .toLowerCase()
+    .replace(/[^a-z0-9]+/g, "-")
+    .replace(/^-+|-+$/g, "")
+    .slice(0, 40)
+    .replace(/-+$/, "");
+  return plain || "agent";
+}

@@ -1,0 +1,173 @@
+import {
+  CLIENT_INFO_META_KEY,
+  type JsonSchemaType,
+  ProtocolError,
+  ProtocolErrorCode,
+  ResourceNotFoundError,
+  Server,
+  type ServerContext,
+} from "@modelcontextprotocol/server";
+import { nearest, visible } from "../addresses/index.js";
+import { type Calling, callTool } from "./call-tool.js";
+import type { Connection } from "./connection.js";
+import type { Exchange } from "./exchange.js";
+import { inputSchema, outputSchema } from "./input-schema.js";
+import { instructions } from "./instructions.js";
+import { checkIn } from "./prompts/check-in.js";
+import { handOver } from "./prompts/hand-over.js";
+import { asRefusal } from "./refusal.js";
+import { resourceList, templateList } from "./resources/list.js";
+import { readResource } from "./resources/read.js";
+import { parseResource } from "./resources/resource-uri.js";
+import { toolbox } from "./toolbox.js";
+import { mostWatched, type Watches } from "./watches.js";
+
+/** What a transport provides to the server of one connection. */
+export interface Wiring {
+  readonly connection: Connection;
+  /** Output schemas and structured content beside the text. */
+  readonly structured: boolean;
+  /** The way the reply to this request takes. */
+  exchangeOf(context: ServerContext): Exchange;
+  /** The URIs this client watches, where the connection can carry updates to a 2025 client. */
+  readonly watches?: Watches;
+}
+
+// A server is made for each HTTP request of a modern client: whatever is the same for all is built once.
+const tools = new Map(toolbox.map((tool) => [tool.name, tool]));
+const prompts = new Map([checkIn, handOver].map((prompt) => [prompt.name, prompt]));
+const listed = { plain: lazily(() => listTools(false)), structured: lazily(() => listTools(true)) };
+const promptList = [...prompts.values()].map(({ text, ...told }) => ({
+  ...told,
+  arguments: [...told.arguments],
+}));
+const noElicitation = {
+  getValidator: () => {
+    throw new Error("this server asks its clients nothing, so there is no answer to validate");
+  },
+};
+
+/** The server of one connection, the same for both eras of the protocol. */
+export function createServer(wiring: Wiring): Server {
+  const { connection, watches } = wiring;
+  const server = new Server(
+    {
+      name: "llm-mailbox",
+      title: "LLM Mailbox",
+      version: connection.version,
+    },
+    {
+      capabilities: { tools: {}, resources: { subscribe: true }, prompts: {} },
+      instructions,
+      // The SDK would build a validator of its own for each server.
+      jsonSchemaValidator: noElicitation,
+    },
+  );
+  const calling = (context: ServerContext): Calling => ({
+    connection,
+    structured: wiring.structured,
+    clientName: clientName(server, context),
+    exchange: wiring.exchangeOf(context),
+    context,
+  });
+  server.setRequestHandler("tools/list", () => (wiring.structured ? listed.structured() : listed.plain()));
+  server.setRequestHandler("tools/call", (request, context) => {
+    const tool = tools.get(request.params.name);
+    if (!tool) throw unknownName("tool", request.params.name, tools.keys());
+    return callTool(tool, request.params.arguments ?? {}, calling(context));
+  });
+  server.setRequestHandler("prompts/list", () => ({ prompts: promptList }));
+  server.setRequestHandler("prompts/get", (request) => {
+    const prompt = prompts.get(request.params.name);
+    if (!prompt) throw unknownName("prompt", request.params.name, prompts.keys());
+    const text = inProtocol(connection, prompt.name, () => prompt.text(request.params.arguments ?? {}));
+    return { description: prompt.description, messages: [{ role: "user", content: { type: "text", text } }] };
+  });
+  server.setRequestHandler("resources/list", () => ({ resources: resourceList }));
+  server.setRequestHandler("resources/templates/list", () => ({ resourceTemplates: templateList }));
+  server.setRequestHandler("resources/read", async (request, context) => {
+    const { uri } = request.params;
+    const name = parseResource(uri);
+    if (!name) throw new ResourceNotFoundError(visible(uri.slice(0, 200)));
+    try {
+      const caller = await connection.caller(clientName(server, context));
+      return { contents: [{ uri, ...(await readResource(connection.rooms, caller, name)) }] };
+    } catch (error) {
+      throw protocolError(connection, error, "resources/read");
+    }
+  });
+  server.setRequestHandler("resources/subscribe", async (request, context) => {
+    const { uri } = request.params;
+    try {
+      const caller = await connection.caller(clientName(server, context));
+      if (await watches?.add(caller, uri)) return {};
+    } catch (error) {
+      throw protocolError(connection, error, "resources/subscribe");
+    }
+    throw new ProtocolError(
+      ProtocolErrorCode.InvalidParams,
+      `this resource cannot be subscribed to; mailbox://inbox, mailbox://topics, mailbox://topics/{topic} and mailbox://agents can, at most ${mostWatched} of them`,
+    );
+  });
+  server.setRequestHandler("resources/unsubscribe", (request) => {
+    watches?.remove(request.params.uri);
+    return {};
+  });
+  server.onerror = (error) => connection.log.debug({ err: error }, "protocol");
+  return server;
+}
+
+function listTools(structured: boolean) {
+  return {
+    tools: toolbox.map((tool) => ({
+      name: tool.name,
+      title: tool.title,
+      description: tool.description,
+      inputSchema: inputSchema(tool.input),
+      ...(structured && { outputSchema: outputSchema(tool.output) as JsonSchemaType & { type: "object" } }),
+      annotations: tool.annotations,
+    })),
+  };
+}
+
+/** The name the client gave itself: in the request (2026) or when it connected (2025). */
+function clientName(server: Server, context: ServerContext): string | undefined {
+  const envelope = context.mcpReq.envelope as Readonly<Record<string, unknown>> | undefined;
+  const inEnvelope = envelope?.[CLIENT_INFO_META_KEY] as { readonly name?: string } | undefined;
+  return inEnvelope?.name ?? server.getClientVersion()?.name;
+}
+
+function unknownName(kind: string, given: string, known: Iterable<string>): ProtocolError {
+  const names = [...known];
+  const meant = nearest(given, names);
+  const hint = meant ? `did you mean ${meant}?` : `there are ${names.join(", ")}`;
+  const quoted = JSON.stringify(visible(given.slice(0, 60)));
+  return new ProtocolError(ProtocolErrorCode.InvalidParams, `unknown ${kind} ${quoted}; ${hint}`);
+}
+
+function inProtocol<T>(connection: Connection, doing: string, act: () => T): T {
+  try {
+    return act();
+  } catch (error) {
+    throw protocolError(connection, error, doing);
+  }
+}
+
+/** Outside of tools a refusal is an error of the protocol, with the code in its data. */
+function protocolError(connection: Connection, error: unknown, doing: string): ProtocolError {
+  const refusal = asRefusal(error, connection.log, doing);
+  const callersFault = refusal.kind === "INVALID_ARGUMENT" || refusal.kind === "NOT_FOUND";
+  return new ProtocolError(
+    callersFault ? ProtocolErrorCode.InvalidParams : ProtocolErrorCode.InternalError,
+    refusal.message,
+    { code: refusal.code },
+  );
+}
+
+function lazily<T>(make: () => T): () => T {
+  let made: T | undefined;
+  return () => {
+    made ??= make();
+    return made;
+  };
+}

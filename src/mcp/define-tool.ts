@@ -1,0 +1,63 @@
+import type { z } from "zod";
+import type { Caller } from "../identity/index.js";
+import type { Part } from "./reply.js";
+import type { Rooms } from "./rooms.js";
+
+/** What a tool finds around it when it is called. */
+export interface Surroundings {
+  readonly caller: Caller;
+  readonly mail: Rooms["mail"];
+  readonly topics: Rooms["topics"];
+  readonly agents: Rooms["agents"];
+  /** For a call that can wait: aborts when nobody waits for its reply any more. */
+  readonly signal: AbortSignal;
+  /** Tells a client that asked for it how the wait goes on. */
+  readonly onWaiting: (secondsLeft: number) => void;
+}
+
+/** What `say` may need to know beside the outcome. */
+export interface Telling<Input> {
+  readonly input: Input;
+  /** Whether the client keeps a session; one that does not has to name the batch it saw. */
+  readonly session: boolean;
+}
+
+/**
+ * One tool: its whole contract with the client, one call into a capability, and the words that tell its outcome.
+ *
+ * All four annotations are required, because a client decides by them whether to ask a person first.
+ */
+export interface Tool<Input = never, Output = never> {
+  readonly name: string;
+  readonly title: string;
+  readonly description: string;
+  readonly input: z.ZodObject;
+  /** What a client that opted in to structured answers gets beside the text. */
+  readonly output: z.ZodObject;
+  readonly annotations: {
+    readonly readOnlyHint: boolean;
+    readonly destructiveHint: boolean;
+    readonly idempotentHint: boolean;
+    readonly openWorldHint: boolean;
+  };
+  handle(input: Input, surroundings: Surroundings): Promise<Output>;
+  say(output: Output, telling: Telling<Input>): string | readonly Part[];
+  /** The refusal that an answer amounts to, when it says that nothing at all was done. */
+  refusal?(output: Output): { readonly code: string; readonly message: string } | undefined;
+  /** The batch of messages that the reply carries; it counts as read once the reply has reached the client. */
+  batch?(output: Output): string | undefined;
+  /** True when the reply tells the counts of the inbox itself, so that no line of news closes it. */
+  readonly tellsNews?: boolean;
+}
+
+/** A tool whose types were checked where it was defined. */
+export type AnyTool = Tool<never, never>;
+
+export function defineTool<Input extends z.ZodObject, Output>(
+  tool: Omit<Tool<z.infer<Input>, Output>, "input" | "output"> & {
+    readonly input: Input;
+    readonly output: z.ZodObject & z.ZodType<NoInfer<Output>>;
+  },
+): AnyTool {
+  return tool as unknown as AnyTool;
+}

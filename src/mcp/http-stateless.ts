@@ -1,0 +1,167 @@
+import { createHash } from "node:crypto";
+import { createMcpHandler, InMemoryServerEventBus, type McpHttpHandler } from "@modelcontextprotocol/server";
+import { Connection, slug } from "./connection.js";
+import { createServer, type Wiring } from "./create-server.js";
+import { type Asking, jsonRpcError, keepAliveMs, type McpEndpointOptions } from "./http-asking.js";
+import { IdleMap } from "./idle-map.js";
+import { listenParams } from "./listen-params.js";
+import { watchTarget } from "./resources/resource-uri.js";
+import type { Rooms } from "./rooms.js";
+import { Watches } from "./watches.js";
+
+/** Most subscription streams one agent may hold open. */
+const mostStreams = 16;
+
+interface Guest {
+  readonly agent: string;
+  readonly connection: Connection;
+  streams: number;
+}
+
+/**
+ * Clients of the 2026 era over HTTP, where each request stands alone. All requests of one agent share one run, so that
+ * a batch one request returned can be named by the next.
+ */
+export class HttpStateless {
+  readonly #rooms: Rooms;
+  readonly #options: McpEndpointOptions;
+  readonly #guests: IdleMap<Guest>;
+  readonly #wirings = new WeakMap<Request, Wiring>();
+  readonly #handler: McpHttpHandler;
+  readonly #streams = new Set<McpHttpHandler>();
+  readonly #ending = new Set<Promise<void>>();
+
+  constructor(rooms: Rooms, options: McpEndpointOptions) {
+    this.#rooms = rooms;
+    this.#options = options;
+    this.#guests = new IdleMap(options.idleMs ?? 30 * 60_000, (guest) => {
+      options.log.info({ agent: guest.agent }, "no call for too long; run ended");
+      void this.#end(guest);
+    });
+    this.#handler = this.#newHandler(new InMemoryServerEventBus());
+  }
+
+  async fetch(asking: Asking): Promise<Response> {
+    const guest = this.#guest(asking);
+    this.#guests.use(guest.agent, asking.exchange);
+    this.#wirings.set(asking.request, {
+      connection: guest.connection,
+      structured: asking.structured,
+      exchangeOf: () => asking.exchange,
+    });
+    if (isListen(asking.body)) return this.#listen(guest, asking);
+    return this.#handler.fetch(asking.request, {
+      ...(asking.body !== undefined && { parsedBody: asking.body }),
+    });
+  }
+
+  async close(): Promise<void> {
+    const guests = this.#guests.close();
+    await Promise.all([this.#handler, ...this.#streams].map((handler) => handler.close()));
+    for (const guest of guests) void this.#end(guest);
+    await Promise.all(this.#ending);
+  }
+
+  #guest(asking: Asking): Guest {
+    const agent = asking.agent ?? unnamed(asking);
+    const known = this.#guests.get(agent);
+    if (known) return known;
+    const connection = new Connection(this.#rooms, this.#options, { agent, session: false });
+    const guest: Guest = { agent, connection, streams: 0 };
+    this.#guests.set(agent, guest);
+    return guest;
+  }
+
+  #end(guest: Guest): Promise<void> {
+    const ended = guest.connection.end().finally(() => this.#ending.delete(ended));
+    this.#ending.add(ended);
+    return ended;
+  }
+
+  /**
+   * A stream of updates. It has a handler and a bus of its own: all agents call their inbox by the same URI, and on one
+   * bus each would be woken by the mail of the others. While the client does not take what was written, one update per
+   * URI is kept back for it, whatever happens.
+   */
+  async #listen(guest: Guest, asking: Asking): Promise<Response> {
+    if (guest.streams >= mostStreams)
+      return jsonRpcError(
+        429,
+        -32603,
+        `${mostStreams} subscription streams of this agent are open; close one first`,
+      );
+    const { exchange } = asking;
+    const { uris, clientName } = listenParams((asking.body as { params?: unknown }).params);
+    const wanted = uris.filter((uri) => watchTarget(uri));
+    const handler = this.#newHandler(new InMemoryServerEventBus());
+    const keptBack = new Set<string>();
+    const watches = new Watches(this.#rooms, (uri) => {
+      if (exchange.stalled()) keptBack.add(uri);
+      else handler.notify.resourceUpdated(uri);
+    });
+    const flush = setInterval(() => {
+      if (keptBack.size === 0 || exchange.stalled()) return;
+      for (const uri of keptBack) handler.notify.resourceUpdated(uri);
+      keptBack.clear();
+    }, 1_000);
+    flush.unref();
+    guest.streams += 1;
+    this.#streams.add(handler);
+    const stop = guest.connection.whileOpen(() => watches.clear());
+    exchange.onSettled(() => {
+      guest.streams -= 1;
+      this.#streams.delete(handler);
+      clearInterval(flush);
+      stop();
+      void handler.close();
+    });
+    const response = await handler.fetch(asking.request, { parsedBody: narrowed(asking.body, wanted) });
+    if (wanted.length === 0) return response;
+    try {
+      const caller = await guest.connection.caller(clientName);
+      for (const uri of wanted) await watches.add(caller, uri);
+    } catch (err) {
+      this.#options.log.warn({ err }, "a subscription could not be watched");
+      void handler.close();
+    }
+    return response;
+  }
+
+  #newHandler(bus: InMemoryServerEventBus): McpHttpHandler {
+    return createMcpHandler(
+      ({ requestInfo }) => {
+        const wiring = requestInfo && this.#wirings.get(requestInfo);
+        if (!wiring) throw new Error("a request without its wiring");
+        return createServer(wiring);
+      },
+      {
+        legacy: "reject",
+        bus,
+        keepAliveMs,
+        onerror: (error) => this.#options.log.debug({ err: error }, "http"),
+      },
+    );
+  }
+}
+
+/**
+ * A name for a client that gave none. It must be the same with every request, and nothing but what the client says of
+ * itself comes with every request; two equal clients that want mailboxes of their own have to name themselves.
+ */
+function unnamed({ request, body }: Asking): string {
+  const { clientName } = listenParams((body as { params?: unknown } | undefined)?.params);
+  const told = `${clientName ?? ""}\n${request.headers.get("user-agent") ?? ""}`;
+  return `${slug(clientName)}-${createHash("sha256").update(told).digest("hex").slice(0, 6)}`;
+}
+
+function isListen(body: unknown): boolean {
+  return (body as { method?: unknown } | undefined)?.method === "subscriptions/listen";
+}
+
+/** The same request for the URIs that can be watched alone, so that the client is told which are. */
+function narrowed(body: unknown, uris: readonly string[]): unknown {
+  const request = body as { params?: { notifications?: object } };
+  if (typeof request.params?.notifications !== "object") return body;
+  const notifications = { ...request.params.notifications, resourceSubscriptions: uris };
+  return { ...request, params: { ...request.params, notifications } };
+}

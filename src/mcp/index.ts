@@ -1,0 +1,24 @@
+/** The face for agents: tools, resources and prompts of the Model Context Protocol, over stdio and Streamable HTTP. */
+export { newExchange } from "./exchange.js";
+export type { HttpExchange, McpEndpoint, McpEndpointOptions } from "./http-endpoint.js";
+export type { Log } from "./log.js";
+export type { Rooms, WatchTarget, WholeMessage } from "./rooms.js";
+export type { StdioOptions } from "./stdio.js";
+
+import type { McpEndpoint, McpEndpointOptions } from "./http-endpoint.js";
+import type { Rooms } from "./rooms.js";
+import type { StdioOptions } from "./stdio.js";
+
+// Each transport is loaded when it is asked for: starting a process is what clients wait for.
+
+/** Serves one client on stdin and stdout; see `StdioOptions`. Resolves when it is over and its run has been ended. */
+export async function serveStdio(rooms: Rooms, options: StdioOptions): Promise<void> {
+  const { serveStdio: serve } = await import("./stdio.js");
+  return serve(rooms, options);
+}
+
+/** MCP over Streamable HTTP as a function from request to response, for the room that listens. */
+export async function openMcpEndpoint(rooms: Rooms, options: McpEndpointOptions): Promise<McpEndpoint> {
+  const { openEndpoint } = await import("./http-endpoint.js");
+  return openEndpoint(rooms, options);
+}

@@ -1,0 +1,130 @@
+import type { DeliveredMessage, Inbox } from "../mailbox/contract.js";
+import { fitting, frameChars, type Part, shown, wholeCharacters } from "./reply.js";
+
+/** What the face reckons for the envelope of one message, and asks the capability to reckon too. */
+export const envelopeChars = 400;
+
+/** What a reader can ask for when a text was cut. */
+type ReadOn = (next: number, total: number) => string;
+
+interface Drawn {
+  readonly envelope: string;
+  readonly head: string;
+  readonly body: string;
+  readonly bodyStart: number;
+  readonly bodyTotal: number;
+  readonly moreBodyAt?: number;
+  readonly data: string;
+  readonly dataStart: number;
+  readonly by: string;
+  readonly id: string;
+}
+
+/**
+ * Envelope and text of each message, the envelope in our words and the text as a quote, in at most `maxChars`
+ * characters. Long texts share what short ones leave; a text that was cut says how to get the rest.
+ *
+ * @param offset what the reader asked for with `message_id`; past the end of the text it goes on in the data
+ */
+export function messageParts(
+  messages: readonly DeliveredMessage[],
+  maxChars: number,
+  part?: Inbox["part"],
+  offset = 0,
+): Part[] {
+  const drawn = messages.map((message, i) => draw(message, place(i, messages.length), part, offset));
+  const needed = drawn.map((one) => shown(one.head + one.body + one.data).length);
+  const fixed = drawn.reduce((sum, one) => sum + one.envelope.length + one.by.length + frameChars + 160, 0);
+  const rooms = share(needed, Math.max(maxChars - fixed, 0));
+  return drawn.flatMap((one, i) => parts(one, rooms[i]!));
+}
+
+/** Who vouches for what: everything in this line is ours, nothing in it was written by the sender. */
+export function envelopeLine(message: DeliveredMessage): string {
+  const facts = [
+    `${message.id} from ${message.from}${message.verified ? "" : " (unverified)"} to ${message.to}`,
+    message.sent_at,
+    message.priority === "normal" ? "" : message.priority,
+    message.thread === message.id ? "" : `thread ${message.thread}`,
+    message.in_reply_to ? `in reply to ${message.in_reply_to}` : "",
+    message.delivery_count > 1 ? `delivery ${message.delivery_count}` : "",
+    message.claimed_until
+      ? `a job, yours until ${message.claimed_until}: reply or call ack_messages`
+      : message.ack_required
+        ? "asks you to reply or call ack_messages"
+        : "",
+    expiresSoon(message) ? `expires ${message.expires_at}` : "",
+  ];
+  return facts.filter(Boolean).join(" · ");
+}
+
+function place(i: number, of: number): string {
+  return of === 1 ? "" : `[${i + 1} of ${of}] `;
+}
+
+function expiresSoon(message: DeliveredMessage): boolean {
+  return Date.parse(message.expires_at) - Date.parse(message.sent_at) < 86_400_000;
+}
+
+function draw(message: DeliveredMessage, label: string, part: Inbox["part"], offset: number): Drawn {
+  const heads = [
+    message.subject ? `subject: ${message.subject.replace(/\s+/g, " ")}` : "",
+    message.content_type === "text/plain" ? "" : `content type: ${message.content_type}`,
+    ...(message.attachments ?? []).map((one) => `attachment ${one.id}: ${one.name}, ${one.bytes} bytes`),
+  ].filter(Boolean);
+  const data = message.data ? JSON.stringify(message.data) : "";
+  const bodyTotal = part?.total ?? message.body.length;
+  const dataStart = part && data && offset > 0 && offset >= bodyTotal ? offset - bodyTotal : 0;
+  return {
+    envelope: label + envelopeLine(message),
+    head: heads.length ? `${heads.join("\n")}\n\n` : "",
+    body: dataStart > 0 ? "" : message.body,
+    bodyStart: part?.offset ?? 0,
+    bodyTotal,
+    ...(part?.next_offset !== undefined && { moreBodyAt: part.next_offset }),
+    data: data.slice(dataStart),
+    dataStart,
+    by: message.from,
+    id: message.id,
+  };
+}
+
+function parts(one: Drawn, room: number): Part[] {
+  const readOn: ReadOn = (next, total) =>
+    `[cut: ${next} of ${total} characters shown so far; the rest: read_inbox message_id: ${one.id} offset: ${next}]`;
+  const forBody = room - shown(one.head).length;
+  const taken = fitting(one.body, forBody);
+  const text = one.head + one.body.slice(0, taken);
+  const total = one.bodyTotal + (one.data ? one.dataStart + one.data.length : 0);
+  const bodyEnd = taken < one.body.length ? one.bodyStart + taken : one.moreBodyAt;
+  if (bodyEnd !== undefined) return [one.envelope, { by: one.by, text }, readOn(bodyEnd, total)];
+  if (!one.data) return [one.envelope, { by: one.by, text }];
+  const label = one.dataStart > 0 ? "data (continued): " : `${one.body ? "\n\n" : ""}data: `;
+  const forData = forBody - shown(one.body).length - label.length;
+  const dataTaken = fitting(one.data, Math.max(forData, 0));
+  // Half a JSON object helps nobody as long as another call can bring it whole.
+  const whole = dataTaken === one.data.length;
+  const started = whole || one.body === "" ? dataTaken : 0;
+  const quote = { by: one.by, text: started > 0 ? `${text}${label}${one.data.slice(0, started)}` : text };
+  if (whole) return [one.envelope, quote];
+  return [one.envelope, quote, readOn(one.bodyTotal + one.dataStart + started, total)];
+}
+
+/** Gives each what it needs, and those who need too much equal shares of what is left. */
+function share(needed: readonly number[], total: number): number[] {
+  const rooms = needed.map(() => 0);
+  const order = needed.map((_, i) => i).sort((a, b) => needed[a]! - needed[b]!);
+  let left = total;
+  order.forEach((index, rank) => {
+    const fair = Math.floor(left / (order.length - rank));
+    rooms[index] = Math.min(needed[index]! + 20, fair);
+    left -= rooms[index]!;
+  });
+  return rooms;
+}
+
+/** A beginning of a text, on one line. */
+export function onOneLine(text: string, most: number): string {
+  const line = text.replace(/\s+/g, " ").trim();
+  return line.length <= most ? line : `${wholeCharacters(line, most - 1)}…`;
+}

@@ -1,0 +1,48 @@
+/** The resources and templates as clients list them. */
+export const resourceList = [
+  {
+    uri: "mailbox://inbox",
+    name: "inbox",
+    title: "Inbox",
+    description: "Counts and envelopes of what waits for you; takes nothing. Can be subscribed to.",
+    mimeType: "application/json",
+  },
+  {
+    uri: "mailbox://topics",
+    name: "topics",
+    title: "Topics",
+    description: "Topics you may read. Can be subscribed to.",
+    mimeType: "application/json",
+  },
+  {
+    uri: "mailbox://agents",
+    name: "agents",
+    title: "Agents",
+    description: "Who is there, and what they say of themselves. Can be subscribed to.",
+    mimeType: "application/json",
+  },
+];
+
+export const templateList = [
+  {
+    uriTemplate: "mailbox://topics/{topic}{?before,limit}",
+    name: "topic",
+    title: "History of a topic",
+    description: "A page of messages, newest last. Can be subscribed to.",
+    mimeType: "text/plain",
+  },
+  {
+    uriTemplate: "mailbox://threads/{id}",
+    name: "thread",
+    title: "Thread",
+    description: "The messages of a thread that you may see, oldest first.",
+    mimeType: "text/plain",
+  },
+  {
+    uriTemplate: "mailbox://messages/{id}",
+    name: "message",
+    title: "Message",
+    description: "One message; for its sender with the state at each recipient.",
+    mimeType: "text/plain",
+  },
+];

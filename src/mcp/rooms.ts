@@ -1,0 +1,95 @@
+import type { FindRecipients, MyStatus, Recipients, Status } from "../agents/contract.js";
+import type { Caller, Principal } from "../identity/index.js";
+import type {
+  AckMessages,
+  AckResult,
+  DeliveredMessage,
+  FoundMessage,
+  Inbox,
+  ReadInbox,
+  SearchMessages,
+  SearchResult,
+  SendMessage,
+  SendReceipt,
+} from "../mailbox/contract.js";
+import type { SubscribeTopic, SubscriptionReceipt } from "../topics/contract.js";
+
+/** A message as the resources show it: what was found, with its whole text. */
+export interface WholeMessage extends FoundMessage {
+  readonly content_type: string;
+  readonly body: string;
+  readonly data?: Record<string, unknown>;
+  readonly in_reply_to?: string;
+  readonly attachments?: DeliveredMessage["attachments"];
+}
+
+/** What a client can watch. */
+export type WatchTarget =
+  | { readonly kind: "inbox" }
+  | { readonly kind: "topic"; readonly name: string }
+  | { readonly kind: "topics" }
+  | { readonly kind: "agents" };
+
+/**
+ * What the face for agents needs of the capabilities, as `compose` hands it over. Every function may refuse with a
+ * `MailboxError`; whatever else it throws is shown to the client as `internal`.
+ */
+export interface Rooms {
+  readonly runs: {
+    /** Mints a run. The face calls it at the first call of a connection, not before. */
+    begin(principal: Principal): Promise<Caller>;
+    /** Gives back at once what the run holds. Safe to repeat. */
+    end(caller: Caller): Promise<void>;
+  };
+  readonly mail: {
+    sendMessage(caller: Caller, input: SendMessage): Promise<SendReceipt>;
+    /**
+     * @param options.signal ends a wait; what it rejects with then is not looked at
+     * @param options.maxChars how many characters the page may take, counting subject, body and data of each message
+     *   and `envelopeChars` for its envelope; a first message longer than that is returned whole (the face cuts it)
+     * @param options.onWaiting called every 10 s while the call waits
+     */
+    readInbox(
+      caller: Caller,
+      input: ReadInbox,
+      options: {
+        readonly signal?: AbortSignal;
+        readonly maxChars: number;
+        readonly onWaiting?: (secondsLeft: number) => void;
+      },
+    ): Promise<Inbox>;
+    ackMessages(caller: Caller, input: AckMessages): Promise<AckResult>;
+    searchMessages(caller: Caller, input: SearchMessages): Promise<SearchResult>;
+    /**
+     * Tells whether the reply that carried this batch reached the client. With `false` its messages come again with
+     * the next read. A client without a session confirms by `after` instead, and only `false` is told for it.
+     */
+    confirm(caller: Caller, batch: string, reached: boolean): void;
+    /** Counts, only when something arrived since the last reply to this run. */
+    news(caller: Caller): Promise<{ readonly unread: number; readonly urgent: number } | undefined>;
+    messageById(caller: Caller, id: string): Promise<WholeMessage>;
+    /** The newest messages of a thread that the caller may see, oldest first. */
+    thread(
+      caller: Caller,
+      id: string,
+    ): Promise<{ readonly messages: readonly WholeMessage[]; readonly earlier: number }>;
+  };
+  readonly topics: {
+    subscribeTopic(caller: Caller, input: SubscribeTopic): Promise<SubscriptionReceipt>;
+    listTopics(
+      caller: Caller,
+    ): Promise<readonly { readonly name: string; readonly messages: number; readonly last_at?: string }[]>;
+    /** A page of history, newest last; `before` in the answer is where the page of older messages ends. */
+    history(
+      caller: Caller,
+      topic: string,
+      options: { readonly before?: string; readonly limit: number },
+    ): Promise<{ readonly messages: readonly DeliveredMessage[]; readonly before?: string }>;
+  };
+  readonly agents: {
+    findRecipients(caller: Caller, input: FindRecipients): Promise<Recipients>;
+    myStatus(caller: Caller, input: MyStatus): Promise<Status>;
+  };
+  /** Calls back when the target may have changed; the face coalesces. The answer stops it. */
+  watch(caller: Caller, target: WatchTarget, onChange: () => void): Promise<() => void>;
+}

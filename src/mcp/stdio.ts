@@ -1,0 +1,214 @@
+import type { Readable, Writable } from "node:stream";
+import {
+  isJSONRPCErrorResponse,
+  isJSONRPCNotification,
+  isJSONRPCRequest,
+  isJSONRPCResultResponse,
+  type JSONRPCMessage,
+  type RequestId,
+  type Server,
+  type ServerContext,
+  serializeMessage,
+  type Transport,
+} from "@modelcontextprotocol/server";
+import { StdioServerTransport, serveStdio as serveSdk } from "@modelcontextprotocol/server/stdio";
+import { Connection, type FaceOptions } from "./connection.js";
+import { createServer } from "./create-server.js";
+import { newExchange, type SettledExchange } from "./exchange.js";
+import { listenParams } from "./listen-params.js";
+import type { Log } from "./log.js";
+import { watchTarget } from "./resources/resource-uri.js";
+import type { Rooms } from "./rooms.js";
+import { Watches } from "./watches.js";
+
+export interface StdioOptions extends FaceOptions {
+  readonly agent?: string;
+  readonly structured?: boolean;
+  /** Ends the connection as SIGTERM does. */
+  readonly signal?: AbortSignal;
+  readonly stdin?: Readable;
+  readonly stdout?: Writable;
+}
+
+/** A client that leaves this much unread does not read any more. */
+const mostUnreadBytes = 16 * 1024 * 1024;
+
+/**
+ * Serves one client on stdin and stdout until stdin ends, stdout breaks, or the process is told to stop (SIGTERM,
+ * SIGINT, SIGHUP, or the given signal); resolves, at most 3 seconds later, when the run has been ended.
+ *
+ * The caller then closes its stores and leaves by `process.exit`: a reply that a client never reads would otherwise
+ * keep the process alive.
+ */
+export async function serveStdio(rooms: Rooms, options: StdioOptions): Promise<void> {
+  const connection = new Connection(rooms, options, { ...options, session: true });
+  const wire = new Wire(options.stdin ?? process.stdin, options.stdout ?? process.stdout, options.log);
+  let server: Server | undefined;
+  const told = (uri: string): void => {
+    // Both eras: to a modern client the SDK sends it on to the subscriptions that named the URI.
+    server?.sendResourceUpdated({ uri }).catch(() => undefined);
+  };
+  const subscribed = new Watches(rooms, told);
+  connection.whileOpen(() => subscribed.clear());
+  const listening = new Listening(rooms, connection, told);
+  wire.onListen = (id, uris, clientName) => listening.begin(id, uris, clientName);
+  wire.onUnlisten = (id) => listening.end(id);
+
+  const handle = serveSdk(
+    () => {
+      server = createServer({
+        connection,
+        structured: options.structured ?? false,
+        watches: subscribed,
+        exchangeOf: (context) => wire.exchangeOf(context),
+      });
+      return server;
+    },
+    {
+      transport: wire,
+      onerror: (error) => options.log.debug({ err: error }, "stdio"),
+    },
+  );
+  const stop = (): void => void wire.close();
+  const signals = ["SIGTERM", "SIGINT", "SIGHUP"] as const;
+  for (const name of signals) process.on(name, stop);
+  options.signal?.addEventListener("abort", stop, { once: true });
+  if (options.signal?.aborted) stop();
+  try {
+    await wire.closed;
+    await connection.end();
+    await Promise.race([handle.close(), new Promise((resolve) => setTimeout(resolve, 200).unref())]);
+  } finally {
+    for (const name of signals) process.off(name, stop);
+    options.signal?.removeEventListener("abort", stop);
+  }
+}
+
+/** Stdin and stdout, and the fate of each reply: handed over when the operating system has taken it whole. */
+class Wire extends StdioServerTransport implements Transport {
+  readonly closed: Promise<void>;
+  onListen: (id: RequestId, uris: readonly string[], clientName: string | undefined) => void = () =>
+    undefined;
+  onUnlisten: (id: RequestId) => void = () => undefined;
+  readonly #out: Writable;
+  readonly #log: Log;
+  readonly #exchanges = new Map<RequestId, SettledExchange>();
+  #onmessage: Transport["onmessage"];
+  #close: () => void = () => undefined;
+  #over = false;
+
+  constructor(stdin: Readable, stdout: Writable, log: Log) {
+    super(stdin, stdout);
+    this.#out = stdout;
+    this.#log = log;
+    this.closed = new Promise((resolve) => {
+      this.#close = resolve;
+    });
+    Object.defineProperty(this, "onmessage", {
+      get: () => this.#onmessage && ((message: JSONRPCMessage) => this.#receive(message)),
+      set: (handler: Transport["onmessage"]) => {
+        this.#onmessage = handler;
+      },
+    });
+  }
+
+  exchangeOf(context: ServerContext): SettledExchange {
+    const { id, signal } = context.mcpReq;
+    const exchange = newExchange(signal);
+    this.#exchanges.set(id, exchange);
+    signal.addEventListener("abort", () => this.#settle(id, exchange, false), { once: true });
+    exchange.onSettled(() => this.#forget(id, exchange));
+    return exchange;
+  }
+
+  override send(message: JSONRPCMessage): Promise<void> {
+    if (this.#over) return Promise.reject(new Error("the connection is closed"));
+    const exchange = isReply(message) ? this.#exchanges.get(message.id as RequestId) : undefined;
+    return new Promise((resolve, reject) => {
+      this.#out.write(serializeMessage(message), (error) => {
+        exchange?.settle(!error);
+        if (error) reject(error);
+        else resolve();
+      });
+      if (this.#out.writableLength > mostUnreadBytes) {
+        this.#log.warn({ bytes: this.#out.writableLength }, "the client does not read its replies; closing");
+        void this.close();
+      }
+    });
+  }
+
+  override async close(): Promise<void> {
+    if (this.#over) return;
+    this.#over = true;
+    await super.close();
+    for (const [id, exchange] of [...this.#exchanges]) this.#settle(id, exchange, false);
+    this.#close();
+  }
+
+  #settle(id: RequestId, exchange: SettledExchange, reached: boolean): void {
+    exchange.settle(reached);
+    this.#forget(id, exchange);
+  }
+
+  #forget(id: RequestId, exchange: SettledExchange): void {
+    if (this.#exchanges.get(id) === exchange) this.#exchanges.delete(id);
+  }
+
+  /** The SDK answers `subscriptions/listen` itself and tells nobody which URIs were asked for. */
+  #receive(message: JSONRPCMessage): void {
+    if (isJSONRPCRequest(message) && message.method === "subscriptions/listen") {
+      const { uris, clientName } = listenParams(message.params);
+      this.onListen(message.id, uris, clientName);
+    } else if (isJSONRPCNotification(message) && message.method === "notifications/cancelled") {
+      const id = message.params?.requestId as RequestId | undefined;
+      if (id !== undefined) this.onUnlisten(id);
+    }
+    this.#onmessage?.(message);
+  }
+}
+
+/** The URIs that modern subscriptions of this client name; a URI is watched as long as one of them does. */
+class Listening {
+  readonly #rooms: Rooms;
+  readonly #connection: Connection;
+  readonly #tell: (uri: string) => void;
+  readonly #subscriptions = new Map<RequestId, readonly string[]>();
+  readonly #watches: Watches;
+
+  constructor(rooms: Rooms, connection: Connection, tell: (uri: string) => void) {
+    this.#rooms = rooms;
+    this.#connection = connection;
+    this.#tell = tell;
+    this.#watches = new Watches(this.#rooms, this.#tell);
+    connection.whileOpen(() => this.#watches.clear());
+  }
+
+  begin(id: RequestId, uris: readonly string[], clientName: string | undefined): void {
+    const wanted = uris.filter((uri) => watchTarget(uri));
+    this.end(id);
+    this.#subscriptions.set(id, wanted);
+    void this.#watch(wanted, clientName);
+  }
+
+  end(id: RequestId): void {
+    const uris = this.#subscriptions.get(id);
+    if (!uris) return;
+    this.#subscriptions.delete(id);
+    const still = new Set([...this.#subscriptions.values()].flat());
+    for (const uri of uris) if (!still.has(uri)) this.#watches.remove(uri);
+  }
+
+  async #watch(uris: readonly string[], clientName: string | undefined): Promise<void> {
+    if (uris.length === 0) return;
+    try {
+      const caller = await this.#connection.caller(clientName);
+      for (const uri of uris) await this.#watches.add(caller, uri);
+    } catch (err) {
+      this.#connection.log.warn({ err }, "a subscription could not be watched");
+    }
+  }
+}
+
+function isReply(message: JSONRPCMessage): message is JSONRPCMessage & { id: RequestId } {
+  return isJSONRPCResultResponse(message) || isJSONRPCErrorResponse(message);
+}

@@ -1,0 +1,19 @@
+import type { AnyTool } from "./define-tool.js";
+import { ackMessages } from "./tools/ack-messages.js";
+import { findRecipients } from "./tools/find-recipients.js";
+import { myStatus } from "./tools/my-status.js";
+import { readInbox } from "./tools/read-inbox.js";
+import { searchMessages } from "./tools/search-messages.js";
+import { sendMessage } from "./tools/send-message.js";
+import { subscribeTopic } from "./tools/subscribe-topic.js";
+
+/** The tools in the order in which clients list them: what is used most comes first. */
+export const toolbox: readonly AnyTool[] = [
+  sendMessage,
+  readInbox,
+  ackMessages,
+  searchMessages,
+  subscribeTopic,
+  findRecipients,
+  myStatus,
+];

@@ -1,0 +1,52 @@
+import { z } from "zod";
+import { MyStatus, type Status } from "../../agents/contract.js";
+import { defineTool } from "../define-tool.js";
+
+export const myStatus = defineTool({
+  name: "my_status",
+  title: "Your status",
+  description: "Your name, mail counts, subscriptions and store; also sets what others see of you.",
+  input: MyStatus,
+  output: z.object({
+    name: z.string(),
+    namespace: z.string(),
+    verified: z.boolean(),
+    run: z.string(),
+    other_runs: z.number(),
+    rights: z.array(z.string()),
+    unread: z.number(),
+    urgent: z.number(),
+    open: z.number(),
+    overdue: z.array(z.object({ id: z.string(), from: z.string(), since: z.string() })),
+    dead_letters: z.number(),
+    subscriptions: z.array(z.string()),
+    store: z.string(),
+    tier: z.string(),
+  }),
+  annotations: { readOnlyHint: false, destructiveHint: false, idempotentHint: true, openWorldHint: false },
+  handle: (input, { caller, agents }) => agents.myStatus(caller, input),
+  say: tell,
+  tellsNews: true,
+});
+
+function tell(status: Status): string {
+  return [
+    `you are ${status.name}${status.verified ? "" : " (unverified)"} in ${status.namespace}, run ${status.run}`,
+    status.other_runs
+      ? `${status.other_runs === 1 ? "another run" : `${status.other_runs} other runs`} of ${status.name} share this mailbox; each message goes to one of them`
+      : "",
+    `mail: ${status.unread} unread, ${status.urgent} urgent, ${status.open} open`,
+    ...status.overdue.slice(0, 10).map((one) => `overdue: ${one.id} from ${one.from} since ${one.since}`),
+    status.dead_letters ? `${status.dead_letters} dead letters` : "",
+    status.subscriptions.length ? `following: ${listed(status.subscriptions)}` : "",
+    status.rights.length ? `may: ${status.rights.join(", ")}` : "",
+    `store: ${status.store}, durability ${status.tier}`,
+  ]
+    .filter(Boolean)
+    .join("\n");
+}
+
+function listed(patterns: readonly string[]): string {
+  const more = patterns.length - 30;
+  return more > 0 ? `${patterns.slice(0, 30).join(", ")} and ${more} more` : patterns.join(", ");
+}

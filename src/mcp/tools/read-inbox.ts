@@ -1,0 +1,103 @@
+import { z } from "zod";
+import { type Inbox, Priority, ReadInbox } from "../../mailbox/contract.js";
+import { defineTool, type Telling } from "../define-tool.js";
+import { messageParts } from "../message-parts.js";
+import { type Part, replyChars } from "../reply.js";
+
+/** Kept free for the lines around the messages. */
+const linesChars = 1_500;
+
+export const readInbox = defineTool({
+  name: "read_inbox",
+  title: "Read your inbox",
+  description:
+    "Take new messages from your mailbox and followed topics, or a job from a queue. Jobs, and messages that ask for it, stay open until you reply or call ack_messages. Nothing new is a normal answer.",
+  input: ReadInbox,
+  output: z.object({
+    messages: z.array(
+      z.object({
+        id: z.string(),
+        from: z.string(),
+        verified: z.boolean(),
+        to: z.string(),
+        sent_at: z.string(),
+        priority: Priority,
+        thread: z.string(),
+        subject: z.string().exactOptional(),
+        content_type: z.string(),
+        body: z.string(),
+        data: z.record(z.string(), z.unknown()).exactOptional(),
+        in_reply_to: z.string().exactOptional(),
+        attachments: z
+          .array(z.object({ id: z.string(), name: z.string(), bytes: z.number() }))
+          .exactOptional(),
+        ack_required: z.boolean(),
+        delivery_count: z.number(),
+        claimed_until: z.string().exactOptional(),
+        expires_at: z.string(),
+      }),
+    ),
+    batch: z.string().exactOptional(),
+    unread: z.number(),
+    urgent: z.number(),
+    open: z.number(),
+    reminders: z.array(z.object({ id: z.string(), from: z.string(), since: z.string() })),
+    gaps: z.array(z.object({ topic: z.string(), missed: z.number(), until: z.string() })),
+    collapsed: z.array(z.object({ topic: z.string(), count: z.number() })),
+    timed_out: z.boolean(),
+    part: z
+      .object({ offset: z.number(), total: z.number(), next_offset: z.number().exactOptional() })
+      .exactOptional(),
+  }),
+  annotations: { readOnlyHint: false, destructiveHint: false, idempotentHint: false, openWorldHint: false },
+  handle: (input, { caller, mail, signal, onWaiting }) =>
+    mail.readInbox(caller, input, { signal, onWaiting, maxChars: replyChars - linesChars }),
+  say: tell,
+  batch: (inbox) => inbox.batch,
+  tellsNews: true,
+});
+
+function tell(inbox: Inbox, { input, session }: Telling<ReadInbox>): Part[] {
+  const { lead, notes } = around(inbox, input, session);
+  const own = lead.length + notes.join("\n").length;
+  return [
+    lead,
+    ...messageParts(inbox.messages, replyChars - own - 100, inbox.part, input.offset),
+    ...(notes.length ? [notes.join("\n")] : []),
+  ];
+}
+
+function around(inbox: Inbox, input: ReadInbox, session: boolean): { lead: string; notes: string[] } {
+  const some = inbox.messages.length;
+  const counts = [
+    inbox.unread ? `${inbox.unread} unread${inbox.urgent ? `, ${inbox.urgent} urgent` : ""}` : "",
+    inbox.open ? `${inbox.open} open` : "",
+  ].filter(Boolean);
+  const lead = some
+    ? `${some === 1 ? "1 message" : `${some} messages`}${input.peek ? ", not taken" : ""}${counts.length ? ` (besides: ${counts.join(", ")})` : ""}`
+    : `nothing new${inbox.timed_out ? ` in ${input.wait_seconds} s` : ""}${counts.length ? ` (${counts.join(", ")})` : ""}`;
+  const notes = [
+    ...inbox.collapsed
+      .slice(0, 5)
+      .map(
+        (one) =>
+          `topic:${one.topic}: ${one.count} older messages left out; search_messages topic: ${one.topic}`,
+      ),
+    ...inbox.gaps
+      .slice(0, 5)
+      .map(
+        (one) =>
+          `topic:${one.topic}: ${one.missed} messages up to ${one.until} were trimmed before you read them`,
+      ),
+    ...inbox.reminders
+      .slice(0, 5)
+      .map(
+        (one) =>
+          `reminder: ${one.id} from ${one.from} has waited for your reply or ack_messages since ${one.since}`,
+      ),
+    ...(!session && inbox.batch && some && !input.peek
+      ? [`batch ${inbox.batch}: pass it as after with your next read_inbox, or these messages come again`]
+      : []),
+  ];
+  return { lead, notes };
+}

@@ -1,0 +1,82 @@
+import { z } from "zod";
+import { type FoundMessage, Priority, SearchMessages, type SearchResult } from "../../mailbox/contract.js";
+import { defineTool } from "../define-tool.js";
+import { onOneLine } from "../message-parts.js";
+import { type Part, replyChars, shown } from "../reply.js";
+
+export const searchMessages = defineTool({
+  name: "search_messages",
+  title: "Search messages",
+  description: "Find messages you received, sent or may read in topics. Takes nothing from the inbox.",
+  input: SearchMessages,
+  output: z.object({
+    messages: z.array(
+      z.object({
+        id: z.string(),
+        from: z.string(),
+        verified: z.boolean(),
+        to: z.string(),
+        sent_at: z.string(),
+        priority: Priority,
+        thread: z.string(),
+        subject: z.string().exactOptional(),
+        excerpt: z.string(),
+        states: z.array(
+          z.object({
+            to: z.string(),
+            state: z.enum([
+              "stored",
+              "read",
+              "settled",
+              "unconfirmed",
+              "expired",
+              "dead",
+              "recalled",
+              "pending",
+              "refused",
+            ]),
+            overdue: z.boolean().exactOptional(),
+          }),
+        ),
+      }),
+    ),
+    cursor: z.string().exactOptional(),
+  }),
+  annotations: { readOnlyHint: true, destructiveHint: false, idempotentHint: true, openWorldHint: false },
+  handle: (input, { caller, mail }) => mail.searchMessages(caller, input),
+  say: tell,
+});
+
+function tell(found: SearchResult): Part[] {
+  const next = found.cursor ? `more: search_messages with cursor: ${found.cursor}` : "";
+  if (found.messages.length === 0) return [next ? `nothing on this page\n${next}` : "nothing found"];
+  const lines = found.messages.map((message, i) => `${i + 1}. ${envelope(message)}`);
+  const texts = found.messages.map((message, i) => [`${i + 1}. `, message] as const);
+  const fixed = lines.join("\n").length + next.length + 400;
+  const each = Math.max(Math.floor((replyChars - fixed) / texts.length) - 8, 20);
+  const quoted = texts.map(([label, message]) => label + excerpt(message, each)).join("\n");
+  return [
+    `${found.messages.length === 1 ? "1 message" : `${found.messages.length} messages`}; whole texts: read_inbox message_id\n${lines.join("\n")}`,
+    { by: "their senders", text: quoted },
+    ...(next ? [next] : []),
+  ];
+}
+
+function excerpt(message: FoundMessage, most: number): string {
+  const text = `${message.subject ? `${message.subject}: ` : ""}${message.excerpt}`;
+  return onOneLine(shown(onOneLine(text, most)), most);
+}
+
+function envelope(message: FoundMessage): string {
+  const states = message.states.map((one) => `${one.to} ${one.state}${one.overdue ? " (overdue)" : ""}`);
+  const listed = states.length > 6 ? [...states.slice(0, 5), `${states.length - 5} others`] : states;
+  return [
+    `${message.id} from ${message.from}${message.verified ? "" : " (unverified)"} to ${onOneLine(message.to, 100)}`,
+    message.sent_at,
+    message.priority === "normal" ? "" : message.priority,
+    message.thread === message.id ? "" : `thread ${message.thread}`,
+    listed.join(", "),
+  ]
+    .filter(Boolean)
+    .join(" · ");
+}

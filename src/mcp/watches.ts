@@ -1,0 +1,76 @@
+import type { Caller } from "../identity/index.js";
+import { watchTarget } from "./resources/resource-uri.js";
+import type { Rooms } from "./rooms.js";
+
+/** Shortest time between two updates of one URI: what happens meanwhile is told by one. */
+export const coalesceMs = 250;
+
+/** Most URIs one client may watch. */
+export const mostWatched = 100;
+
+/**
+ * The URIs one client watches. The first change of a URI is told at once, and those that follow at most every 250 ms,
+ * so that a busy topic cannot flood a client that reads slowly.
+ */
+export class Watches {
+  readonly #rooms: Rooms;
+  readonly #tell: (uri: string) => void;
+  readonly #stops = new Map<string, () => void>();
+
+  constructor(rooms: Rooms, tell: (uri: string) => void) {
+    this.#rooms = rooms;
+    this.#tell = tell;
+  }
+
+  get size(): number {
+    return this.#stops.size;
+  }
+
+  /** False when the URI is not one that can be watched, or when the client watches too many. */
+  async add(caller: Caller, uri: string): Promise<boolean> {
+    const target = watchTarget(uri);
+    if (!target) return false;
+    if (this.#stops.has(uri)) return true;
+    if (this.#stops.size >= mostWatched) return false;
+    let wanted = true;
+    let timer: NodeJS.Timeout | undefined;
+    let again = false;
+    const onChange = (): void => {
+      if (!wanted) return;
+      if (timer) {
+        again = true;
+        return;
+      }
+      timer = setTimeout(() => {
+        timer = undefined;
+        if (again) onChange();
+      }, coalesceMs);
+      again = false;
+      this.#tell(uri);
+    };
+    let stopWatching: (() => void) | undefined;
+    this.#stops.set(uri, () => {
+      wanted = false;
+      clearTimeout(timer);
+      stopWatching?.();
+    });
+    try {
+      const stop = await this.#rooms.watch(caller, target, onChange);
+      if (wanted) stopWatching = stop;
+      else stop();
+      return true;
+    } catch (error) {
+      this.remove(uri);
+      throw error;
+    }
+  }
+
+  remove(uri: string): void {
+    this.#stops.get(uri)?.();
+    this.#stops.delete(uri);
+  }
+
+  clear(): void {
+    for (const uri of [...this.#stops.keys()]) this.remove(uri);
+  }
+}
