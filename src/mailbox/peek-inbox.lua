@@ -7,6 +7,7 @@
   ARGV[3]   ready or open                            ARGV[4]   most messages
   ARGV[5]   only this sender, or empty               ARGV[6]   only this thread, or empty
   ARGV[7]   least priority, 0 to 3                   ARGV[8]   only open at this agent (for open), or empty
+  ARGV[9]   1 to get the bodies too
 
   Returns {"HEADS", counts, {id, record, body, …}} · {"LATE"}
 ]]
@@ -16,7 +17,7 @@
 --@include lua/upkeep.lua
 if late() then return { 'LATE' } end
 local which, most, sender, thread = ARGV[3], tonumber(ARGV[4]), ARGV[5], ARGV[6]
-local leastPriority, agent = tonumber(ARGV[7]), ARGV[8]
+local leastPriority, agent, withBodies = tonumber(ARGV[7]), ARGV[8], ARGV[9] == '1'
 local heads = {}
 local function look(set)
   local offset, looked = 0, 0
@@ -31,7 +32,7 @@ local function look(set)
         and record.priority >= leastPriority and (agent == '' or agentOf(record.run) == agent) then
         heads[#heads + 1] = id
         heads[#heads + 1] = writeRecord(record)
-        heads[#heads + 1] = redis.call('HGET', box.messages, id) or ''
+        heads[#heads + 1] = withBodies and redis.call('HGET', box.messages, id) or ''
       end
     end
     offset = offset + #ids

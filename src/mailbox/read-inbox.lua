@@ -12,6 +12,7 @@
   ARGV[13]  only these ids, separated by commas, or empty
   ARGV[14]  where to go on looking, as priority:offset, or empty
   ARGV[15]  bytes from which on a message is cut in the reply, and so not settled by the next page
+  ARGV[16]  1 for a caller without a session: what it does not name as seen comes again after the claim time
 
   Returns {"PAGE", counts, {id, record, body, …}, {other run, …}, {id to remind of, record, body, …}, where to go on}
           · {"LATE"}
@@ -25,7 +26,7 @@ if late() then return { 'LATE' } end
 local run, batch, most, mostBytes = ARGV[3], ARGV[4], tonumber(ARGV[5]), tonumber(ARGV[6])
 local claimMs, seen, unseen = tonumber(ARGV[7]), ARGV[8], ARGV[9]
 local sender, thread, leastPriority, wanted, from = ARGV[10], ARGV[11], tonumber(ARGV[12]), ARGV[13], ARGV[14]
-local cutBytes = tonumber(ARGV[15])
+local cutBytes, sessionless = tonumber(ARGV[15]), ARGV[16] == '1'
 
 local page, delivered, bytes = {}, {}, 0
 local function append(id, record)
@@ -71,7 +72,8 @@ else
   local function deliver(id, record)
     if #delivered > 0 and bytes + record.bytes > mostBytes then return false end
     if record.bytes > cutBytes and not has(record, 'c') then record.flags = record.flags .. 'c' end
-    local lasts = has(record, 'j') and claimMs or limits.unconfirmedMs
+    if sessionless and not has(record, 'l') then record.flags = record.flags .. 'l' end
+    local lasts = (has(record, 'j') or sessionless) and claimMs or limits.unconfirmedMs
     toOpen(id, record, run, batch, nowMs + lasts)
     if has(record, 'a') and not has(record, 'j') and record.reminded < 2 then
       redis.call('ZADD', box.reminders, whole(nowMs + 300000), id)

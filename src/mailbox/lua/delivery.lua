@@ -1,5 +1,6 @@
 -- A delivery record: where one message stands in this mailbox. Written as words separated by "|".
--- state: ready, delayed, open, settled, unconfirmed, dead, recalled · flags: a acknowledgement asked for, j job, c cut
+-- state: ready, delayed, open, settled, unconfirmed, dead, recalled · flags: a acknowledgement asked for, j job, c cut,
+-- l delivered to a caller without a session
 local fields = {
   'state', 'sequence', 'priority', 'sender', 'count', 'run', 'batch', 'at', 'expires', 'flags', 'bytes', 'thread',
   'failures', 'openedAt', 'reminded', 'reason',

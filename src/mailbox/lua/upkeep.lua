@@ -9,6 +9,9 @@ local function upkeep(most)
     local record = getRecord(id)
     if not record then redis.call('ZREM', box.open, id)
     elseif has(record, 'j') then toFailed(id, record, 'claim_expired', 0)
+    elseif has(record, 'l') then
+      record.flags = string.gsub(record.flags, 'l', '')
+      toReady(id, record)
     elseif has(record, 'a') then
       record.at = nowMs + limits.unconfirmedMs
       redis.call('ZADD', box.open, whole(record.at), id)

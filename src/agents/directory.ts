@@ -1,0 +1,175 @@
+import { nearest } from "../addresses/index.js";
+import { refuse } from "../errors/index.js";
+import type { Caller } from "../identity/index.js";
+import { directoryKeys, loadScript, type Store } from "../redis/index.js";
+import type { FindRecipients, Recipients } from "./contract.js";
+
+const openMailbox = loadScript(import.meta.url, "open-mailbox.lua");
+const describeAgent = loadScript(import.meta.url, "describe-agent.lua");
+
+const mostListed = 50;
+
+export interface Described {
+  readonly firstSeenAt: number;
+  readonly lastSeenAt: number;
+  readonly description?: string;
+  readonly capabilities: readonly string[];
+}
+
+export interface QueueSettings {
+  readonly claimSeconds?: number;
+  readonly owners?: readonly string[];
+}
+
+/** The names of a namespace: which agents and queues there are, and which name a slip probably meant. */
+export class Directory {
+  readonly #store: Store;
+  readonly #mostUnclaimed: number;
+  /** Names never go away while we run, so what was seen once needs no second look. */
+  readonly #known = new Set<string>();
+
+  constructor(store: Store, mostUnclaimed: number) {
+    this.#store = store;
+    this.#mostUnclaimed = mostUnclaimed;
+  }
+
+  /**
+   * Makes sure that the name can be written to. `opened`: nobody of that name has been seen, and a mailbox was opened.
+   *
+   * @throws {MailboxError} `mailbox.unknown_recipient` for a near miss of a known name, unless `create`;
+   *   `mailbox.too_many_unclaimed`
+   */
+  async reach(
+    caller: Caller,
+    kind: "agent" | "queue",
+    name: string,
+    create: boolean,
+  ): Promise<"known" | "opened"> {
+    const { namespace, agent } = caller.principal;
+    const memo = `${namespace}/${kind}/${name}`;
+    if (this.#known.has(memo)) return "known";
+    const keys = directoryKeys(namespace);
+    if (name !== agent && !create) {
+      const [agents, unclaimed, queues] = (await Promise.all([
+        this.#store.command("HKEYS", keys.agents),
+        this.#store.command("HKEYS", keys.unclaimedBy),
+        this.#store.command("HKEYS", keys.queues),
+      ])) as string[][];
+      const opened = unclaimed!.flatMap((field) => (field.startsWith("name:") ? [field.slice(5)] : []));
+      const names = new Set(kind === "queue" ? queues : [...agents!, ...opened]);
+      if (!names.has(name)) {
+        const meant =
+          nearest(name, names) ?? (kind === "agent" && queues!.includes(name) ? `queue:${name}` : undefined);
+        if (meant !== undefined)
+          refuse("mailbox.unknown_recipient", {
+            given: kind === "queue" ? `queue:${name}` : name,
+            nearest: kind === "queue" ? `queue:${meant}` : meant,
+          });
+      }
+    }
+    const [word] = await this.#store.run(
+      openMailbox,
+      [keys.agents, keys.queues, keys.unclaimedBy, keys.channel],
+      [kind, name, agent, this.#mostUnclaimed, "{}"],
+    );
+    if (word === "TOO_MANY") refuse("mailbox.too_many_unclaimed", { limit: this.#mostUnclaimed });
+    if (word === "KNOWN" || kind === "queue") this.#known.add(memo);
+    return word === "OPENED" ? "opened" : "known";
+  }
+
+  async createQueue(namespace: string, name: string, settings: QueueSettings): Promise<void> {
+    await this.#store.command("HSET", directoryKeys(namespace).queues, name, JSON.stringify(settings));
+  }
+
+  async agents(namespace: string): Promise<ReadonlyMap<string, Described>> {
+    const pairs = (await this.#store.command("HGETALL", directoryKeys(namespace).agents)) as string[];
+    const agents = new Map<string, Described>();
+    for (let n = 0; n < pairs.length; n += 2) agents.set(pairs[n]!, described(pairs[n + 1]!));
+    return agents;
+  }
+
+  async queues(namespace: string): Promise<ReadonlyMap<string, QueueSettings>> {
+    const pairs = (await this.#store.command("HGETALL", directoryKeys(namespace).queues)) as string[];
+    const queues = new Map<string, QueueSettings>();
+    for (let n = 0; n < pairs.length; n += 2)
+      queues.set(pairs[n]!, JSON.parse(pairs[n + 1]!) as QueueSettings);
+    return queues;
+  }
+
+  async describe(
+    caller: Caller,
+    description: string | undefined,
+    capabilities: readonly string[] | undefined,
+  ): Promise<void> {
+    const { namespace, agent } = caller.principal;
+    const before = (await this.agents(namespace)).get(agent);
+    const text = description ?? before?.description;
+    await this.#store.run(
+      describeAgent,
+      [directoryKeys(namespace).agents],
+      [
+        agent,
+        JSON.stringify({
+          ...(text ? { description: text } : {}),
+          capabilities: capabilities ?? before?.capabilities ?? [],
+        }),
+      ],
+    );
+  }
+
+  async find(
+    caller: Caller,
+    ask: FindRecipients,
+    more: {
+      online: () => Promise<ReadonlySet<string>>;
+      topics: () => Promise<readonly string[]>;
+      ready: (queue: string) => Promise<number>;
+    },
+  ): Promise<Recipients> {
+    const { namespace } = caller.principal;
+    const [agents, queues, topics, online] = await Promise.all([
+      this.agents(namespace),
+      this.queues(namespace),
+      more.topics(),
+      more.online(),
+    ]);
+    const text = ask.text?.toLowerCase() ?? "";
+    const has = (words: string): boolean => words.toLowerCase().includes(text);
+    const found = [...agents]
+      .map(([name, agent]) => ({ name, agent, online: online.has(name) }))
+      .filter(({ name, agent }) => has(name) || has(agent.description ?? "") || agent.capabilities.some(has))
+      .filter(({ agent }) => !ask.capability || agent.capabilities.includes(ask.capability))
+      .filter((entry) => ask.online === undefined || entry.online === ask.online)
+      .sort((a, b) => Number(b.online) - Number(a.online) || b.agent.lastSeenAt - a.agent.lastSeenAt);
+    const onlyAgents = ask.capability !== undefined || ask.online !== undefined;
+    const foundQueues = onlyAgents ? [] : [...queues.keys()].filter(has).sort();
+    const foundTopics = onlyAgents ? [] : topics.filter(has).sort();
+    const listed = {
+      agents: found.slice(0, mostListed),
+      queues: foundQueues.slice(0, mostListed),
+      topics: foundTopics.slice(0, mostListed),
+    };
+    return {
+      agents: listed.agents.map(({ name, agent, online: isOnline }) => ({
+        name,
+        online: isOnline,
+        last_seen: new Date(agent.lastSeenAt).toISOString(),
+        ...(agent.description ? { description: agent.description } : {}),
+        capabilities: agent.capabilities,
+      })),
+      queues: await Promise.all(listed.queues.map(async (name) => ({ name, ready: await more.ready(name) }))),
+      topics: listed.topics.map((name) => ({ name })),
+      more:
+        found.length +
+        foundQueues.length +
+        foundTopics.length -
+        (listed.agents.length + listed.queues.length + listed.topics.length),
+    };
+  }
+}
+
+function described(text: string): Described {
+  const [first, last, ...rest] = text.split("|");
+  const about = JSON.parse(rest.join("|")) as { description?: string; capabilities: string[] };
+  return { firstSeenAt: Number(first), lastSeenAt: Number(last), ...about };
+}

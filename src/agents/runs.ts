@@ -1,0 +1,174 @@
+import { randomBytes } from "node:crypto";
+import type { Caller, Principal, Run, RunId } from "../identity/index.js";
+import { directoryKeys, loadScript, type Store } from "../redis/index.js";
+import { isRunning, type ProcessPlace, processId, thisPlace } from "./process-place.js";
+
+const beginRun = loadScript(import.meta.url, "begin-run.lua");
+const endRun = loadScript(import.meta.url, "end-run.lua");
+const beat = loadScript(import.meta.url, "beat.lua");
+
+const beatEveryMs = 5_000;
+const sweepEveryMs = 2_000;
+const sweepLeaseMs = 6_000;
+const goneAfterMs = 30_000;
+
+export interface RunsDependencies {
+  readonly store: Store;
+  readonly namespace: string;
+  /** Gives back whatever is open at a run that is over. `inGoodOrder`: it ended by itself, nothing failed. */
+  readonly release: (agent: string, run: string, inGoodOrder: boolean) => Promise<void>;
+  /** What else one process does for all now and then, such as reaching the recipients that are still due. */
+  readonly sweep: () => Promise<void>;
+  readonly log: (event: string, facts: Record<string, unknown>) => void;
+}
+
+/**
+ * The runs of this process, its one heartbeat, and the sweeping that one process of a namespace does for all.
+ *
+ * A run is gone when it ended, when its process is seen to be gone from the same machine, or when that process has not
+ * beaten for 30 s; what was open at it is given back then.
+ */
+export class Runs {
+  readonly #deps: RunsDependencies;
+  readonly #mine = new Map<string, Caller>();
+  readonly #active = new Set<string>();
+  #timer: NodeJS.Timeout | undefined;
+  #sweeping = false;
+  #lastBeat = 0;
+  #turn: Promise<void> = Promise.resolve();
+
+  constructor(deps: RunsDependencies) {
+    this.#deps = deps;
+  }
+
+  async begin(principal: Principal): Promise<Caller> {
+    const run: Run = { id: `${principal.agent}/${randomBytes(9).toString("base64url")}` as RunId };
+    const caller: Caller = { principal, run };
+    const keys = directoryKeys(principal.namespace);
+    await this.#deps.store.run(
+      beginRun,
+      [keys.agents, keys.runs, keys.unclaimedBy, keys.heartbeats, keys.processes, keys.channel],
+      [principal.agent, run.id, processId, JSON.stringify(thisPlace()), JSON.stringify({ capabilities: [] })],
+    );
+    this.#mine.set(run.id, caller);
+    this.#timer ??= setInterval(() => this.#tick(), 500).unref();
+    return caller;
+  }
+
+  /** Notes that the agent of this run did something: presence without a store command per call. */
+  active(caller: Caller): void {
+    this.#active.add(caller.principal.agent);
+  }
+
+  async end(caller: Caller): Promise<void> {
+    if (!this.#mine.delete(caller.run.id)) return;
+    const keys = directoryKeys(caller.principal.namespace);
+    await this.#deps.release(caller.principal.agent, caller.run.id, true);
+    await this.#deps.store.run(endRun, [keys.runs, keys.heartbeats, keys.processes], ["", caller.run.id]);
+  }
+
+  /** Ends all runs of this process; what cannot be done now, a neighbour's sweep does. */
+  async close(): Promise<void> {
+    clearInterval(this.#timer);
+    const ending = [...this.#mine.values()].map((caller) => this.end(caller));
+    await Promise.allSettled(ending);
+    const keys = directoryKeys(this.#deps.namespace);
+    await this.#deps.store
+      .run(endRun, [keys.runs, keys.heartbeats, keys.processes], [processId])
+      .catch(() => {});
+  }
+
+  /** Runs of this agent that are alive, from the directory. */
+  async ofAgent(agent: string): Promise<readonly string[]> {
+    const { runs } = directoryKeys(this.#deps.namespace);
+    const all = (await this.#deps.store.command("HKEYS", runs)) as string[];
+    return this.#living(all.filter((run) => run.startsWith(`${agent}/`)));
+  }
+
+  /** The agents that have a living run. */
+  async online(): Promise<ReadonlySet<string>> {
+    const { runs } = directoryKeys(this.#deps.namespace);
+    const living = await this.#living((await this.#deps.store.command("HKEYS", runs)) as string[]);
+    return new Set(living.map((run) => run.slice(0, run.indexOf("/"))));
+  }
+
+  /** Gives back what is open at those of these runs that are gone. Answers whether there was one. */
+  async releaseGone(runs: readonly string[]): Promise<boolean> {
+    const living = new Set(await this.#living(runs));
+    const gone = runs.filter((run) => !living.has(run));
+    for (const run of gone) await this.#bury(run);
+    return gone.length > 0;
+  }
+
+  async #living(runs: readonly string[]): Promise<readonly string[]> {
+    if (runs.length === 0) return [];
+    const keys = directoryKeys(this.#deps.namespace);
+    const { store } = this.#deps;
+    const homes = (await store.command("HMGET", keys.runs, ...runs)) as (string | null)[];
+    const ids = [...new Set(homes.flatMap((home) => (home ? [home.split("|")[0]!] : [])))];
+    if (ids.length === 0) return [];
+    const [beats, places] = (await Promise.all([
+      store.command("ZMSCORE", keys.heartbeats, ...ids),
+      store.command("HMGET", keys.processes, ...ids),
+    ])) as [(string | null)[], (string | null)[]];
+    const alive = new Set(ids.filter((id, n) => this.#isAlive(id, Number(beats[n] ?? 0), places[n] ?? null)));
+    return runs.filter((run, n) => {
+      const home = homes[n];
+      return home ? alive.has(home.split("|")[0]!) : this.#mine.has(run);
+    });
+  }
+
+  #isAlive(id: string, beatAt: number, place: string | null): boolean {
+    if (id === processId) return true;
+    if (this.#deps.store.now() - beatAt > goneAfterMs) return false;
+    return place === null || isRunning(JSON.parse(place) as ProcessPlace) !== false;
+  }
+
+  #tick(): void {
+    const now = Date.now();
+    const every = this.#sweeping ? sweepEveryMs : beatEveryMs;
+    if (now - this.#lastBeat < every) return;
+    this.#lastBeat = now;
+    this.#turn = this.#turn
+      .then(() => this.#beat())
+      .catch((error: Error) => {
+        this.#deps.log("heartbeat failed", { error: error.message });
+      });
+  }
+
+  async #beat(): Promise<void> {
+    const keys = directoryKeys(this.#deps.namespace);
+    const agents = [...this.#active];
+    this.#active.clear();
+    const [, sweeps, silent] = await this.#deps.store.run(
+      beat,
+      [keys.heartbeats, keys.agents, keys.sweeper],
+      [processId, sweepLeaseMs, goneAfterMs, ...agents],
+    );
+    this.#sweeping = sweeps === "1";
+    if (!this.#sweeping) return;
+    await this.#buryProcesses(silent as string[]);
+    await this.#deps.sweep();
+  }
+
+  async #buryProcesses(silent: readonly string[]): Promise<void> {
+    const keys = directoryKeys(this.#deps.namespace);
+    const { store } = this.#deps;
+    const places = (await store.command("HGETALL", keys.processes)) as string[];
+    const gone = new Set(silent);
+    for (let n = 0; n < places.length; n += 2)
+      if (places[n] !== processId && isRunning(JSON.parse(places[n + 1]!) as ProcessPlace) === false)
+        gone.add(places[n]!);
+    if (gone.size === 0) return;
+    const runs = (await store.command("HGETALL", keys.runs)) as string[];
+    for (let n = 0; n < runs.length; n += 2)
+      if (gone.has(runs[n + 1]!.split("|")[0]!)) await this.#bury(runs[n]!);
+    for (const id of gone) await store.run(endRun, [keys.runs, keys.heartbeats, keys.processes], [id]);
+  }
+
+  async #bury(run: string): Promise<void> {
+    const keys = directoryKeys(this.#deps.namespace);
+    await this.#deps.release(run.slice(0, run.indexOf("/")), run, false);
+    await this.#deps.store.run(endRun, [keys.runs, keys.heartbeats, keys.processes], ["", run]);
+  }
+}

@@ -1,0 +1,96 @@
+import type { Caller } from "../identity/index.js";
+import {
+  type Hints,
+  type MailboxName,
+  mailboxKeyList,
+  mailboxKeys,
+  type Reply,
+  type Script,
+  type Store,
+} from "../redis/index.js";
+import type { StoredMessage, TopicFeed } from "./feed.js";
+import { type MailboxLimits, scriptLimits } from "./limits.js";
+import type { Operation } from "./operation.js";
+import { RunMemory } from "./run-memory.js";
+
+/** What the mailbox room is given: the store, and by compose what it needs of other rooms. */
+export interface MailDependencies {
+  readonly store: Store;
+  readonly hints: Hints;
+  readonly limits: MailboxLimits;
+  readonly feed: TopicFeed;
+  readonly directory: {
+    reach(
+      caller: Caller,
+      kind: "agent" | "queue",
+      name: string,
+      create: boolean,
+    ): Promise<"known" | "opened">;
+    agents(namespace: string): Promise<ReadonlyMap<string, unknown>>;
+    queues(namespace: string): Promise<ReadonlyMap<string, { readonly claimSeconds?: number }>>;
+  };
+  readonly runs: {
+    active(caller: Caller): void;
+    /** Gives back what is open at those of these runs that are gone; true when there was one. */
+    releaseGone(runs: readonly string[]): Promise<boolean>;
+  };
+  readonly publish: (
+    caller: Caller,
+    topic: string,
+    message: StoredMessage,
+    operation: Operation,
+  ) => Promise<{ readonly state: "stored" | "replayed" | "conflict"; readonly id: string }>;
+  readonly log: (event: string, facts: Record<string, unknown>) => void;
+}
+
+/** The mailbox room's own state in this process: its dependencies and what it remembers of runs. */
+export class MailContext {
+  readonly deps: MailDependencies;
+  readonly limits: MailboxLimits;
+  readonly #scriptLimits: string;
+  readonly #memories = new Map<string, RunMemory>();
+  readonly #keyLists = new Map<string, readonly string[]>();
+
+  constructor(deps: MailDependencies) {
+    this.deps = deps;
+    this.limits = deps.limits;
+    this.#scriptLimits = scriptLimits(deps.limits);
+  }
+
+  /** Runs a script that takes a whole mailbox. */
+  run(
+    namespace: string,
+    mailbox: MailboxName,
+    script: Script,
+    args: readonly (string | number)[],
+    timeoutMs?: number,
+  ): Promise<Reply> {
+    const slot = `${namespace}/${mailbox}`;
+    let keys = this.#keyLists.get(slot);
+    if (!keys) {
+      if (this.#keyLists.size > 5_000) this.#keyLists.clear();
+      keys = mailboxKeyList(mailboxKeys(namespace, mailbox));
+      this.#keyLists.set(slot, keys);
+    }
+    return this.deps.store.run(script, keys, [this.#scriptLimits, ...args], timeoutMs);
+  }
+
+  memory(caller: Caller): RunMemory {
+    let memory = this.#memories.get(caller.run.id);
+    if (!memory) {
+      memory = new RunMemory();
+      this.#memories.set(caller.run.id, memory);
+    }
+    return memory;
+  }
+
+  forget(run: string): void {
+    this.#memories.get(run)?.stopListening?.();
+    this.#memories.delete(run);
+  }
+}
+
+/** The mailbox of the agent that calls. */
+export function ownMailbox(caller: Caller): MailboxName {
+  return caller.principal.agent;
+}

@@ -1,0 +1,72 @@
+import { loadScript, type MailboxName } from "../redis/index.js";
+import type { MailContext } from "./context.js";
+import { parseEntries } from "./delivery-record.js";
+import type { StoredMessage } from "./feed.js";
+
+const listMessages = loadScript(import.meta.url, "list-messages.lua");
+const manageDeadLetters = loadScript(import.meta.url, "manage-dead-letters.lua");
+
+export interface DeadLetter {
+  readonly message: StoredMessage;
+  readonly reason: string;
+  readonly failures: number;
+  readonly buriedAt: number;
+}
+
+/** Dead letters of a mailbox, latest first; `after` is the id of the last one of the page before. */
+export async function listDeadLetters(
+  context: MailContext,
+  namespace: string,
+  mailbox: MailboxName,
+  page: { readonly after?: string; readonly limit: number },
+): Promise<readonly DeadLetter[]> {
+  const [, list] = await context.run(namespace, mailbox, listMessages, [
+    "dead",
+    page.after ?? "",
+    "",
+    page.limit,
+  ]);
+  return parseEntries(list).flatMap(({ message, record }) =>
+    message ? [{ message, reason: record.reason, failures: record.failures, buriedAt: record.at }] : [],
+  );
+}
+
+/** Puts dead letters back as if newly sent, all of them when no id is given. */
+export async function requeueDeadLetters(
+  context: MailContext,
+  namespace: string,
+  mailbox: MailboxName,
+  ids: readonly string[],
+): Promise<{ readonly done: number; readonly left: number }> {
+  return manage(context, namespace, mailbox, "requeue", ids);
+}
+
+/** Removes dead letters for good, all of them when no id is given. */
+export async function purgeDeadLetters(
+  context: MailContext,
+  namespace: string,
+  mailbox: MailboxName,
+  ids: readonly string[],
+): Promise<{ readonly done: number; readonly left: number }> {
+  return manage(context, namespace, mailbox, "purge", ids);
+}
+
+async function manage(
+  context: MailContext,
+  namespace: string,
+  mailbox: MailboxName,
+  action: "requeue" | "purge",
+  ids: readonly string[],
+): Promise<{ readonly done: number; readonly left: number }> {
+  let total = 0;
+  for (;;) {
+    const [, done, left] = await context.run(namespace, mailbox, manageDeadLetters, [
+      action,
+      context.limits.expiryMs,
+      ...ids,
+    ]);
+    total += Number(done);
+    if (ids.length > 0 || Number(left) === 0 || Number(done) === 0)
+      return { done: total, left: Number(left) };
+  }
+}

@@ -1,0 +1,100 @@
+import type { ReplyValue } from "../redis/index.js";
+import { type DeliveryState, Priority } from "./contract.js";
+import type { Delivery, StoredMessage } from "./feed.js";
+
+/** The record lua/delivery.lua keeps for each message, field by field. */
+export interface DeliveryRecord {
+  readonly state: "ready" | "delayed" | "open" | "settled" | "unconfirmed" | "dead" | "recalled";
+  readonly sequence: number;
+  readonly priority: number;
+  readonly sender: string;
+  readonly count: number;
+  readonly run: string;
+  readonly batch: string;
+  readonly at: number;
+  readonly expires: number;
+  readonly flags: string;
+  readonly bytes: number;
+  readonly thread: string;
+  readonly failures: number;
+  readonly openedAt: number;
+  readonly reminded: number;
+  readonly reason: string;
+}
+
+export interface Entry {
+  readonly id: string;
+  readonly record: DeliveryRecord;
+  /** Missing where the script was asked for records alone. */
+  readonly message?: StoredMessage;
+}
+
+export const priorities = Priority.options;
+
+export function parseRecord(text: string): DeliveryRecord {
+  const words = text.split("|");
+  const number = (n: number): number => Number(words[n]);
+  return {
+    state: words[0] as DeliveryRecord["state"],
+    sequence: number(1),
+    priority: number(2),
+    sender: words[3]!,
+    count: number(4),
+    run: words[5]!,
+    batch: words[6]!,
+    at: number(7),
+    expires: number(8),
+    flags: words[9]!,
+    bytes: number(10),
+    thread: words[11]!,
+    failures: number(12),
+    openedAt: number(13),
+    reminded: number(14),
+    reason: words[15]!,
+  };
+}
+
+/** Reads the flat list id, record, body, … that scripts return. */
+export function parseEntries(flat: ReplyValue | undefined): Entry[] {
+  const list = (flat ?? []) as readonly string[];
+  const entries: Entry[] = [];
+  for (let n = 0; n + 2 < list.length; n += 3) {
+    const body = list[n + 2]!;
+    entries.push({
+      id: list[n]!,
+      record: parseRecord(list[n + 1]!),
+      ...(body === "" ? {} : { message: JSON.parse(body) as StoredMessage }),
+    });
+  }
+  return entries;
+}
+
+export function deliveryState(record: DeliveryRecord): DeliveryState {
+  switch (record.state) {
+    case "ready":
+    case "delayed":
+      return "stored";
+    case "open":
+      return "read";
+    case "dead":
+      return record.reason === "expired" ? "expired" : "dead";
+    default:
+      return record.state;
+  }
+}
+
+export function toDelivery(entry: Entry & { readonly message: StoredMessage }): Delivery {
+  const { record, message } = entry;
+  const job = record.flags.includes("j");
+  return {
+    message,
+    state: deliveryState(record),
+    sequence: record.sequence,
+    count: record.count,
+    ackRequired: record.flags.includes("a"),
+    job,
+    expiresAt: record.expires,
+    ...(job && record.state === "open" ? { claimedUntil: record.at } : {}),
+    cut: record.flags.includes("c"),
+  };
+}

@@ -1,0 +1,59 @@
+import type { Caller } from "../identity/index.js";
+import { loadScript, type MailboxName, mailboxKeys } from "../redis/index.js";
+import { type MailContext, ownMailbox } from "./context.js";
+import { type Entry, parseEntries, toDelivery } from "./delivery-record.js";
+import type { Delivery, StoredMessage } from "./feed.js";
+import { isMessageId } from "./message-id.js";
+import { type Place, topicPlace } from "./run-memory.js";
+
+const listMessages = loadScript(import.meta.url, "list-messages.lua");
+
+/** A message this agent was given or may read, wherever it is; undefined alike when it is another's or nowhere. */
+export async function findDelivery(
+  context: MailContext,
+  caller: Caller,
+  id: string,
+): Promise<{ readonly place: Place; readonly delivery: Delivery } | undefined> {
+  if (!isMessageId(id)) return undefined;
+  for (const mailbox of await visitedMailboxes(context, caller)) {
+    const [entry] = await lookUp(context, caller.principal.namespace, mailbox, [id]);
+    if (!entry?.message) continue;
+    if (mailbox.startsWith("queue:") && !entry.record.run.startsWith(`${caller.principal.agent}/`)) continue;
+    return { place: mailbox, delivery: toDelivery(entry as Entry & { message: StoredMessage }) };
+  }
+  const delivery = await context.deps.feed.find(caller, id);
+  return delivery ? { place: topicPlace, delivery } : undefined;
+}
+
+export async function lookUp(
+  context: MailContext,
+  namespace: string,
+  mailbox: MailboxName,
+  ids: readonly string[],
+): Promise<Entry[]> {
+  const [, list] = await context.run(namespace, mailbox, listMessages, ["ids", "", "", ids.length, ...ids]);
+  return parseEntries(list);
+}
+
+/** The agent's own mailbox and the queues it ever took a job from. */
+export async function visitedMailboxes(
+  context: MailContext,
+  caller: Caller,
+): Promise<readonly MailboxName[]> {
+  const own = mailboxKeys(caller.principal.namespace, ownMailbox(caller));
+  const places = (await context.deps.store.command("SMEMBERS", own.places)) as string[];
+  return [ownMailbox(caller), ...places.filter((place) => place.startsWith("queue:"))];
+}
+
+/** Remembers, before the first job is taken, that this agent takes jobs there: its gone runs are found by it. */
+export async function rememberVisit(
+  context: MailContext,
+  caller: Caller,
+  mailbox: MailboxName,
+): Promise<void> {
+  const { visited } = context.memory(caller);
+  if (visited.has(mailbox)) return;
+  const own = mailboxKeys(caller.principal.namespace, ownMailbox(caller));
+  await context.deps.store.command("SADD", own.places, mailbox);
+  visited.add(mailbox);
+}

@@ -1,0 +1,28 @@
+/** Durable mailboxes and queues: what is sent, delivered, settled, given back and given up. */
+export { ackMessages } from "./ack-messages.js";
+export { MailContext, type MailDependencies } from "./context.js";
+export {
+  AckMessages,
+  type AckResult,
+  type DeliveredMessage,
+  type DeliveryState,
+  type FoundMessage,
+  type Inbox,
+  Priority,
+  ReadInbox,
+  type RecipientReceipt,
+  SearchMessages,
+  type SearchResult,
+  SendMessage,
+  type SendReceipt,
+} from "./contract.js";
+export { type DeadLetter, listDeadLetters, purgeDeadLetters, requeueDeadLetters } from "./dead-letters.js";
+export type { Delivery, FeedFilter, Head, StoredMessage, TopicFeed } from "./feed.js";
+export { defaultMailboxLimits, type MailboxLimits } from "./limits.js";
+export type { Operation } from "./operation.js";
+export { sweepOutboxes } from "./outbox.js";
+export { countInbox, countReady, newsOf, type ReadOptions, readInbox, shown } from "./read-inbox.js";
+export { recallMessage } from "./recall-message.js";
+export { releaseRun } from "./release-run.js";
+export { messageById, searchMessages, summary, thread } from "./search-messages.js";
+export { sendMessage } from "./send-message.js";

@@ -1,0 +1,63 @@
+import { refuse } from "../errors/index.js";
+import { loadScript, type MailboxName } from "../redis/index.js";
+import type { MailContext } from "./context.js";
+import { priorities } from "./delivery-record.js";
+import type { StoredMessage } from "./feed.js";
+import type { Operation } from "./operation.js";
+
+const sendScript = loadScript(import.meta.url, "send-message.lua");
+
+/** What is stored for each recipient, beside the message itself. */
+export interface Posting {
+  readonly message: StoredMessage;
+  readonly bytes: number;
+  readonly lifeMs: number;
+  readonly ackRequired: boolean;
+}
+
+/** Puts a message into one mailbox. Safe to repeat with the same operation. */
+export async function insertMessage(
+  context: MailContext,
+  namespace: string,
+  mailbox: MailboxName,
+  posting: Posting,
+  operation: Operation,
+): Promise<{ readonly state: "STORED" | "REPLAYED"; readonly id: string }> {
+  const { limits } = context;
+  const { message } = posting;
+  const job = mailbox.startsWith("queue:");
+  const [word, first, second] = await context.run(namespace, mailbox, sendScript, [
+    operation.key,
+    operation.digest,
+    operation.attempt,
+    operation.keepMs,
+    message.id,
+    JSON.stringify(message),
+    posting.bytes,
+    priorities.indexOf(message.priority),
+    message.from,
+    posting.lifeMs,
+    `${job ? "j" : ""}${posting.ackRequired ? "a" : ""}`,
+    message.thread,
+    limits.mailboxMessages,
+    limits.mailboxBytes,
+    limits.senderMessages,
+  ]);
+  switch (word) {
+    case "STORED":
+    case "REPLAYED":
+      return { state: word, id: String(first) };
+    case "CONFLICT":
+      refuse("mailbox.idempotency_conflict");
+      break;
+    case "FULL":
+      refuse("mailbox.full", { address: mailbox, count: Number(first), bytes: Number(second) });
+      break;
+    case "SENDER_FULL":
+      refuse("mailbox.sender_full", { address: mailbox, count: Number(first) });
+      break;
+    case "BLOCKED":
+      refuse("mailbox.blocked", { address: mailbox });
+  }
+  throw new Error(`send-message answered ${word}`);
+}

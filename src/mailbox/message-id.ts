@@ -1,0 +1,16 @@
+import { randomBytes } from "node:crypto";
+
+let last = 0;
+
+/**
+ * A new message id: microseconds of the store's clock (only growing within this process) and 64 random bits. It names a
+ * message and lets nobody guess another; the order within a mailbox is the sequence its own slot assigns.
+ */
+export function newMessageId(nowMs: number): string {
+  last = Math.max(last + 1, Math.floor(nowMs * 1000));
+  return `${last.toString(36)}-${randomBytes(8).readBigUInt64BE().toString(36).padStart(13, "0")}`;
+}
+
+export function isMessageId(text: string): boolean {
+  return /^[0-9a-z]{8,13}-[0-9a-z]{13}$/.test(text);
+}

@@ -1,0 +1,29 @@
+import { createHash } from "node:crypto";
+
+/** What a call is remembered by, so that it is done once. */
+export interface Operation {
+  readonly key: string;
+  readonly digest: string;
+  /** How long it is remembered, ms. */
+  readonly keepMs: number;
+  /** This call of the caller; our own repetitions of it share it. */
+  readonly attempt: string;
+  /** Without a key of the caller an equal send is a duplicate, not a replay. */
+  readonly keyed: boolean;
+}
+
+/** 128 bits of SHA-256 over a canonical form: equal content, equal digest, whatever the order of the keys. */
+export function digest(content: unknown): string {
+  return createHash("sha256").update(canonical(content)).digest("base64url").slice(0, 22);
+}
+
+function canonical(value: unknown): string {
+  if (Array.isArray(value)) return `[${value.map(canonical).join(",")}]`;
+  if (value && typeof value === "object")
+    return `{${Object.keys(value)
+      .sort()
+      .filter((key) => (value as Record<string, unknown>)[key] !== undefined)
+      .map((key) => `${JSON.stringify(key)}:${canonical((value as Record<string, unknown>)[key])}`)
+      .join(",")}}`;
+  return JSON.stringify(value) ?? "null";
+}

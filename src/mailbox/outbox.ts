@@ -1,0 +1,225 @@
+import type { Caller } from "../identity/index.js";
+import { directoryKeys, loadScript, type MailboxName, mailboxKeys } from "../redis/index.js";
+import type { MailContext } from "./context.js";
+import { lookUp } from "./find-delivery.js";
+import { insertMessage, type Posting } from "./insert-message.js";
+import { newMessageId } from "./message-id.js";
+import type { Operation } from "./operation.js";
+
+const advanceOutbox = loadScript(import.meta.url, "advance-outbox.lua");
+
+/** Who signs what the system itself has to say. No agent can take this name. */
+export const postmaster = "postmaster";
+
+export interface OutboxEntry {
+  readonly posting: Posting;
+  readonly namespace: string;
+  readonly agent: string;
+  readonly verified: boolean;
+}
+
+/** `bob`, `queue:reviewers` or `topic:builds.ci`. */
+export type OutboxTarget = string;
+
+const givenUpAfterMs = 24 * 60 * 60 * 1000;
+
+export async function advanceEntry(
+  context: MailContext,
+  namespace: string,
+  mailbox: MailboxName,
+  field: string,
+  reached: readonly OutboxTarget[],
+  answer?: { readonly key: string; readonly text: string },
+): Promise<number> {
+  const own = mailboxKeys(namespace, mailbox);
+  const [, , left] = await context.deps.store.run(
+    advanceOutbox,
+    [own.operations, own.outbox],
+    [field, reached.join(","), answer?.key ?? "", answer?.text ?? ""],
+  );
+  return Number(left);
+}
+
+/** Hands one recipient of an outbox entry its message, once however often it is tried. */
+export async function deliver(context: MailContext, entry: OutboxEntry, to: OutboxTarget): Promise<void> {
+  const { message } = entry.posting;
+  const operation: Operation = {
+    key: `m|${message.id}`,
+    digest: "m",
+    attempt: message.id,
+    keepMs: context.limits.idempotencyMs * 2,
+    keyed: true,
+  };
+  if (to.startsWith("topic:")) {
+    const caller = {
+      principal: {
+        namespace: entry.namespace,
+        agent: entry.agent,
+        verified: entry.verified,
+        roles: ["agent"],
+      },
+      run: { id: "" },
+    };
+    await context.deps.publish(
+      caller as unknown as Caller,
+      to.slice("topic:".length),
+      { ...message, to },
+      operation,
+    );
+  } else {
+    await insertMessage(context, entry.namespace, to, entry.posting, operation);
+  }
+}
+
+/**
+ * Reaches whoever is still due in one mailbox's outbox: recipients of a send that was cut short, and senders to be told
+ * of a dead letter. Any process may do it at any time, several at once too: each insertion happens once.
+ */
+export async function flushOutbox(
+  context: MailContext,
+  namespace: string,
+  mailbox: MailboxName,
+): Promise<void> {
+  const { deps } = context;
+  const own = mailboxKeys(namespace, mailbox);
+  const flat = (await deps.store.command("HGETALL", own.outbox)) as string[];
+  const fields = new Map<string, string>();
+  for (let n = 0; n < flat.length; n += 2) fields.set(flat[n]!, flat[n + 1]!);
+  for (const [field, text] of fields) {
+    if (field.startsWith("notice:")) await sendNotice(context, namespace, mailbox, field, text);
+    if (field.startsWith("entry:"))
+      await finish(context, mailbox, field.slice("entry:".length), text, fields);
+  }
+  const left = Number(await deps.store.command("HLEN", own.outbox));
+  const { outboxes } = directoryKeys(namespace);
+  if (left === 0) await deps.store.command("ZREM", outboxes, mailbox);
+  else await deps.store.command("ZADD", outboxes, (deps.store.now() + 2_000).toFixed(0), mailbox);
+}
+
+/** Makes sure a mailbox with something in its outbox is swept, and sweeps it now. */
+export async function flushSoon(
+  context: MailContext,
+  namespace: string,
+  mailbox: MailboxName,
+): Promise<void> {
+  try {
+    const { outboxes } = directoryKeys(namespace);
+    await context.deps.store.command("ZADD", outboxes, context.deps.store.now().toFixed(0), mailbox);
+    await flushOutbox(context, namespace, mailbox);
+  } catch (error) {
+    context.deps.log("an outbox waits for the next sweep", { error: (error as Error).message });
+  }
+}
+
+/** Flushes every outbox that is due; called by the one process that sweeps. */
+export async function sweepOutboxes(context: MailContext, namespace: string): Promise<void> {
+  const { store } = context.deps;
+  const { outboxes } = directoryKeys(namespace);
+  // An entry of the last two seconds is still in the hands of its sender.
+  const due = (await store.command(
+    "ZRANGEBYSCORE",
+    outboxes,
+    "-inf",
+    (store.now() - 2_000).toFixed(0),
+    "LIMIT",
+    0,
+    50,
+  )) as string[];
+  for (const mailbox of due) await flushOutbox(context, namespace, mailbox);
+}
+
+async function finish(
+  context: MailContext,
+  mailbox: MailboxName,
+  id: string,
+  text: string,
+  fields: ReadonlyMap<string, string>,
+): Promise<void> {
+  const entry = JSON.parse(text) as OutboxEntry;
+  const targets = (fields.get(`left:${id}`) ?? "").split(",").filter(Boolean);
+  const tooOld = context.deps.store.now() - entry.posting.message.sentAt > givenUpAfterMs;
+  const reached: string[] = [];
+  for (const to of targets) {
+    try {
+      await deliver(context, entry, to);
+      reached.push(to);
+    } catch (error) {
+      if (!tooOld) continue;
+      await notify(
+        context,
+        entry.namespace,
+        entry.agent,
+        `outbox:${id}:${to}`,
+        entry.posting.message.thread,
+        [
+          `Your message ${id} could not be delivered to ${to} within 24 h and was given up.`,
+          "Send it again if it still matters.",
+        ],
+      );
+      context.deps.log("an undeliverable message was given up", { id, error: (error as Error).message });
+      reached.push(to);
+    }
+  }
+  if (reached.length > 0) await advanceEntry(context, entry.namespace, mailbox, id, reached);
+}
+
+async function sendNotice(
+  context: MailContext,
+  namespace: string,
+  mailbox: MailboxName,
+  field: string,
+  text: string,
+): Promise<void> {
+  const [kind, sender, reason, times] = text.split("|");
+  const id = field.slice("notice:".length);
+  const [entry] = await lookUp(context, namespace, mailbox, [id]);
+  const lines =
+    kind === "dead"
+      ? [
+          `Your message ${id} to ${mailbox} is now a dead letter there (${(reason ?? "").replaceAll("_", " ")}, failed deliveries: ${times}).`,
+          "Nobody will work on it. Send a corrected one, or ask the operator to requeue it.",
+        ]
+      : [
+          `Your message ${id} to ${mailbox} was read but not acknowledged, after two reminders.`,
+          "It stays open there. Ask again, or do without the answer.",
+        ];
+  if (sender && sender !== postmaster)
+    await notify(context, namespace, sender, field, entry?.record.thread ?? id, lines);
+  await advanceEntry(context, namespace, mailbox, field, []);
+}
+
+async function notify(
+  context: MailContext,
+  namespace: string,
+  agent: string,
+  about: string,
+  thread: string,
+  lines: readonly string[],
+): Promise<void> {
+  const body = lines.join("\n");
+  const now = context.deps.store.now();
+  const id = newMessageId(now);
+  await insertMessage(
+    context,
+    namespace,
+    agent,
+    {
+      message: {
+        id,
+        from: postmaster,
+        verified: true,
+        to: agent,
+        sentAt: Math.round(now),
+        priority: "normal",
+        thread,
+        origin: id,
+        contentType: "text/plain",
+        body,
+      },
+      bytes: Buffer.byteLength(body),
+      lifeMs: context.limits.expiryMs,
+      ackRequired: false,
+    },
+    { key: `n|${about}`, digest: "n", attempt: "n", keepMs: context.limits.idempotencyMs, keyed: true },
+  );
+}

@@ -1,0 +1,80 @@
+/** Where a delivery was made: a mailbox name (`alice`, `queue:reviewers`) or a followed topic. */
+export type Place = string | typeof topicPlace;
+export const topicPlace = "topic";
+
+interface Known {
+  readonly place: Place;
+  readonly thread: string;
+  readonly origin: string;
+  /** For an open job: when its claim ends, ms; prolonged by the run's calls. */
+  claimedUntil?: number;
+}
+
+const mostKnown = 2_000;
+
+/**
+ * What this process remembers of one run between its calls. Losing it loses no mail: unconfirmed batches come again
+ * when the run is over, and everything here can be found in the store.
+ */
+export class RunMemory {
+  /** Batches handed to the face and not settled yet; whether each reached the client. */
+  readonly #batches = new Map<string, { readonly places: Set<Place>; reached: boolean | undefined }>();
+  readonly #known = new Map<string, Known>();
+  /** What the run last read: the cause of what it sends next. */
+  cause: { readonly id: string; readonly origin: string } | undefined;
+  /** Whether something may have arrived since the last count. */
+  stale = true;
+  lastNews = "";
+  stopListening: (() => void) | undefined;
+  readonly visited = new Set<string>();
+
+  delivered(batch: string, place: Place): void {
+    const entry = this.#batches.get(batch);
+    if (entry) entry.places.add(place);
+    else this.#batches.set(batch, { places: new Set([place]), reached: undefined });
+  }
+
+  confirm(batch: string, reached: boolean): void {
+    const entry = this.#batches.get(batch);
+    if (entry) entry.reached = reached;
+  }
+
+  /** Batches of this place by what is known of them; `after` names one a client without a session has seen. */
+  batches(place: Place, after: string | undefined): { seen: string[]; unseen: string[] } {
+    const seen: string[] = after ? [after] : [];
+    const unseen: string[] = [];
+    for (const [batch, { places, reached }] of this.#batches) {
+      if (!places.has(place) || batch === after) continue;
+      if (reached === true) seen.push(batch);
+      if (reached === false) unseen.push(batch);
+    }
+    return { seen, unseen };
+  }
+
+  dropBatches(place: Place, batches: readonly string[]): void {
+    for (const batch of batches) {
+      const entry = this.#batches.get(batch);
+      entry?.places.delete(place);
+      if (entry?.places.size === 0) this.#batches.delete(batch);
+    }
+  }
+
+  know(id: string, known: Known): void {
+    this.#known.delete(id);
+    this.#known.set(id, known);
+    if (this.#known.size > mostKnown) this.#known.delete(this.#known.keys().next().value!);
+  }
+
+  known(id: string): Known | undefined {
+    return this.#known.get(id);
+  }
+
+  /** Open jobs whose claim ends before the given time, by mailbox. */
+  jobsEndingBefore(timeMs: number): ReadonlyMap<Place, string[]> {
+    const jobs = new Map<Place, string[]>();
+    for (const [id, { place, claimedUntil }] of this.#known)
+      if (claimedUntil !== undefined && claimedUntil < timeMs)
+        jobs.set(place, [...(jobs.get(place) ?? []), id]);
+    return jobs;
+  }
+}

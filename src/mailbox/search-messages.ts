@@ -1,0 +1,279 @@
+import { formatAddress, parseAddress, parseTopic } from "../addresses/index.js";
+import { refuse } from "../errors/index.js";
+import type { Caller } from "../identity/index.js";
+import { loadScript, mailboxKeys } from "../redis/index.js";
+import { type MailContext, ownMailbox } from "./context.js";
+import type { DeliveryState, FoundMessage, SearchMessages, SearchResult } from "./contract.js";
+import { deliveryState, type Entry, parseEntries, toDelivery } from "./delivery-record.js";
+import type { Delivery, StoredMessage } from "./feed.js";
+import { findDelivery, lookUp } from "./find-delivery.js";
+
+const listMessages = loadScript(import.meta.url, "list-messages.lua");
+
+const scannedAtOnce = 100;
+const mostScanned = 5_000;
+const excerptChars = 300;
+
+interface Asked {
+  readonly words: readonly string[];
+  readonly sender: string | undefined;
+  readonly recipient: string | undefined;
+  readonly thread: string | undefined;
+  readonly since: number | undefined;
+  readonly until: number | undefined;
+}
+
+/**
+ * Finds messages the caller may see, newest first: its own mail whatever its state, the history of a topic, or what it
+ * sent (with each recipient's state). Looking delivers and settles nothing.
+ *
+ * Every filter is applied before the page is cut, and a cursor continues exactly behind the last message returned, so
+ * paging returns each match once. A page may be short, even empty, while there is a cursor: go on with it.
+ */
+export async function searchMessages(
+  context: MailContext,
+  caller: Caller,
+  input: SearchMessages,
+): Promise<SearchResult> {
+  context.deps.runs.active(caller);
+  const limit = input.limit ?? 20;
+  const asked: Asked = {
+    words: (input.query ?? "").toLowerCase().split(/\s+/).filter(Boolean),
+    sender: input.sender === undefined ? undefined : formatAddress(parseAddress(input.sender)),
+    recipient: input.recipient === undefined ? undefined : formatAddress(parseAddress(input.recipient)),
+    thread: input.thread,
+    since: instant("since", input.since),
+    until: instant("until", input.until),
+  };
+  if (input.sent) return searchSent(context, caller, asked, input.cursor, limit);
+  if (input.topic !== undefined)
+    return searchTopic(context, caller, parseTopic(input.topic), asked, input.cursor, limit);
+  return searchOwn(context, caller, asked, input.cursor, limit);
+}
+
+/** One message with everything the caller may know of it: as its reader, or as its sender with each recipient's state. */
+export async function messageById(
+  context: MailContext,
+  caller: Caller,
+  id: string,
+): Promise<{ readonly delivery: Delivery; readonly states: FoundMessage["states"] }> {
+  const found = await findDelivery(context, caller, id);
+  if (found)
+    return {
+      delivery: found.delivery,
+      states: [{ to: found.delivery.message.to, state: found.delivery.state }],
+    };
+  const own = mailboxKeys(caller.principal.namespace, ownMailbox(caller));
+  const to = (await context.deps.store.command("HGET", own.sentTo, id)) as string | null;
+  const sent = to === null ? undefined : await sentMessage(context, caller, id, to.split(","));
+  if (!sent?.message) refuse("mailbox.not_yours", { message_id: "with that id" });
+  return {
+    delivery: {
+      message: sent.message,
+      state: "stored",
+      sequence: 0,
+      count: 0,
+      ackRequired: false,
+      job: false,
+      expiresAt: sent.message.sentAt,
+      cut: false,
+    },
+    states: sent.states,
+  };
+}
+
+async function searchOwn(
+  context: MailContext,
+  caller: Caller,
+  asked: Asked,
+  cursor: string | undefined,
+  limit: number,
+): Promise<SearchResult> {
+  const found: FoundMessage[] = [];
+  let before = cursor === undefined ? startOf(asked.until) : readCursor("own", cursor);
+  const since = asked.since === undefined ? "" : String(asked.since * 1000);
+  for (let scanned = 0; scanned < mostScanned; scanned += scannedAtOnce) {
+    const [, list] = await context.run(caller.principal.namespace, ownMailbox(caller), listMessages, [
+      "all",
+      before,
+      since,
+      scannedAtOnce,
+    ]);
+    const entries = parseEntries(list);
+    for (const entry of entries) {
+      before = String(entry.record.sequence);
+      if (!entry.message || !matches(entry.message, asked)) continue;
+      found.push(summary(entry.message, [{ to: entry.message.to, state: deliveryState(entry.record) }]));
+      if (found.length === limit) return { messages: found, cursor: writeCursor("own", before) };
+    }
+    if (entries.length < scannedAtOnce) return { messages: found };
+  }
+  return { messages: found, cursor: writeCursor("own", before) };
+}
+
+async function searchTopic(
+  context: MailContext,
+  caller: Caller,
+  topic: string,
+  asked: Asked,
+  cursor: string | undefined,
+  limit: number,
+): Promise<SearchResult> {
+  const found: FoundMessage[] = [];
+  let before = cursor === undefined ? undefined : readCursor("topic", cursor);
+  for (let scanned = 0; scanned < mostScanned; scanned += scannedAtOnce) {
+    const page = await context.deps.feed.search(caller, {
+      topic,
+      ...(before === undefined ? {} : { before }),
+      ...(asked.since === undefined ? {} : { since: asked.since }),
+      ...(asked.until === undefined ? {} : { until: asked.until }),
+      limit: scannedAtOnce,
+    });
+    for (const { message, sequence } of page.deliveries) {
+      before = String(sequence);
+      if (!matches(message, asked)) continue;
+      found.push(summary(message, []));
+      if (found.length === limit) return { messages: found, cursor: writeCursor("topic", before) };
+    }
+    if (page.before === undefined) return { messages: found };
+    before = page.before;
+  }
+  return { messages: found, cursor: writeCursor("topic", before ?? "") };
+}
+
+async function searchSent(
+  context: MailContext,
+  caller: Caller,
+  asked: Asked,
+  cursor: string | undefined,
+  limit: number,
+): Promise<SearchResult> {
+  const { store } = context.deps;
+  const own = mailboxKeys(caller.principal.namespace, ownMailbox(caller));
+  const found: FoundMessage[] = [];
+  let before = cursor === undefined ? startOf(asked.until) : readCursor("sent", cursor);
+  const since = asked.since === undefined ? "-inf" : String(asked.since * 1000);
+  for (let scanned = 0; scanned < mostScanned; scanned += scannedAtOnce) {
+    const top = before === "" ? "+inf" : `(${before}`;
+    const flat = (await store.command(
+      "ZREVRANGEBYSCORE",
+      own.sent,
+      top,
+      since,
+      "WITHSCORES",
+      "LIMIT",
+      0,
+      scannedAtOnce,
+    )) as string[];
+    if (flat.length === 0) return { messages: found };
+    const ids = flat.filter((_, n) => n % 2 === 0);
+    const recipients = (await store.command("HMGET", own.sentTo, ...ids)) as (string | null)[];
+    for (const [n, id] of ids.entries()) {
+      before = flat[2 * n + 1]!;
+      const to = (recipients[n] ?? "").split(",").filter(Boolean);
+      if (asked.recipient !== undefined && !to.includes(asked.recipient)) continue;
+      const { message, states } = await sentMessage(context, caller, id, to);
+      if (!message || !matches(message, { ...asked, recipient: undefined })) continue;
+      found.push(summary(message, states));
+      if (found.length === limit) return { messages: found, cursor: writeCursor("sent", before) };
+    }
+    if (ids.length < scannedAtOnce) return { messages: found };
+  }
+  return { messages: found, cursor: writeCursor("sent", before) };
+}
+
+/** A message the caller sent, read where its recipients keep it. */
+async function sentMessage(
+  context: MailContext,
+  caller: Caller,
+  id: string,
+  recipients: readonly string[],
+): Promise<{ readonly message?: StoredMessage; readonly states: FoundMessage["states"] }> {
+  const { namespace, agent } = caller.principal;
+  const now = context.deps.store.now();
+  let message: StoredMessage | undefined;
+  const states = await Promise.all(
+    recipients.slice(0, 50).map(async (to) => {
+      if (to.startsWith("topic:")) {
+        const delivery = await context.deps.feed.find(caller, id);
+        message ??= delivery?.message;
+        return { to, state: "stored" as const };
+      }
+      const [entry] = await lookUp(context, namespace, to, [id]);
+      if (!entry || entry.message?.from !== agent) return { to, state: "pending" as DeliveryState };
+      message ??= entry.message;
+      const state = deliveryState(entry.record);
+      return { to, state, ...(isOverdue(context, entry, now) ? { overdue: true } : {}) };
+    }),
+  );
+  return { ...(message ? { message } : {}), states };
+}
+
+/** Whether an acknowledgement was asked for and is late. */
+export function isOverdue(context: MailContext, entry: Entry, now: number): boolean {
+  const waits = ["ready", "delayed", "open"].includes(entry.record.state);
+  return waits && entry.record.flags.includes("a") && now - entry.message!.sentAt > context.limits.overdueMs;
+}
+
+function matches(message: StoredMessage, asked: Asked): boolean {
+  if (asked.sender !== undefined && message.from !== asked.sender) return false;
+  if (asked.recipient !== undefined && !message.to.split(",").includes(asked.recipient)) return false;
+  if (asked.thread !== undefined && message.thread !== asked.thread) return false;
+  if (asked.since !== undefined && message.sentAt < asked.since) return false;
+  if (asked.until !== undefined && message.sentAt > asked.until) return false;
+  const text = `${message.subject ?? ""}\n${message.body}`.toLowerCase();
+  return asked.words.every((word) => text.includes(word));
+}
+
+export function summary(message: StoredMessage, states: FoundMessage["states"]): FoundMessage {
+  return {
+    id: message.id,
+    from: message.from,
+    verified: message.verified,
+    to: message.to,
+    sent_at: new Date(message.sentAt).toISOString(),
+    priority: message.priority,
+    thread: message.thread,
+    ...(message.subject ? { subject: message.subject } : {}),
+    excerpt: message.body.slice(0, excerptChars),
+    states,
+  };
+}
+
+/** Everything of one thread in the caller's mailbox, oldest first. */
+export async function thread(context: MailContext, caller: Caller, id: string): Promise<readonly Delivery[]> {
+  const [, list] = await context.run(caller.principal.namespace, ownMailbox(caller), listMessages, [
+    "all",
+    "",
+    "",
+    1_000,
+  ]);
+  return parseEntries(list)
+    .filter((entry): entry is Entry & { message: StoredMessage } => entry.message?.thread === id)
+    .reverse()
+    .map(toDelivery);
+}
+
+function instant(name: string, given: string | undefined): number | undefined {
+  if (given === undefined) return undefined;
+  const time = Date.parse(given);
+  if (Number.isNaN(time))
+    refuse("input.invalid", { problem: `${name} is no ISO time such as 2026-11-20T08:00:00Z` });
+  return time;
+}
+
+/** Sequences are microseconds of the store's clock: an upper time bound is where the listing can begin. */
+function startOf(until: number | undefined): string {
+  return until === undefined ? "" : String(until * 1000 + 1_000);
+}
+
+function writeCursor(kind: string, position: string): string {
+  return Buffer.from(`${kind}:${position}`).toString("base64url");
+}
+
+function readCursor(kind: string, cursor: string): string {
+  const [, position] =
+    new RegExp(`^${kind}:([0-9.]{1,25})$`).exec(Buffer.from(cursor, "base64url").toString()) ?? [];
+  if (position === undefined) refuse("state.cursor_invalid");
+  return position;
+}
