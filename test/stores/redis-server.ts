@@ -1,0 +1,27 @@
+import { spawnSync } from "node:child_process";
+import { join } from "node:path";
+import { launchUntil, storeOfProcess, type TestStore } from "./test-store.js";
+
+let found: boolean | undefined;
+
+export function hasRedisServer(): boolean {
+  found ??= spawnSync("redis-server", ["--version"]).status === 0;
+  return found;
+}
+
+/** What a redis-server says once it serves. */
+export const accepting = /ready to accept connections/i;
+
+/** The settings the product gives a server it starts, apart from where it listens. */
+export function durable(dataDir: string): string[] {
+  return ["--dir", dataDir, "--appendonly", "yes", "--appendfsync", "always", "--save", ""];
+}
+
+/** A redis-server with fsync before each answer, on a unix socket. */
+export function startRedisServer(): Promise<TestStore> {
+  return storeOfProcess("redis-server", async (dataDir) => {
+    const socketPath = join(dataDir, "engine.sock");
+    const args = ["--port", "0", "--unixsocket", socketPath, "--loglevel", "notice", ...durable(dataDir)];
+    return { url: `unix://${socketPath}`, launch: () => launchUntil(accepting, "redis-server", args) };
+  });
+}
