@@ -87,8 +87,6 @@ export interface DeliveredMessage {
   readonly subject?: string;
   readonly content_type: string;
   readonly body: string;
-  /** Set when `body` is only the beginning: characters of the whole. The rest comes by `message_id` and `offset`. */
-  readonly body_total?: number;
   readonly data?: Record<string, unknown>;
   readonly in_reply_to?: string;
   readonly attachments?: readonly { readonly id: string; readonly name: string; readonly bytes: number }[];

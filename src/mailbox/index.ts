@@ -24,5 +24,5 @@ export { sweepOutboxes } from "./outbox.js";
 export { countInbox, countReady, newsOf, type ReadOptions, readInbox, shown } from "./read-inbox.js";
 export { recallMessage } from "./recall-message.js";
 export { releaseRun } from "./release-run.js";
-export { messageById, searchMessages, summary, thread } from "./search-messages.js";
+export { messageById, overdueMail, searchMessages, summary, thread } from "./search-messages.js";
 export { sendMessage } from "./send-message.js";

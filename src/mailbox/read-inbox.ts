@@ -179,7 +179,7 @@ async function take(
   if (last) memory.cause = { id: last.message.id, origin: last.message.origin };
   const { counts } = page;
   return {
-    messages: deliveries.map((delivery) => shown(delivery, options.maxChars)),
+    messages: deliveries.map(shown),
     ...(deliveries.length > 0 ? { batch } : {}),
     unread: counts.unread + Math.max((feed?.unread ?? 0) - fromTopics.length, 0),
     urgent: counts.urgent + (feed?.urgent ?? 0),
@@ -328,7 +328,7 @@ async function peek(
   }
   const deliveries = [...withMessages(entries).map(toDelivery), ...topical].slice(0, limit);
   return {
-    messages: fitting(deliveries, options.maxChars).map((delivery) => shown(delivery, options.maxChars)),
+    messages: fitting(deliveries, options.maxChars).map(shown),
     unread: counts.unread + (feed?.unread ?? 0),
     urgent: counts.urgent + (feed?.urgent ?? 0),
     open: counts.open + (feed?.open ?? 0),
@@ -357,7 +357,7 @@ async function readOpen(
   for (const delivery of deliveries)
     remember(context, caller, delivery, delivery.message.to.startsWith("topic:") ? topicPlace : place);
   return {
-    messages: deliveries.map((delivery) => shown(delivery, options.maxChars)),
+    messages: deliveries.map(shown),
     unread: counts.unread,
     urgent: counts.urgent,
     open: counts.open + topical.length,
@@ -384,7 +384,7 @@ async function readPart(
   const part = whole.slice(offset, offset + options.maxChars - 2_000);
   const next = offset + part.length;
   if (next >= whole.length && delivery.cut) await markRead(context, caller, id, place);
-  const message = shown({ ...delivery, message: { ...delivery.message, body: part } }, options.maxChars);
+  const message = shown({ ...delivery, message: { ...delivery.message, body: part } });
   return {
     ...nothing(false),
     messages: [message],
@@ -496,10 +496,8 @@ function remember(context: MailContext, caller: Caller, delivery: Delivery, plac
 }
 
 /** A delivery as its reader gets it. */
-export function shown(delivery: Delivery, maxChars: number): DeliveredMessage {
+export function shown(delivery: Delivery): DeliveredMessage {
   const { message } = delivery;
-  const room = maxChars - 2_000;
-  const cut = message.body.length > room;
   return {
     id: message.id,
     from: message.from,
@@ -510,8 +508,7 @@ export function shown(delivery: Delivery, maxChars: number): DeliveredMessage {
     thread: message.thread,
     ...(message.subject ? { subject: message.subject } : {}),
     content_type: message.contentType,
-    body: cut ? message.body.slice(0, room) : message.body,
-    ...(cut ? { body_total: message.body.length } : {}),
+    body: message.body,
     ...(message.data ? { data: message.data } : {}),
     ...(message.inReplyTo ? { in_reply_to: message.inReplyTo } : {}),
     ...(message.attachments ? { attachments: message.attachments } : {}),

@@ -277,3 +277,22 @@ function readCursor(kind: string, cursor: string): string {
   if (position === undefined) refuse("state.cursor_invalid");
   return position;
 }
+
+/** What an agent has open that asked for an acknowledgement and is late, oldest first, at most 20. */
+export async function overdueMail(context: MailContext, caller: Caller): Promise<readonly StoredMessage[]> {
+  const now = context.deps.store.now();
+  const [, list] = await context.run(caller.principal.namespace, ownMailbox(caller), listMessages, [
+    "all",
+    "",
+    "",
+    1_000,
+  ]);
+  return parseEntries(list)
+    .filter(
+      (entry): entry is Entry & { message: StoredMessage } =>
+        entry.message !== undefined && isOverdue(context, entry, now),
+    )
+    .map((entry) => entry.message)
+    .reverse()
+    .slice(0, 20);
+}

@@ -15,8 +15,6 @@ export interface StoreOptions {
   readonly endpoint: Endpoint;
   /** For people: which store this is. */
   readonly label: string;
-  /** Whether scripts may begin with `#!lua` flags; the embedded engine does not know them. */
-  readonly scriptFlags: boolean;
   /** What the engine promises when it cannot be asked. */
   readonly tier?: Tier;
   /** Brings a local engine back; called when the connection is lost, before connecting again. */
@@ -40,6 +38,8 @@ export class Store {
   readonly #callTimeoutMs: number;
   #tier: Tier;
   #clockOffsetMs = 0;
+  /** Whether scripts may begin with `#!lua` flags; the embedded engine does not know them. */
+  #knowsFlags = true;
   #closed = false;
   #reviving: Promise<void> | undefined;
   readonly #onReconnect = new Set<() => void>();
@@ -108,7 +108,7 @@ export class Store {
     timeoutMs = this.#callTimeoutMs,
   ): Promise<Reply> {
     const until = Date.now() + timeoutMs;
-    const [sha, source] = this.#options.scriptFlags
+    const [sha, source] = this.#knowsFlags
       ? [script.sha, script.source]
       : [script.plainSha, script.plainSource];
     const deadline = String(Math.ceil(this.now() + timeoutMs));
@@ -193,6 +193,10 @@ export class Store {
       const [seconds, micros] = (await call(this.#connection, "TIME")) as [string, string];
       const here = (before + Date.now()) / 2;
       this.#clockOffsetMs = Number(seconds) * 1000 + Number(micros) / 1000 - here;
+      this.#knowsFlags = await call(this.#connection, "EVAL", "#!lua flags=no-writes\nreturn 1", "0").then(
+        () => true,
+        (error: Error) => judge(error) !== "bug",
+      );
       this.#tier = this.#options.tier ?? (await detectTier(this.#connection));
     } catch (error) {
       this.#options.log?.("store did not answer the greeting", { error: (error as Error).message });

@@ -1,0 +1,39 @@
+import type { Caller } from "../identity/index.js";
+import type { MyStatus, Status } from "./contract.js";
+import type { Directory } from "./directory.js";
+import type { Runs } from "./runs.js";
+
+export interface StatusSources {
+  readonly directory: Directory;
+  readonly runs: Runs;
+  readonly inbox: (
+    caller: Caller,
+  ) => Promise<Pick<Status, "unread" | "urgent" | "open" | "overdue" | "dead_letters">>;
+  readonly subscriptions: (caller: Caller) => Promise<readonly string[]>;
+  readonly store: { readonly label: string; readonly tier: string };
+}
+
+/** Who the caller is here and what waits for it; sets what others see of it when that is given. */
+export async function myStatus(sources: StatusSources, caller: Caller, input: MyStatus): Promise<Status> {
+  sources.runs.active(caller);
+  if (input.describe !== undefined || input.capabilities !== undefined)
+    await sources.directory.describe(caller, input.describe, input.capabilities);
+  const { principal, run } = caller;
+  const [inbox, runs, subscriptions] = await Promise.all([
+    sources.inbox(caller),
+    sources.runs.ofAgent(principal.agent),
+    sources.subscriptions(caller),
+  ]);
+  return {
+    name: principal.agent,
+    namespace: principal.namespace,
+    verified: principal.verified,
+    run: run.id.slice(run.id.indexOf("/") + 1),
+    other_runs: runs.filter((other) => other !== run.id).length,
+    rights: principal.roles,
+    ...inbox,
+    subscriptions,
+    store: sources.store.label,
+    tier: sources.store.tier,
+  };
+}

@@ -1,0 +1,37 @@
+import { openHouse } from "../compose.js";
+import { type Flags, readConfig } from "../config/index.js";
+import { serveHttp } from "../http/index.js";
+import { openLog } from "../observability/index.js";
+import { packageVersion } from "./version.js";
+
+/** MCP over Streamable HTTP on loopback, until SIGTERM or SIGINT. */
+export async function serve(flags: Flags): Promise<void> {
+  const config = readConfig(process.env, flags);
+  const log = openLog(config.logLevel);
+  const house = await openHouse(config, log);
+  const service = await serveHttp(house.rooms, {
+    namespace: config.namespace,
+    version: packageVersion(),
+    log,
+    host: config.host,
+    port: config.port,
+    ready: async () => ({ ready: house.store.connected, store: house.store.label, tier: house.store.tier }),
+  });
+  process.stderr.write(
+    [
+      `llm-mailbox ${packageVersion()} is ready.`,
+      `  MCP      ${service.url}/mcp?agent=NAME`,
+      `  store    ${house.store.label}, durability ${house.store.tier}`,
+      ...(config.redisUrl === undefined ? [`  data     ${config.dataDir}`] : []),
+      "  Stop with Ctrl-C; nothing that was accepted is lost.",
+      "",
+    ].join("\n"),
+  );
+  const stop = new Promise<void>((resolve) => {
+    for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) process.once(signal, () => resolve());
+  });
+  await stop;
+  await service.close();
+  await Promise.race([house.close(), new Promise((resolve) => setTimeout(resolve, 1_000))]);
+  process.exit(0);
+}

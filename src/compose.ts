@@ -1,0 +1,266 @@
+import { realpathSync } from "node:fs";
+import { fileURLToPath } from "node:url";
+import type { Logger } from "pino";
+import { Directory, myStatus, Runs } from "./agents/index.js";
+import type { Config } from "./config/index.js";
+import { refuse } from "./errors/index.js";
+import type { Caller } from "./identity/index.js";
+import * as mail from "./mailbox/index.js";
+import type { Rooms, WholeMessage } from "./mcp/index.js";
+import { ensureEngine } from "./redis/engine/index.js";
+import { directoryKeys, type Endpoint, Hints, mailboxKeys, Store } from "./redis/index.js";
+import { openTopics, type Topics } from "./topics/index.js";
+
+/** Everything of one process, put together: the store, the capabilities, and what the faces are given. */
+export interface House {
+  readonly config: Config;
+  readonly store: Store;
+  readonly mail: mail.MailContext;
+  readonly topics: Topics;
+  readonly directory: Directory;
+  readonly runs: Runs;
+  readonly rooms: Rooms;
+  close(): Promise<void>;
+}
+
+/**
+ * Opens the store and puts the rooms together. The one place that knows them all: where one capability needs another,
+ * it is handed a function here.
+ *
+ * @throws {MailboxError} `store.unavailable`, `store.tier_too_low`, `config.invalid`
+ */
+export async function openHouse(config: Config, log: Logger): Promise<House> {
+  const logEvent = (event: string, facts?: Record<string, unknown>): void => log.warn(facts ?? {}, event);
+  const store = await openStore(config, logEvent);
+  const hints = new Hints(store.endpoint, logEvent);
+  const limits = { ...mail.defaultMailboxLimits, ...config.limits };
+  const directory = new Directory(store, 100);
+  const topics = openTopics({ store, hints, log: logEvent });
+  const runs = new Runs({
+    store,
+    namespace: config.namespace,
+    release: (agent, run, inGoodOrder) => mail.releaseRun(context, config.namespace, agent, run, inGoodOrder),
+    sweep: async () => {
+      await mail.sweepOutboxes(context, config.namespace);
+      await topics.removeIdleTopics(config.namespace);
+    },
+    log: logEvent,
+  });
+  const context = new mail.MailContext({
+    store,
+    hints,
+    limits,
+    feed: topics.feed,
+    directory,
+    runs,
+    publish: (caller, topic, message, operation) =>
+      topics.publish(caller, { ...message, to: `topic:${topic}` }, operation),
+    log: logEvent,
+  });
+  const rooms = roomsOf({ config, store, hints, context, directory, runs, topics });
+  return {
+    config,
+    store,
+    mail: context,
+    topics,
+    directory,
+    runs,
+    rooms,
+    close: async () => {
+      await runs.close();
+      hints.close();
+      store.close();
+    },
+  };
+}
+
+/** Where the store is, in the order of preference: a configured address, or the local engine of the data directory. */
+async function openStore(
+  config: Config,
+  log: (event: string, facts?: Record<string, unknown>) => void,
+): Promise<Store> {
+  const store =
+    config.redisUrl === undefined ? await openLocal(config, log) : await openRemote(config.redisUrl, log);
+  if (config.tier !== undefined && store.tier < config.tier) {
+    const actual = store.tier;
+    store.close();
+    refuse("store.tier_too_low", { actual, required: config.tier });
+  }
+  return store;
+}
+
+async function openRemote(
+  url: string,
+  log: (event: string, facts?: Record<string, unknown>) => void,
+): Promise<Store> {
+  const shown = url.replace(/\/\/[^@/]*@/, "//…@");
+  return Store.open({ endpoint: { url }, label: shown, log });
+}
+
+async function openLocal(
+  config: Config,
+  log: (event: string, facts?: Record<string, unknown>) => void,
+): Promise<Store> {
+  const ensure = () =>
+    ensureEngine({
+      dataDir: config.dataDir,
+      engine: config.engine,
+      idleMs: config.engineIdleMs,
+      supervisorCommand: [process.execPath, ...process.execArgv, executable(), "supervise"],
+      log,
+    });
+  const engine = await ensure();
+  const endpoint: Endpoint = { socketPath: engine.socketPath };
+  return Store.open({
+    endpoint,
+    label: engine.label,
+    ...(engine.kind === "embedded" ? { tier: "D2" as const } : {}),
+    revive: async () => void (await ensure()),
+    log,
+  });
+}
+
+/** The program that other processes start as a supervisor: always the built one. */
+function executable(): string {
+  const here = fileURLToPath(import.meta.url);
+  const built = here.endsWith(".ts")
+    ? fileURLToPath(new URL("../dist/main.js", import.meta.url))
+    : fileURLToPath(new URL("./main.js", import.meta.url));
+  return realpathSync(built);
+}
+
+interface Parts {
+  readonly config: Config;
+  readonly store: Store;
+  readonly hints: Hints;
+  readonly context: mail.MailContext;
+  readonly directory: Directory;
+  readonly runs: Runs;
+  readonly topics: Topics;
+}
+
+function roomsOf({ config, store, hints, context, directory, runs, topics }: Parts): Rooms {
+  return {
+    runs: {
+      begin: (principal) => runs.begin(principal),
+      end: (caller) => runs.end(caller),
+    },
+    mail: {
+      sendMessage: (caller, input) => mail.sendMessage(context, caller, input),
+      readInbox: (caller, input, options) => mail.readInbox(context, caller, input, options),
+      ackMessages: (caller, input) => mail.ackMessages(context, caller, input),
+      searchMessages: (caller, input) => mail.searchMessages(context, caller, input),
+      confirm: (caller, batch, reached) => context.memory(caller).confirm(batch, reached),
+      news: (caller) => mail.newsOf(context, caller),
+      messageById: async (caller, id) => {
+        const { delivery, states } = await mail.messageById(context, caller, id);
+        return whole(delivery, states);
+      },
+      thread: async (caller, id) => {
+        const deliveries = await mail.thread(context, caller, id);
+        return {
+          messages: deliveries
+            .slice(-50)
+            .map((delivery) => whole(delivery, [{ to: delivery.message.to, state: delivery.state }])),
+          earlier: Math.max(deliveries.length - 50, 0),
+        };
+      },
+    },
+    topics: {
+      subscribeTopic: (caller, input) => topics.subscribeTopic(caller, input),
+      listTopics: async (caller) => {
+        const listed = await topics.listTopics(caller.principal.namespace);
+        return listed.map(({ name, messages, lastAt }) => ({
+          name,
+          messages,
+          ...(lastAt ? { last_at: new Date(lastAt).toISOString() } : {}),
+        }));
+      },
+      history: async (caller, topic, options) => {
+        const page = await topics.history(caller, topic, options);
+        return {
+          messages: page.deliveries.map(mail.shown),
+          ...(page.before === undefined ? {} : { before: page.before }),
+        };
+      },
+    },
+    agents: {
+      findRecipients: (caller, input) =>
+        directory.find(caller, input, {
+          online: () => runs.online(),
+          topics: async () => (await topics.listTopics(caller.principal.namespace)).map(({ name }) => name),
+          ready: async (queue) =>
+            (await mail.countReady(context, caller.principal.namespace, `queue:${queue}`)).unread,
+        }),
+      myStatus: (caller, input) =>
+        myStatus(
+          {
+            directory,
+            runs,
+            inbox: async (asking) => {
+              const [counts, overdue] = await Promise.all([
+                mail.countInbox(context, asking),
+                mail.overdueMail(context, asking),
+              ]);
+              return {
+                unread: counts.unread,
+                urgent: counts.urgent,
+                open: counts.open,
+                dead_letters: counts.dead,
+                overdue: overdue.map(({ id, from, sentAt }) => ({
+                  id,
+                  from,
+                  since: new Date(sentAt).toISOString(),
+                })),
+              };
+            },
+            subscriptions: (asking) => topics.subscriptionsOf(asking),
+            store,
+          },
+          caller,
+          input,
+        ),
+    },
+    watch: (caller, target, onChange) => watch(config, hints, topics, caller, target, onChange),
+  };
+}
+
+async function watch(
+  config: Config,
+  hints: Hints,
+  topics: Topics,
+  caller: Caller,
+  target: Parameters<Rooms["watch"]>[1],
+  onChange: () => void,
+): Promise<() => void> {
+  const { namespace, agent } = caller.principal;
+  switch (target.kind) {
+    case "inbox": {
+      const stops = await Promise.all([
+        hints.listen(mailboxKeys(namespace, agent).channel, onChange),
+        topics.feed.listen(caller, onChange),
+      ]);
+      return () => {
+        for (const stop of stops) stop();
+      };
+    }
+    case "topic":
+      return topics.watchTopic(namespace, target.name, onChange);
+    case "topics":
+      return topics.watchTopics(namespace, onChange);
+    case "agents":
+      return hints.listen(directoryKeys(config.namespace).channel, onChange);
+  }
+}
+
+function whole(delivery: mail.Delivery, states: WholeMessage["states"]): WholeMessage {
+  const { message } = delivery;
+  return {
+    ...mail.summary(message, states),
+    content_type: message.contentType,
+    body: message.body,
+    ...(message.data ? { data: message.data } : {}),
+    ...(message.inReplyTo ? { in_reply_to: message.inReplyTo } : {}),
+    ...(message.attachments ? { attachments: message.attachments } : {}),
+  };
+}

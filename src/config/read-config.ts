@@ -1,0 +1,200 @@
+import { readFileSync } from "node:fs";
+import { resolve } from "node:path";
+import { isAgentName, nearest } from "../addresses/index.js";
+import { refuse } from "../errors/index.js";
+import { defaultDataDir } from "./data-dir.js";
+
+interface Setting {
+  readonly env: string;
+  readonly allowed: string;
+  /** Undefined when the text is not allowed. */
+  readonly parse: (text: string) => string | number | boolean | undefined;
+  /** A secret may also come from a file, named by the same variable with `_FILE`. */
+  readonly secret?: boolean;
+}
+
+const name = /^[a-z0-9][a-z0-9._-]{0,62}$/;
+const count = (most: number) => ({
+  allowed: `a whole number from 1 to ${most}`,
+  parse: (text: string): number | undefined =>
+    /^\d{1,15}$/.test(text) && Number(text) >= 1 && Number(text) <= most ? Number(text) : undefined,
+});
+const oneOf = (...words: readonly string[]) => ({
+  allowed: words.join(", "),
+  parse: (text: string): string | undefined => (words.includes(text) ? text : undefined),
+});
+const anyText = { allowed: "text", parse: (text: string): string | undefined => text || undefined };
+const yesNo = {
+  allowed: "1 or 0",
+  parse: (text: string): boolean | undefined =>
+    text === "1" || text === "true" ? true : text === "0" || text === "false" ? false : undefined,
+};
+
+/** Every setting there is; documented in docs/operations.md, held to it by a test. */
+export const settings = {
+  redisUrl: {
+    env: "REDIS_URL",
+    secret: true,
+    ...anyText,
+    allowed: "redis://, rediss://, unix://, redis+cluster:// or redis+sentinel://",
+  },
+  dataDir: { env: "LLM_MAILBOX_DATA_DIR", ...anyText, allowed: "a directory" },
+  engine: { env: "LLM_MAILBOX_ENGINE", ...oneOf("auto", "embedded", "redis-server") },
+  engineIdleSeconds: { env: "LLM_MAILBOX_ENGINE_IDLE_SECONDS", ...count(86_400) },
+  tier: { env: "LLM_MAILBOX_TIER", ...oneOf("D0", "D1", "D2") },
+  namespace: {
+    env: "LLM_MAILBOX_NAMESPACE",
+    allowed: "1 to 63 of a-z 0-9 . _ -, beginning with a letter or digit",
+    parse: (text) => (name.test(text) ? text : undefined),
+  },
+  agent: {
+    env: "LLM_MAILBOX_AGENT",
+    allowed:
+      "1 to 63 of a-z 0-9 . _ -, beginning with a letter or digit, not everyone, postmaster or operator",
+    parse: (text) => (isAgentName(text) ? text : undefined),
+  },
+  logLevel: { env: "LLM_MAILBOX_LOG_LEVEL", ...oneOf("debug", "info", "warn", "error", "silent") },
+  structured: { env: "LLM_MAILBOX_STRUCTURED", ...yesNo },
+  host: { env: "LLM_MAILBOX_HOST", ...anyText, allowed: "a loopback address" },
+  port: {
+    env: "LLM_MAILBOX_PORT",
+    allowed: "a port from 0 to 65535",
+    parse: (text) => (/^\d{1,5}$/.test(text) && Number(text) <= 65_535 ? Number(text) : undefined),
+  },
+  mailboxMessages: { env: "LLM_MAILBOX_MAX_MESSAGES", ...count(10_000_000) },
+  senderMessages: { env: "LLM_MAILBOX_MAX_MESSAGES_PER_SENDER", ...count(10_000_000) },
+  mailboxBytes: { env: "LLM_MAILBOX_MAX_MAILBOX_BYTES", ...count(1e12) },
+  bodyBytes: { env: "LLM_MAILBOX_MAX_BODY_BYTES", ...count(16 * 1024 * 1024) },
+  recipients: { env: "LLM_MAILBOX_MAX_RECIPIENTS", ...count(100_000) },
+  sendsPerMinute: { env: "LLM_MAILBOX_MAX_SENDS_PER_MINUTE", ...count(1e9) },
+  conversationMessages: { env: "LLM_MAILBOX_MAX_CONVERSATION", ...count(1e6) },
+  historySeconds: { env: "LLM_MAILBOX_HISTORY_SECONDS", ...count(1e9) },
+  claimSeconds: { env: "LLM_MAILBOX_CLAIM_SECONDS", ...count(86_400) },
+  failures: { env: "LLM_MAILBOX_MAX_FAILURES", ...count(100) },
+} as const satisfies Record<string, Setting>;
+
+type SettingName = keyof typeof settings;
+
+export interface Config {
+  readonly redisUrl?: string;
+  readonly dataDir: string;
+  readonly engine: "auto" | "embedded" | "redis-server";
+  readonly engineIdleMs: number;
+  readonly tier?: "D0" | "D1" | "D2";
+  readonly namespace: string;
+  readonly agent?: string;
+  readonly logLevel: "debug" | "info" | "warn" | "error" | "silent";
+  readonly structured: boolean;
+  readonly host: string;
+  readonly port: number;
+  /** Only what was set: each room knows its own defaults. */
+  readonly limits: {
+    readonly mailboxMessages?: number;
+    readonly senderMessages?: number;
+    readonly mailboxBytes?: number;
+    readonly bodyBytes?: number;
+    readonly recipients?: number;
+    readonly sendsPerMinute?: number;
+    readonly conversationMessages?: number;
+    readonly historyMs?: number;
+    readonly claimMs?: number;
+    readonly failures?: number;
+  };
+}
+
+/** What the command line may set, by the name of the setting. */
+export type Flags = Partial<Record<SettingName, string>>;
+
+/**
+ * Reads and checks the settings once, at the start: flags win over the environment, the environment over a `_FILE`.
+ *
+ * @throws {MailboxError} `config.invalid` naming the setting and what is allowed, also for an unknown `LLM_MAILBOX_…`
+ */
+export function readConfig(env: NodeJS.ProcessEnv, flags: Flags = {}): Config {
+  refuseUnknown(env);
+  const given = <T>(key: SettingName): T | undefined => {
+    const setting: Setting = settings[key];
+    const text = flags[key] ?? textOf(setting, env);
+    if (text === undefined) return undefined;
+    const value = setting.parse(text.trim());
+    if (value === undefined)
+      refuse("config.invalid", { setting: setting.env, problem: "is malformed", allowed: setting.allowed });
+    return value as T;
+  };
+  const seconds = (key: SettingName): number | undefined => {
+    const value = given<number>(key);
+    return value === undefined ? undefined : value * 1000;
+  };
+  const limits = present({
+    mailboxMessages: given<number>("mailboxMessages"),
+    senderMessages: given<number>("senderMessages"),
+    mailboxBytes: given<number>("mailboxBytes"),
+    bodyBytes: given<number>("bodyBytes"),
+    recipients: given<number>("recipients"),
+    sendsPerMinute: given<number>("sendsPerMinute"),
+    conversationMessages: given<number>("conversationMessages"),
+    historyMs: seconds("historySeconds"),
+    claimMs: seconds("claimSeconds"),
+    failures: given<number>("failures"),
+  });
+  return Object.freeze({
+    ...present({
+      redisUrl: given<string>("redisUrl"),
+      tier: given<NonNullable<Config["tier"]>>("tier"),
+      agent: given<string>("agent"),
+    }),
+    dataDir: resolve(given<string>("dataDir") ?? defaultDataDir(env)),
+    engine: given<Config["engine"]>("engine") ?? "auto",
+    engineIdleMs: seconds("engineIdleSeconds") ?? 60_000,
+    namespace: given<string>("namespace") ?? "default",
+    logLevel: given<Config["logLevel"]>("logLevel") ?? "warn",
+    structured: given<boolean>("structured") ?? false,
+    host: given<string>("host") ?? "127.0.0.1",
+    port: given<number>("port") ?? 7678,
+    limits: Object.freeze(limits),
+  });
+}
+
+function textOf(setting: Setting, env: NodeJS.ProcessEnv): string | undefined {
+  const text = env[setting.env];
+  if (text !== undefined && text !== "") return text;
+  const file = setting.secret ? env[`${setting.env}_FILE`] : undefined;
+  if (!file) return undefined;
+  try {
+    return readFileSync(file, "utf8");
+  } catch (error) {
+    return refuse(
+      "config.invalid",
+      {
+        setting: `${setting.env}_FILE`,
+        problem: "names a file that cannot be read",
+        allowed: "a readable file",
+      },
+      { cause: error },
+    );
+  }
+}
+
+function refuseUnknown(env: NodeJS.ProcessEnv): void {
+  const known = new Set(
+    Object.values(settings).flatMap((setting: Setting) => [
+      setting.env,
+      ...(setting.secret ? [`${setting.env}_FILE`] : []),
+    ]),
+  );
+  for (const variable of Object.keys(env)) {
+    if (!variable.startsWith("LLM_MAILBOX_") || known.has(variable)) continue;
+    const meant = nearest(variable, known);
+    refuse("config.invalid", {
+      setting: variable.slice(0, 60),
+      problem: meant ? `is unknown; did you mean ${meant}?` : "is unknown",
+      allowed: [...known].join(", "),
+    });
+  }
+}
+
+function present<T extends Record<string, unknown>>(
+  values: T,
+): { [K in keyof T]?: Exclude<T[K], undefined> } {
+  return Object.fromEntries(Object.entries(values).filter(([, value]) => value !== undefined)) as never;
+}

@@ -1,0 +1,124 @@
+import { randomBytes } from "node:crypto";
+import { Directory, Runs } from "../../src/agents/index.js";
+import type { Caller } from "../../src/identity/index.js";
+import { localPrincipal } from "../../src/identity/index.js";
+import {
+  type AckMessages,
+  type AckResult,
+  ackMessages,
+  defaultMailboxLimits,
+  type Inbox,
+  type MailboxLimits,
+  MailContext,
+  type ReadInbox,
+  readInbox,
+  releaseRun,
+  type SendMessage,
+  type SendReceipt,
+  sendMessage,
+  sweepOutboxes,
+  type TopicFeed,
+} from "../../src/mailbox/index.js";
+import { Hints, Store } from "../../src/redis/index.js";
+
+/** A feed of somebody who follows nothing: the mailbox room by itself. */
+const noTopics: TopicFeed = {
+  follows: async () => false,
+  heads: async () => ({ heads: [], unread: 0, urgent: 0, open: 0, gaps: [], collapsed: [] }),
+  take: async () => [],
+  open: async () => [],
+  find: async () => undefined,
+  settle: async () => new Map(),
+  releaseRun: async () => {},
+  listen: async () => () => {},
+  search: async () => ({ deliveries: [] }),
+};
+
+export interface MailOffice {
+  readonly context: MailContext;
+  readonly store: Store;
+  readonly runs: Runs;
+  readonly namespace: string;
+  as(agent: string): Promise<Clerk>;
+  sweep(): Promise<void>;
+  close(): Promise<void>;
+}
+
+/** One run of an agent, with the room's use cases bound to it. Replies count as arrived unless said otherwise. */
+export interface Clerk {
+  readonly caller: Caller;
+  send(to: string | string[], body: string, more?: Partial<SendMessage>): Promise<SendReceipt>;
+  read(
+    input?: ReadInbox,
+    options?: { signal?: AbortSignal; reached?: boolean; maxChars?: number },
+  ): Promise<Inbox>;
+  ack(
+    ids: string | string[],
+    outcome?: AckMessages["outcome"],
+    more?: Partial<AckMessages>,
+  ): Promise<AckResult>;
+  end(inGoodOrder?: boolean): Promise<void>;
+}
+
+export async function openMail(url: string, limits: Partial<MailboxLimits> = {}): Promise<MailOffice> {
+  const namespace = `t${randomBytes(5).toString("hex")}`;
+  const store = await Store.open({ endpoint: { url }, label: "test" });
+  const hints = new Hints({ url });
+  const log = (event: string, facts: Record<string, unknown>): void => {
+    process.stderr.write(`${event} ${JSON.stringify(facts)}\n`);
+  };
+  const runs = new Runs({
+    store,
+    namespace,
+    release: (agent, run, inGoodOrder) => releaseRun(context, namespace, agent, run, inGoodOrder),
+    sweep: () => sweepOutboxes(context, namespace),
+    log,
+  });
+  const context: MailContext = new MailContext({
+    store,
+    hints,
+    limits: { ...defaultMailboxLimits, ...limits },
+    feed: noTopics,
+    directory: new Directory(store, 100),
+    runs,
+    publish: () => Promise.reject(new Error("no topics here")),
+    log,
+  });
+  return {
+    context,
+    store,
+    runs,
+    namespace,
+    as: async (agent) => clerk(context, runs, await runs.begin(localPrincipal(namespace, agent))),
+    sweep: () => sweepOutboxes(context, namespace),
+    close: async () => {
+      await runs.close();
+      hints.close();
+      store.close();
+    },
+  };
+}
+
+function clerk(context: MailContext, runs: Runs, caller: Caller): Clerk {
+  return {
+    caller,
+    send: (to, body, more) =>
+      sendMessage(context, caller, { to: typeof to === "string" ? [to] : to, body, ...more }),
+    read: async (input = {}, options = {}) => {
+      const inbox = await readInbox(context, caller, input, { maxChars: 10_500, ...options });
+      if (inbox.batch) context.memory(caller).confirm(inbox.batch, options.reached ?? true);
+      return inbox;
+    },
+    ack: (ids, outcome, more) =>
+      ackMessages(context, caller, {
+        ids: typeof ids === "string" ? [ids] : ids,
+        ...(outcome ? { outcome } : {}),
+        ...more,
+      }),
+    end: async (inGoodOrder = true) => {
+      if (inGoodOrder) await runs.end(caller);
+      else
+        await releaseRun(context, caller.principal.namespace, caller.principal.agent, caller.run.id, false);
+    },
+  };
+}
