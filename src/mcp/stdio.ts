@@ -96,6 +96,7 @@ class Wire extends StdioServerTransport implements Transport {
   #onmessage: Transport["onmessage"];
   #close: () => void = () => undefined;
   #over = false;
+  #held: Promise<void> | undefined;
 
   constructor(stdin: Readable, stdout: Writable, log: Log) {
     super(stdin, stdout);
@@ -154,12 +155,33 @@ class Wire extends StdioServerTransport implements Transport {
     if (this.#exchanges.get(id) === exchange) this.#exchanges.delete(id);
   }
 
-  /** The SDK answers `subscriptions/listen` itself and tells nobody which URIs were asked for. */
+  /**
+   * The SDK answers `subscriptions/listen` itself and tells nobody which URIs were asked for. It gets the request once
+   * they are watched, so that no change after its answer is missed; what comes meanwhile keeps its place behind it.
+   */
   #receive(message: JSONRPCMessage): void {
-    if (isJSONRPCRequest(message) && message.method === "subscriptions/listen") {
-      const { uris, clientName } = listenParams(message.params);
-      this.onListen(message.id, uris, clientName);
-    } else if (isJSONRPCNotification(message) && message.method === "notifications/cancelled") {
+    const isListen = isJSONRPCRequest(message) && message.method === "subscriptions/listen";
+    if (!isListen && !this.#held) {
+      this.#pass(message);
+      return;
+    }
+    const before = this.#held ?? Promise.resolve();
+    const held: Promise<void> = before
+      .then(async () => {
+        if (isListen) {
+          const { uris, clientName } = listenParams(message.params);
+          await this.onListen(message.id, uris, clientName);
+        }
+        this.#pass(message);
+      })
+      .finally(() => {
+        if (this.#held === held) this.#held = undefined;
+      });
+    this.#held = held;
+  }
+
+  #pass(message: JSONRPCMessage): void {
+    if (isJSONRPCNotification(message) && message.method === "notifications/cancelled") {
       const id = message.params?.requestId as RequestId | undefined;
       if (id !== undefined) this.onUnlisten(id);
     }
@@ -183,11 +205,11 @@ class Listening {
     connection.whileOpen(() => this.#watches.clear());
   }
 
-  begin(id: RequestId, uris: readonly string[], clientName: string | undefined): void {
+  begin(id: RequestId, uris: readonly string[], clientName: string | undefined): Promise<void> {
     const wanted = uris.filter((uri) => watchTarget(uri));
     this.end(id);
     this.#subscriptions.set(id, wanted);
-    void this.#watch(wanted, clientName);
+    return this.#watch(wanted, clientName);
   }
 
   end(id: RequestId): void {

@@ -292,7 +292,7 @@ export function memoryRooms({ waitingEveryMs = 10_000 } = {}): World {
       waitingEveryMs,
     );
     let timer: NodeJS.Timeout | undefined;
-    const waiter = { agent, wake: () => undefined as void };
+    const waiter: { agent: string; wake: () => void } = { agent, wake: () => undefined };
     try {
       await new Promise<void>((resolve, reject) => {
         waiter.wake = () => resolve();

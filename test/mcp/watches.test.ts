@@ -1,0 +1,63 @@
+import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
+import type { Caller, RunId } from "../../src/identity/index.js";
+import { coalesceMs, mostWatched, Watches } from "../../src/mcp/watches.js";
+import { memoryRooms } from "./memory-rooms.js";
+
+const caller: Caller = {
+  principal: { namespace: "n", agent: "alice", verified: false, roles: ["agent"] },
+  run: { id: "r" as RunId },
+};
+
+beforeEach(() => void vi.useFakeTimers());
+afterEach(() => void vi.useRealTimers());
+
+describe("what a client watches", () => {
+  it("is told at once, then at most once per interval however often it changes, and the last change is never lost", async () => {
+    const world = memoryRooms();
+    const told: string[] = [];
+    const watches = new Watches(world, (uri) => told.push(uri));
+    expect(await watches.add(caller, "mailbox://inbox")).toBe(true);
+    for (let i = 0; i < 1_000; i++) world.change("inbox", "alice");
+    expect(told).toEqual(["mailbox://inbox"]);
+    vi.advanceTimersByTime(coalesceMs);
+    expect(told).toHaveLength(2);
+    vi.advanceTimersByTime(coalesceMs * 10);
+    expect(told).toHaveLength(2);
+    world.change("inbox", "alice");
+    expect(told).toHaveLength(3);
+  });
+
+  it("is told per URI: a busy topic does not hold back the inbox", async () => {
+    const world = memoryRooms();
+    const told: string[] = [];
+    const watches = new Watches(world, (uri) => told.push(uri));
+    await watches.add(caller, "mailbox://topics/builds");
+    await watches.add(caller, "mailbox://inbox");
+    world.change("topic");
+    world.change("inbox", "alice");
+    expect(told).toEqual(["mailbox://topics/builds", "mailbox://inbox"]);
+  });
+
+  it("ends at once when it is removed, also while the watch is still being set up", async () => {
+    const world = memoryRooms();
+    const told: string[] = [];
+    const watches = new Watches(world, (uri) => told.push(uri));
+    const adding = watches.add(caller, "mailbox://inbox");
+    watches.remove("mailbox://inbox");
+    await adding;
+    world.change("inbox", "alice");
+    expect(told).toEqual([]);
+    expect(world.watchers()).toBe(0);
+  });
+
+  it("is limited, and only what can change can be watched", async () => {
+    const watches = new Watches(memoryRooms(), () => undefined);
+    for (const uri of ["mailbox://messages/m1", "mailbox://threads/m1", "mailbox://nothing", "http://x", ""])
+      expect(await watches.add(caller, uri)).toBe(false);
+    for (let i = 0; i < mostWatched; i++)
+      expect(await watches.add(caller, `mailbox://topics/t${i}`)).toBe(true);
+    expect(await watches.add(caller, "mailbox://topics/one-more")).toBe(false);
+    watches.clear();
+    expect(await watches.add(caller, "mailbox://topics/one-more")).toBe(true);
+  });
+});

@@ -1,0 +1,129 @@
+import {
+  Client as ModernClient,
+  StreamableHTTPClientTransport as ModernHttp,
+} from "@modelcontextprotocol/client";
+import { StdioClientTransport as ModernStdio } from "@modelcontextprotocol/client/stdio";
+import { Client as OlderClient } from "@modelcontextprotocol/sdk/client/index.js";
+import { StdioClientTransport as OlderStdio } from "@modelcontextprotocol/sdk/client/stdio.js";
+import { StreamableHTTPClientTransport as OlderHttp } from "@modelcontextprotocol/sdk/client/streamableHttp.js";
+import { ResourceUpdatedNotificationSchema } from "@modelcontextprotocol/sdk/types.js";
+
+/** The two generations of the protocol, each spoken by a client of its own SDK. */
+export const eras = ["2025-11-25", "2026-07-28"] as const;
+export type Era = (typeof eras)[number];
+
+export interface Reply {
+  readonly text: string;
+  readonly blocks: readonly string[];
+  readonly isError: boolean;
+  readonly structured: Record<string, unknown> | undefined;
+}
+
+export interface CallOptions {
+  readonly signal?: AbortSignal;
+  readonly onprogress?: (progress: {
+    progress: number;
+    total?: number | undefined;
+    message?: string | undefined;
+  }) => void;
+}
+
+/** What the tests do with a client, the same in both eras. */
+export interface TestClient {
+  readonly era: Era;
+  readonly raw: OlderClient | ModernClient;
+  call(tool: string, input?: Record<string, unknown>, options?: CallOptions): Promise<Reply>;
+  /** Calls back for each update of the URI, until the answer is called. */
+  follow(uris: readonly string[], onUpdate: (uri: string) => void): Promise<() => Promise<void>>;
+  read(uri: string): Promise<string>;
+  close(): Promise<void>;
+}
+
+interface Spawn {
+  readonly command: string;
+  readonly args: readonly string[];
+  readonly env?: Record<string, string>;
+}
+
+export async function connectStdio(era: Era, spawn: Spawn, name = "Test Client"): Promise<TestClient> {
+  const parameters = { ...spawn, args: [...spawn.args], stderr: "ignore" as const };
+  return era === "2025-11-25"
+    ? older(name, new OlderStdio(parameters))
+    : modern(name, new ModernStdio(parameters));
+}
+
+export async function connectHttp(era: Era, url: string, name = "Test Client"): Promise<TestClient> {
+  return era === "2025-11-25"
+    ? older(name, new OlderHttp(new URL(url)))
+    : modern(name, new ModernHttp(new URL(url)));
+}
+
+async function older(name: string, transport: OlderStdio | OlderHttp): Promise<TestClient> {
+  const client = new OlderClient({ name, version: "1.0.0" });
+  await client.connect(transport as OlderStdio);
+  const followers = new Set<(uri: string) => void>();
+  client.setNotificationHandler(ResourceUpdatedNotificationSchema, ({ params }) => {
+    for (const follower of followers) follower(params.uri);
+  });
+  return {
+    era: "2025-11-25",
+    raw: client,
+    call: async (tool, input = {}, options = {}) =>
+      reply(await client.callTool({ name: tool, arguments: input }, undefined, options as object)),
+    follow: async (uris, onUpdate) => {
+      followers.add(onUpdate);
+      for (const uri of uris) await client.subscribeResource({ uri });
+      return async () => {
+        for (const uri of uris) await client.unsubscribeResource({ uri });
+        followers.delete(onUpdate);
+      };
+    },
+    read: async (uri) => text((await client.readResource({ uri })).contents),
+    close: async () => {
+      if (transport instanceof OlderHttp) await transport.terminateSession();
+      await client.close();
+    },
+  };
+}
+
+async function modern(name: string, transport: ModernStdio | ModernHttp): Promise<TestClient> {
+  const client = new ModernClient({ name, version: "1.0.0" }, { versionNegotiation: { mode: "auto" } });
+  await client.connect(transport);
+  const followers = new Set<(uri: string) => void>();
+  client.setNotificationHandler("notifications/resources/updated", ({ params }) => {
+    for (const follower of followers) follower(params.uri);
+  });
+  return {
+    era: "2026-07-28",
+    raw: client,
+    call: async (tool, input = {}, options = {}) =>
+      reply(await client.callTool({ name: tool, arguments: input }, options as object)),
+    follow: async (uris, onUpdate) => {
+      followers.add(onUpdate);
+      const subscription = await client.listen({ resourceSubscriptions: [...uris] });
+      return async () => {
+        await subscription.close();
+        followers.delete(onUpdate);
+      };
+    },
+    read: async (uri) => text((await client.readResource({ uri })).contents),
+    close: () => client.close(),
+  };
+}
+
+function text(contents: readonly object[]): string {
+  return contents.map((one) => ("text" in one ? String(one.text) : "")).join("\n");
+}
+
+function reply(result: object): Reply {
+  const { content, isError, structuredContent } = result as {
+    content: readonly { type: string; text: string }[];
+    isError?: boolean;
+    structuredContent?: Record<string, unknown>;
+  };
+  const blocks = content.map((block) => {
+    if (block.type !== "text") throw new Error(`a block of type ${block.type}`);
+    return block.text;
+  });
+  return { blocks, text: blocks.join("\n"), isError: isError ?? false, structured: structuredContent };
+}
