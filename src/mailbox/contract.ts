@@ -91,6 +91,8 @@ export interface DeliveredMessage {
   readonly in_reply_to?: string;
   readonly attachments?: readonly { readonly id: string; readonly name: string; readonly bytes: number }[];
   readonly ack_required: boolean;
+  /** Longer than one reply: it stays open until it was read to its end by `message_id` and `offset`. */
+  readonly cut?: true;
   /** 1 at the first delivery; more means it was delivered before and not settled. */
   readonly delivery_count: number;
   /** For a job: when its claim ends unless the run goes on calling (ISO time). */

@@ -33,13 +33,15 @@ export async function callTool(
     const input = readArguments(tool.input, given);
     const caller = await connection.caller(calling.clientName);
     const onWaiting = reporter(calling.context, input.wait_seconds);
-    const output = await tool.handle(input, { caller, mail, topics, agents, signal: cancelled, onWaiting });
+    const { session } = connection;
+    const output = await tool.handle(input, {
+      ...{ caller, mail, topics, agents, session, onWaiting },
+      signal: cancelled,
+    });
     const batch = tool.batch?.(output);
     if (batch !== undefined) confirm = (reached) => tellBatch(connection, caller, batch, reached);
     const refusal = tool.refusal?.(output);
-    const parts = refusal
-      ? [refusal.message]
-      : asParts(tool.say(output, { input, session: connection.session }));
+    const parts = refusal ? [refusal.message] : asParts(tool.say(output, { input, session }));
     const news = tool.tellsNews || cancelled.aborted ? undefined : await newsLine(connection, caller);
     const content = renderReply(news ? [...parts, news] : parts);
     if (confirm && cancelled.aborted) confirm(false);

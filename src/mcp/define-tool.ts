@@ -9,6 +9,8 @@ export interface Surroundings {
   readonly mail: Rooms["mail"];
   readonly topics: Rooms["topics"];
   readonly agents: Rooms["agents"];
+  /** Whether the client keeps a session, so that it is known whether a reply reached it. */
+  readonly session: boolean;
   /** For a call that can wait: aborts when nobody waits for its reply any more. */
   readonly signal: AbortSignal;
   /** Tells a client that asked for it how the wait goes on. */

@@ -1,9 +1,6 @@
 import type { DeliveredMessage, Inbox } from "../mailbox/contract.js";
 import { fitting, frameChars, type Part, shown, wholeCharacters } from "./reply.js";
 
-/** What the face reckons for the envelope of one message, and asks the capability to reckon too. */
-export const envelopeChars = 400;
-
 /** What a reader can ask for when a text was cut. */
 type ReadOn = (next: number, total: number) => string;
 
@@ -36,7 +33,10 @@ export function messageParts(
   const needed = drawn.map((one) => shown(one.head + one.body + one.data).length);
   const fixed = drawn.reduce((sum, one) => sum + one.envelope.length + one.by.length + frameChars + 160, 0);
   const rooms = share(needed, Math.max(maxChars - fixed, 0));
-  return drawn.flatMap((one, i) => parts(one, rooms[i]!));
+  // What the capability holds open as cut must be seen to be cut, or its reader would never ask for the end.
+  const most = (i: number): number =>
+    messages[i]!.cut && !part ? Math.floor(needed[i]! * 0.9) : needed[i]! + 20;
+  return drawn.flatMap((one, i) => parts(one, Math.min(rooms[i]!, most(i))));
 }
 
 /** Who vouches for what: everything in this line is ours, nothing in it was written by the sender. */
@@ -75,13 +75,16 @@ function draw(message: DeliveredMessage, label: string, part: Inbox["part"], off
   const data = message.data ? JSON.stringify(message.data) : "";
   const bodyTotal = part?.total ?? message.body.length;
   const dataStart = part && data && offset > 0 && offset >= bodyTotal ? offset - bodyTotal : 0;
+  // A part may end in the middle of a character, which then belongs to the next.
+  const body =
+    part?.next_offset === undefined ? message.body : wholeCharacters(message.body, message.body.length);
   return {
     envelope: label + envelopeLine(message),
     head: heads.length ? `${heads.join("\n")}\n\n` : "",
-    body: dataStart > 0 ? "" : message.body,
+    body: dataStart > 0 ? "" : body,
     bodyStart: part?.offset ?? 0,
     bodyTotal,
-    ...(part?.next_offset !== undefined && { moreBodyAt: part.next_offset }),
+    ...(part?.next_offset !== undefined && { moreBodyAt: part.offset + body.length }),
     data: data.slice(dataStart),
     dataStart,
     by: message.from,

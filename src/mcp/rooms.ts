@@ -45,8 +45,10 @@ export interface Rooms {
     sendMessage(caller: Caller, input: SendMessage): Promise<SendReceipt>;
     /**
      * @param options.signal ends a wait; what it rejects with then is not looked at
+     * With `message_id`, an `offset` past the text and within its data is allowed: the data is returned whole.
+     *
      * @param options.maxChars how many characters the page may take, counting subject, body and data of each message
-     *   and `envelopeChars` for its envelope; a first message longer than that is returned whole (the face cuts it)
+     *   and 400 for its envelope; a first message longer than that is returned whole with `cut`, and the face cuts it
      * @param options.onWaiting called every 10 s while the call waits
      */
     readInbox(
@@ -54,6 +56,8 @@ export interface Rooms {
       input: ReadInbox,
       options: {
         readonly signal?: AbortSignal;
+        /** The client has no session that would tell whether a reply arrived: it names what it saw by `after`. */
+        readonly sessionless?: boolean;
         readonly maxChars: number;
         readonly onWaiting?: (secondsLeft: number) => void;
       },

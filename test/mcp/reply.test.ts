@@ -114,6 +114,25 @@ describe("messages in a reply", () => {
     expect(cut?.[2]).toBe(cut?.[1]);
   });
 
+  it("held open as cut are seen to be cut, however short they are", () => {
+    const text = textOf(messageParts([message({ body: "x".repeat(1_000), cut: true })], 10_000));
+    expect(text).toMatch(
+      /\[cut: 9\d\d of 1000 characters shown so far; the rest: read_inbox message_id: m1 offset: 9\d\d\]$/,
+    );
+    const dataOnly = textOf(
+      messageParts([message({ body: "", data: { value: "x".repeat(1_000) }, cut: true })], 10_000),
+    );
+    expect(dataOnly).toContain("[cut: ");
+  });
+
+  it("never end a part in the middle of a character", () => {
+    const body = `${"x".repeat(99)}\u{1f600}y`;
+    const part = { offset: 0, total: body.length, next_offset: 100 };
+    const text = textOf(messageParts([message({ body: body.slice(0, 100) })], 10_000, part));
+    expect(text).not.toContain("\\u{");
+    expect(text).toContain("offset: 99]");
+  });
+
   it("fit into what is given, and never cut a character in two", () => {
     fc.assert(
       fc.property(

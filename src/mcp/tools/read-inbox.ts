@@ -32,6 +32,7 @@ export const readInbox = defineTool({
           .array(z.object({ id: z.string(), name: z.string(), bytes: z.number() }))
           .exactOptional(),
         ack_required: z.boolean(),
+        cut: z.literal(true).exactOptional(),
         delivery_count: z.number(),
         claimed_until: z.string().exactOptional(),
         expires_at: z.string(),
@@ -50,8 +51,11 @@ export const readInbox = defineTool({
       .exactOptional(),
   }),
   annotations: { readOnlyHint: false, destructiveHint: false, idempotentHint: false, openWorldHint: false },
-  handle: (input, { caller, mail, signal, onWaiting }) =>
-    mail.readInbox(caller, input, { signal, onWaiting, maxChars: replyChars - linesChars }),
+  handle: (input, { caller, mail, signal, session, onWaiting }) =>
+    mail.readInbox(caller, input, {
+      ...{ signal, onWaiting, sessionless: !session },
+      maxChars: replyChars - linesChars,
+    }),
   say: tell,
   batch: (inbox) => inbox.batch,
   tellsNews: true,
@@ -69,9 +73,11 @@ function tell(inbox: Inbox, { input, session }: Telling<ReadInbox>): Part[] {
 
 function around(inbox: Inbox, input: ReadInbox, session: boolean): { lead: string; notes: string[] } {
   const some = inbox.messages.length;
+  // What this page delivered is open as well, and the reader has it in front of them.
+  const open = input.peek ? inbox.open : Math.max(inbox.open - some, 0);
   const counts = [
     inbox.unread ? `${inbox.unread} unread${inbox.urgent ? `, ${inbox.urgent} urgent` : ""}` : "",
-    inbox.open ? `${inbox.open} open` : "",
+    open ? `${open} open` : "",
   ].filter(Boolean);
   const lead = some
     ? `${some === 1 ? "1 message" : `${some} messages`}${input.peek ? ", not taken" : ""}${counts.length ? ` (besides: ${counts.join(", ")})` : ""}`
