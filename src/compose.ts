@@ -167,7 +167,10 @@ function roomsOf({ config, store, hints, context, directory, runs, topics }: Par
       },
     },
     topics: {
-      subscribeTopic: (caller, input) => topics.subscribeTopic(caller, input),
+      subscribeTopic: async (caller, input) => {
+        await mail.noteCall(context, caller);
+        return topics.subscribeTopic(caller, input);
+      },
       listTopics: async (caller) => {
         const listed = await topics.listTopics(caller.principal.namespace);
         return listed.map(({ name, messages, lastAt }) => ({
@@ -185,15 +188,18 @@ function roomsOf({ config, store, hints, context, directory, runs, topics }: Par
       },
     },
     agents: {
-      findRecipients: (caller, input) =>
-        directory.find(caller, input, {
+      findRecipients: async (caller, input) => {
+        await mail.noteCall(context, caller);
+        return directory.find(caller, input, {
           online: () => runs.online(),
           topics: async () => (await topics.listTopics(caller.principal.namespace)).map(({ name }) => name),
           ready: async (queue) =>
             (await mail.countReady(context, caller.principal.namespace, `queue:${queue}`)).unread,
-        }),
-      myStatus: (caller, input) =>
-        myStatus(
+        });
+      },
+      myStatus: async (caller, input) => {
+        await mail.noteCall(context, caller);
+        return myStatus(
           {
             directory,
             runs,
@@ -219,7 +225,8 @@ function roomsOf({ config, store, hints, context, directory, runs, topics }: Par
           },
           caller,
           input,
-        ),
+        );
+      },
     },
     watch: (caller, target, onChange) => watch(config, hints, topics, caller, target, onChange),
   };

@@ -15,7 +15,6 @@ export interface StatusSources {
 
 /** Who the caller is here and what waits for it; sets what others see of it when that is given. */
 export async function myStatus(sources: StatusSources, caller: Caller, input: MyStatus): Promise<Status> {
-  sources.runs.active(caller);
   if (input.describe !== undefined || input.capabilities !== undefined)
     await sources.directory.describe(caller, input.describe, input.capabilities);
   const { principal, run } = caller;

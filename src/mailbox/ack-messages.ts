@@ -1,16 +1,11 @@
 import { MailboxError } from "../errors/index.js";
 import type { Caller } from "../identity/index.js";
-import { loadScript, type MailboxName } from "../redis/index.js";
 import type { MailContext } from "./context.js";
 import type { AckMessages, AckResult } from "./contract.js";
 import { visitedMailboxes } from "./find-delivery.js";
-import { flushSoon } from "./outbox.js";
+import { noteCall } from "./note-call.js";
 import { type Place, topicPlace } from "./run-memory.js";
-
-const settleMessages = loadScript(import.meta.url, "settle-messages.lua");
-
-type Outcome = "done" | "retry" | "reject" | "extend" | "touch" | "whole";
-type Result = AckResult["results"][number];
+import { refused, type Settled, settleAt, shortId } from "./settle-deliveries.js";
 
 /**
  * Settles deliveries of the caller: done, retry (comes again after a delay), reject (to the dead letters) or extend.
@@ -23,11 +18,11 @@ export async function ackMessages(
   caller: Caller,
   input: AckMessages,
 ): Promise<AckResult> {
-  context.deps.runs.active(caller);
+  await noteCall(context, caller);
   const outcome = input.outcome ?? "done";
   const delayMs = input.delay_seconds === undefined ? -1 : input.delay_seconds * 1000;
   const ids = [...new Set(input.ids)];
-  const results = new Map<string, Result>();
+  const results = new Map<string, Settled>();
   const memory = context.memory(caller);
 
   const byPlace = new Map<Place, string[]>();
@@ -50,110 +45,4 @@ export async function ackMessages(
         results.get(id) ?? refused(id, new MailboxError("mailbox.not_yours", { message_id: shortId(id) })),
     ),
   };
-}
-
-/** A reply settles what it answers; where that is gone or another's, there is nothing to settle. */
-export async function settleAnswered(
-  context: MailContext,
-  caller: Caller,
-  id: string,
-  place: Place,
-): Promise<void> {
-  await settleAt(context, caller, place, [id], "done", -1, new Map());
-}
-
-/** Marks a message whose text had been cut as read to the end: the next page settles it. */
-export async function markRead(
-  context: MailContext,
-  caller: Caller,
-  id: string,
-  place: Place,
-): Promise<void> {
-  await settleAt(context, caller, place, [id], "whole", -1, new Map());
-}
-
-/** Prolongs the claims of the jobs a run works on, because it called; at most every few minutes per job. */
-export async function touchJobs(context: MailContext, caller: Caller): Promise<void> {
-  const { deps, limits } = context;
-  const soon = deps.store.now() + limits.claimMs / 2;
-  for (const [place, ids] of context.memory(caller).jobsEndingBefore(soon))
-    await settleAt(context, caller, place, ids, "touch", -1, new Map());
-}
-
-async function settleAt(
-  context: MailContext,
-  caller: Caller,
-  place: Place,
-  ids: readonly string[],
-  outcome: Outcome,
-  delayMs: number,
-  results: Map<string, Result>,
-): Promise<void> {
-  if (place === topicPlace) {
-    if (outcome === "touch") return;
-    const settled = await context.deps.feed.settle(caller, ids, outcome, delayMs);
-    for (const [id, { state, at }] of settled)
-      results.set(
-        id,
-        state === "not_open"
-          ? refused(id, new MailboxError("delivery.not_open", { message_id: id }))
-          : { id, state, ...(state === "settled" ? {} : { at: new Date(at).toISOString() }) },
-      );
-    return;
-  }
-  const mailbox: MailboxName = place;
-  const { limits, deps } = context;
-  const [, pending, flat] = await context.run(caller.principal.namespace, mailbox, settleMessages, [
-    caller.run.id,
-    outcome,
-    delayMs,
-    limits.claimMs,
-    limits.longestClaimMs,
-    deps.store.attempt(),
-    ...ids,
-  ]);
-  const words = flat as readonly string[];
-  const memory = context.memory(caller);
-  for (let n = 0; n + 2 < words.length; n += 3) {
-    const id = words[n]!;
-    const at = Number(words[n + 2]);
-    const result = resultOf(id, words[n + 1]!, at);
-    if (result) results.set(id, result);
-    const known = memory.known(id);
-    if (known?.claimedUntil !== undefined) {
-      if (words[n + 1] === "EXTENDED") known.claimedUntil = at;
-      else delete known.claimedUntil;
-    }
-  }
-  if (Number(pending) > 0) await flushSoon(context, caller.principal.namespace, mailbox);
-}
-
-function resultOf(id: string, word: string, at: number): Result | undefined {
-  const when = new Date(at).toISOString();
-  switch (word) {
-    case "SETTLED":
-      return { id, state: "settled" };
-    case "READY":
-    case "DELAYED":
-      return { id, state: "retrying", at: when };
-    case "DEAD":
-      return { id, state: "dead" };
-    case "EXTENDED":
-      return { id, state: "extended", at: when };
-    case "SUPERSEDED":
-      return refused(id, new MailboxError("delivery.superseded", { message_id: id }));
-    case "NOT_OPEN":
-      return refused(id, new MailboxError("delivery.not_open", { message_id: id }));
-    default:
-      return undefined;
-  }
-}
-
-function refused(id: string, error: MailboxError): Result {
-  return { id: shortId(id), state: "refused", refusal: { code: error.code, message: error.message } };
-}
-
-/** An id as given may be anything; only what looks like an id is shown again. */
-function shortId(id: string): string {
-  return /^[0-9a-z-]{1,40}$/.test(id) ? id : "that id";
 }

@@ -19,6 +19,7 @@ export {
 export { type DeadLetter, listDeadLetters, purgeDeadLetters, requeueDeadLetters } from "./dead-letters.js";
 export type { Delivery, FeedFilter, Head, StoredMessage, TopicFeed } from "./feed.js";
 export { defaultMailboxLimits, type MailboxLimits } from "./limits.js";
+export { noteCall } from "./note-call.js";
 export type { Operation } from "./operation.js";
 export { sweepOutboxes } from "./outbox.js";
 export { countInbox, countReady, newsOf, type ReadOptions, readInbox, shown } from "./read-inbox.js";

@@ -18,6 +18,7 @@ export interface MailboxLimits {
   readonly duplicateMs: number;
   readonly conversationMessages: number;
   readonly sendsPerMinute: number;
+  readonly callsPerMinute: number;
   readonly overdueMs: number;
 }
 
@@ -43,6 +44,7 @@ export const defaultMailboxLimits: MailboxLimits = {
   duplicateMs: minuteMs,
   conversationMessages: 40,
   sendsPerMinute: 300,
+  callsPerMinute: 600,
   overdueMs: 10 * minuteMs,
 };
 

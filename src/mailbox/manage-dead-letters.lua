@@ -27,7 +27,6 @@ for _, id in ipairs(ids) do
     else
       record.expires, record.failures, record.reason, record.batch = nowMs + lifeMs, 0, '', ''
       toReady(id, record)
-      redis.call('ZADD', box.expiring, whole(record.expires), id)
       count(record, 1)
     end
     done = done + 1

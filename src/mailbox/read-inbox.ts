@@ -2,7 +2,6 @@ import { formatAddress, parseAddress } from "../addresses/index.js";
 import { refuse } from "../errors/index.js";
 import type { Caller } from "../identity/index.js";
 import { loadScript, type MailboxName, mailboxKeys } from "../redis/index.js";
-import { markRead, touchJobs } from "./ack-messages.js";
 import { choosePage } from "./choose-page.js";
 import { type MailContext, ownMailbox } from "./context.js";
 import type { DeliveredMessage, Inbox, ReadInbox } from "./contract.js";
@@ -10,8 +9,10 @@ import { type Entry, parseEntries, priorities, toDelivery } from "./delivery-rec
 import type { Delivery, FeedFilter, Head, StoredMessage } from "./feed.js";
 import { findDelivery, rememberVisit } from "./find-delivery.js";
 import { newMessageId } from "./message-id.js";
+import { noteCall } from "./note-call.js";
 import { flushSoon } from "./outbox.js";
 import { type Place, topicPlace } from "./run-memory.js";
+import { markRead } from "./settle-deliveries.js";
 
 const readScript = loadScript(import.meta.url, "read-inbox.lua");
 const peekScript = loadScript(import.meta.url, "peek-inbox.lua");
@@ -54,8 +55,7 @@ export async function readInbox(
   input: ReadInbox,
   options: ReadOptions,
 ): Promise<Inbox> {
-  context.deps.runs.active(caller);
-  await touchJobs(context, caller);
+  await noteCall(context, caller);
   if (input.message_id !== undefined)
     return readPart(context, caller, input.message_id, input.offset ?? 0, options);
   const place = await placeOf(context, caller, input.mailbox);
@@ -178,6 +178,11 @@ async function take(
   );
   if (last) memory.cause = { id: last.message.id, origin: last.message.origin };
   const { counts } = page;
+  if (place === ownMailbox(caller))
+    memory.told = {
+      unread: Math.max(counts.unread + (feed?.unread ?? 0) - fromTopics.length, 0),
+      urgent: counts.urgent,
+    };
   return {
     messages: deliveries.map(shown),
     ...(deliveries.length > 0 ? { batch } : {}),
@@ -379,8 +384,9 @@ async function readPart(
   if (!found) refuse("mailbox.not_yours", { message_id: "with that id" });
   const { delivery, place } = found;
   const whole = delivery.message.body;
-  if (offset > whole.length)
-    refuse("input.invalid", { problem: `offset is past the end (${whole.length} characters)` });
+  // Behind the text comes the data, which is returned whole each time: the face shows it from there on.
+  const end = whole.length + (delivery.message.data ? JSON.stringify(delivery.message.data).length : 0);
+  if (offset > end) refuse("input.invalid", { problem: `offset is past the end (${end} characters)` });
   const part = whole.slice(offset, offset + options.maxChars - 2_000);
   const next = offset + part.length;
   if (next >= whole.length && delivery.cut) await markRead(context, caller, id, place);
@@ -418,10 +424,9 @@ export async function newsOf(
   if (!memory.stale) return undefined;
   memory.stale = false;
   const { unread, urgent } = await countInbox(context, caller);
-  const news = `${unread}/${urgent}`;
-  const changed = news !== memory.lastNews;
-  memory.lastNews = news;
-  return changed && unread > 0 ? { unread, urgent } : undefined;
+  const { told } = memory;
+  memory.told = { unread, urgent };
+  return unread > told.unread || urgent > told.urgent ? { unread, urgent } : undefined;
 }
 
 export async function countInbox(
@@ -513,6 +518,7 @@ export function shown(delivery: Delivery): DeliveredMessage {
     ...(message.inReplyTo ? { in_reply_to: message.inReplyTo } : {}),
     ...(message.attachments ? { attachments: message.attachments } : {}),
     ack_required: delivery.ackRequired,
+    ...(delivery.cut ? { cut: true } : {}),
     delivery_count: delivery.count,
     ...(delivery.claimedUntil ? { claimed_until: new Date(delivery.claimedUntil).toISOString() } : {}),
     expires_at: new Date(delivery.expiresAt).toISOString(),

@@ -24,7 +24,9 @@ export class RunMemory {
   cause: { readonly id: string; readonly origin: string } | undefined;
   /** Whether something may have arrived since the last count. */
   stale = true;
-  lastNews = "";
+  /** What the run was last told of its unread mail. */
+  told = { unread: 0, urgent: 0 };
+  calls = { minute: 0, count: 0 };
   stopListening: (() => void) | undefined;
   readonly visited = new Set<string>();
 

@@ -7,6 +7,7 @@ import type { DeliveryState, FoundMessage, SearchMessages, SearchResult } from "
 import { deliveryState, type Entry, parseEntries, toDelivery } from "./delivery-record.js";
 import type { Delivery, StoredMessage } from "./feed.js";
 import { findDelivery, lookUp } from "./find-delivery.js";
+import { noteCall } from "./note-call.js";
 
 const listMessages = loadScript(import.meta.url, "list-messages.lua");
 
@@ -35,7 +36,7 @@ export async function searchMessages(
   caller: Caller,
   input: SearchMessages,
 ): Promise<SearchResult> {
-  context.deps.runs.active(caller);
+  await noteCall(context, caller);
   const limit = input.limit ?? 20;
   const asked: Asked = {
     words: (input.query ?? "").toLowerCase().split(/\s+/).filter(Boolean),

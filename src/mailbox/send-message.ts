@@ -2,15 +2,16 @@ import { type Address, formatAddress, parseAddress } from "../addresses/index.js
 import { isRefusal, MailboxError, refuse } from "../errors/index.js";
 import type { Caller } from "../identity/index.js";
 import { conversationKey, directoryKeys, loadScript, mailboxKeys } from "../redis/index.js";
-import { settleAnswered } from "./ack-messages.js";
 import { type MailContext, ownMailbox } from "./context.js";
 import type { RecipientReceipt, SendMessage, SendReceipt } from "./contract.js";
 import type { StoredMessage } from "./feed.js";
 import { findDelivery } from "./find-delivery.js";
 import { insertMessage, type Posting } from "./insert-message.js";
 import { newMessageId } from "./message-id.js";
+import { noteCall } from "./note-call.js";
 import { digest, type Operation } from "./operation.js";
 import { advanceEntry, deliver, type OutboxEntry, type OutboxTarget } from "./outbox.js";
+import { settleAnswered } from "./settle-deliveries.js";
 
 const noteSend = loadScript(import.meta.url, "note-send.lua");
 const putOutbox = loadScript(import.meta.url, "put-outbox.lua");
@@ -34,7 +35,7 @@ export async function sendMessage(
   input: SendMessage,
 ): Promise<SendReceipt> {
   const { limits, deps } = context;
-  deps.runs.active(caller);
+  await noteCall(context, caller);
   const bytes = measure(context, input);
   const addresses = uniqueAddresses(input.to);
   if (addresses.length > limits.recipients)
@@ -307,6 +308,11 @@ async function findAnswered(
   return { id, thread: message.thread, origin: message.origin, place: found.place };
 }
 
+/** A conflicting reuse of a key is another message: it must not strike out the first. */
+function conversationItem(operation: Operation): string {
+  return `${operation.key}|${operation.digest}`;
+}
+
 async function join(
   context: MailContext,
   caller: Caller,
@@ -317,7 +323,7 @@ async function join(
   const [word] = await deps.store.run(
     joinConversation,
     [conversationKey(caller.principal.namespace, origin)],
-    [operation.key, limits.conversationMessages, limits.expiryMs, "0"],
+    [conversationItem(operation), limits.conversationMessages, limits.expiryMs, "0"],
   );
   if (word === "EXHAUSTED") refuse("mailbox.conversation_exhausted", { limit: limits.conversationMessages });
 }
@@ -333,7 +339,7 @@ async function leave(
     .run(
       joinConversation,
       [conversationKey(caller.principal.namespace, origin)],
-      [operation.key, limits.conversationMessages, limits.expiryMs, "1"],
+      [conversationItem(operation), limits.conversationMessages, limits.expiryMs, "1"],
     )
     .catch((error: Error) => deps.log("a refused message stays counted", { error: error.message }));
 }

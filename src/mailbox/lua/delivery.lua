@@ -48,14 +48,18 @@ local function count(record, by)
   redis.call('HINCRBY', box.meta, 'bytes', whole(by * record.bytes))
   if redis.call('HINCRBY', box.senders, record.sender, by) <= 0 then redis.call('HDEL', box.senders, record.sender) end
 end
+-- What comes back may have outlived its expiry meanwhile: upkeep has to find it.
+local function expireLater(id, record) redis.call('ZADD', box.expiring, whole(record.expires), id) end
 local function toReady(id, record)
   leave(id, record)
+  expireLater(id, record)
   record.state = 'ready'
   redis.call('ZADD', box.ready[record.priority], whole(record.sequence), id)
   putRecord(id, record)
 end
 local function toDelayed(id, record, dueMs)
   leave(id, record)
+  expireLater(id, record)
   record.state, record.at = 'delayed', dueMs
   redis.call('ZADD', box.delayed, whole(dueMs), id)
   putRecord(id, record)
