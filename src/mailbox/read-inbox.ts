@@ -389,11 +389,12 @@ async function readPart(
   if (offset > end) refuse("input.invalid", { problem: `offset is past the end (${end} characters)` });
   const part = whole.slice(offset, offset + options.maxChars - 2_000);
   const next = offset + part.length;
-  if (next >= whole.length && delivery.cut) await markRead(context, caller, id, place);
+  const batch = next >= whole.length && delivery.cut ? await markRead(context, caller, id, place) : undefined;
   const message = shown({ ...delivery, message: { ...delivery.message, body: part } });
   return {
     ...nothing(false),
     messages: [message],
+    ...(batch ? { batch } : {}),
     part: { offset, total: whole.length, ...(next < whole.length ? { next_offset: next } : {}) },
   };
 }

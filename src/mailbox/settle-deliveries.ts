@@ -21,14 +21,17 @@ export async function settleAnswered(
   await settleAt(context, caller, place, [id], "done", -1, new Map());
 }
 
-/** Marks a message whose text had been cut as read to the end: the next page settles it. */
+/** Marks a message whose text had been cut as read to the end; answers the batch by which the next page settles it. */
 export async function markRead(
   context: MailContext,
   caller: Caller,
   id: string,
   place: Place,
-): Promise<void> {
-  await settleAt(context, caller, place, [id], "whole", -1, new Map());
+): Promise<string> {
+  const batch = context.deps.store.attempt();
+  context.memory(caller).delivered(batch, place);
+  await settleAt(context, caller, place, [id], "whole", -1, new Map(), batch);
+  return batch;
 }
 
 /** Prolongs the claims of the jobs a run works on, because it called; at most every few minutes per job. */
@@ -51,6 +54,7 @@ export async function settleAt(
   outcome: Outcome,
   delayMs: number,
   results: Map<string, Settled>,
+  attempt = context.deps.store.attempt(),
 ): Promise<void> {
   if (place === topicPlace) {
     if (outcome === "touch") return;
@@ -65,14 +69,14 @@ export async function settleAt(
     return;
   }
   const mailbox: MailboxName = place;
-  const { limits, deps } = context;
+  const { limits } = context;
   const [, pending, flat] = await context.run(caller.principal.namespace, mailbox, settleMessages, [
     caller.run.id,
     outcome,
     delayMs,
     limits.claimMs,
     limits.longestClaimMs,
-    deps.store.attempt(),
+    attempt,
     ...ids,
   ]);
   const words = flat as readonly string[];

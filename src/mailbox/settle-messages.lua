@@ -37,8 +37,10 @@ local function act(id)
   end
   if record.state ~= 'open' then return 'NOT_OPEN', 0 end
   if outcome == 'whole' then
-    -- Its cut text was read to the end: the next page settles it like any other.
+    -- Its cut text was read to the end: as a page of its own it is settled by the next, if this one arrives.
     record.flags = string.gsub(record.flags, 'c', '')
+    record.batch = attempt
+    redis.call('HSET', box.batches, attempt, record.run .. '|' .. id)
     putRecord(id, record)
     return 'EXTENDED', record.at
   end

@@ -1,0 +1,302 @@
+import { afterEach, expect, it } from "vitest";
+import {
+  listDeadLetters,
+  messageById,
+  purgeDeadLetters,
+  recallMessage,
+  requeueDeadLetters,
+  searchMessages,
+  thread,
+} from "../../src/mailbox/index.js";
+import { describeOnEachStore } from "../stores/index.js";
+import { type MailOffice, openMail } from "./open-mail.js";
+
+const pause = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms));
+
+describeOnEachStore("what becomes of mail", (store) => {
+  const offices: MailOffice[] = [];
+  const open = async (limits: Parameters<typeof openMail>[1] = {}): Promise<MailOffice> => {
+    const office = await openMail(store().url, limits);
+    offices.push(office);
+    return office;
+  };
+  afterEach(async () => {
+    await Promise.all(offices.splice(0).map((office) => office.close()));
+  });
+  const stateFor = async (
+    office: MailOffice,
+    clerk: Awaited<ReturnType<MailOffice["as"]>>,
+  ): Promise<string | undefined> =>
+    (await searchMessages(office.context, clerk.caller, { sent: true })).messages[0]?.states[0]?.state;
+
+  it("shows the sender each state of a message: stored, read, settled", async () => {
+    const office = await open();
+    const alice = await office.as("alice");
+    const bob = await office.as("bob");
+    await alice.send("bob", "hi");
+    expect(await stateFor(office, alice)).toBe("stored");
+    await bob.read();
+    expect(await stateFor(office, alice)).toBe("read");
+    await bob.read();
+    expect(await stateFor(office, alice)).toBe("settled");
+  });
+
+  it("buries what expires unread, tells its state, and never delivers it", async () => {
+    const office = await open();
+    const alice = await office.as("alice");
+    const bob = await office.as("bob");
+    await alice.send("bob", "soon gone", { ttl_seconds: 1 });
+    await alice.send("bob", "stays");
+    await pause(1_100);
+    expect((await bob.read()).messages.map((m) => m.body)).toEqual(["stays"]);
+    const dead = await listDeadLetters(office.context, office.namespace, "bob", { limit: 10 });
+    expect(dead).toMatchObject([{ reason: "expired", message: { body: "soon gone" } }]);
+    const sent = await searchMessages(office.context, alice.caller, { sent: true });
+    expect(sent.messages.map((m) => m.states[0]!.state)).toEqual(["read", "expired"]);
+  });
+
+  it("buries a job that expires while it is claimed and comes back", async () => {
+    const office = await open({ claimMs: 300 });
+    const alice = await office.as("alice");
+    const worker = await office.as("worker");
+    const other = await office.as("other");
+    await alice.send("queue:q", "x", { ttl_seconds: 1 });
+    expect((await worker.read({ mailbox: "queue:q" })).messages).toHaveLength(1);
+    await pause(1_200);
+    expect((await other.read({ mailbox: "queue:q" })).messages).toEqual([]);
+    expect(await listDeadLetters(office.context, office.namespace, "queue:q", { limit: 10 })).toHaveLength(1);
+  });
+
+  it("gives a job to the next consumer when its claim is over", async () => {
+    const office = await open({ claimMs: 200, longestClaimMs: 200 });
+    const alice = await office.as("alice");
+    const one = await office.as("one");
+    const two = await office.as("two");
+    await alice.send("queue:q", "job");
+    const [job] = (await one.read({ mailbox: "queue:q" })).messages;
+    expect((await two.read({ mailbox: "queue:q", wait_seconds: 5 })).messages).toMatchObject([
+      { id: job!.id, delivery_count: 2 },
+    ]);
+  });
+
+  it("prolongs the claim of a job by the run's own calls", async () => {
+    const office = await open({ claimMs: 600 });
+    const alice = await office.as("alice");
+    const one = await office.as("one");
+    const two = await office.as("two");
+    await alice.send("queue:q", "job");
+    await one.read({ mailbox: "queue:q" });
+    for (let n = 0; n < 5; n++) {
+      await pause(250);
+      await one.read();
+    }
+    expect((await two.read({ mailbox: "queue:q" })).messages).toEqual([]);
+  });
+
+  it("requeues and purges dead letters", async () => {
+    const office = await open({ failures: 1 });
+    const alice = await office.as("alice");
+    const worker = await office.as("worker");
+    for (const body of ["a", "b"]) {
+      await alice.send("queue:q", body);
+      const [job] = (await worker.read({ mailbox: "queue:q" })).messages;
+      expect((await worker.ack(job!.id, "reject", { reason: "no" })).results).toMatchObject([
+        { state: "dead" },
+      ]);
+    }
+    const dead = await listDeadLetters(office.context, office.namespace, "queue:q", { limit: 10 });
+    expect(dead.map((letter) => letter.message.body)).toEqual(["b", "a"]);
+    expect(
+      await requeueDeadLetters(office.context, office.namespace, "queue:q", [dead[0]!.message.id]),
+    ).toEqual({ done: 1, left: 1 });
+    expect((await worker.read({ mailbox: "queue:q" })).messages).toMatchObject([{ body: "b" }]);
+    expect(await purgeDeadLetters(office.context, office.namespace, "queue:q", [])).toEqual({
+      done: 1,
+      left: 0,
+    });
+    expect(await listDeadLetters(office.context, office.namespace, "queue:q", { limit: 10 })).toEqual([]);
+  });
+
+  it("keeps mail that asks for an acknowledgement open until it gets one", async () => {
+    const office = await open();
+    const alice = await office.as("alice");
+    const bob = await office.as("bob");
+    const { message_id } = await alice.send("bob", "please", { ack_required: true });
+    await bob.read();
+    await bob.read();
+    expect(await stateFor(office, alice)).toBe("read");
+    expect((await bob.ack(message_id)).results).toEqual([{ id: message_id, state: "settled" }]);
+    expect(await stateFor(office, alice)).toBe("settled");
+  });
+
+  it("settles by a reply, which joins the thread", async () => {
+    const office = await open();
+    const alice = await office.as("alice");
+    const bob = await office.as("bob");
+    const { message_id } = await alice.send("bob", "question", { ack_required: true });
+    await bob.read();
+    await bob.send("alice", "answer", { in_reply_to: message_id });
+    expect(await stateFor(office, alice)).toBe("settled");
+    const [answer] = (await alice.read()).messages;
+    expect(answer).toMatchObject({ thread: message_id, in_reply_to: message_id });
+    expect((await thread(office.context, alice.caller, message_id)).map((d) => d.message.body)).toEqual([
+      "answer",
+    ]);
+  });
+
+  it("does not send again what is open, unless asked", async () => {
+    const office = await open();
+    const alice = await office.as("alice");
+    const bob = await office.as("bob");
+    const { message_id } = await alice.send("bob", "please", { ack_required: true });
+    await bob.read();
+    expect((await bob.read()).messages).toEqual([]);
+    expect((await bob.read({ redeliver: true })).messages).toMatchObject([
+      { id: message_id, body: "please" },
+    ]);
+    expect(await stateFor(office, alice)).toBe("read");
+  });
+
+  it("takes nothing by peeking", async () => {
+    const office = await open();
+    const alice = await office.as("alice");
+    const bob = await office.as("bob");
+    await alice.send("bob", "hi");
+    expect((await bob.read({ peek: true })).messages).toMatchObject([{ body: "hi", delivery_count: 0 }]);
+    expect(await stateFor(office, alice)).toBe("stored");
+    expect((await bob.read()).messages).toHaveLength(1);
+  });
+
+  it("recalls what nobody has read, and nothing else", async () => {
+    const office = await open();
+    const alice = await office.as("alice");
+    const bob = await office.as("bob");
+    const one = await alice.send("bob", "oops");
+    expect(await recallMessage(office.context, office.namespace, "alice", one.message_id)).toEqual({
+      recalled: ["bob"],
+      delivered: [],
+    });
+    expect((await bob.read()).messages).toEqual([]);
+    const two = await alice.send("bob", "too late");
+    await bob.read();
+    await expect(recallMessage(office.context, office.namespace, "alice", two.message_id)).rejects.toThrow(
+      /^mailbox.not_recallable/,
+    );
+    await expect(recallMessage(office.context, office.namespace, "bob", two.message_id)).rejects.toThrow(
+      /^mailbox.not_yours/,
+    );
+  });
+
+  it("keeps history and pages through every match exactly once, while mail goes on arriving", async () => {
+    const office = await open();
+    const alice = await office.as("alice");
+    const carl = await office.as("carl");
+    const bob = await office.as("bob");
+    for (let n = 0; n < 25; n++) await (n % 2 ? alice : carl).send("bob", `note ${n}`);
+    await bob.read({ limit: 50 });
+    await bob.read();
+    const found: string[] = [];
+    let cursor: string | undefined;
+    do {
+      const page = await searchMessages(office.context, bob.caller, {
+        sender: "carl",
+        query: "NOTE",
+        limit: 4,
+        ...(cursor ? { cursor } : {}),
+      });
+      found.push(...page.messages.map((m) => m.excerpt));
+      cursor = page.cursor;
+      await carl.send("bob", `note later ${found.length}`);
+    } while (cursor);
+    expect(found).toEqual(Array.from({ length: 13 }, (_, n) => `note ${24 - 2 * n}`));
+  });
+
+  it("applies filters before the page is cut", async () => {
+    const office = await open();
+    const alice = await office.as("alice");
+    const carl = await office.as("carl");
+    const bob = await office.as("bob");
+    for (let n = 0; n < 30; n++) await alice.send("bob", `a${n}`);
+    await carl.send("bob", "needle");
+    expect((await bob.read({ sender: "carl", limit: 5 })).messages.map((m) => m.body)).toEqual(["needle"]);
+    expect((await bob.read({ limit: 2 })).messages.map((m) => m.body)).toEqual(["a0", "a1"]);
+  });
+
+  it("shows nobody a message that is not theirs", async () => {
+    const office = await open();
+    const alice = await office.as("alice");
+    const eve = await office.as("eve");
+    await office.as("bob");
+    const { message_id } = await alice.send("bob", "secret");
+    for (const id of [message_id, "0000000000-0000000000000", "__proto__", "}{", "x".repeat(90)]) {
+      await expect(messageById(office.context, eve.caller, id)).rejects.toThrow(/^mailbox.not_yours/);
+      await expect(eve.read({ message_id: id })).rejects.toThrow(/^mailbox.not_yours/);
+      await expect(eve.send("alice", "re", { in_reply_to: id })).rejects.toThrow(/^mailbox.not_yours/);
+      expect((await eve.ack(id)).results).toMatchObject([
+        { state: "refused", refusal: { code: "mailbox.not_yours" } },
+      ]);
+    }
+  });
+
+  it("delivers a long text in parts and settles it only when it was read to the end", async () => {
+    const office = await open();
+    const alice = await office.as("alice");
+    const bob = await office.as("bob");
+    const text = Array.from({ length: 4_000 }, (_, n) => `${n}`.padStart(5, "0")).join(" ");
+    const { message_id } = await alice.send("bob", text);
+    await bob.read();
+    await bob.read();
+    expect(await stateFor(office, alice)).toBe("read");
+    let read = "";
+    for (let offset: number | undefined = 0; offset !== undefined; ) {
+      const inbox: Awaited<ReturnType<typeof bob.read>> = await bob.read({ message_id, offset });
+      read += inbox.messages[0]!.body;
+      offset = inbox.part!.next_offset;
+    }
+    expect(read).toBe(text);
+    await bob.read();
+    expect(await stateFor(office, alice)).toBe("settled");
+  });
+
+  it("gives two runs of one agent each message once", async () => {
+    const office = await open();
+    const alice = await office.as("alice");
+    const one = await office.as("twin");
+    const two = await office.as("twin");
+    for (let n = 0; n < 20; n++) await alice.send("twin", `m${n}`);
+    const pages = await Promise.all([one.read({ limit: 15 }), two.read({ limit: 15 })]);
+    const bodies = pages.flatMap((page) => page.messages.map((m) => m.body));
+    expect(new Set(bodies).size).toBe(20);
+    expect(bodies).toHaveLength(20);
+  });
+
+  it("tells everyone except the sender", async () => {
+    const office = await open();
+    const alice = await office.as("alice");
+    const bob = await office.as("bob");
+    const carl = await office.as("carl");
+    const receipt = await alice.send("everyone", "all hands");
+    expect(receipt.recipients.map((r) => r.to).sort()).toEqual(["bob", "carl"]);
+    for (const clerk of [bob, carl])
+      expect((await clerk.read()).messages).toMatchObject([{ body: "all hands" }]);
+    expect((await alice.read()).messages).toEqual([]);
+  });
+
+  it("reminds twice of mail that asks for an acknowledgement, then tells the sender once", async () => {
+    const office = await open();
+    const alice = await office.as("alice");
+    const bob = await office.as("bob");
+    const { message_id } = await alice.send("bob", "please", { ack_required: true });
+    await bob.read();
+    const remindersKey = `{${office.namespace}:mb:bob}:reminders`;
+    const seen: number[] = [];
+    for (let n = 0; n < 4; n++) {
+      await office.store.command("ZADD", remindersKey, "XX", "1", message_id);
+      seen.push((await bob.read()).reminders.length);
+    }
+    expect(seen).toEqual([1, 1, 0, 0]);
+    const told = await alice.read({ wait_seconds: 5 });
+    expect(told.messages).toMatchObject([{ from: "postmaster" }]);
+    expect((await alice.read()).messages).toEqual([]);
+  });
+});
