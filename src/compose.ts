@@ -1,15 +1,15 @@
 import { realpathSync } from "node:fs";
 import { fileURLToPath } from "node:url";
-import type { Logger } from "pino";
 import { Directory, myStatus, Runs } from "./agents/index.js";
 import type { Config } from "./config/index.js";
 import { refuse } from "./errors/index.js";
 import type { Caller } from "./identity/index.js";
 import * as mail from "./mailbox/index.js";
 import type { Rooms, WholeMessage } from "./mcp/index.js";
+import type { Logger } from "./observability/index.js";
 import { ensureEngine } from "./redis/engine/index.js";
 import { directoryKeys, type Endpoint, Hints, mailboxKeys, Store } from "./redis/index.js";
-import { openTopics, type Topics } from "./topics/index.js";
+import { Topics } from "./topics/index.js";
 
 /** Everything of one process, put together: the store, the capabilities, and what the faces are given. */
 export interface House {
@@ -35,7 +35,7 @@ export async function openHouse(config: Config, log: Logger): Promise<House> {
   const hints = new Hints(store.endpoint, logEvent);
   const limits = { ...mail.defaultMailboxLimits, ...config.limits };
   const directory = new Directory(store, 100);
-  const topics = openTopics({ store, hints, log: logEvent });
+  const topics = new Topics({ store, hints });
   const runs = new Runs({
     store,
     namespace: config.namespace,
@@ -172,7 +172,7 @@ function roomsOf({ config, store, hints, context, directory, runs, topics }: Par
         return topics.subscribeTopic(caller, input);
       },
       listTopics: async (caller) => {
-        const listed = await topics.listTopics(caller.principal.namespace);
+        const listed = await topics.listTopics(caller);
         return listed.map(({ name, messages, lastAt }) => ({
           name,
           messages,
@@ -192,7 +192,7 @@ function roomsOf({ config, store, hints, context, directory, runs, topics }: Par
         await mail.noteCall(context, caller);
         return directory.find(caller, input, {
           online: () => runs.online(),
-          topics: async () => (await topics.listTopics(caller.principal.namespace)).map(({ name }) => name),
+          topics: async () => (await topics.listTopics(caller)).map(({ name }) => name),
           ready: async (queue) =>
             (await mail.countReady(context, caller.principal.namespace, `queue:${queue}`)).unread,
         });

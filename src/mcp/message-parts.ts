@@ -1,4 +1,4 @@
-import type { DeliveredMessage, Inbox } from "../mailbox/contract.js";
+import type { DeliveredMessage, Inbox } from "../mailbox/index.js";
 import { fitting, frameChars, type Part, shown, wholeCharacters } from "./reply.js";
 
 /** What a reader can ask for when a text was cut. */
@@ -29,14 +29,36 @@ export function messageParts(
   part?: Inbox["part"],
   offset = 0,
 ): Part[] {
-  const drawn = messages.map((message, i) => draw(message, place(i, messages.length), part, offset));
+  const all = messages.map((message, i) => draw(message, place(i, messages.length), part, offset));
+  const drawn = all.slice(0, fittingCount(all, maxChars));
+  const left = all.slice(drawn.length).map((one) => one.id);
   const needed = drawn.map((one) => shown(one.head + one.body + one.data).length);
-  const fixed = drawn.reduce((sum, one) => sum + one.envelope.length + one.by.length + frameChars + 160, 0);
+  const naming = left.length ? left.join(", ").length + 80 : 0;
+  const fixed = drawn.reduce(
+    (sum, one) => sum + one.envelope.length + one.by.length + frameChars + 160,
+    naming,
+  );
   const rooms = share(needed, Math.max(maxChars - fixed, 0));
   // What the capability holds open as cut must be seen to be cut, or its reader would never ask for the end.
   const most = (i: number): number =>
     messages[i]!.cut && !part ? Math.floor(needed[i]! * 0.9) : needed[i]! + 20;
-  return drawn.flatMap((one, i) => parts(one, Math.min(rooms[i]!, most(i))));
+  const shownParts = drawn.flatMap((one, i) => parts(one, Math.min(rooms[i]!, most(i))));
+  if (left.length === 0) return shownParts;
+  return [...shownParts, `[no room here for ${left.join(", ")}: read each with read_inbox message_id]`];
+}
+
+/** How many messages can be shown with a piece of their text, so that there is room to name the others. */
+function fittingCount(all: readonly Drawn[], maxChars: number): number {
+  const cost = all.map((one) => one.envelope.length + one.by.length + frameChars + 200);
+  const naming = all.map((one) => one.id.length + 2);
+  const sum = (numbers: readonly number[]): number => numbers.reduce((a, b) => a + b, 0);
+  let count = all.length;
+  let used = sum(cost);
+  while (count > 1 && used > maxChars) {
+    count -= 1;
+    used = sum(cost.slice(0, count)) + sum(naming.slice(count)) + 80;
+  }
+  return count;
 }
 
 /** Who vouches for what: everything in this line is ours, nothing in it was written by the sender. */

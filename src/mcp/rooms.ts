@@ -1,4 +1,4 @@
-import type { FindRecipients, MyStatus, Recipients, Status } from "../agents/contract.js";
+import type { FindRecipients, MyStatus, Recipients, Status } from "../agents/index.js";
 import type { Caller, Principal } from "../identity/index.js";
 import type {
   AckMessages,
@@ -11,8 +11,8 @@ import type {
   SearchResult,
   SendMessage,
   SendReceipt,
-} from "../mailbox/contract.js";
-import type { SubscribeTopic, SubscriptionReceipt } from "../topics/contract.js";
+} from "../mailbox/index.js";
+import type { SubscribeTopic, SubscriptionReceipt } from "../topics/index.js";
 
 /** A message as the resources show it: what was found, with its whole text. */
 export interface WholeMessage extends FoundMessage {

@@ -1,2 +1,2 @@
 /** What operators see of a running process: its log. */
-export { openLog } from "./log.js";
+export { type Logger, openLog } from "./log.js";

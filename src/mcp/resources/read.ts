@@ -1,5 +1,5 @@
 import type { Caller } from "../../identity/index.js";
-import type { DeliveredMessage } from "../../mailbox/contract.js";
+import type { DeliveredMessage } from "../../mailbox/index.js";
 import { envelopeLine } from "../message-parts.js";
 import { frame, newBoundary, shown } from "../reply.js";
 import type { Rooms, WholeMessage } from "../rooms.js";

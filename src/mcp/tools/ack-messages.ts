@@ -1,5 +1,6 @@
 import { z } from "zod";
-import { AckMessages, type AckResult } from "../../mailbox/contract.js";
+import { AckMessages, type AckResult } from "../../mailbox/index.js";
+import { allRefused } from "../all-refused.js";
 import { defineTool } from "../define-tool.js";
 
 export const ackMessages = defineTool({
@@ -21,8 +22,7 @@ export const ackMessages = defineTool({
   annotations: { readOnlyHint: false, destructiveHint: true, idempotentHint: true, openWorldHint: false },
   handle: (input, { caller, mail }) => mail.ackMessages(caller, input),
   say: tell,
-  refusal: ({ results }) =>
-    results.length > 0 && results.every((one) => one.state === "refused") ? results[0]!.refusal : undefined,
+  refusal: ({ results }) => allRefused(results),
 });
 
 const words = {

@@ -1,5 +1,5 @@
 import { z } from "zod";
-import { FindRecipients, type Recipients } from "../../agents/contract.js";
+import { FindRecipients, type Recipients } from "../../agents/index.js";
 import { defineTool } from "../define-tool.js";
 import { onOneLine } from "../message-parts.js";
 import { type Part, replyChars, shown } from "../reply.js";

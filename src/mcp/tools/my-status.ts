@@ -1,5 +1,5 @@
 import { z } from "zod";
-import { MyStatus, type Status } from "../../agents/contract.js";
+import { MyStatus, type Status } from "../../agents/index.js";
 import { defineTool } from "../define-tool.js";
 
 export const myStatus = defineTool({

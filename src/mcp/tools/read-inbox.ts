@@ -1,11 +1,12 @@
 import { z } from "zod";
-import { type Inbox, Priority, ReadInbox } from "../../mailbox/contract.js";
+import { type Inbox, Priority, ReadInbox } from "../../mailbox/index.js";
 import { defineTool, type Telling } from "../define-tool.js";
 import { messageParts } from "../message-parts.js";
 import { type Part, replyChars } from "../reply.js";
 
 /** Kept free for the lines around the messages. */
 const linesChars = 1_500;
+const mostShown = 20;
 
 export const readInbox = defineTool({
   name: "read_inbox",
@@ -51,8 +52,8 @@ export const readInbox = defineTool({
       .exactOptional(),
   }),
   annotations: { readOnlyHint: false, destructiveHint: false, idempotentHint: false, openWorldHint: false },
-  handle: (input, { caller, mail, signal, session, onWaiting }) =>
-    mail.readInbox(caller, input, {
+  handle: (input, { caller, mail, signal, session, structured, onWaiting }) =>
+    mail.readInbox(caller, asTextAllows(input, structured), {
       ...{ signal, onWaiting, sessionless: !session },
       maxChars: replyChars - linesChars,
     }),
@@ -60,6 +61,11 @@ export const readInbox = defineTool({
   batch: (inbox) => inbox.batch,
   tellsNews: true,
 });
+
+/** A page of text has room for 20 messages with their envelopes; a program that gets the whole answer may ask for more. */
+function asTextAllows(input: ReadInbox, structured: boolean): ReadInbox {
+  return structured || (input.limit ?? 0) <= mostShown ? input : { ...input, limit: mostShown };
+}
 
 function tell(inbox: Inbox, { input, session }: Telling<ReadInbox>): Part[] {
   const { lead, notes } = around(inbox, input, session);

@@ -1,8 +1,11 @@
 import { z } from "zod";
-import { type FoundMessage, Priority, SearchMessages, type SearchResult } from "../../mailbox/contract.js";
+import { type FoundMessage, Priority, SearchMessages, type SearchResult } from "../../mailbox/index.js";
 import { defineTool } from "../define-tool.js";
 import { onOneLine } from "../message-parts.js";
 import { type Part, replyChars, shown } from "../reply.js";
+
+/** A page of text has room for this many with their envelopes; a program that gets the whole answer may ask for more. */
+const mostShown = 20;
 
 export const searchMessages = defineTool({
   name: "search_messages",
@@ -43,7 +46,11 @@ export const searchMessages = defineTool({
     cursor: z.string().exactOptional(),
   }),
   annotations: { readOnlyHint: true, destructiveHint: false, idempotentHint: true, openWorldHint: false },
-  handle: (input, { caller, mail }) => mail.searchMessages(caller, input),
+  handle: (input, { caller, mail, structured }) =>
+    mail.searchMessages(
+      caller,
+      structured || (input.limit ?? 0) <= mostShown ? input : { ...input, limit: mostShown },
+    ),
   say: tell,
 });
 
@@ -56,9 +63,8 @@ function tell(found: SearchResult): Part[] {
   const each = Math.max(Math.floor((replyChars - fixed) / texts.length) - 8, 20);
   const quoted = texts.map(([label, message]) => label + excerpt(message, each)).join("\n");
   return [
-    `${found.messages.length === 1 ? "1 message" : `${found.messages.length} messages`}; whole texts: read_inbox message_id\n${lines.join("\n")}`,
+    `${found.messages.length === 1 ? "1 message" : `${found.messages.length} messages`}; whole texts: read_inbox message_id${next ? `; ${next}` : ""}\n${lines.join("\n")}`,
     { by: "their senders", text: quoted },
-    ...(next ? [next] : []),
   ];
 }
 
@@ -69,7 +75,7 @@ function excerpt(message: FoundMessage, most: number): string {
 
 function envelope(message: FoundMessage): string {
   const states = message.states.map((one) => `${one.to} ${one.state}${one.overdue ? " (overdue)" : ""}`);
-  const listed = states.length > 6 ? [...states.slice(0, 5), `${states.length - 5} others`] : states;
+  const listed = states.length > 4 ? [...states.slice(0, 3), `${states.length - 3} others`] : states;
   return [
     `${message.id} from ${message.from}${message.verified ? "" : " (unverified)"} to ${onOneLine(message.to, 100)}`,
     message.sent_at,

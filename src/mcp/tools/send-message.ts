@@ -1,5 +1,6 @@
 import { z } from "zod";
-import { type RecipientReceipt, SendMessage, type SendReceipt } from "../../mailbox/contract.js";
+import { type RecipientReceipt, SendMessage, type SendReceipt } from "../../mailbox/index.js";
+import { allRefused } from "../all-refused.js";
 import { defineTool } from "../define-tool.js";
 
 const refusalOutput = z.object({ code: z.string(), message: z.string() });
@@ -26,10 +27,7 @@ export const sendMessage = defineTool({
   annotations: { readOnlyHint: false, destructiveHint: false, idempotentHint: false, openWorldHint: false },
   handle: (input, { caller, mail }) => mail.sendMessage(caller, input),
   say: tell,
-  refusal: (receipt) =>
-    receipt.recipients.length > 0 && receipt.recipients.every((one) => one.state === "refused")
-      ? receipt.recipients[0]!.refusal
-      : undefined,
+  refusal: (receipt) => allRefused(receipt.recipients),
 });
 
 function tell(receipt: SendReceipt): string {

@@ -1,5 +1,5 @@
 import { z } from "zod";
-import { SubscribeTopic, type SubscriptionReceipt } from "../../topics/contract.js";
+import { SubscribeTopic, type SubscriptionReceipt } from "../../topics/index.js";
 import { defineTool } from "../define-tool.js";
 
 export const subscribeTopic = defineTool({
