@@ -3,7 +3,7 @@ import type { Connection } from "./connection.js";
 import type { AnyTool, Tool } from "./define-tool.js";
 import type { Exchange } from "./exchange.js";
 import { readArguments } from "./read-arguments.js";
-import { asRefusal, structuredRefusal } from "./refusal.js";
+import { asRefusal, structuredCode, structuredRefusal } from "./refusal.js";
 import { type Part, renderReply } from "./reply.js";
 
 /** What the calls of one client share. */
@@ -34,14 +34,16 @@ export async function callTool(
     const caller = await connection.caller(calling.clientName);
     const onWaiting = reporter(calling.context, input.wait_seconds);
     const { session } = connection;
+    const { structured } = calling;
     const output = await tool.handle(input, {
-      ...{ caller, mail, topics, agents, session, onWaiting },
+      ...{ caller, mail, topics, agents, session, structured, onWaiting },
       signal: cancelled,
     });
     const batch = tool.batch?.(output);
     if (batch !== undefined) confirm = (reached) => tellBatch(connection, caller, batch, reached);
     const refusal = tool.refusal?.(output);
-    const parts = refusal ? [refusal.message] : asParts(tool.say(output, { input, session }));
+    const said = asParts(tool.say(output, { input, session }));
+    const parts = refusal ? [refusal.message, ...(refusal.alone ? [] : said)] : said;
     const news = tool.tellsNews || cancelled.aborted ? undefined : await newsLine(connection, caller);
     const content = renderReply(news ? [...parts, news] : parts);
     if (confirm && cancelled.aborted) confirm(false);
@@ -49,7 +51,9 @@ export async function callTool(
     return {
       content,
       ...(refusal && { isError: true }),
-      ...(calling.structured && { structuredContent: output as Record<string, unknown> }),
+      ...(structured && {
+        structuredContent: { ...(output as object), ...(refusal && structuredCode(refusal)) },
+      }),
     };
   } catch (error) {
     confirm?.(false);

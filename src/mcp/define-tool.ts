@@ -11,6 +11,8 @@ export interface Surroundings {
   readonly agents: Rooms["agents"];
   /** Whether the client keeps a session, so that it is known whether a reply reached it. */
   readonly session: boolean;
+  /** Whether the client gets the whole answer beside the text. */
+  readonly structured: boolean;
   /** For a call that can wait: aborts when nobody waits for its reply any more. */
   readonly signal: AbortSignal;
   /** Tells a client that asked for it how the wait goes on. */
@@ -44,8 +46,10 @@ export interface Tool<Input = never, Output = never> {
   };
   handle(input: Input, surroundings: Surroundings): Promise<Output>;
   say(output: Output, telling: Telling<Input>): string | readonly Part[];
-  /** The refusal that an answer amounts to, when it says that nothing at all was done. */
-  refusal?(output: Output): { readonly code: string; readonly message: string } | undefined;
+  /** The refusal that an answer amounts to, when it says that nothing at all was done; `alone` when there is just one. */
+  refusal?(
+    output: Output,
+  ): { readonly code: string; readonly message: string; readonly alone: boolean } | undefined;
   /** The batch of messages that the reply carries; it counts as read once the reply has reached the client. */
   batch?(output: Output): string | undefined;
   /** True when the reply tells the counts of the inbox itself, so that no line of news closes it. */

@@ -7,7 +7,13 @@ import {
 import { Connection } from "./connection.js";
 import { createServer } from "./create-server.js";
 import { type Exchange, newExchange } from "./exchange.js";
-import { type Asking, jsonRpcError, keepAliveMs, type McpEndpointOptions } from "./http-asking.js";
+import {
+  type Asking,
+  type HttpExchange,
+  jsonRpcError,
+  keepAliveMs,
+  type McpEndpointOptions,
+} from "./http-asking.js";
 import { IdleMap } from "./idle-map.js";
 import type { Rooms } from "./rooms.js";
 import { Watches } from "./watches.js";
@@ -17,6 +23,8 @@ interface Session {
   /** Whoever opened the session. To anybody else it does not exist. */
   readonly owner: string;
   readonly transport: WebStandardStreamableHTTPServerTransport;
+  /** The way of the stream on which the client listens for updates. */
+  listening: HttpExchange | undefined;
   /** Resolves when the run of the session has been ended. */
   end(): Promise<void>;
 }
@@ -69,9 +77,11 @@ export class HttpSessions {
       sessionIdGenerator: () => id,
       keepAliveMs,
     });
-    const watches = new Watches(this.#rooms, (uri) => {
-      server.sendResourceUpdated({ uri }).catch(() => undefined);
-    });
+    const watches = new Watches(
+      this.#rooms,
+      (uri) => void server.sendResourceUpdated({ uri }).catch(() => undefined),
+      () => session.listening?.stalled() ?? false,
+    );
     connection.whileOpen(() => watches.clear());
     const server = createServer({
       connection,
@@ -84,6 +94,7 @@ export class HttpSessions {
       id,
       owner: asking.owner,
       transport,
+      listening: undefined,
       end: () => {
         if (ended) return ended;
         this.#sessions.delete(id);
@@ -104,6 +115,7 @@ export class HttpSessions {
   async #serve(session: Session, asking: Asking): Promise<Response> {
     this.#sessions.use(session.id, asking.exchange);
     this.#exchanges.set(asking.request, asking.exchange);
+    if (asking.request.method === "GET") session.listening = asking.exchange;
     return session.transport.handleRequest(asking.request, {
       ...(asking.body !== undefined && { parsedBody: asking.body }),
     });

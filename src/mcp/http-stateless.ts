@@ -80,8 +80,7 @@ export class HttpStateless {
 
   /**
    * A stream of updates. It has a handler and a bus of its own: all agents call their inbox by the same URI, and on one
-   * bus each would be woken by the mail of the others. While the client does not take what was written, one update per
-   * URI is kept back for it, whatever happens.
+   * bus each would be woken by the mail of the others.
    */
   async #listen(guest: Guest, asking: Asking): Promise<Response> {
     if (guest.streams >= mostStreams)
@@ -94,24 +93,17 @@ export class HttpStateless {
     const { uris, clientName } = listenParams((asking.body as { params?: unknown }).params);
     const wanted = uris.filter((uri) => watchTarget(uri));
     const handler = this.#newHandler(new InMemoryServerEventBus());
-    const keptBack = new Set<string>();
-    const watches = new Watches(this.#rooms, (uri) => {
-      if (exchange.stalled()) keptBack.add(uri);
-      else handler.notify.resourceUpdated(uri);
-    });
-    const flush = setInterval(() => {
-      if (keptBack.size === 0 || exchange.stalled()) return;
-      for (const uri of keptBack) handler.notify.resourceUpdated(uri);
-      keptBack.clear();
-    }, 1_000);
-    flush.unref();
+    const watches = new Watches(
+      this.#rooms,
+      (uri) => handler.notify.resourceUpdated(uri),
+      () => exchange.stalled(),
+    );
     guest.streams += 1;
     this.#streams.add(handler);
     const stop = guest.connection.whileOpen(() => watches.clear());
     exchange.onSettled(() => {
       guest.streams -= 1;
       this.#streams.delete(handler);
-      clearInterval(flush);
       stop();
       void handler.close();
     });

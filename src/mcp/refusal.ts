@@ -1,6 +1,6 @@
 import { randomBytes } from "node:crypto";
 import { visible } from "../addresses/index.js";
-import { isRetryable, MailboxError } from "../errors/index.js";
+import { catalogue, type ErrorCode, isRetryable, MailboxError } from "../errors/index.js";
 import type { Log } from "./log.js";
 
 /**
@@ -18,13 +18,18 @@ export function asRefusal(error: unknown, log: Log, doing: string): MailboxError
 }
 
 /** A refusal as programs get it that opted in to structured answers. */
-export function structuredRefusal(error: MailboxError): Record<string, unknown> {
-  return {
-    error: {
-      code: error.code,
-      kind: error.kind,
-      message: error.message,
-      retryable: isRetryable(error.kind),
-    },
-  };
+export function structuredRefusal({ code, kind, message }: MailboxError): Record<string, unknown> {
+  return { error: { code, kind, message, retryable: isRetryable(kind) } };
+}
+
+/** The same for a refusal that a capability told as a part of its answer. */
+export function structuredCode({
+  code,
+  message,
+}: {
+  code: string;
+  message: string;
+}): Record<string, unknown> {
+  const kind = catalogue[code as ErrorCode]?.kind ?? "INTERNAL";
+  return { error: { code, kind, message, retryable: isRetryable(kind) } };
 }

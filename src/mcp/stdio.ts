@@ -48,9 +48,9 @@ export async function serveStdio(rooms: Rooms, options: StdioOptions): Promise<v
     // Both eras: to a modern client the SDK sends it on to the subscriptions that named the URI.
     server?.sendResourceUpdated({ uri }).catch(() => undefined);
   };
-  const subscribed = new Watches(rooms, told);
+  const subscribed = new Watches(rooms, told, () => wire.stalled);
   connection.whileOpen(() => subscribed.clear());
-  const listening = new Listening(rooms, connection, told);
+  const listening = new Listening(connection, new Watches(rooms, told, () => wire.stalled));
   wire.onListen = (id, uris, clientName) => listening.begin(id, uris, clientName);
   wire.onUnlisten = (id) => listening.end(id);
 
@@ -111,6 +111,11 @@ class Wire extends StdioServerTransport implements Transport {
         this.#onmessage = handler;
       },
     });
+  }
+
+  /** True while the client takes what was written more slowly than it is written. */
+  get stalled(): boolean {
+    return this.#out.writableNeedDrain;
   }
 
   exchangeOf(context: ServerContext): SettledExchange {
@@ -191,17 +196,13 @@ class Wire extends StdioServerTransport implements Transport {
 
 /** The URIs that modern subscriptions of this client name; a URI is watched as long as one of them does. */
 class Listening {
-  readonly #rooms: Rooms;
   readonly #connection: Connection;
-  readonly #tell: (uri: string) => void;
   readonly #subscriptions = new Map<RequestId, readonly string[]>();
   readonly #watches: Watches;
 
-  constructor(rooms: Rooms, connection: Connection, tell: (uri: string) => void) {
-    this.#rooms = rooms;
+  constructor(connection: Connection, watches: Watches) {
     this.#connection = connection;
-    this.#tell = tell;
-    this.#watches = new Watches(this.#rooms, this.#tell);
+    this.#watches = watches;
     connection.whileOpen(() => this.#watches.clear());
   }
 

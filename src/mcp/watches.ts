@@ -5,21 +5,27 @@ import type { Rooms } from "./rooms.js";
 /** Shortest time between two updates of one URI: what happens meanwhile is told by one. */
 export const coalesceMs = 250;
 
+/** How often it is looked whether a client that did not read its updates reads them again. */
+export const stalledMs = 1_000;
+
 /** Most URIs one client may watch. */
 export const mostWatched = 100;
 
 /**
  * The URIs one client watches. The first change of a URI is told at once, and those that follow at most every 250 ms,
- * so that a busy topic cannot flood a client that reads slowly.
+ * so that a busy topic cannot flood a client that reads slowly. For one that does not read at all nothing piles up: one
+ * update per URI waits until it does.
  */
 export class Watches {
   readonly #rooms: Rooms;
   readonly #tell: (uri: string) => void;
+  readonly #stalled: () => boolean;
   readonly #stops = new Map<string, () => void>();
 
-  constructor(rooms: Rooms, tell: (uri: string) => void) {
+  constructor(rooms: Rooms, tell: (uri: string) => void, stalled: () => boolean = () => false) {
     this.#rooms = rooms;
     this.#tell = tell;
+    this.#stalled = stalled;
   }
 
   get size(): number {
@@ -41,12 +47,16 @@ export class Watches {
         again = true;
         return;
       }
-      timer = setTimeout(() => {
-        timer = undefined;
-        if (again) onChange();
-      }, coalesceMs);
-      again = false;
-      this.#tell(uri);
+      const stalled = this.#stalled();
+      timer = setTimeout(
+        () => {
+          timer = undefined;
+          if (again) onChange();
+        },
+        stalled ? stalledMs : coalesceMs,
+      );
+      again = stalled;
+      if (!stalled) this.#tell(uri);
     };
     let stopWatching: (() => void) | undefined;
     this.#stops.set(uri, () => {

@@ -114,6 +114,26 @@ describe("messages in a reply", () => {
     expect(cut?.[2]).toBe(cut?.[1]);
   });
 
+  it("that have no room are named, so that none is lost unseen", () => {
+    const far = {
+      from: "f".repeat(63),
+      to: `topic:${"t".repeat(60)}.${"u".repeat(60)}`,
+      thread: "t".repeat(40),
+    };
+    const many = Array.from({ length: 50 }, (_, i) =>
+      message({ ...far, id: `message-${i}`, body: `text ${i}.` }),
+    );
+    const parts = messageParts(many, 11_500);
+    const text = textOf(parts);
+    expect(text.length).toBeLessThanOrEqual(replyChars);
+    const named = text
+      .match(/\[no room here for (.*): read each with read_inbox message_id\]/)![1]!
+      .split(", ");
+    expect(named.length).toBeGreaterThan(5);
+    for (let i = 0; i < 50; i++)
+      expect(named.includes(`message-${i}`) !== text.includes(`text ${i}.`)).toBe(true);
+  });
+
   it("held open as cut are seen to be cut, however short they are", () => {
     const text = textOf(messageParts([message({ body: "x".repeat(1_000), cut: true })], 10_000));
     expect(text).toMatch(

@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import type { Caller, RunId } from "../../src/identity/index.js";
-import { coalesceMs, mostWatched, Watches } from "../../src/mcp/watches.js";
+import { coalesceMs, mostWatched, stalledMs, Watches } from "../../src/mcp/watches.js";
 import { memoryRooms } from "./memory-rooms.js";
 
 const caller: Caller = {
@@ -48,6 +48,28 @@ describe("what a client watches", () => {
     world.change("inbox", "alice");
     expect(told).toEqual([]);
     expect(world.watchers()).toBe(0);
+  });
+
+  it("does not pile up for a client that does not read; one update per URI comes when it does", async () => {
+    const world = memoryRooms();
+    const told: string[] = [];
+    let stalled = true;
+    const watches = new Watches(
+      world,
+      (uri) => told.push(uri),
+      () => stalled,
+    );
+    await watches.add(caller, "mailbox://inbox");
+    for (let i = 0; i < 100; i++) {
+      world.change("inbox", "alice");
+      vi.advanceTimersByTime(100);
+    }
+    expect(told).toEqual([]);
+    stalled = false;
+    vi.advanceTimersByTime(stalledMs);
+    expect(told).toEqual(["mailbox://inbox"]);
+    vi.advanceTimersByTime(stalledMs * 5);
+    expect(told).toHaveLength(1);
   });
 
   it("is limited, and only what can change can be watched", async () => {

@@ -89,6 +89,19 @@ describe.each(eras)("a client of %s over HTTP", (era) => {
     );
   });
 
+  it("is refused when every recipient was, and told about each", async () => {
+    const { call } = await client(newName(), "&structured=1");
+    const sent = await call("send_message", { to: ["full", "full"], body: "x" });
+    expect(sent.isError).toBe(true);
+    expect(sent.text).toMatch(/^mailbox\.full: .*\nrefused for full, full: /);
+    expect(sent.structured).toMatchObject({
+      recipients: [{ state: "refused" }, { state: "refused" }],
+      error: { code: "mailbox.full", kind: "RESOURCE_EXHAUSTED", retryable: true },
+    });
+    const alone = await call("ack_messages", { ids: ["nothing"] });
+    expect(alone).toMatchObject({ isError: true, blocks: [expect.stringMatching(/^delivery\.not_open: /)] });
+  });
+
   it("is told of a tool that does not exist, and which one it may have meant", async () => {
     const { call } = await client();
     await expect(call("send_mesage")).rejects.toThrow(
