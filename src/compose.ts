@@ -42,7 +42,6 @@ export async function openHouse(config: Config, log: Logger): Promise<House> {
     release: (agent, run, inGoodOrder) => mail.releaseRun(context, config.namespace, agent, run, inGoodOrder),
     sweep: async () => {
       await mail.sweepOutboxes(context, config.namespace);
-      await topics.removeIdleTopics(config.namespace);
     },
     log: logEvent,
   });
