@@ -2,6 +2,8 @@
 export type { Endpoint } from "./connection.js";
 export { Hints } from "./hints.js";
 export {
+  type AttachmentKeys,
+  attachmentKeys,
   conversationKey,
   type DirectoryKeys,
   directoryKeys,
@@ -11,6 +13,7 @@ export {
   mailboxKeyList,
   mailboxKeys,
   type TopicRootKeys,
+  topicRootKeyList,
   topicRootKeys,
 } from "./keys.js";
 export { loadScript, type Script } from "./script.js";

@@ -114,29 +114,37 @@ export function mailboxKeyList(keys: MailboxKeys): readonly string[] {
 }
 
 export interface TopicRootKeys {
+  /** hash: last sequence, version of bindings and settings */
   readonly meta: string;
   /** hash id → envelope and body, opaque */
   readonly messages: string;
   /** hash id → topic, sequence, sender and what else filters and retention read */
   readonly facts: string;
-  /** sorted set last sequence → topic */
+  /** sorted set last sequence → topic; 0 while it has had no message */
   readonly heads: string;
-  /** hash topic → settings */
+  /** hash topic → when created and last used, bytes, what was trimmed */
+  readonly topics: string;
+  /** hash topic|setting → value, of what was set explicitly */
   readonly settings: string;
+  /** hash id → at how many agents it is open; set of ids that left the history and are kept for them alone */
+  readonly holds: string;
+  readonly orphans: string;
+  /** hash agent and pattern → since when */
+  readonly subscriptions: string;
+  /** channel on which a publish hints its topic, and something given back its agent as @agent */
+  readonly channel: string;
   readonly operations: string;
   readonly operationExpiry: string;
-  /** sorted set subscriptions → agents, and hash of their bindings */
-  readonly subscribers: string;
-  readonly subscriptions: string;
-  readonly channel: string;
   /** sorted set sequence → id of one topic */
   index(topic: string): string;
-  /** hash: delivery state of one agent in this root */
+  /** sorted set sequence of a trimmed message → when it was trimmed, as a sequence */
+  trims(topic: string): string;
+  /** hash: subscriptions and positions of one agent in this root */
   deliveries(agent: string): string;
+  /** hash id → delivery record of what this agent was given and has not settled */
   open(agent: string): string;
-  back(agent: string): string;
+  /** sorted set sequence → topic|id of what was delivered above the position */
   taken(agent: string): string;
-  batches(agent: string): string;
 }
 
 export function topicRootKeys(namespace: string, root: string): TopicRootKeys {
@@ -146,19 +154,36 @@ export function topicRootKeys(namespace: string, root: string): TopicRootKeys {
     messages: `${at}messages`,
     facts: `${at}facts`,
     heads: `${at}heads`,
+    topics: `${at}topics`,
     settings: `${at}settings`,
-    operations: `${at}operations`,
-    operationExpiry: `${at}operation-expiry`,
-    subscribers: `${at}subscribers`,
+    holds: `${at}holds`,
+    orphans: `${at}orphans`,
     subscriptions: `${at}subscriptions`,
     channel: `${at}hints`,
+    operations: `${at}operations`,
+    operationExpiry: `${at}operation-expiry`,
     index: (topic) => `${at}index:${topic}`,
+    trims: (topic) => `${at}trims:${topic}`,
     deliveries: (agent) => `${at}deliveries:${agent}`,
     open: (agent) => `${at}open:${agent}`,
-    back: (agent) => `${at}back:${agent}`,
     taken: (agent) => `${at}taken:${agent}`,
-    batches: (agent) => `${at}batches:${agent}`,
   };
+}
+
+/** The keys in the order in which `topics/lua/root.lua` names them. */
+export function topicRootKeyList(keys: TopicRootKeys): readonly string[] {
+  return [
+    keys.meta,
+    keys.messages,
+    keys.facts,
+    keys.heads,
+    keys.topics,
+    keys.settings,
+    keys.holds,
+    keys.orphans,
+    keys.subscriptions,
+    keys.channel,
+  ];
 }
 
 export interface DirectoryKeys {
@@ -166,7 +191,7 @@ export interface DirectoryKeys {
   readonly agents: string;
   /** hash queue → settings */
   readonly queues: string;
-  /** hash topic root → when first used */
+  /** hash topic root → its number in the order of first use */
   readonly roots: string;
   /** sorted set when opened ms → name of a mailbox that nobody has claimed; hash name → who opened it */
   readonly unclaimed: string;
@@ -182,6 +207,8 @@ export interface DirectoryKeys {
   readonly sweeper: string;
   readonly settings: string;
   readonly channel: string;
+  /** hash: the patterns one agent follows and the topic roots where it has deliveries */
+  follows(agent: string): string;
 }
 
 export function directoryKeys(namespace: string): DirectoryKeys {
@@ -199,10 +226,25 @@ export function directoryKeys(namespace: string): DirectoryKeys {
     sweeper: `${at}sweeper`,
     settings: `${at}settings`,
     channel: `${at}hints`,
+    follows: (agent) => `${at}follows:${agent}`,
   };
 }
 
 /** hash operation → 1: the messages that descend from one origin, so that a circle of replies is noticed */
 export function conversationKey(namespace: string, origin: string): string {
   return `{${namespace}:cv:${origin}}:messages`;
+}
+
+export interface AttachmentKeys {
+  /** hash: owner, name, content type, bytes, SHA-256, state */
+  readonly meta: string;
+  /** hash number of the part → its bytes as base64 */
+  readonly parts: string;
+  /** sorted set kept until ms → mailbox or topic/message id that carries it */
+  readonly references: string;
+}
+
+export function attachmentKeys(namespace: string, id: string): AttachmentKeys {
+  const at = `{${namespace}:at:${id}}:`;
+  return { meta: `${at}meta`, parts: `${at}parts`, references: `${at}references` };
 }

@@ -1,0 +1,109 @@
+import type { Caller } from "../identity/index.js";
+import type { Delivery, Head, TopicFeed } from "../mailbox/index.js";
+import { topicRootKeys } from "../redis/index.js";
+import type { TopicContext } from "./context.js";
+import { parseOpen } from "./delivery-state.js";
+import { lookFollows } from "./follows.js";
+import { findMessage, searchTopics } from "./list-history.js";
+import { listenToTopics } from "./listen.js";
+import { deliveriesOf, type Looked, lookAtHeads, readerOf, takeHeads } from "./read-topics.js";
+import { releaseRun, settleTopics } from "./settle-topics.js";
+
+/** The followed topics as the mailbox room reads them. Remembers what each run looked at last, and nothing else. */
+export class Feed implements TopicFeed {
+  readonly #context: TopicContext;
+  readonly #looked = new Map<string, Looked>();
+  readonly #turns = new Map<string, number>();
+
+  constructor(context: TopicContext) {
+    this.#context = context;
+  }
+
+  async follows(caller: Caller): Promise<boolean> {
+    const { namespace, agent } = caller.principal;
+    const follows = await lookFollows(this.#context, namespace, agent);
+    return follows.patterns.size > 0 || follows.roots.size > 0;
+  }
+
+  async heads(caller: Caller, ask: Parameters<TopicFeed["heads"]>[1]): ReturnType<TopicFeed["heads"]> {
+    const { answer, looked } = await lookAtHeads(
+      this.#context,
+      caller,
+      { ...ask.filter, limit: ask.limit },
+      ask,
+      this.#turns.get(place(caller)) ?? 0,
+    );
+    if (this.#looked.size > 5_000) this.#looked.clear();
+    if (this.#turns.size > 5_000) this.#turns.clear();
+    this.#looked.set(place(caller), looked);
+    this.#turns.set(place(caller), looked.nextTurn);
+    return answer;
+  }
+
+  async take(
+    caller: Caller,
+    batch: string,
+    heads: readonly Head[],
+    cutBytes = this.#context.limits.cutBytes,
+  ): Promise<readonly Delivery[]> {
+    return takeHeads(this.#context, caller, batch, heads, this.#looked.get(place(caller)), cutBytes);
+  }
+
+  async open(caller: Caller, limit: number): Promise<readonly Delivery[]> {
+    const { namespace, agent } = caller.principal;
+    const follows = await lookFollows(this.#context, namespace, agent);
+    const deliveries = await Promise.all(
+      [...follows.roots.keys()].map(async (root) => {
+        const flat = await this.#context.store.command("HGETALL", topicRootKeys(namespace, root).open(agent));
+        const records = entriesOf(flat)
+          .map(([id, text]) => parseOpen(id, text))
+          .filter((record) => record.state === "open")
+          .sort((a, b) => a.sequence - b.sequence)
+          .slice(0, limit);
+        return deliveriesOf(this.#context, readerOf(caller), root, records);
+      }),
+    );
+    return deliveries
+      .flat()
+      .sort((a, b) => a.sequence - b.sequence)
+      .slice(0, limit);
+  }
+
+  find(caller: Caller, id: string): Promise<Delivery | undefined> {
+    return findMessage(this.#context, caller, id);
+  }
+
+  settle(
+    caller: Caller,
+    ids: readonly string[],
+    outcome: Parameters<TopicFeed["settle"]>[2],
+    delayMs: number,
+  ): ReturnType<TopicFeed["settle"]> {
+    return settleTopics(this.#context, caller, ids, outcome, delayMs);
+  }
+
+  async releaseRun(namespace: string, agent: string, run: string): Promise<void> {
+    this.#looked.delete(`${namespace} ${run}`);
+    this.#turns.delete(`${namespace} ${run}`);
+    await releaseRun(this.#context, namespace, agent, run);
+  }
+
+  listen(caller: Caller, wake: () => void): Promise<() => void> {
+    return listenToTopics(this.#context, caller, wake);
+  }
+
+  search(caller: Caller, ask: Parameters<TopicFeed["search"]>[1]): ReturnType<TopicFeed["search"]> {
+    return searchTopics(this.#context, caller, ask);
+  }
+}
+
+function place(caller: Caller): string {
+  return `${caller.principal.namespace} ${caller.run.id}`;
+}
+
+function entriesOf(flat: unknown): readonly (readonly [string, string])[] {
+  if (!Array.isArray(flat)) return Object.entries((flat ?? {}) as Record<string, string>);
+  const entries: [string, string][] = [];
+  for (let n = 0; n < flat.length; n += 2) entries.push([String(flat[n]), String(flat[n + 1])]);
+  return entries;
+}

@@ -1,0 +1,246 @@
+import { loadScript, topicRootKeys } from "../redis/index.js";
+import type { TopicContext } from "./context.js";
+import {
+  covers,
+  type MessageFacts,
+  parseFacts,
+  parseStanding,
+  positionOf,
+  type Standing,
+} from "./delivery-state.js";
+import type { Follows } from "./follows.js";
+import {
+  type Ask,
+  type Candidate,
+  isAskedFor,
+  isDue,
+  isOpenAsk,
+  isPlain,
+  isTopicAskedFor,
+  lowestPosition,
+  type TopicView,
+  unhandledRanges,
+} from "./plan-page.js";
+
+const lookScript = loadScript(import.meta.url, "look-topics.lua");
+const peekScript = loadScript(import.meta.url, "peek-topics.lua");
+
+/** Who reads, as the scripts know it. */
+export interface Reader {
+  readonly namespace: string;
+  readonly agent: string;
+  readonly unbound: boolean;
+}
+
+/** One root as an agent sees it: where it stands, and what the topics with news hold. Looking takes nothing. */
+export interface RootView {
+  readonly root: string;
+  readonly standing: Standing;
+  readonly views: readonly TopicView[];
+  /** Every topic with news was looked at, so that floors may rise when all are caught up. */
+  readonly complete: boolean;
+  /** Topics that had something above the lowest floor. */
+  readonly headsSeen: number;
+}
+
+const headsMost = 1_000;
+const windowFactor = 3;
+
+/** Looks at one root, first settling the batches that were seen and giving back those that were not. */
+export async function inspectRoot(
+  context: TopicContext,
+  reader: Reader,
+  root: string,
+  follows: Follows,
+  ask: Ask,
+  batches: { readonly seen: readonly string[]; readonly unseen: readonly string[] },
+): Promise<RootView> {
+  const { limits } = context;
+  const { namespace, agent } = reader;
+  const keys = topicRootKeys(namespace, root);
+  const look = (after: string, first: boolean): ReturnType<TopicContext["run"]> =>
+    context.run(
+      namespace,
+      root,
+      lookScript,
+      [keys.deliveries(agent), keys.open(agent)],
+      [
+        agent,
+        first ? batches.seen.join(",") : "",
+        first ? batches.unseen.join(",") : "",
+        limits.unconfirmedMs,
+        after,
+        headsMost,
+        reader.unbound ? "1" : "0",
+      ],
+    );
+  let [, revision, sequence, deliveries, open, heads, where, now] = await look("", true);
+  const standing = parseStanding(
+    String(revision),
+    String(sequence),
+    String(now),
+    deliveries as readonly string[],
+    open as readonly string[],
+    (pattern) => follows.patterns.has(pattern),
+  );
+  const news: string[] = [];
+  let headsSeen = 0;
+  let complete = ask.topic === undefined;
+  for (;;) {
+    const flat = heads as readonly string[];
+    for (let n = 0; n < flat.length; n += 2) {
+      headsSeen++;
+      const topic = flat[n]!;
+      if (!isTopicAskedFor(ask.topic, topic) || !hasNews(standing, topic, Number(flat[n + 1]))) continue;
+      if (news.length < limits.topicsMost) news.push(topic);
+      else complete = false;
+    }
+    if (!where || !complete) break;
+    [, , , , , heads, where] = await look(String(where), false);
+  }
+  const views = await peekAt(context, reader, root, standing, news, ask);
+  return { root, standing, views, complete: complete && !where, headsSeen };
+}
+
+function hasNews(standing: Standing, topic: string, head: number): boolean {
+  return standing.subscriptions.some(
+    (one) => one.live && covers(one, topic) && positionOf(standing, one, topic) < head,
+  );
+}
+
+async function peekAt(
+  context: TopicContext,
+  reader: Reader,
+  root: string,
+  standing: Standing,
+  topics: readonly string[],
+  ask: Ask,
+): Promise<TopicView[]> {
+  if (topics.length === 0) return [];
+  const window = Math.max(ask.limit, 1) * windowFactor;
+  const first = await peek(context, reader, root, standing, topics, window, () => undefined);
+  const views: TopicView[] = [];
+  for (const held of first) {
+    const view = viewOf(standing, held, true, held.candidates.length < window);
+    const plain = isPlain(standing, view.topic);
+    if (plain && isOpenAsk(ask) && ask.limit > 0 && view.waiting > ask.limit && !view.toEnd) {
+      const [last] = await peek(context, reader, root, standing, [view.topic], window, () => ({
+        newest: true,
+      }));
+      views.push(viewOf(standing, last!, false, true));
+    } else if (view.toEnd || (plain && isOpenAsk(ask))) views.push(view);
+    else views.push(await searchOn(context, reader, root, standing, view, ask, window, plain));
+  }
+  return views;
+}
+
+/** Goes on looking until the filters leave a window full, so that a filter never hides a match behind a page. */
+async function searchOn(
+  context: TopicContext,
+  reader: Reader,
+  root: string,
+  standing: Standing,
+  view: TopicView,
+  ask: Ask,
+  window: number,
+  plain: boolean,
+): Promise<TopicView> {
+  const candidates = [...view.candidates];
+  let { toEnd } = view;
+  const most = 1_000;
+  // Of a busy topic the newest are wanted, and without looking nobody knows how many are due.
+  const wholeTopic = isOpenAsk(ask) && !plain;
+  while (!toEnd && candidates.length < context.limits.scanMost) {
+    const found = candidates.filter((one) => isDue(standing, one) && isAskedFor(ask, one.facts)).length;
+    if (!wholeTopic && found >= window) break;
+    const above = candidates.at(-1)!.facts.sequence;
+    const [more] = await peek(context, reader, root, standing, [view.topic], most, () => ({ above }));
+    candidates.push(...more!.candidates);
+    toEnd = more!.candidates.length < most;
+  }
+  return { ...view, candidates, toEnd };
+}
+
+interface Held {
+  readonly topic: string;
+  readonly position: number;
+  readonly waiting: number;
+  readonly trimmedTo: number;
+  readonly missed: number;
+  readonly candidates: readonly Candidate[];
+}
+
+async function peek(
+  context: TopicContext,
+  reader: Reader,
+  root: string,
+  standing: Standing,
+  topics: readonly string[],
+  most: number,
+  where: (topic: string) => { readonly above?: number; readonly newest?: boolean } | undefined,
+): Promise<Held[]> {
+  const keys = topicRootKeys(reader.namespace, root);
+  const args: (string | number)[] = [most];
+  for (const topic of topics) {
+    const position = lowestPosition(standing, topic) ?? standing.sequence;
+    const at = where(topic);
+    args.push(
+      topic,
+      position,
+      at?.above ?? position,
+      at?.newest ? "newest" : "oldest",
+      sinceOf(standing, topic),
+      unhandledRanges(standing, topic),
+    );
+  }
+  const [, ...held] = await context.run(
+    reader.namespace,
+    root,
+    peekScript,
+    [keys.taken(reader.agent), ...topics.flatMap((topic) => [keys.index(topic), keys.trims(topic)])],
+    args,
+  );
+  return held.map((one, n) => {
+    const [topic, above, taken, trimmedTo, missed, list] = one as readonly [
+      string,
+      string,
+      string,
+      string,
+      string,
+      readonly string[],
+    ];
+    const candidates: Candidate[] = [];
+    for (let i = 0; i < list.length; i += 3) {
+      const facts: MessageFacts | undefined = parseFacts(list[i + 1]!);
+      if (facts) candidates.push({ id: list[i]!, facts, taken: list[i + 2] === "1" });
+    }
+    if (where(topic)?.newest) candidates.reverse();
+    return {
+      topic,
+      position: Number(args[2 + n * 6]),
+      waiting: Number(above) - Number(taken),
+      trimmedTo: Number(trimmedTo),
+      missed: Number(missed),
+      candidates,
+    };
+  });
+}
+
+function viewOf(_standing: Standing, held: Held, fromPosition: boolean, toEnd: boolean): TopicView {
+  return { ...held, fromPosition, toEnd };
+}
+
+/** Since when trimmed messages count as missed: since the subscription that stands lowest was made. */
+function sinceOf(standing: Standing, topic: string): number {
+  let since = standing.sequence;
+  let lowest = Number.POSITIVE_INFINITY;
+  for (const one of standing.subscriptions) {
+    if (!one.live || !covers(one, topic)) continue;
+    const position = positionOf(standing, one, topic);
+    if (position < lowest) {
+      lowest = position;
+      since = one.since;
+    }
+  }
+  return since;
+}

@@ -1,0 +1,117 @@
+import { matchesTopic, parsePattern, patternRoot, rootOf, type TopicPattern } from "../addresses/index.js";
+import type { Caller } from "../identity/index.js";
+import { directoryKeys, topicRootKeys } from "../redis/index.js";
+import type { TopicContext } from "./context.js";
+import { type Follows, isFollowed, lookFollows } from "./follows.js";
+
+/**
+ * Calls back when something may have come that the agent follows, or was given back to it. Resolves when it listens, so
+ * that a look afterwards misses nothing. New roots and new subscriptions of the agent are noticed by the directory.
+ */
+export async function listenToTopics(
+  context: TopicContext,
+  caller: Caller,
+  wake: () => void,
+): Promise<() => void> {
+  const { namespace, agent } = caller.principal;
+  const stops = new Map<string, () => void>();
+  let ended = false;
+  let follows: Follows = { patterns: new Map(), roots: new Map() };
+  let looking: Promise<void> = Promise.resolve();
+
+  const hear = (message: string): void => {
+    if (
+      message === "" ||
+      message === `@${agent}` ||
+      (!message.startsWith("@") && isFollowed(follows, message))
+    )
+      wake();
+  };
+  const look = async (): Promise<void> => {
+    follows = await lookFollows(context, namespace, agent);
+    const anyRoot = [...follows.patterns.keys()].some(
+      (pattern) => patternRoot(pattern as TopicPattern) === undefined,
+    );
+    const roots = new Set([
+      ...follows.roots.keys(),
+      ...(anyRoot ? (await context.roots(namespace)).keys() : []),
+    ]);
+    for (const root of roots) {
+      if (stops.has(root) || ended) continue;
+      stops.set(root, () => {});
+      const stop = await context.hints.listen(topicRootKeys(namespace, root).channel, hear);
+      if (ended) stop();
+      else stops.set(root, stop);
+    }
+  };
+  const lookAgain = (): void => {
+    looking = looking
+      .then(() => (ended ? undefined : look()))
+      .then(
+        () => {
+          if (!ended) wake();
+        },
+        () => {
+          // The store is away: everybody is woken when it is back, and looks again.
+        },
+      );
+  };
+  const stopDirectory = await context.hints.listen(directoryKeys(namespace).channel, lookAgain);
+  await look();
+  return () => {
+    ended = true;
+    stopDirectory();
+    for (const stop of stops.values()) stop();
+    stops.clear();
+  };
+}
+
+/** Calls back when something was published to a topic, or to one that a pattern with a fixed first level means. */
+export async function watchTopic(
+  context: TopicContext,
+  namespace: string,
+  topic: string,
+  onChange: () => void,
+): Promise<() => void> {
+  const pattern = parsePattern(topic);
+  return context.hints.listen(topicRootKeys(namespace, rootOf(pattern)).channel, (message) => {
+    if (message === "" || (!message.startsWith("@") && matchesTopic(pattern, message))) onChange();
+  });
+}
+
+/** Calls back when a topic may have come up, changed or gone, or something was published to one. */
+export async function watchTopics(
+  context: TopicContext,
+  namespace: string,
+  onChange: () => void,
+): Promise<() => void> {
+  const stops = new Map<string, () => void>();
+  let ended = false;
+  const hear = (message: string): void => {
+    if (!message.startsWith("@")) onChange();
+  };
+  const look = async (): Promise<void> => {
+    for (const root of (await context.roots(namespace)).keys()) {
+      if (stops.has(root) || ended) continue;
+      stops.set(root, () => {});
+      const stop = await context.hints.listen(topicRootKeys(namespace, root).channel, hear);
+      if (ended) stop();
+      else stops.set(root, stop);
+    }
+  };
+  const stopDirectory = await context.hints.listen(directoryKeys(namespace).channel, (message) => {
+    if (message === "" || message === "root")
+      look()
+        .then(() => (ended ? undefined : onChange()))
+        .catch(() => {
+          // The store is away: everybody is woken when it is back, and looks again.
+        });
+  });
+  await look();
+  return () => {
+    ended = true;
+    stopDirectory();
+    for (const stop of stops.values()) stop();
+    stops.clear();
+  };
+}

@@ -1,0 +1,56 @@
+#!lua flags=
+--[[
+  Note in the directory what an agent follows, or strike it out. Repeating it changes nothing.
+
+  KEYS[1]   follows of the agent (hash)              KEYS[2]   roots (hash)
+  KEYS[3]   channel of the directory
+  ARGV[1]   not after, ms of the store's clock       ARGV[2]   pattern, root, materialised, stop or leave
+  ARGV[3]   the pattern or root
+  ARGV[4]   pattern: where reading starts (now, earliest or a sequence); materialised: up to which root's number;
+            leave: the value the root was noted with, so that a note made since then stands
+  ARGV[5]   pattern: only this sender, or empty      ARGV[6]   pattern: least priority, 0 to 3
+
+  A noted pattern is: start|sequence of now|roots known then|roots seen to|sender|least priority
+
+  Returns {"NOTED", value, root, number, …} with the roots that exist, for a pattern · {"KNOWN", value, root, number, …} ·
+          {"GONE"} · {"LATE"}
+]]
+--@include ../redis/lua/clock.lua
+if late() then return { 'LATE' } end
+local follows, roots, channel = KEYS[1], KEYS[2], KEYS[3]
+local action, name, argument, sender, least = ARGV[2], ARGV[3], ARGV[4], ARGV[5], ARGV[6]
+if action == 'stop' then
+  redis.call('HDEL', follows, 'pattern:' .. name)
+  redis.call('PUBLISH', channel, 'follows')
+  return { 'GONE' }
+end
+if action == 'leave' then
+  if redis.call('HGET', follows, 'root:' .. name) == argument then redis.call('HDEL', follows, 'root:' .. name) end
+  return { 'GONE' }
+end
+if action == 'root' then
+  redis.call('HSET', follows, 'root:' .. name, whole(nowMs))
+  return { 'NOTED', whole(nowMs) }
+end
+local field = 'pattern:' .. name
+local known = redis.call('HGET', follows, field)
+local function split(text) return string.match(text, '^([^|]*)|([^|]*)|([^|]*)|([^|]*)|([^|]*)|([^|]*)$') end
+if action == 'materialised' then
+  if not known then return { 'GONE' } end
+  local start, now, count, seen, from, priority = split(known)
+  local value = table.concat({ start, now, count, whole(math.max(tonumber(seen), tonumber(argument))), from, priority }, '|')
+  redis.call('HSET', follows, field, value)
+  return { 'NOTED', value }
+end
+local value
+if known then
+  local start, now, count, seen = split(known)
+  value = table.concat({ start, now, count, seen, sender, least }, '|')
+else
+  value = table.concat({ argument, whole(nowUs), whole(redis.call('HLEN', roots)), '0', sender, least }, '|')
+end
+redis.call('HSET', follows, field, value)
+redis.call('PUBLISH', channel, 'follows')
+local answer = { known and 'KNOWN' or 'NOTED', value }
+for _, word in ipairs(redis.call('HGETALL', roots)) do answer[#answer + 1] = word end
+return answer

@@ -1,0 +1,361 @@
+import type { Caller } from "../identity/index.js";
+import type { Delivery, Head, StoredMessage, TopicFeed } from "../mailbox/index.js";
+import { loadScript, topicRootKeys } from "../redis/index.js";
+import { isUnbound, type TopicContext } from "./context.js";
+import { type MessageFacts, type OpenRecord, parseFacts, parseOpen } from "./delivery-state.js";
+import { type Follows, followsOf, leaveRoot } from "./follows.js";
+import { inspectRoot, type Reader, type RootView } from "./inspect-root.js";
+import {
+  type Advance,
+  type Ask,
+  advanceOf,
+  isAskedFor,
+  movesOf,
+  offerOf,
+  type TopicOffer,
+} from "./plan-page.js";
+
+const takeScript = loadScript(import.meta.url, "take-topics.lua");
+
+type Heads = Awaited<ReturnType<TopicFeed["heads"]>>;
+
+/** What a run looked at last, so that its next take knows what the page was chosen from. */
+export interface Looked {
+  readonly ask: Ask;
+  readonly follows: Follows;
+  readonly views: Map<string, RootView>;
+  readonly nextTurn: number;
+}
+
+export function readerOf(caller: Caller): Reader {
+  const { namespace, agent } = caller.principal;
+  return { namespace, agent, unbound: isUnbound(caller) };
+}
+
+/**
+ * Shows what could be delivered next, most urgent and oldest first in each root. Nothing is taken; what retention took
+ * away unread is told once and passed over, and so is what no subscription wants.
+ */
+export async function lookAtHeads(
+  context: TopicContext,
+  caller: Caller,
+  ask: Ask,
+  batches: { readonly seen: readonly string[]; readonly unseen: readonly string[] },
+  turn: number,
+): Promise<{ readonly answer: Heads; readonly looked: Looked }> {
+  const reader = readerOf(caller);
+  const follows = await followsOf(context, reader.namespace, reader.agent);
+  const all = [...follows.roots.keys()].sort();
+  const most = context.limits.rootsMost;
+  const start = all.length > most ? turn % all.length : 0;
+  const roots = [...all.slice(start), ...all.slice(0, start)].slice(0, most);
+  const rest =
+    batches.seen.length + batches.unseen.length > 0 ? all.filter((one) => !roots.includes(one)) : [];
+  const nothing: Ask = { minPriority: 0, limit: 0, topic: "-" };
+  const [looks] = await Promise.all([
+    Promise.all(roots.map((root) => lookAtRoot(context, reader, root, follows, ask, batches))),
+    // Batches may have messages of roots whose turn it is not.
+    Promise.all(rest.map((root) => settleOnly(context, reader, root, follows, nothing, batches))),
+  ]);
+  const views = new Map(looks.map(({ view }) => [view.root, view]));
+  return {
+    looked: { ask, follows, views, nextTurn: start + most },
+    answer: {
+      heads: looks.flatMap(({ heads }) => heads),
+      unread: sum(looks.map(({ unread }) => unread)),
+      urgent: sum(looks.map(({ urgent }) => urgent)),
+      open: sum(looks.map(({ open }) => open)),
+      gaps: looks.flatMap(({ gaps }) => gaps),
+      collapsed: looks.flatMap(({ collapsed }) => collapsed),
+    },
+  };
+}
+
+async function settleOnly(
+  context: TopicContext,
+  reader: Reader,
+  root: string,
+  follows: Follows,
+  ask: Ask,
+  batches: { readonly seen: readonly string[]; readonly unseen: readonly string[] },
+): Promise<void> {
+  await inspectRoot(context, reader, root, follows, ask, batches);
+}
+
+async function lookAtRoot(
+  context: TopicContext,
+  reader: Reader,
+  root: string,
+  follows: Follows,
+  ask: Ask,
+  batches: { readonly seen: readonly string[]; readonly unseen: readonly string[] },
+): Promise<{
+  readonly view: RootView;
+  readonly heads: readonly Head[];
+  readonly unread: number;
+  readonly urgent: number;
+  readonly open: number;
+  readonly gaps: Heads["gaps"];
+  readonly collapsed: Heads["collapsed"];
+}> {
+  let view = await inspectRoot(context, reader, root, follows, ask, batches);
+  const gaps: { topic: string; missed: number; until: number }[] = [];
+  // A page of nothing is asked for by those who only count: for them nothing moves.
+  for (let tries = 0; ask.limit > 0 && tries < 5; tries++) {
+    const advances = view.views.map((one) =>
+      advanceOf(view.standing, one, new Set(), { passOver: false, tellGaps: true }),
+    );
+    if (!isWorthMoving(view, advances)) break;
+    const moved = await commit(context, reader, view, advances, { run: "", batch: "", claims: [] });
+    if (moved) {
+      for (const [n, one] of view.views.entries()) {
+        const missed = one.missed + advances[n]!.expired;
+        if (missed > 0) gaps.push({ topic: one.topic, missed, until: gapUntil(one, advances[n]!) });
+      }
+    }
+    view = await inspectRoot(context, reader, root, follows, ask, { seen: [], unseen: [] });
+    if (moved) break;
+  }
+  const { standing } = view;
+  const offers = view.views.map((one) => ({ topic: one.topic, offer: offerOf(standing, one, ask) }));
+  const back = backHeads(view, ask);
+  const offered = offers.flatMap(({ offer }) => offer.offered.map((one) => headOf(root, one.id, one.facts)));
+  const records = [...standing.open.values()];
+  if (records.length === 0 && standing.subscriptions.length === 0)
+    await leaveQuietly(context, reader, root, follows, standing.nowMs);
+  return {
+    view,
+    heads: [...back, ...offered].sort(byUrgency).slice(0, Math.max(ask.limit, 0)),
+    unread: Math.min(sum(offers.map(({ offer }) => offer.unread)) + back.length, 1_000),
+    urgent: sum(offers.map(({ offer }) => offer.urgent)) + back.filter((head) => head.priority === 3).length,
+    open: records.filter((record) => record.state === "open").length,
+    gaps,
+    collapsed: offers
+      .filter(({ offer }) => offer.passedOver > 0)
+      .map(({ topic, offer }) => ({ topic, count: offer.passedOver })),
+  };
+}
+
+/** A binding is noted in the directory before it is made: what was noted in the last minute stays. */
+async function leaveQuietly(
+  context: TopicContext,
+  reader: Reader,
+  root: string,
+  follows: Follows,
+  nowMs: number,
+): Promise<void> {
+  const noted = follows.roots.get(root);
+  if (noted && nowMs - Number(noted) > 60_000)
+    await leaveRoot(context, reader.namespace, reader.agent, root, noted);
+}
+
+function gapUntil(view: RootView["views"][number], advance: Advance): number {
+  const last = advance.expired > 0 ? advance.to : view.trimmedTo;
+  return Math.floor(last / 1000);
+}
+
+/** Moving costs a write, so what is only unwanted waits until it is a lot; a gap is told and passed over at once. */
+function isWorthMoving(view: RootView, advances: readonly Advance[]): boolean {
+  if (view.views.some((one) => one.missed > 0) || advances.some((one) => one.expired > 0)) return true;
+  if (advances.some((one) => one.filtered >= 50)) return true;
+  return view.headsSeen > 100 && view.complete && advances.every((one) => one.caughtUp);
+}
+
+/**
+ * Takes exactly these for the run, as one batch, and moves the positions over what was handed out and passed over.
+ * What another run of the agent took meanwhile is missing from the answer. The same batch again gets the same page.
+ *
+ * @param cutBytes from which size on a text is cut in the reply, so that the next page does not settle it
+ */
+export async function takeHeads(
+  context: TopicContext,
+  caller: Caller,
+  batch: string,
+  heads: readonly Head[],
+  looked: Looked | undefined,
+  cutBytes: number,
+): Promise<readonly Delivery[]> {
+  const reader = readerOf(caller);
+  const byRoot = new Map<string, Head[]>();
+  for (const head of heads) byRoot.set(head.root, [...(byRoot.get(head.root) ?? []), head]);
+  const pages = await Promise.all(
+    [...byRoot].map(([root, wanted]) =>
+      takeFromRoot(context, caller, reader, root, batch, wanted, looked, cutBytes),
+    ),
+  );
+  const order = new Map(heads.map((head, n) => [head.id, n]));
+  return pages.flat().sort((a, b) => order.get(a.message.id)! - order.get(b.message.id)!);
+}
+
+async function takeFromRoot(
+  context: TopicContext,
+  caller: Caller,
+  reader: Reader,
+  root: string,
+  batch: string,
+  wanted: readonly Head[],
+  looked: Looked | undefined,
+  cutBytes: number,
+): Promise<readonly Delivery[]> {
+  const ask: Ask = looked?.ask ?? { minPriority: 0, limit: wanted.length };
+  const follows = looked?.follows ?? (await followsOf(context, reader.namespace, reader.agent));
+  let view = looked?.views.get(root);
+  looked?.views.delete(root);
+  const ids = new Set(wanted.map((head) => head.id));
+  for (let tries = 0; tries < 20; tries++) {
+    view ??= await inspectRoot(context, reader, root, follows, ask, { seen: [], unseen: [] });
+    const { standing } = view;
+    const claims: Claim[] = [];
+    const own: OpenRecord[] = [];
+    for (const id of ids) {
+      const record = standing.open.get(id);
+      if (record?.state === "open" && record.batch === batch && record.run === caller.run.id)
+        own.push(record);
+      else if (record?.state === "back" && record.dueAt <= standing.nowMs) {
+        const facts = standing.openFacts.get(id);
+        if (facts) claims.push({ id, facts, cut: facts.bytes > cutBytes });
+      }
+    }
+    for (const one of view.views)
+      for (const candidate of offerOf(standing, one, ask).offered)
+        if (ids.has(candidate.id) && !standing.open.has(candidate.id))
+          claims.push({ id: candidate.id, facts: candidate.facts, cut: candidate.facts.bytes > cutBytes });
+    if (own.length > 0) return deliveriesOf(context, reader, root, own);
+    if (claims.length === 0) return [];
+    const claimed = new Set(claims.map((claim) => claim.id));
+    const advances = view.views.map((one) =>
+      advanceOf(standing, one, claimed, {
+        passOver: passesOver(offerOf(standing, one, ask)) && one.candidates.some(({ id }) => claimed.has(id)),
+        tellGaps: false,
+      }),
+    );
+    const taken = await commit(context, reader, view, advances, { run: caller.run.id, batch, claims });
+    if (taken) return taken;
+    view = undefined;
+  }
+  return [];
+}
+
+function passesOver(offer: TopicOffer): boolean {
+  return offer.passedOver > 0;
+}
+
+interface Claim {
+  readonly id: string;
+  readonly facts: MessageFacts;
+  readonly cut: boolean;
+}
+
+/** Writes what was decided, or answers undefined when the agent's deliveries changed since they were looked at. */
+async function commit(
+  context: TopicContext,
+  reader: Reader,
+  view: RootView,
+  advances: readonly Advance[],
+  page: { readonly run: string; readonly batch: string; readonly claims: readonly Claim[] },
+): Promise<readonly Delivery[] | undefined> {
+  const { standing, root } = view;
+  const moves = movesOf(standing, advances, view.complete);
+  const reached = new Map(advances.map((one) => [one.topic, one.to]));
+  const covered = (facts: MessageFacts): boolean =>
+    facts.sequence <= (moves.purgeTo ?? reached.get(facts.topic) ?? 0);
+  const keys = topicRootKeys(reader.namespace, root);
+  const [word, list] = await context.run(
+    reader.namespace,
+    root,
+    takeScript,
+    [keys.deliveries(reader.agent), keys.open(reader.agent), keys.taken(reader.agent)],
+    [
+      standing.revision,
+      context.store.attempt(),
+      page.run,
+      page.batch,
+      page.claims.length,
+      moves.sets.length,
+      moves.drops.length,
+      moves.purgeTo ?? "",
+      ...page.claims.flatMap(({ id, facts, cut }) => [
+        id,
+        facts.topic,
+        facts.sequence,
+        standing.open.has(id) || covered(facts) ? "1" : "0",
+        cut ? "1" : "0",
+      ]),
+      ...moves.sets.flat(),
+      ...moves.drops,
+    ],
+  );
+  if (word === "CHANGED") return undefined;
+  return parseDeliveries(context, list as readonly string[]);
+}
+
+export async function deliveriesOf(
+  context: TopicContext,
+  reader: Reader,
+  root: string,
+  records: readonly OpenRecord[],
+): Promise<readonly Delivery[]> {
+  const keys = topicRootKeys(reader.namespace, root);
+  const flat = await Promise.all(
+    records.map(async ({ id }) => {
+      const [record, facts, body] = await Promise.all([
+        context.store.command("HGET", keys.open(reader.agent), id),
+        context.store.command("HGET", keys.facts, id),
+        context.store.command("HGET", keys.messages, id),
+      ]);
+      return record && body ? [id, String(record), String(facts ?? ""), String(body)] : [];
+    }),
+  );
+  return parseDeliveries(context, flat.flat());
+}
+
+/** Deliveries from a flat list of id, open record, facts, body. */
+function parseDeliveries(context: TopicContext, flat: readonly string[]): readonly Delivery[] {
+  const deliveries: Delivery[] = [];
+  for (let n = 0; n < flat.length; n += 4) {
+    const facts = parseFacts(flat[n + 2]!);
+    if (flat[n + 3] === "") continue;
+    deliveries.push(deliveryOf(context, flat[n + 3]!, facts, parseOpen(flat[n]!, flat[n + 1]!)));
+  }
+  return deliveries;
+}
+
+export function deliveryOf(
+  context: TopicContext,
+  body: string,
+  facts: MessageFacts | undefined,
+  record: OpenRecord | undefined,
+): Delivery {
+  return {
+    message: JSON.parse(body) as StoredMessage,
+    state: record?.state === "open" ? "read" : "stored",
+    sequence: facts?.sequence ?? record?.sequence ?? 0,
+    count: record?.count ?? 0,
+    ackRequired: false,
+    job: false,
+    expiresAt: facts?.expiresAt || (facts?.publishedAt ?? 0) + context.limits.retentionMs,
+    cut: record?.cut ?? false,
+  };
+}
+
+function backHeads(view: RootView, ask: Ask): readonly Head[] {
+  const heads: Head[] = [];
+  for (const record of view.standing.open.values()) {
+    const facts = view.standing.openFacts.get(record.id);
+    if (record.state !== "back" || !facts || record.dueAt > view.standing.nowMs) continue;
+    if (isAskedFor(ask, facts)) heads.push(headOf(view.root, record.id, facts));
+  }
+  return heads;
+}
+
+function headOf(root: string, id: string, facts: MessageFacts): Head {
+  return { root, id, sequence: facts.sequence, priority: facts.priority, bytes: facts.bytes };
+}
+
+export function byUrgency(a: Head, b: Head): number {
+  return b.priority - a.priority || a.sequence - b.sequence;
+}
+
+function sum(numbers: readonly number[]): number {
+  return numbers.reduce((total, one) => total + one, 0);
+}

@@ -1,0 +1,78 @@
+import type { Caller } from "../identity/index.js";
+import type { TopicFeed } from "../mailbox/index.js";
+import { loadScript, topicRootKeys } from "../redis/index.js";
+import type { TopicContext } from "./context.js";
+import { lookFollows } from "./follows.js";
+
+const settleScript = loadScript(import.meta.url, "settle-topics.lua");
+const releaseScript = loadScript(import.meta.url, "release-topics.lua");
+
+type Settled = Awaited<ReturnType<TopicFeed["settle"]>>;
+
+const states = {
+  SETTLED: "settled",
+  RETRYING: "retrying",
+  EXTENDED: "extended",
+  NOT_OPEN: "not_open",
+} as const;
+
+/**
+ * Settles, gives back or prolongs what is open at the caller's agent; ids that are not of a topic it has deliveries in
+ * are missing from the answer. `reject` settles: a topic has no dead letters, its other readers are not concerned.
+ */
+export async function settleTopics(
+  context: TopicContext,
+  caller: Caller,
+  ids: readonly string[],
+  outcome: Parameters<TopicFeed["settle"]>[2],
+  delayMs: number,
+): Promise<Settled> {
+  const { namespace, agent } = caller.principal;
+  const attempt = context.store.attempt();
+  const { roots } = await lookFollows(context, namespace, agent);
+  const results = new Map<
+    string,
+    { readonly state: (typeof states)[keyof typeof states]; readonly at: number }
+  >();
+  await Promise.all(
+    [...roots.keys()].map(async (root) => {
+      const keys = topicRootKeys(namespace, root);
+      const [, list] = await context.run(
+        namespace,
+        root,
+        settleScript,
+        [keys.deliveries(agent), keys.open(agent)],
+        [agent, outcome === "reject" ? "done" : outcome, Math.max(delayMs, 0), attempt, ...ids],
+      );
+      const flat = list as readonly string[];
+      for (let n = 0; n < flat.length; n += 3)
+        results.set(flat[n]!, {
+          state: states[flat[n + 1] as keyof typeof states],
+          at: Number(flat[n + 2]),
+        });
+    }),
+  );
+  return results;
+}
+
+/** Gives back at once what is open at a run that is gone, in every root where its agent has deliveries. */
+export async function releaseRun(
+  context: TopicContext,
+  namespace: string,
+  agent: string,
+  run: string,
+): Promise<void> {
+  const { roots } = await lookFollows(context, namespace, agent);
+  await Promise.all(
+    [...roots.keys()].map((root) => {
+      const keys = topicRootKeys(namespace, root);
+      return context.run(
+        namespace,
+        root,
+        releaseScript,
+        [keys.deliveries(agent), keys.open(agent)],
+        [run, agent],
+      );
+    }),
+  );
+}

@@ -1,0 +1,89 @@
+import type { Caller } from "../identity/index.js";
+import type { Delivery, StoredMessage, TopicFeed } from "../mailbox/index.js";
+import { TopicContext, type TopicDependencies } from "./context.js";
+import type { SubscribeTopic, SubscriptionReceipt } from "./contract.js";
+import { deleteTopic, removeIdleTopics } from "./delete-topic.js";
+import { Feed } from "./feed.js";
+import { lookFollows } from "./follows.js";
+import { history } from "./list-history.js";
+import { listTopics, type TopicSummary } from "./list-topics.js";
+import { watchTopic, watchTopics } from "./listen.js";
+import { type PublishOperation, publishMessage } from "./publish-message.js";
+import { createTopic, type SettingChanges, setTopic } from "./set-topic.js";
+import { subscribeTopic } from "./subscribe-topic.js";
+
+/** The topics of all namespaces of one store, as this process serves them. */
+export class Topics {
+  readonly feed: TopicFeed;
+  readonly #context: TopicContext;
+
+  constructor(deps: TopicDependencies) {
+    this.#context = new TopicContext(deps);
+    this.feed = new Feed(this.#context);
+  }
+
+  publish(
+    caller: Caller,
+    message: StoredMessage,
+    operation: PublishOperation,
+    ttlMs?: number,
+  ): ReturnType<typeof publishMessage> {
+    return publishMessage(this.#context, caller, message, operation, ttlMs);
+  }
+
+  subscribeTopic(caller: Caller, input: SubscribeTopic): Promise<SubscriptionReceipt> {
+    return subscribeTopic(this.#context, caller, input);
+  }
+
+  listTopics(caller: Caller): Promise<readonly TopicSummary[]> {
+    return listTopics(this.#context, caller);
+  }
+
+  history(
+    caller: Caller,
+    topic: string,
+    options: { readonly before?: string; readonly limit: number },
+  ): Promise<{ readonly deliveries: readonly Delivery[]; readonly before?: string }> {
+    return history(this.#context, caller, topic, options);
+  }
+
+  watchTopic(namespace: string, topic: string, onChange: () => void): Promise<() => void> {
+    return watchTopic(this.#context, namespace, topic, onChange);
+  }
+
+  watchTopics(namespace: string, onChange: () => void): Promise<() => void> {
+    return watchTopics(this.#context, namespace, onChange);
+  }
+
+  /** The patterns the caller's agent follows. */
+  async subscriptionsOf(caller: Caller): Promise<readonly string[]> {
+    const { namespace, agent } = caller.principal;
+    return [...(await lookFollows(this.#context, namespace, agent)).patterns.keys()].sort();
+  }
+
+  createTopic(
+    caller: Caller,
+    topic: string,
+    settings?: SettingChanges,
+  ): Promise<{ readonly topic: string; readonly created: boolean }> {
+    return createTopic(this.#context, caller, topic, settings);
+  }
+
+  setTopic(caller: Caller, topic: string, settings: SettingChanges): Promise<void> {
+    return setTopic(this.#context, caller, topic, settings);
+  }
+
+  deleteTopic(
+    caller: Caller,
+    topic: string,
+    options?: { readonly force?: boolean },
+  ): Promise<{ readonly topic: string; readonly ended: number }> {
+    return deleteTopic(this.#context, caller, topic, options);
+  }
+
+  removeIdleTopics(
+    namespace: string,
+  ): Promise<{ readonly removed: readonly string[]; readonly trimmed: number }> {
+    return removeIdleTopics(this.#context, namespace);
+  }
+}
