@@ -31,7 +31,7 @@ export interface House {
  */
 export async function openHouse(config: Config, log: Logger): Promise<House> {
   const logEvent = (event: string, facts?: Record<string, unknown>): void => log.warn(facts ?? {}, event);
-  const store = await openStore(config, logEvent);
+  const store = await openStore(config, log);
   const hints = new Hints(store.endpoint, logEvent);
   const limits = { ...mail.defaultMailboxLimits, ...config.limits };
   const directory = new Directory(store, 100);
@@ -74,10 +74,7 @@ export async function openHouse(config: Config, log: Logger): Promise<House> {
 }
 
 /** Where the store is, in the order of preference: a configured address, or the local engine of the data directory. */
-async function openStore(
-  config: Config,
-  log: (event: string, facts?: Record<string, unknown>) => void,
-): Promise<Store> {
+async function openStore(config: Config, log: Logger): Promise<Store> {
   const store =
     config.redisUrl === undefined ? await openLocal(config, log) : await openRemote(config.redisUrl, log);
   if (config.tier !== undefined && store.tier < config.tier) {
@@ -88,25 +85,19 @@ async function openStore(
   return store;
 }
 
-async function openRemote(
-  url: string,
-  log: (event: string, facts?: Record<string, unknown>) => void,
-): Promise<Store> {
+async function openRemote(url: string, log: Logger): Promise<Store> {
   const shown = url.replace(/\/\/[^@/]*@/, "//…@");
-  return Store.open({ endpoint: { url }, label: shown, log });
+  return Store.open({ endpoint: { url }, label: shown, log: (event, facts) => log.warn(facts, event) });
 }
 
-async function openLocal(
-  config: Config,
-  log: (event: string, facts?: Record<string, unknown>) => void,
-): Promise<Store> {
+async function openLocal(config: Config, log: Logger): Promise<Store> {
   const ensure = () =>
     ensureEngine({
       dataDir: config.dataDir,
       engine: config.engine,
       idleMs: config.engineIdleMs,
       supervisorCommand: [process.execPath, ...process.execArgv, executable(), "supervise"],
-      log,
+      log: (event, facts) => log.info(facts ?? {}, event),
     });
   const engine = await ensure();
   const endpoint: Endpoint = { socketPath: engine.socketPath };
@@ -115,7 +106,7 @@ async function openLocal(
     label: engine.label,
     ...(engine.kind === "embedded" ? { tier: "D2" as const } : {}),
     revive: async () => void (await ensure()),
-    log,
+    log: (event, facts) => log.warn(facts, event),
   });
 }
 
