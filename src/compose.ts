@@ -96,7 +96,7 @@ async function openLocal(config: Config, log: Logger): Promise<Store> {
       dataDir: config.dataDir,
       engine: config.engine,
       idleMs: config.engineIdleMs,
-      supervisorCommand: [process.execPath, ...process.execArgv, executable(), "supervise"],
+      supervisorCommand: [process.execPath, executable(), "supervise"],
       log: (event, facts) => log.info(facts ?? {}, event),
     });
   const engine = await ensure();

@@ -69,12 +69,24 @@ export class Directory {
     }
     const [word] = await this.#store.run(
       openMailbox,
-      [keys.agents, keys.queues, keys.unclaimedBy, keys.channel],
+      [keys.agents, keys.queues, keys.unclaimedBy, keys.channel, keys.settings],
       [kind, name, agent, this.#mostUnclaimed, "{}"],
     );
+    if (word === "CLOSED")
+      refuse("mailbox.closed_directory", { given: kind === "queue" ? `queue:${name}` : name });
     if (word === "TOO_MANY") refuse("mailbox.too_many_unclaimed", { limit: this.#mostUnclaimed });
     if (word === "KNOWN" || kind === "queue") this.#known.add(memo);
     return word === "OPENED" ? "opened" : "known";
+  }
+
+  /** What becomes of mail to names nobody has: a mailbox is opened for them, or the send is refused. */
+  async setUnknownRecipients(namespace: string, rule: "open" | "refuse"): Promise<void> {
+    await this.#store.command("HSET", directoryKeys(namespace).settings, "unknown-recipients", rule);
+  }
+
+  async unknownRecipients(namespace: string): Promise<"open" | "refuse"> {
+    const rule = await this.#store.command("HGET", directoryKeys(namespace).settings, "unknown-recipients");
+    return rule === "refuse" ? "refuse" : "open";
   }
 
   async createQueue(namespace: string, name: string, settings: QueueSettings): Promise<void> {
@@ -94,6 +106,15 @@ export class Directory {
     for (let n = 0; n < pairs.length; n += 2)
       queues.set(pairs[n]!, JSON.parse(pairs[n + 1]!) as QueueSettings);
     return queues;
+  }
+
+  /** Names that were written to and that no agent has claimed yet, and who opened their mailboxes. */
+  async unclaimed(namespace: string): Promise<ReadonlyMap<string, string>> {
+    const pairs = (await this.#store.command("HGETALL", directoryKeys(namespace).unclaimedBy)) as string[];
+    const names = new Map<string, string>();
+    for (let n = 0; n < pairs.length; n += 2)
+      if (pairs[n]!.startsWith("name:")) names.set(pairs[n]!.slice("name:".length), pairs[n + 1]!);
+    return names;
   }
 
   async describe(

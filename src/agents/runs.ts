@@ -87,9 +87,27 @@ export class Runs {
 
   /** The agents that have a living run. */
   async online(): Promise<ReadonlySet<string>> {
-    const { runs } = directoryKeys(this.#deps.namespace);
-    const living = await this.#living((await this.#deps.store.command("HKEYS", runs)) as string[]);
+    const { living } = await this.census();
     return new Set(living.map((run) => run.slice(0, run.indexOf("/"))));
+  }
+
+  /** The runs of the directory, as agent/id: the living with the number of their processes, and those not yet noted as gone. */
+  async census(): Promise<{
+    readonly living: readonly string[];
+    readonly gone: readonly string[];
+    readonly processes: number;
+  }> {
+    const { runs } = directoryKeys(this.#deps.namespace);
+    const flat = (await this.#deps.store.command("HGETALL", runs)) as string[];
+    const homes = new Map<string, string>();
+    for (let n = 0; n < flat.length; n += 2) homes.set(flat[n]!, flat[n + 1]!.split("|")[0]!);
+    const living = await this.#living([...homes.keys()]);
+    const alive = new Set(living);
+    return {
+      living,
+      gone: [...homes.keys()].filter((run) => !alive.has(run)),
+      processes: new Set(living.map((run) => homes.get(run))).size,
+    };
   }
 
   /** Gives back what is open at those of these runs that are gone. Answers whether there was one. */
