@@ -22,13 +22,28 @@ export function openEngineLog(dataDir: string): EngineLog {
   };
 }
 
-/** The last lines, for a message about an engine that did not start. */
-export function tailOfEngineLog(dataDir: string, lines = 5): string {
+/** How long the log is now, to quote later only what was added since. */
+export function engineLogSize(dataDir: string): number {
+  return sizeOf(engineLogPath(dataDir));
+}
+
+/** What went wrong, as the log tells it from there on: its entries that name an error, or else its last lines. */
+export function quoteEngineLog(dataDir: string, from: number): string {
+  let added: string[];
   try {
-    return readFileSync(engineLogPath(dataDir), "utf8").trimEnd().split("\n").slice(-lines).join("\n");
+    added = readFileSync(engineLogPath(dataDir)).subarray(from).toString().trimEnd().split("\n");
   } catch {
     return "";
   }
+  const errors = added.flatMap((line) => {
+    try {
+      const { event, error } = JSON.parse(line) as { event: string; error?: string };
+      return error === undefined ? [] : [`${event}: ${error}`];
+    } catch {
+      return [];
+    }
+  });
+  return (errors.length > 0 ? errors : added).slice(-5).join("\n");
 }
 
 function sizeOf(path: string): number {

@@ -3,7 +3,7 @@ import { join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
 import { readClaim, tryClaim } from "./claim.js";
 import { EngineError } from "./engine-error.js";
-import { engineLogPath, tailOfEngineLog } from "./engine-log.js";
+import { engineLogPath, engineLogSize, quoteEngineLog } from "./engine-log.js";
 import { type EngineChoice, labelOf, planEngine, readRecord } from "./engine-record.js";
 import { ping } from "./ping.js";
 import { ownDirectory, socketPathFor } from "./socket-path.js";
@@ -41,6 +41,7 @@ export async function ensureEngine(options: EnsureOptions): Promise<Engine> {
   ownDirectory(options.dataDir);
   refuseMismatch(options);
   const until = Date.now() + (options.timeoutMs ?? 15_000);
+  const logFrom = engineLogSize(options.dataDir);
   const startLock = join(options.dataDir, "start.lock");
   for (;;) {
     const found = await findEngine(options);
@@ -53,12 +54,12 @@ export async function ensureEngine(options: EnsureOptions): Promise<Engine> {
     }
     if (lock) {
       try {
-        return await startEngine(options, until);
+        return await startEngine(options, until, logFrom);
       } finally {
         lock.release();
       }
     }
-    if (Date.now() > until) throw tooLate(options);
+    if (Date.now() > until) throw noEngine(options, "no engine answered in time", logFrom);
     await delay(15 + Math.random() * 20);
   }
 }
@@ -77,17 +78,19 @@ async function findEngine(
 }
 
 /** Under the start lock. Another may have started it while we waited for the lock, or its supervisor be restarting it. */
-async function startEngine(options: EnsureOptions, until: number): Promise<Engine> {
+async function startEngine(options: EnsureOptions, until: number, logFrom: number): Promise<Engine> {
   let supervisor: Started | undefined;
   for (;;) {
     const found = await findEngine(options);
     if (found?.supervised) return found.engine;
     if (!readClaim(supervisorClaimPath(options.dataDir)) && (!supervisor || supervisor.exit)) {
-      if (supervisor?.exit && supervisor.exit !== "0") throw didNotStart(options);
+      if (supervisor?.exit && supervisor.exit !== "0") {
+        throw noEngine(options, "the engine did not start", logFrom);
+      }
       planEngine(options.dataDir, options.engine); // refuses here, where the caller hears it
       supervisor = await startSupervisor(options);
     }
-    if (Date.now() > until) throw tooLate(options);
+    if (Date.now() > until) throw noEngine(options, "no engine answered in time", logFrom);
     await delay(10);
   }
 }
@@ -126,14 +129,7 @@ function refuseMismatch(options: EnsureOptions): void {
   }
 }
 
-function didNotStart(options: EnsureOptions): EngineError {
-  return new EngineError(
-    `the engine did not start; ${engineLogPath(options.dataDir)} ends with:\n${tailOfEngineLog(options.dataDir)}`,
-  );
-}
-
-function tooLate(options: EnsureOptions): EngineError {
-  return new EngineError(
-    `no engine answered in time for ${options.dataDir}; ${engineLogPath(options.dataDir)} ends with:\n${tailOfEngineLog(options.dataDir)}`,
-  );
+function noEngine(options: EnsureOptions, what: string, logFrom: number): EngineError {
+  const said = quoteEngineLog(options.dataDir, logFrom);
+  return new EngineError(`${what} (${engineLogPath(options.dataDir)})${said && `:\n${said}`}`);
 }

@@ -1,5 +1,14 @@
 import { type ChildProcess, spawn } from "node:child_process";
-import { closeSync, openSync, readFileSync, rmSync, statSync, truncateSync, writeFileSync } from "node:fs";
+import {
+  closeSync,
+  existsSync,
+  openSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  truncateSync,
+  writeFileSync,
+} from "node:fs";
 import { join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
 import { EngineError } from "./engine-error.js";
@@ -8,6 +17,7 @@ import type { ServerBinary } from "./server-binary.js";
 import { connectServer, type ServerConnection } from "./server-connection.js";
 
 const startWithinMs = 60_000;
+const stopWithinMs = 10_000;
 const logLimitBytes = 1024 * 1024;
 
 /** A redis-server of this data directory that answers, started by us or found running. */
@@ -37,13 +47,23 @@ export async function runServer(
   rmSync(socketPath, { force: true });
   const config = writeConfig(dataDir, socketPath);
   const child = spawnServer(dataDir, binary, config);
-  await untilReady(child, socketPath, dataDir);
-  return { pid: child.pid!, adopted: false, connection: await connectServer(socketPath) };
+  try {
+    await untilReady(child, socketPath, dataDir);
+    return { pid: child.pid!, adopted: false, connection: await connectServer(socketPath) };
+  } catch (error) {
+    child.kill("SIGKILL"); // nobody would find it again
+    throw error;
+  }
 }
 
-/** Asks the server to end, and returns when it has. Everything it acknowledged is on disk by then. */
+/** Has the server end, and returns when it has. What it acknowledged is on disk at any moment, so it may also be killed. */
 export async function stopServer(server: RunningServer, dataDir: string, socketPath: string): Promise<void> {
-  await server.connection.shutdown();
+  const ended = await Promise.race([
+    server.connection.shutdown(),
+    delay(stopWithinMs, false, { ref: false }),
+  ]);
+  server.connection.close();
+  if (!ended && isAlive(server.pid)) process.kill(server.pid, "SIGKILL");
   await untilGone(server.pid);
   rmSync(socketPath, { force: true });
   rmSync(pidPath(dataDir), { force: true });
@@ -105,6 +125,7 @@ async function untilReady(child: ChildProcess, socketPath: string, dataDir: stri
       throw new EngineError(`the server did not start; its log ends with:\n${tail(serverLogPath(dataDir))}`);
     }
     if ((await ping(socketPath)) === "pong") return;
+    if (!existsSync(configPath(dataDir))) throw new EngineError(`${dataDir} was taken away`);
     if (Date.now() > until)
       throw new EngineError(`the server was not ready within ${startWithinMs / 1000} s`);
     await delay(10);

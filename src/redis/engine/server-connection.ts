@@ -32,10 +32,10 @@ export class ServerConnection {
     return count === undefined ? undefined : Number(count) - 1;
   }
 
-  /** Returns when the server has closed the connection. */
-  async shutdown(): Promise<void> {
-    await this.#ask("SHUTDOWN NOSAVE");
-    await this.lost;
+  /** Whether the server agreed to end; returns when it has closed the connection, or at its refusal. */
+  async shutdown(): Promise<boolean> {
+    const refusal = await this.#ask("SHUTDOWN NOSAVE");
+    return refusal === undefined;
   }
 
   close(): void {
