@@ -95,7 +95,7 @@ const entries = {
   },
   "topic.position_unknown": {
     kind: "INVALID_ARGUMENT",
-    text: "start_at {given} is neither now, earliest nor a message id of this topic.",
+    text: "start_at {given} is neither now, earliest nor a message id of this topic. Pass one of these.",
   },
   "access.denied": {
     kind: "PERMISSION_DENIED",
@@ -129,5 +129,17 @@ const entries = {
 
 /** `room.reason`, stable: programs may depend on it. Described one by one in docs/errors.md. */
 export type ErrorCode = keyof typeof entries;
+
+/** The names in braces of a text. */
+type Placeholder<Text extends string> = Text extends `${string}{${infer Name}}${infer Rest}`
+  ? Name | Placeholder<Rest>
+  : never;
+
+type FactName<Code extends ErrorCode> = Placeholder<(typeof entries)[Code]["text"]>;
+
+/** The facts that the text of a code speaks of, all of them and no others. */
+export type FactsOf<Code extends ErrorCode> = [FactName<Code>] extends [never]
+  ? Readonly<Record<string, never>>
+  : { readonly [Name in FactName<Code>]: string | number | boolean | readonly string[] };
 
 export const catalogue: Readonly<Record<ErrorCode, CatalogueEntry>> = entries;

@@ -1,5 +1,15 @@
-import { catalogue, type ErrorCode } from "./catalogue.js";
+import { catalogue, type ErrorCode, type FactsOf } from "./catalogue.js";
 import type { ErrorKind } from "./kinds.js";
+
+interface Cause {
+  readonly cause?: unknown;
+}
+
+/** After a code come the facts of its text, which may be left out where it has none, and what caused it. */
+type Telling<Code extends ErrorCode> =
+  FactsOf<Code> extends Readonly<Record<string, never>>
+    ? [facts?: FactsOf<Code>, options?: Cause]
+    : [facts: FactsOf<Code>, options?: Cause];
 
 /** Values that go into the text of a refusal: our own words, numbers and validated identifiers, never foreign text. */
 export type Facts = Readonly<Record<string, string | number | boolean | readonly string[]>>;
@@ -8,12 +18,12 @@ export type Facts = Readonly<Record<string, string | number | boolean | readonly
  * A refusal the caller can act on. Its message begins with the code and names the remedy; anything else that is
  * thrown is a bug and is shown to the caller as `internal` with an id.
  */
-export class MailboxError extends Error {
-  readonly code: ErrorCode;
+export class MailboxError<Code extends ErrorCode = ErrorCode> extends Error {
+  readonly code: Code;
   readonly kind: ErrorKind;
   readonly facts: Facts;
 
-  constructor(code: ErrorCode, facts: Facts = {}, options?: { cause?: unknown }) {
+  constructor(code: Code, ...[facts = {} as FactsOf<Code>, options]: Telling<Code>) {
     const entry = catalogue[code];
     super(`${code}: ${fill(entry.text, facts)}`, options);
     this.name = "MailboxError";
@@ -23,8 +33,8 @@ export class MailboxError extends Error {
   }
 }
 
-export function refuse(code: ErrorCode, facts: Facts = {}, options?: { cause?: unknown }): never {
-  throw new MailboxError(code, facts, options);
+export function refuse<Code extends ErrorCode>(code: Code, ...telling: Telling<Code>): never {
+  throw new MailboxError(code, ...telling);
 }
 
 export function isRefusal(error: unknown, code?: ErrorCode): error is MailboxError {
