@@ -56,6 +56,7 @@ export const settings = {
   logLevel: { env: "LLM_MAILBOX_LOG_LEVEL", ...oneOf("debug", "info", "warn", "error", "silent") },
   structured: { env: "LLM_MAILBOX_STRUCTURED", ...yesNo },
   host: { env: "LLM_MAILBOX_HOST", ...anyText, allowed: "a loopback address" },
+  filesDir: { env: "LLM_MAILBOX_FILES_DIR", ...anyText, allowed: "a directory agents may attach files from" },
   port: {
     env: "LLM_MAILBOX_PORT",
     allowed: "a port from 0 to 65535",
@@ -65,8 +66,10 @@ export const settings = {
   senderMessages: { env: "LLM_MAILBOX_MAX_MESSAGES_PER_SENDER", ...count(10_000_000) },
   mailboxBytes: { env: "LLM_MAILBOX_MAX_MAILBOX_BYTES", ...count(1e12) },
   bodyBytes: { env: "LLM_MAILBOX_MAX_BODY_BYTES", ...count(16 * 1024 * 1024) },
+  attachmentBytes: { env: "LLM_MAILBOX_MAX_ATTACHMENT_BYTES", ...count(256 * 1024 * 1024) },
   recipients: { env: "LLM_MAILBOX_MAX_RECIPIENTS", ...count(100_000) },
   sendsPerMinute: { env: "LLM_MAILBOX_MAX_SENDS_PER_MINUTE", ...count(1e9) },
+  callsPerMinute: { env: "LLM_MAILBOX_MAX_CALLS_PER_MINUTE", ...count(1e9) },
   conversationMessages: { env: "LLM_MAILBOX_MAX_CONVERSATION", ...count(1e6) },
   historySeconds: { env: "LLM_MAILBOX_HISTORY_SECONDS", ...count(1e9) },
   claimSeconds: { env: "LLM_MAILBOX_CLAIM_SECONDS", ...count(86_400) },
@@ -87,14 +90,18 @@ export interface Config {
   readonly structured: boolean;
   readonly host: string;
   readonly port: number;
+  /** The one folder from which agents may attach files by name; without it, none. */
+  readonly filesDir?: string;
   /** Only what was set: each room knows its own defaults. */
   readonly limits: {
     readonly mailboxMessages?: number;
     readonly senderMessages?: number;
     readonly mailboxBytes?: number;
     readonly bodyBytes?: number;
+    readonly attachmentBytes?: number;
     readonly recipients?: number;
     readonly sendsPerMinute?: number;
+    readonly callsPerMinute?: number;
     readonly conversationMessages?: number;
     readonly historyMs?: number;
     readonly claimMs?: number;
@@ -130,8 +137,10 @@ export function readConfig(env: NodeJS.ProcessEnv, flags: Flags = {}): Config {
     senderMessages: given<number>("senderMessages"),
     mailboxBytes: given<number>("mailboxBytes"),
     bodyBytes: given<number>("bodyBytes"),
+    attachmentBytes: given<number>("attachmentBytes"),
     recipients: given<number>("recipients"),
     sendsPerMinute: given<number>("sendsPerMinute"),
+    callsPerMinute: given<number>("callsPerMinute"),
     conversationMessages: given<number>("conversationMessages"),
     historyMs: seconds("historySeconds"),
     claimMs: seconds("claimSeconds"),
