@@ -1,0 +1,25 @@
+// The built server with two tools more: one that does nothing, and one that tells what CPU time the process has used.
+// They come by the same factory, the same checks and the same reply as the server's own.
+import { z } from "zod";
+import { defineTool } from "../dist/mcp/define-tool.js";
+import { toolbox } from "../dist/mcp/toolbox.js";
+
+const nothing = {
+  title: "Bench",
+  description: "For the bench",
+  input: z.object({}),
+  output: z.object({}),
+  annotations: { readOnlyHint: true, destructiveHint: false, idempotentHint: true, openWorldHint: false },
+  tellsNews: true, // so that no look at the inbox closes the reply
+};
+toolbox.push(
+  defineTool({ ...nothing, name: "bench_nothing", handle: async () => ({}), say: () => "done" }),
+  defineTool({
+    ...nothing,
+    name: "bench_cpu",
+    handle: async () => process.cpuUsage(),
+    say: ({ user, system }) => String(user + system),
+  }),
+);
+const { run } = await import("../dist/cli/index.js");
+await run(process.argv);

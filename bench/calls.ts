@@ -1,0 +1,88 @@
+import { type Finding, type Measurement, ms, times, us } from "./finding.js";
+import { cpuUsOf, inTurn, percentile, ratios, spread } from "./measure.js";
+import { StdioClient } from "./stdio-client.js";
+
+const raised = {
+  LLM_MAILBOX_MAX_SENDS_PER_MINUTE: "1000000",
+  LLM_MAILBOX_MAX_CALLS_PER_MINUTE: "1000000",
+};
+
+interface Series {
+  readonly cpuUs: number[];
+  readonly storeUs: number[];
+  readonly latencyMs: number[];
+}
+
+/** What a send and a read of one message cost the server process, against a tool that does nothing in the same one. */
+export const calls: Measurement = {
+  name: "calls",
+  raised,
+  async measure(store, { quick }) {
+    const [rounds, perRound] = quick ? [3, 60] : [9, 150];
+    const sender = await StdioClient.open(store, "sender", raised);
+    const reader = await StdioClient.open(store, "reader", raised);
+    const series = (): Series => ({ cpuUs: [], storeUs: [], latencyMs: [] });
+    const of = { nothingSender: series(), send: series(), nothingReader: series(), read: series() };
+    let sent = 0;
+    let read = 0;
+    const part =
+      (client: StdioClient, into: Series, call: () => Promise<unknown>) =>
+      async (round: number): Promise<void> => {
+        const own = await client.cpuUs();
+        const theirs = cpuUsOf(store.pid);
+        const latencies: number[] = [];
+        for (let n = 0; n < perRound; n++) {
+          const from = performance.now();
+          await call();
+          latencies.push(performance.now() - from);
+        }
+        const used = (await client.cpuUs()) - own;
+        // The first two rounds are for the compiler.
+        if (round < 2) return;
+        into.cpuUs.push(used / perRound);
+        into.storeUs.push((cpuUsOf(store.pid) - theirs) / perRound);
+        into.latencyMs.push(...latencies);
+      };
+    const send = (): Promise<string> =>
+      sender.call("send_message", {
+        to: ["reader"],
+        subject: "Build",
+        body: `Build ${sent++} is green; three tests were slow, see the log for which.`,
+      });
+    const take = async (): Promise<void> => {
+      const text = await reader.call("read_inbox", { limit: 1 });
+      if (!text.includes("is green")) throw new Error(`nothing was read: ${text.slice(0, 200)}`);
+      read++;
+    };
+    await reader.call("read_inbox", { limit: 1 });
+    await inTurn(rounds + 2, [
+      part(sender, of.nothingSender, () => sender.call("bench_nothing")),
+      part(sender, of.send, send),
+      part(reader, of.nothingReader, () => reader.call("bench_nothing")),
+      part(reader, of.read, take),
+    ]);
+    await Promise.all([sender.close(), reader.close()]);
+    if (read !== sent) throw new Error(`${sent} sent and ${read} read`);
+
+    const finding = (what: string, own: Series, nothing: Series): Finding => {
+      const ratio = ratios(own.cpuUs, nothing.cpuUs);
+      return {
+        what: `CPU of the server per \`${what}\`, against a tool that does nothing`,
+        store: store.name,
+        value: times(ratio),
+        aim: "≤ 3",
+        met: ratio.median <= 3,
+        beside: [
+          `${us(spread(own.cpuUs).median)} against ${us(spread(nothing.cpuUs).median)}`,
+          `the store's ${us(spread(own.storeUs).median)}`,
+          `latency p50 ${ms(percentile(own.latencyMs, 0.5))}, p99 ${ms(percentile(own.latencyMs, 0.99))}`,
+          `(nothing: ${ms(percentile(nothing.latencyMs, 0.5))}, ${ms(percentile(nothing.latencyMs, 0.99))})`,
+        ].join("; "),
+      };
+    };
+    return [
+      finding("send_message", of.send, of.nothingSender),
+      finding("read_inbox", of.read, of.nothingReader),
+    ];
+  },
+};

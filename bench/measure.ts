@@ -1,0 +1,63 @@
+import { readFileSync } from "node:fs";
+
+/** What several rounds gave. */
+export interface Spread {
+  readonly median: number;
+  readonly min: number;
+  readonly max: number;
+}
+
+export function percentile(values: readonly number[], share: number): number {
+  const sorted = [...values].sort((a, b) => a - b);
+  return sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * share))] ?? Number.NaN;
+}
+
+export function spread(values: readonly number[]): Spread {
+  return { median: percentile(values, 0.5), min: Math.min(...values), max: Math.max(...values) };
+}
+
+/** Runs the parts in turn, A B A B …, so that whatever else the machine does meets them alike. */
+export async function inTurn(
+  rounds: number,
+  parts: readonly ((round: number) => Promise<void>)[],
+): Promise<void> {
+  for (let round = 0; round < rounds; round++) for (const part of parts) await part(round);
+}
+
+/** The values of each round divided by those of the same round of the other. */
+export function ratios(of: readonly number[], to: readonly number[]): Spread {
+  return spread(of.map((value, round) => value / to[round]!));
+}
+
+/** CPU time of the main thread of a process in microseconds, or of all its threads in steps of 10 ms. */
+export function cpuUsOf(pid: number): number {
+  try {
+    const ns = Number(readFileSync(`/proc/${pid}/schedstat`, "latin1").split(" ")[0]);
+    if (ns > 0) return ns / 1000;
+  } catch {
+    // Not every system has it.
+  }
+  const stat = readFileSync(`/proc/${pid}/stat`, "latin1");
+  const fields = stat.slice(stat.lastIndexOf(")") + 2).split(" ");
+  return (Number(fields[11]) + Number(fields[12])) * 10_000;
+}
+
+/** Resident memory of a process, in bytes. */
+export function residentBytesOf(pid: number): number {
+  const status = readFileSync(`/proc/${pid}/status`, "latin1");
+  return Number(/VmRSS:\s+(\d+)/.exec(status)?.[1] ?? Number.NaN) * 1024;
+}
+
+/** Does `work` for each of 0…count-1, at most `width` at a time. */
+export async function atMost(
+  width: number,
+  count: number,
+  work: (n: number) => Promise<unknown>,
+): Promise<void> {
+  let next = 0;
+  await Promise.all(
+    Array.from({ length: Math.min(width, count) }, async () => {
+      for (let n = next++; n < count; n = next++) await work(n);
+    }),
+  );
+}
