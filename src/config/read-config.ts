@@ -151,6 +151,7 @@ export function readConfig(env: NodeJS.ProcessEnv, flags: Flags = {}): Config {
       redisUrl: given<string>("redisUrl"),
       tier: given<NonNullable<Config["tier"]>>("tier"),
       agent: given<string>("agent"),
+      filesDir: given<string>("filesDir"),
     }),
     dataDir: resolve(given<string>("dataDir") ?? defaultDataDir(env)),
     engine: given<Config["engine"]>("engine") ?? "auto",

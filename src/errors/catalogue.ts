@@ -69,6 +69,54 @@ const entries = {
     kind: "PERMISSION_DENIED",
     text: "{address} does not accept your messages. Ask its owner or the operator.",
   },
+  "attachment.unknown": {
+    kind: "NOT_FOUND",
+    text: "you have no attachment {id}. What no message carries is kept for 24 h; upload the file again (llm-mailbox attach FILE) and pass the id it answers.",
+  },
+  "attachment.not_ready": {
+    kind: "FAILED_PRECONDITION",
+    text: "the upload of {id} is not finished. Finish it, then send again.",
+  },
+  "attachment.finished": {
+    kind: "FAILED_PRECONDITION",
+    text: "{id} is complete and does not change any more. Upload other content as an attachment of its own.",
+  },
+  "attachment.incomplete": {
+    kind: "FAILED_PRECONDITION",
+    text: "{id} has {parts} parts and {bytes} bytes, which is not what was announced. Put what is missing and finish it again.",
+  },
+  "attachment.checksum": {
+    kind: "INVALID_ARGUMENT",
+    text: "what arrived does not have the announced SHA-256. Upload the file again.",
+  },
+  "attachment.too_large": {
+    kind: "INVALID_ARGUMENT",
+    text: "an attachment has at most {limit} bytes. Nothing was kept; send less, or tell the reader where to find it.",
+  },
+  "attachment.too_many": {
+    kind: "INVALID_ARGUMENT",
+    text: "{count} attachments are more than the {limit} a message may carry. Send the others with another message.",
+  },
+  "attachment.outside": {
+    kind: "NOT_FOUND",
+    text: "no such file in the folder the operator shares. Name a file inside it, relative to it and without .., such as file:report.pdf.",
+  },
+  "attachment.no_folder": {
+    kind: "FAILED_PRECONDITION",
+    text: "the operator shares no folder to attach from (LLM_MAILBOX_FILES_DIR). Upload the file (llm-mailbox attach FILE) and pass the id it answers.",
+  },
+  "attachment.not_carried": {
+    kind: "NOT_FOUND",
+    text: "{message_id} carries no such attachment. The message names those it carries; pass one of their ids.",
+  },
+  "attachment.gone": {
+    kind: "NOT_FOUND",
+    text: "this attachment is no longer kept. Ask the sender to send it again.",
+  },
+  "attachment.damaged": {
+    kind: "INTERNAL",
+    text: "the stored bytes are not those that were uploaded. Keep nothing of them; ask the sender to send the file again, and tell the operator.",
+  },
   "delivery.superseded": {
     kind: "ABORTED",
     text: "{message_id} has meanwhile been given to another consumer. Drop your work on it, or tell them what you have done.",

@@ -40,6 +40,10 @@ export interface MailDependencies {
     message: StoredMessage,
     operation: Operation,
   ) => Promise<{ readonly state: "stored" | "replayed" | "conflict"; readonly id: string }>;
+  /** How long a topic keeps what is published there; without it, as long as a mailbox keeps its history. */
+  readonly topicRetentionMs?: (namespace: string, topic: string) => Promise<number>;
+  /** The one folder from which agents may attach files by name. */
+  readonly filesDir?: string;
   readonly log: (event: string, facts: Record<string, unknown>) => void;
 }
 

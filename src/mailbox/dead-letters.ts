@@ -2,6 +2,7 @@ import { loadScript, type MailboxName } from "../redis/index.js";
 import type { MailContext } from "./context.js";
 import { parseEntries } from "./delivery-record.js";
 import type { StoredMessage } from "./feed.js";
+import { expectFlush, flushSoon } from "./outbox.js";
 
 const listMessages = loadScript(import.meta.url, "list-messages.lua");
 const manageDeadLetters = loadScript(import.meta.url, "manage-dead-letters.lua");
@@ -52,6 +53,20 @@ export async function purgeDeadLetters(
 }
 
 async function manage(
+  context: MailContext,
+  namespace: string,
+  mailbox: MailboxName,
+  action: "requeue" | "purge",
+  ids: readonly string[],
+): Promise<{ readonly done: number; readonly left: number }> {
+  if (action === "purge") await expectFlush(context, namespace, mailbox);
+  const result = await manageAll(context, namespace, mailbox, action, ids);
+  // What went takes its attachments with it.
+  if (action === "purge") await flushSoon(context, namespace, mailbox);
+  return result;
+}
+
+async function manageAll(
   context: MailContext,
   namespace: string,
   mailbox: MailboxName,

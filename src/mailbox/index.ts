@@ -1,5 +1,6 @@
 /** Durable mailboxes and queues: what is sent, delivered, settled, given back and given up. */
 export { ackMessages } from "./ack-messages.js";
+export type { Attachment } from "./attachment-record.js";
 export { blockSender, listBlocked, unblockSender } from "./block-sender.js";
 export { MailContext, type MailDependencies } from "./context.js";
 export {
@@ -19,6 +20,7 @@ export {
 } from "./contract.js";
 export { type DeadLetter, listDeadLetters, purgeDeadLetters, requeueDeadLetters } from "./dead-letters.js";
 export type { Delivery, FeedFilter, Head, StoredMessage, TopicFeed } from "./feed.js";
+export { attachFromFolder } from "./find-attachments.js";
 export { findDeadLetters } from "./find-dead-letters.js";
 export { inspectMailbox, type MailboxCounts } from "./inspect-mailbox.js";
 export { defaultMailboxLimits, type MailboxLimits } from "./limits.js";
@@ -26,10 +28,21 @@ export { noteCall } from "./note-call.js";
 export type { Operation } from "./operation.js";
 export { sweepOutboxes } from "./outbox.js";
 export { queueConsumers } from "./queue-consumers.js";
+export { type OpenedAttachment, readAttachment } from "./read-attachment.js";
 export { countInbox, countReady, newsOf, type ReadOptions, readInbox, shown } from "./read-inbox.js";
 export { recallMessage } from "./recall-message.js";
 export { recentMessages } from "./recent-messages.js";
 export { releaseRun } from "./release-run.js";
 export { messageById, overdueMail, searchMessages, summary, thread } from "./search-messages.js";
 export { sendMessage } from "./send-message.js";
+export { unreadMail } from "./unread-mail.js";
+export {
+  abandonAttachment,
+  beginAttachment,
+  finishAttachment,
+  putAttachmentPart,
+  type Upload,
+  uploadAttachment,
+} from "./upload-attachment.js";
 export { waitingOutboxes } from "./waiting-outboxes.js";
+export { watchMailbox } from "./watch-mailbox.js";

@@ -1,5 +1,6 @@
 import { refuse } from "../errors/index.js";
 import { loadScript, type MailboxName } from "../redis/index.js";
+import { confirmSoon, expectConfirmation, idsOf } from "./attachment-references.js";
 import type { MailContext } from "./context.js";
 import { priorities } from "./delivery-record.js";
 import type { StoredMessage } from "./feed.js";
@@ -25,6 +26,7 @@ export async function insertMessage(
 ): Promise<{ readonly state: "STORED" | "REPLAYED"; readonly id: string }> {
   const { limits } = context;
   const { message } = posting;
+  await expectConfirmation(context, namespace, mailbox, message);
   const job = mailbox.startsWith("queue:");
   const [word, first, second] = await context.run(namespace, mailbox, sendScript, [
     operation.key,
@@ -42,10 +44,12 @@ export async function insertMessage(
     limits.mailboxMessages,
     limits.mailboxBytes,
     limits.senderMessages,
+    idsOf(message).join(","),
   ]);
   switch (word) {
     case "STORED":
     case "REPLAYED":
+      if (first === message.id) await confirmSoon(context, namespace, mailbox, message);
       return { state: word, id: String(first) };
     case "CONFLICT":
       refuse("mailbox.idempotency_conflict");

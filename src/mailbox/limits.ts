@@ -3,6 +3,11 @@ export interface MailboxLimits {
   readonly bodyBytes: number;
   readonly metadataBytes: number;
   readonly recipients: number;
+  /** Attachments of one message, and bytes of one attachment. */
+  readonly attachments: number;
+  readonly attachmentBytes: number;
+  /** How long an attachment waits for the message that carries it. */
+  readonly unsentAttachmentMs: number;
   readonly mailboxMessages: number;
   readonly mailboxBytes: number;
   readonly senderMessages: number;
@@ -29,6 +34,9 @@ export const defaultMailboxLimits: MailboxLimits = {
   bodyBytes: 64 * 1024,
   metadataBytes: 16 * 1024,
   recipients: 200,
+  attachments: 10,
+  attachmentBytes: 16 * 1024 * 1024,
+  unsentAttachmentMs: dayMs,
   mailboxMessages: 10_000,
   mailboxBytes: 64 * 1024 * 1024,
   senderMessages: 2_500,

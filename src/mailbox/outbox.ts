@@ -1,5 +1,6 @@
 import type { Caller } from "../identity/index.js";
 import { directoryKeys, loadScript, type MailboxName, mailboxKeys } from "../redis/index.js";
+import { releaseRefused, settleAttachments } from "./attachment-references.js";
 import type { MailContext } from "./context.js";
 import { lookUp } from "./find-delivery.js";
 import { insertMessage, type Posting } from "./insert-message.js";
@@ -85,6 +86,7 @@ export async function flushOutbox(
   const flat = (await deps.store.command("HGETALL", own.outbox)) as string[];
   const fields = new Map<string, string>();
   for (let n = 0; n < flat.length; n += 2) fields.set(flat[n]!, flat[n + 1]!);
+  await settleAttachments(context, namespace, mailbox, fields);
   for (const [field, text] of fields) {
     if (field.startsWith("notice:")) await sendNotice(context, namespace, mailbox, field, text);
     if (field.startsWith("entry:"))
@@ -96,6 +98,16 @@ export async function flushOutbox(
   else await deps.store.command("ZADD", outboxes, (deps.store.now() + 2_000).toFixed(0), mailbox);
 }
 
+/** Makes sure a mailbox is swept soon, whatever becomes of this process. */
+export async function expectFlush(
+  context: MailContext,
+  namespace: string,
+  mailbox: MailboxName,
+): Promise<void> {
+  const { outboxes } = directoryKeys(namespace);
+  await context.deps.store.command("ZADD", outboxes, context.deps.store.now().toFixed(0), mailbox);
+}
+
 /** Makes sure a mailbox with something in its outbox is swept, and sweeps it now. */
 export async function flushSoon(
   context: MailContext,
@@ -103,8 +115,7 @@ export async function flushSoon(
   mailbox: MailboxName,
 ): Promise<void> {
   try {
-    const { outboxes } = directoryKeys(namespace);
-    await context.deps.store.command("ZADD", outboxes, context.deps.store.now().toFixed(0), mailbox);
+    await expectFlush(context, namespace, mailbox);
     await flushOutbox(context, namespace, mailbox);
   } catch (error) {
     context.deps.log("an outbox waits for the next sweep", { error: (error as Error).message });
@@ -156,6 +167,7 @@ async function finish(
           "Send it again if it still matters.",
         ],
       );
+      await releaseRefused(context, entry.namespace, entry.posting.message, [to]);
       context.deps.log("an undeliverable message was given up", { id, error: (error as Error).message });
       reached.push(to);
     }

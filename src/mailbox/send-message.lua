@@ -11,7 +11,7 @@
   ARGV[11]  sender                                   ARGV[12]  expires, ms from now
   ARGV[13]  flags, see lua/delivery.lua              ARGV[14]  thread
   ARGV[15]  most unsettled messages                  ARGV[16]  most unsettled bytes
-  ARGV[17]  most unsettled messages of one sender
+  ARGV[17]  most unsettled messages of one sender    ARGV[18]  ids of its attachments, separated by commas
 
   Returns {"STORED", id} · {"REPLAYED", id} · {"CONFLICT"} · {"FULL", count, bytes} · {"SENDER_FULL", count} ·
           {"BLOCKED"} · {"LATE"}
@@ -26,6 +26,7 @@ local operation, digest, attempt, keepMs = ARGV[3], ARGV[4], ARGV[5], tonumber(A
 local id, body, bytes = ARGV[7], ARGV[8], tonumber(ARGV[9])
 local priority, sender, lifeMs, flags, thread = tonumber(ARGV[10]), ARGV[11], tonumber(ARGV[12]), ARGV[13], ARGV[14]
 local mostCount, mostBytes, mostOfSender = tonumber(ARGV[15]), tonumber(ARGV[16]), tonumber(ARGV[17])
+local files = ARGV[18]
 
 local known, answer = recallOperation(box.operations, box.operationExpiry, operation, digest, attempt)
 if known == 'CONFLICT' then return { 'CONFLICT' } end
@@ -51,13 +52,14 @@ local sequence = nextSequence(box.meta)
 local record = {
   state = 'ready', sequence = sequence, priority = priority, sender = sender, count = 0, run = '', batch = '', at = nowMs,
   expires = nowMs + lifeMs, flags = flags, bytes = bytes, thread = thread, failures = 0, openedAt = 0, reminded = 0,
-  reason = '',
+  reason = '', files = files,
 }
 redis.call('HSET', box.messages, id, body)
 putRecord(id, record)
 redis.call('ZADD', box.ready[priority], whole(sequence), id)
 redis.call('ZADD', box.all, whole(sequence), id)
 redis.call('ZADD', box.expiring, whole(record.expires), id)
+if files ~= '' then redis.call('HSET', box.outbox, 'carried:' .. id, files) end
 count(record, 1)
 rememberOperation(box.operations, box.operationExpiry, operation, digest, attempt, id, keepMs)
 forgetOldOperations(box.operations, box.operationExpiry)

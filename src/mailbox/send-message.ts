@@ -2,9 +2,11 @@ import { type Address, formatAddress, parseAddress } from "../addresses/index.js
 import { isRefusal, MailboxError, refuse } from "../errors/index.js";
 import type { Caller } from "../identity/index.js";
 import { conversationKey, directoryKeys, loadScript, mailboxKeys } from "../redis/index.js";
+import { referenceAttachments, releaseRefused } from "./attachment-references.js";
 import { type MailContext, ownMailbox } from "./context.js";
 import type { RecipientReceipt, SendMessage, SendReceipt } from "./contract.js";
 import type { StoredMessage } from "./feed.js";
+import { findAttachments } from "./find-attachments.js";
 import { findDelivery } from "./find-delivery.js";
 import { insertMessage, type Posting } from "./insert-message.js";
 import { newMessageId } from "./message-id.js";
@@ -26,7 +28,8 @@ const joinConversation = loadScript(import.meta.url, "join-conversation.lua");
  *
  * @throws {MailboxError} `address.invalid`, `mailbox.unknown_recipient`, `mailbox.too_many_unclaimed`, `mailbox.full`,
  *   `mailbox.sender_full`, `mailbox.body_too_large`, `mailbox.too_many_recipients`, `mailbox.idempotency_conflict`,
- *   `mailbox.conversation_exhausted`, `mailbox.rate_limited`, `mailbox.blocked`, `mailbox.not_yours`, `store.*`;
+ *   `mailbox.conversation_exhausted`, `mailbox.rate_limited`, `mailbox.blocked`, `mailbox.not_yours`, `attachment.*`,
+ *   `store.*`;
  *   for several recipients a refusal of one is in the receipt
  */
 export async function sendMessage(
@@ -73,10 +76,11 @@ export async function sendMessage(
   if (cause) await join(context, caller, cause.origin, operation);
   let receipt: SendReceipt;
   try {
+    const complete = await attach(context, caller, posting, input.attachments);
     receipt =
       addresses.length === 1 && addresses[0]!.kind !== "everyone"
-        ? await sendToOne(context, caller, addresses[0]!, posting, operation, opened)
-        : await sendToMany(context, caller, addresses, posting, operation, opened);
+        ? await sendToOne(context, caller, addresses[0]!, complete, operation, opened)
+        : await sendToMany(context, caller, addresses, complete, operation, opened);
   } catch (error) {
     // A refusal inserted nothing, so it does not count in the conversation; an unknown outcome may have.
     if (cause && isRefusal(error) && error.kind !== "UNKNOWN")
@@ -98,6 +102,7 @@ async function sendToOne(
 ): Promise<SendReceipt> {
   const to = formatAddress(address);
   const { message } = posting;
+  await referenceAttachments(context, caller, message, [to]);
   const noting = note(context, caller, message.id, to, operation.attempt);
   // Whatever the insertion does, the note must not become an unhandled rejection; it is awaited below.
   noting.catch(() => {});
@@ -109,11 +114,16 @@ async function sendToOne(
         : await insertMessage(context, caller.principal.namespace, to, posting, operation);
     await noting;
   } catch (error) {
-    if (isRefusal(error) && error.kind !== "UNKNOWN")
+    if (isRefusal(error) && error.kind !== "UNKNOWN") {
       await unnote(context, caller, message.id, operation.attempt);
+      await releaseRefused(context, caller.principal.namespace, message, [to]);
+    }
     throw error;
   }
-  if (outcome.id !== message.id) await unnote(context, caller, message.id, operation.attempt);
+  if (outcome.id !== message.id) {
+    await unnote(context, caller, message.id, operation.attempt);
+    await releaseRefused(context, caller.principal.namespace, message, [to]);
+  }
   const again = outcome.state === "REPLAYED";
   return {
     message_id: outcome.id,
@@ -143,6 +153,7 @@ async function sendToMany(
     agent: caller.principal.agent,
     verified: caller.principal.verified,
   };
+  await referenceAttachments(context, caller, message, targets);
   // The index first: an entry nobody knows of would wait for ever, an index without an entry is found empty.
   await deps.store.command(
     "ZADD",
@@ -163,6 +174,7 @@ async function sendToMany(
       targets.join(","),
     ],
   );
+  if (word !== "STORED") await releaseRefused(context, namespace, message, targets);
   if (word === "CONFLICT") refuse("mailbox.idempotency_conflict");
   if (word === "REPLAYED") {
     const [id, ...rest] = String(answer).split("|");
@@ -187,6 +199,7 @@ async function sendToMany(
         if (!(error instanceof MailboxError)) throw error;
         if (error.kind === "UNAVAILABLE" || error.kind === "UNKNOWN") return pendingReceipt(to);
         refusals.push(error);
+        await releaseRefused(context, namespace, message, [to]);
         return { to, state: "refused", refusal: { code: error.code, message: error.message } };
       }
     }),
@@ -226,6 +239,16 @@ async function targetsOf(
         if (name !== caller.principal.agent) targets.add(name);
   }
   return [...targets];
+}
+
+async function attach(
+  context: MailContext,
+  caller: Caller,
+  posting: Posting,
+  given: SendMessage["attachments"],
+): Promise<Posting> {
+  const attachments = await findAttachments(context, caller, given);
+  return attachments.length === 0 ? posting : { ...posting, message: { ...posting.message, attachments } };
 }
 
 function pendingReceipt(to: string): RecipientReceipt {

@@ -1,9 +1,9 @@
 -- A delivery record: where one message stands in this mailbox. Written as words separated by "|".
 -- state: ready, delayed, open, settled, unconfirmed, dead, recalled · flags: a acknowledgement asked for, j job, c cut,
--- l delivered to a caller without a session
+-- l delivered to a caller without a session · files: ids of its attachments, separated by commas
 local fields = {
   'state', 'sequence', 'priority', 'sender', 'count', 'run', 'batch', 'at', 'expires', 'flags', 'bytes', 'thread',
-  'failures', 'openedAt', 'reminded', 'reason',
+  'failures', 'openedAt', 'reminded', 'reason', 'files',
 }
 local numeric = {
   sequence = true, priority = true, count = true, at = true, expires = true, bytes = true, failures = true,
@@ -102,6 +102,12 @@ local function toFailed(id, record, reason, delayMs)
 end
 local function backoffMs(failures) return math.min(5000 * 4 ^ failures, 600000) end
 local function forget(id)
+  -- Attachments are in other slots: whoever sweeps the outbox gives them up.
+  local record = getRecord(id)
+  if record and record.files and record.files ~= '' then
+    redis.call('HDEL', box.outbox, 'carried:' .. id)
+    redis.call('HSET', box.outbox, 'dropped:' .. id, record.files)
+  end
   redis.call('HDEL', box.messages, id)
   redis.call('HDEL', box.deliveries, id)
   redis.call('ZREM', box.all, id)
