@@ -1,4 +1,5 @@
 import { refuse } from "../errors/index.js";
+import { asciiLower } from "./ascii-lower.js";
 import { parseTopic } from "./topic-name.js";
 import { visible } from "./visible.js";
 
@@ -42,8 +43,8 @@ export function parseAddress(given: string): Address {
     if (kind === "agent") return { kind: "agent", name: name(rest, shown) };
     refuse("address.invalid", { given: shown, problem: "the part before the colon is unknown" });
   }
-  const bare = (text.startsWith("@") ? text.slice(1) : text).toLowerCase();
-  if (bare === "everyone" || bare === "*") return { kind: "everyone" };
+  const bare = text.startsWith("@") ? text.slice(1) : text;
+  if (bare.toLowerCase() === "everyone") return { kind: "everyone" };
   if (bare.includes("@"))
     refuse("address.invalid", { given: shown, problem: "other sites are not connected here" });
   return { kind: "agent", name: name(bare, shown) };
@@ -55,7 +56,8 @@ export function formatAddress(address: Address): string {
 }
 
 function name(text: string, shown: string): string {
-  const lower = text.trim().toLowerCase();
+  // Letters that only become ASCII by folding, such as the Kelvin sign, are look-alikes and stay what they are.
+  const lower = asciiLower(text.trim());
   if (reserved.has(lower)) refuse("address.invalid", { given: shown, problem: "the name is reserved" });
   if (!agentName.test(lower))
     refuse("address.invalid", {

@@ -1,4 +1,5 @@
 import { refuse } from "../errors/index.js";
+import { asciiLower } from "./ascii-lower.js";
 import { maxLevels, maxTopicLength } from "./topic-name.js";
 
 /** A topic name in which a level may be `*` (one level) or `**` (any number of levels, also none). */
@@ -8,10 +9,7 @@ const level = /^([a-z0-9][a-z0-9_-]{0,62}|\*|\*\*)$/;
 
 /** @throws {MailboxError} `address.pattern_invalid` */
 export function parsePattern(given: string): TopicPattern {
-  const text = given
-    .trim()
-    .replace(/^(topic:|#)/i, "")
-    .toLowerCase();
+  const text = asciiLower(given.trim().replace(/^(topic:|#)/i, ""));
   if (text.length > maxTopicLength)
     refuse("address.pattern_invalid", {
       given: "this",

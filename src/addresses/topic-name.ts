@@ -1,4 +1,5 @@
 import { refuse } from "../errors/index.js";
+import { asciiLower } from "./ascii-lower.js";
 
 const level = /^[a-z0-9][a-z0-9_-]{0,62}$/;
 export const maxLevels = 10;
@@ -10,10 +11,7 @@ export const maxTopicLength = 256;
  * @throws {MailboxError} `address.invalid` or `topic.too_many_levels`
  */
 export function parseTopic(given: string): string {
-  const text = given
-    .trim()
-    .replace(/^(topic:|#)/i, "")
-    .toLowerCase();
+  const text = asciiLower(given.trim().replace(/^(topic:|#)/i, ""));
   if (text.length > maxTopicLength)
     refuse("address.invalid", {
       given: "this topic",
