@@ -1,0 +1,350 @@
+import { Argument, Command, InvalidArgumentError, Option } from "commander";
+import { nearest } from "../addresses/index.js";
+import type { Flags } from "../config/index.js";
+import type { Switches } from "./with-house.js";
+
+/** A command as it is typed: its words, what it does, an example, and how it is loaded when it is called. */
+interface Entry {
+  readonly name: string;
+  readonly description: string;
+  readonly example?: string;
+  readonly set?: (command: Command) => Command;
+  /** It takes no words of its own, only commands below it: another word is a slip of one of them. */
+  readonly isList?: boolean;
+}
+
+/**
+ * The whole syntax of the command line. Nothing of a command is loaded before it is called: `stdio` is started by
+ * clients that wait for it.
+ */
+export function buildProgram(version: string): Command {
+  const program = new Command("llm-mailbox")
+    .description("Durable mailboxes and topics for LLM agents, over the Model Context Protocol")
+    .version(version)
+    .addOption(new Option("--agent <name>", "the agent this is about, or LLM_MAILBOX_AGENT"))
+    .addOption(new Option("--data-dir <dir>", "where the local store lives, or LLM_MAILBOX_DATA_DIR"))
+    .addOption(
+      new Option("--redis-url <url>", "a Redis of your own instead of the local store, or REDIS_URL"),
+    )
+    .addOption(new Option("--namespace <name>", "the namespace (default), or LLM_MAILBOX_NAMESPACE"))
+    .helpCommand(false)
+    .configureHelp({ showGlobalOptions: true, sortSubcommands: false })
+    .showSuggestionAfterError(true)
+    .addHelpText("after", "\nllm-mailbox help COMMAND says more about one command, with an example.");
+  addServers(program);
+  addLooks(program);
+  addQueues(program);
+  addTopics(program);
+  addDeadLetters(program);
+  addHelp(program);
+  return program;
+}
+
+function addServers(program: Command): void {
+  add<Flags>(
+    program,
+    {
+      name: "stdio",
+      description: "serve one MCP client on standard input and output",
+      example: "llm-mailbox stdio --agent reviewer",
+    },
+    async ({ switches }) => (await import("./stdio.js")).stdio(switches),
+  );
+  add<Flags>(
+    program,
+    {
+      name: "serve",
+      description: "serve MCP over Streamable HTTP on this machine",
+      example: "llm-mailbox serve --port 7678",
+      set: (command) =>
+        command
+          .option("--host <address>", "loopback address to listen on (127.0.0.1)")
+          .option("--port <port>", "port to listen on (7678)"),
+    },
+    async ({ switches }) => (await import("./serve.js")).serve(switches),
+  );
+  program
+    .command("supervise", { hidden: true })
+    .requiredOption("--engine <engine>")
+    .requiredOption("--idle-ms <ms>")
+    .action(async (_, command: Command) =>
+      (await import("./supervise.js")).supervise(command.optsWithGlobals()),
+    );
+}
+
+function addLooks(program: Command): void {
+  add<Switches>(
+    program,
+    {
+      name: "check",
+      description:
+        "tell in one line what waits unread for an agent, and print nothing when nothing does; marks nothing as read",
+      example: "llm-mailbox check --agent reviewer     in a hook of a client, before each prompt",
+      set: withJson,
+    },
+    async ({ switches }) => (await import("./check.js")).check(switches),
+  );
+  add<Switches>(
+    program,
+    {
+      name: "doctor",
+      description: "look at settings, data directory, engine and store, and say what is wrong and what to do",
+      example: "llm-mailbox doctor",
+      set: withJson,
+    },
+    async ({ switches }) => (await import("./doctor.js")).doctor(switches),
+  );
+  add<Switches>(
+    program,
+    {
+      name: "agents",
+      description: "list who has ever been here, who is here now, and what waits for each",
+      example: "llm-mailbox agents --json",
+      set: withJson,
+    },
+    async ({ switches }) => (await import("./agents.js")).agents(switches),
+  );
+  add<Switches & { topic?: string; queue?: string; follow?: boolean; lines: number }>(
+    program,
+    {
+      name: "tail",
+      description: "show messages in the order in which they came, newest last; takes none of them",
+      example: "llm-mailbox tail --topic 'builds.**' --follow",
+      set: (command) =>
+        withJson(command, "one JSON object per line, for programs")
+          .option("--topic <pattern>", "a topic, or those a pattern means, instead of --agent's mailbox")
+          .option("--queue <name>", "a queue, instead of --agent's mailbox")
+          .option("-f, --follow", "go on as messages arrive, until Ctrl-C")
+          .addOption(
+            new Option("-n, --lines <count>", "how many of the newest to begin with")
+              .argParser(countUpTo(1_000, 0))
+              .default(10),
+          ),
+    },
+    async ({ switches }) => (await import("./tail.js")).tail(switches),
+  );
+  add<Switches & { sender: string }>(
+    program,
+    {
+      name: "recall",
+      description: "take a message back from every recipient who has not been given it yet",
+      example: "llm-mailbox recall 1kq0x3v9a2-0a1b2c3d4e5f6 --sender planner",
+      set: (command) =>
+        withJson(command)
+          .addArgument(new Argument("<message-id>", "the id its sender was told"))
+          .requiredOption("--sender <name>", "the agent that sent it"),
+    },
+    async ({ words: [id], switches }) => (await import("./recall.js")).recall(id!, switches),
+  );
+}
+
+function addQueues(program: Command): void {
+  const queues = add<Switches>(
+    program,
+    {
+      name: "queues",
+      description: "list queues with what waits in each and who works on it",
+      example: "llm-mailbox queues",
+      set: withJson,
+      isList: true,
+    },
+    async ({ switches }) => (await import("./queues.js")).listQueues(switches),
+  );
+  add<Switches>(
+    queues,
+    {
+      name: "create",
+      description: "open a queue before its first message",
+      example: "llm-mailbox queues create reviewers",
+      set: (command) => command.addArgument(new Argument("<name>", "reviewers, or queue:reviewers")),
+    },
+    async ({ words: [name], switches }) => (await import("./queues.js")).createQueue(name!, switches),
+  );
+}
+
+function addTopics(program: Command): void {
+  const name = (): Argument => new Argument("<topic>", "such as builds.ci");
+  const withSettings = (command: Command): Command =>
+    command
+      .addArgument(name())
+      .option("--retention <time>", "how long messages are kept, such as 12h or 7d")
+      .option("--retention-count <count>", "how many messages are kept")
+      .option("--retention-bytes <count>", "how many bytes of messages are kept")
+      .option("--max-subscribers <count>", "how many agents may follow")
+      .option("--publishers <names>", "agents that may publish, separated by commas, or everyone")
+      .option("--readers <names>", "agents that may read and follow, separated by commas, or everyone")
+      .addHelpText(
+        "after",
+        "\nThe word inherit takes a setting back, so that the topic above decides again.",
+      );
+  const topics = add<Switches>(
+    program,
+    {
+      name: "topics",
+      description: "list topics with what was published, who follows, and what is kept",
+      example: "llm-mailbox topics",
+      set: withJson,
+      isList: true,
+    },
+    async ({ switches }) => (await import("./topics.js")).listTopics(switches),
+  );
+  add<Switches>(
+    topics,
+    {
+      name: "create",
+      description: "create a topic that stays although nobody uses it",
+      example: "llm-mailbox topics create builds.ci --retention 2d",
+      set: withSettings,
+    },
+    async ({ words: [topic], switches }) => (await import("./topics.js")).createTopic(topic!, switches),
+  );
+  add<Switches>(
+    topics,
+    {
+      name: "set",
+      description: "change what holds for a topic, and for those below it that set nothing themselves",
+      example: "llm-mailbox topics set builds --max-subscribers 50 --publishers ci,release",
+      set: withSettings,
+    },
+    async ({ words: [topic], switches }) => (await import("./topics.js")).setTopic(topic!, switches),
+  );
+  add<Switches & { force?: boolean }>(
+    topics,
+    {
+      name: "delete",
+      description: "delete a topic with its history; refused while somebody follows it",
+      example: "llm-mailbox topics delete builds.old --force",
+      set: (command) =>
+        command
+          .addArgument(name())
+          .option("--force", "although it is followed; followers keep what they have received"),
+    },
+    async ({ words: [topic], switches }) => (await import("./topics.js")).deleteTopic(topic!, switches),
+  );
+  add<Switches & { limit: number; before?: string }>(
+    topics,
+    {
+      name: "history",
+      description: "show what was published to a topic, newest last",
+      example: "llm-mailbox topics history builds.ci --limit 50",
+      set: (command) =>
+        command
+          .addArgument(name())
+          .addOption(limitOption(20))
+          .option("--before <place>", "only older ones: a message id, or what the last page ended with"),
+    },
+    async ({ words: [topic], switches }) => (await import("./topics.js")).topicHistory(topic!, switches),
+  );
+}
+
+function addDeadLetters(program: Command): void {
+  const ids = (): Argument => new Argument("[ids...]", "ids of messages");
+  const chosen = (command: Command): Command =>
+    command
+      .addArgument(ids())
+      .option("--all", "every dead letter, of --mailbox or of all")
+      .option("--mailbox <name>", "only in this mailbox: an agent, or queue:NAME");
+  const dead = add<Switches & { limit: number }>(
+    program,
+    {
+      name: "dead-letters",
+      description: "list what was given up, in all mailboxes or in one, latest first",
+      example: "llm-mailbox dead-letters queue:builds",
+      set: (command) =>
+        withJson(command)
+          .addArgument(new Argument("[mailbox]", "an agent, or queue:NAME"))
+          .usage("[options] [command] [mailbox]")
+          .addOption(limitOption(50)),
+    },
+    async ({ words: [mailbox], switches }) => (await import("./dead-letters.js")).listDead(mailbox, switches),
+  );
+  add<Switches>(
+    dead,
+    {
+      name: "inspect",
+      description: "show one dead letter whole",
+      example: "llm-mailbox dead-letters inspect 1kq0x3v9a2-0a1b2c3d4e5f6",
+      set: (command) => command.addArgument(new Argument("<id>", "id of the message")),
+    },
+    async ({ words: [id], switches }) => (await import("./dead-letters.js")).inspectDead(id!, switches),
+  );
+  add<Switches & { all?: boolean; mailbox?: string }>(
+    dead,
+    {
+      name: "requeue",
+      description: "put dead letters back as if newly sent",
+      example: "llm-mailbox dead-letters requeue --all --mailbox queue:builds",
+      set: chosen,
+    },
+    async ({ words, switches }) => (await import("./dead-letters.js")).requeueDead(words, switches),
+  );
+  add<Switches & { all?: boolean; mailbox?: string; yes?: boolean }>(
+    dead,
+    {
+      name: "purge",
+      description: "remove dead letters for good",
+      example: "llm-mailbox dead-letters purge --all --yes",
+      set: (command) => chosen(command).option("--yes", "with --all: do it"),
+    },
+    async ({ words, switches }) => (await import("./dead-letters.js")).purgeDead(words, switches),
+  );
+}
+
+function addHelp(program: Command): void {
+  program
+    .command("help")
+    .description("say more about a command")
+    .argument("[command...]", "such as check, or topics set")
+    .action((words: readonly string[]) => {
+      let about = program;
+      for (const word of words) {
+        const next = about.commands.find((command) => command.name() === word);
+        if (!next) refuseWord(about, word);
+        about = next;
+      }
+      about.help();
+    });
+}
+
+function add<Given>(
+  parent: Command,
+  { name, description, example, set, isList }: Entry,
+  action: (call: { readonly words: readonly string[]; readonly switches: Given }) => Promise<void>,
+): Command {
+  const command = parent.command(name).description(description);
+  set?.(command);
+  if (isList) command.usage("[options] [command]").argument("[command...]");
+  if (example) command.addHelpText("after", `\nExample:\n  ${example}`);
+  command.action(async () => {
+    const words = command.processedArgs.flat().filter((word): word is string => word !== undefined);
+    if (isList && words.length > 0) refuseWord(command, words[0]!);
+    await action({ words, switches: command.optsWithGlobals() as Given });
+  });
+  return command;
+}
+
+function refuseWord(group: Command, word: string): never {
+  const known = group.commands.map((command) => command.name()).filter((name) => name !== "supervise");
+  const before = group.parent ? `${group.name()} ` : "";
+  const meant = nearest(word, known);
+  const hint = meant
+    ? `Did you mean ${before}${meant}?`
+    : `There is: ${known.join(", ") || "nothing below it"}`;
+  group.error(`error: unknown command '${before}${word}'\n(${hint})`);
+}
+
+function withJson(command: Command, text = "JSON, for programs"): Command {
+  return command.option("--json", text);
+}
+
+function limitOption(standard: number): Option {
+  return new Option("--limit <count>", "how many at most").argParser(countUpTo(10_000, 1)).default(standard);
+}
+
+function countUpTo(most: number, least: number): (text: string) => number {
+  return (text) => {
+    if (!/^\d{1,6}$/.test(text) || Number(text) > most || Number(text) < least)
+      throw new InvalidArgumentError(`It is a whole number from ${least} to ${most}.`);
+    return Number(text);
+  };
+}

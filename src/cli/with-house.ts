@@ -1,0 +1,71 @@
+import type { House } from "../compose.js";
+import { type Config, type Flags, readConfig } from "../config/index.js";
+import type { Caller, RunId } from "../identity/index.js";
+import { openLog } from "../observability/index.js";
+import { holdsData } from "../redis/engine/index.js";
+
+/** What every command for people understands. */
+export interface Switches extends Pick<Flags, "agent" | "dataDir" | "redisUrl" | "namespace"> {
+  readonly json?: boolean;
+}
+
+/** Opens the rooms for one command and closes them after it, whatever came of it. */
+export async function withHouse<T>(
+  switches: Switches,
+  work: (house: House, config: Config) => Promise<T>,
+): Promise<T> {
+  return withHouseOf(readConfig(process.env, settingsOf(switches)), work);
+}
+
+export async function withHouseOf<T>(
+  config: Config,
+  work: (house: House, config: Config) => Promise<T>,
+): Promise<T> {
+  // At a terminal the answer says what went wrong; who wants the log too asks for it.
+  const log = openLog(process.env.LLM_MAILBOX_LOG_LEVEL ? config.logLevel : "silent");
+  const { openHouse } = await import("../compose.js");
+  const house = await openHouse(config, log);
+  try {
+    return await work(house, config);
+  } finally {
+    await house.close();
+  }
+}
+
+/** As `withHouse`, but looking into an empty data directory neither creates it nor starts an engine for it. */
+export async function lookInto<T>(
+  switches: Switches,
+  nothing: T,
+  work: (house: House, config: Config) => Promise<T>,
+): Promise<T> {
+  const config = readConfig(process.env, settingsOf(switches));
+  if (config.redisUrl === undefined && !holdsData(config.dataDir)) return nothing;
+  return withHouseOf(config, work);
+}
+
+/** Whoever may open the store is the operator: no rule about who may read what binds the command line. */
+export function operator(config: Config): Caller {
+  return asCaller(config.namespace, "operator", ["admin"]);
+}
+
+/** Looks with the eyes of an agent, without being one of its runs: nothing can be taken or settled this way. */
+export function onlookerOf(config: Config, agent: string): Caller {
+  return asCaller(config.namespace, agent, ["agent"]);
+}
+
+function asCaller(namespace: string, agent: string, roles: Caller["principal"]["roles"]): Caller {
+  return {
+    principal: { namespace, agent, verified: true, roles },
+    run: { id: `${agent}/command-line` as RunId },
+  };
+}
+
+/** The switches that are settings; what else a command takes may have the name of a setting by chance. */
+export function settingsOf({ agent, dataDir, redisUrl, namespace }: Switches): Flags {
+  return {
+    ...(agent === undefined ? {} : { agent }),
+    ...(dataDir === undefined ? {} : { dataDir }),
+    ...(redisUrl === undefined ? {} : { redisUrl }),
+    ...(namespace === undefined ? {} : { namespace }),
+  };
+}
