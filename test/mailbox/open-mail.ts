@@ -10,6 +10,7 @@ import {
   type Inbox,
   type MailboxLimits,
   MailContext,
+  type MailDependencies,
   type ReadInbox,
   readInbox,
   releaseRun,
@@ -60,7 +61,11 @@ export interface Clerk {
   end(inGoodOrder?: boolean): Promise<void>;
 }
 
-export async function openMail(url: string, limits: Partial<MailboxLimits> = {}): Promise<MailOffice> {
+export async function openMail(
+  url: string,
+  limits: Partial<MailboxLimits> = {},
+  deps: Partial<Pick<MailDependencies, "filesDir" | "publish" | "feed" | "topicRetentionMs">> = {},
+): Promise<MailOffice> {
   const namespace = `t${randomBytes(5).toString("hex")}`;
   const store = await Store.open({ endpoint: { url }, label: "test" });
   const hints = new Hints({ url });
@@ -83,6 +88,7 @@ export async function openMail(url: string, limits: Partial<MailboxLimits> = {})
     runs,
     publish: () => Promise.reject(new Error("no topics here")),
     log,
+    ...deps,
   });
   return {
     context,
