@@ -1,10 +1,17 @@
 /** Measures what the documentation promises, and prints a table. */
 import { cpus, totalmem } from "node:os";
+import { backlog } from "./backlog.js";
+import { burst } from "./burst.js";
 import { calls } from "./calls.js";
 import type { Finding, Measurement } from "./finding.js";
+import { publish } from "./publish.js";
+import { start } from "./start.js";
 import { availableStores, startStore } from "./stores.js";
+import { waiters } from "./waiters.js";
+import { wake } from "./wake.js";
+import { words } from "./words.js";
 
-const measurements: readonly Measurement[] = [calls];
+const measurements: readonly Measurement[] = [calls, wake, publish, backlog, burst, words, waiters, start];
 
 const usage = `npm run bench -- [--quick] [--only NAME]… [--store NAME]…
   measurements: ${measurements.map(({ name }) => name).join(", ")}

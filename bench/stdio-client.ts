@@ -89,7 +89,12 @@ export class StdioClient {
     const lines = (this.#rest + text).split("\n");
     this.#rest = lines.pop()!;
     for (const line of lines) {
-      const message = JSON.parse(line) as { id?: number; method?: string };
+      const message = JSON.parse(line) as {
+        readonly id?: number;
+        readonly method?: string;
+        readonly result?: unknown;
+        readonly error?: unknown;
+      };
       if (message.id === undefined || message.method !== undefined) continue;
       const answer = this.#waiting.get(message.id);
       this.#waiting.delete(message.id);

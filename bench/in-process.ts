@@ -1,0 +1,20 @@
+import { type House, openHouse } from "../src/compose.js";
+import { readConfig } from "../src/config/index.js";
+import type { Caller, RunId } from "../src/identity/index.js";
+import { openLog } from "../src/observability/index.js";
+import type { BenchStore } from "./stores.js";
+
+/** The rooms in this process, for what would take too long through a client: filling mailboxes, many subscriptions. */
+export async function openRooms(
+  store: BenchStore,
+  limits: Readonly<Record<string, string>> = {},
+): Promise<House> {
+  return openHouse(readConfig({ REDIS_URL: store.url, ...limits }), openLog("error"));
+}
+
+export function callerNamed(agent: string): Caller {
+  return {
+    principal: { namespace: "default", agent, verified: false, roles: ["agent"] },
+    run: { id: `${agent}/bench` as RunId },
+  };
+}
