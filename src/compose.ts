@@ -27,11 +27,16 @@ export interface House {
  * Opens the store and puts the rooms together. The one place that knows them all: where one capability needs another,
  * it is handed a function here.
  *
+ * @param timing.callTimeoutMs how long one call of a configured store may take in all, retries included
  * @throws {MailboxError} `store.unavailable`, `store.tier_too_low`, `config.invalid`
  */
-export async function openHouse(config: Config, log: Logger): Promise<House> {
+export async function openHouse(
+  config: Config,
+  log: Logger,
+  timing: { readonly callTimeoutMs?: number } = {},
+): Promise<House> {
   const logEvent = (event: string, facts?: Record<string, unknown>): void => log.warn(facts ?? {}, event);
-  const store = await openStore(config, log);
+  const store = await openStore(config, log, timing);
   const hints = new Hints(store.endpoint, logEvent);
   const limits = { ...mail.defaultMailboxLimits, ...config.limits };
   const directory = new Directory(store, 100);
@@ -54,6 +59,8 @@ export async function openHouse(config: Config, log: Logger): Promise<House> {
     runs,
     publish: (caller, topic, message, operation) =>
       topics.publish(caller, { ...message, to: `topic:${topic}` }, operation),
+    topicRetentionMs: (namespace, topic) => topics.retentionMs(namespace, topic),
+    ...(config.filesDir === undefined ? {} : { filesDir: config.filesDir }),
     log: logEvent,
   });
   const rooms = roomsOf({ config, store, hints, context, directory, runs, topics });

@@ -71,7 +71,7 @@ const entries = {
   },
   "attachment.unknown": {
     kind: "NOT_FOUND",
-    text: "you have no attachment {id}. What no message carries is kept for 24 h; upload the file again (llm-mailbox attach FILE) and pass the id it answers.",
+    text: "you have no attachment {id}. What no message carries is kept for 24 h. Upload the file again (llm-mailbox attach FILE) and pass the id it answers.",
   },
   "attachment.not_ready": {
     kind: "FAILED_PRECONDITION",
@@ -83,7 +83,7 @@ const entries = {
   },
   "attachment.incomplete": {
     kind: "FAILED_PRECONDITION",
-    text: "{id} has {parts} parts and {bytes} bytes, which is not what was announced. Put what is missing and finish it again.",
+    text: "{id} has {parts} parts and {bytes} bytes, which is not what was announced. Upload what is missing and finish it again.",
   },
   "attachment.checksum": {
     kind: "INVALID_ARGUMENT",
@@ -99,7 +99,7 @@ const entries = {
   },
   "attachment.outside": {
     kind: "NOT_FOUND",
-    text: "no such file in the folder the operator shares. Name a file inside it, relative to it and without .., such as file:report.pdf.",
+    text: "no such file in the folder the operator shares. Pass a name inside it, relative to it and without .., such as file:report.pdf.",
   },
   "attachment.no_folder": {
     kind: "FAILED_PRECONDITION",

@@ -9,6 +9,7 @@ import { history } from "./list-history.js";
 import { listTopics, type TopicSummary } from "./list-topics.js";
 import { watchTopic, watchTopics } from "./listen.js";
 import { type PublishOperation, publishMessage } from "./publish-message.js";
+import { retentionOf } from "./retention-of.js";
 import { createTopic, type SettingChanges, setTopic } from "./set-topic.js";
 import { subscribeTopic } from "./subscribe-topic.js";
 
@@ -79,6 +80,11 @@ export class Topics {
     options?: { readonly force?: boolean },
   ): Promise<{ readonly topic: string; readonly ended: number }> {
     return deleteTopic(this.#context, caller, topic, options);
+  }
+
+  /** How long the topic keeps what is published there. */
+  retentionMs(namespace: string, topic: string): Promise<number> {
+    return retentionOf(this.#context, namespace, topic);
   }
 
   removeIdleTopics(

@@ -561,7 +561,7 @@ describe("a file in the shared folder", () => {
   ])("is refused alike when %j is not a regular file inside", async (name) => {
     await expect(open(name)).rejects.toThrow(
       "attachment.outside: no such file in the folder the operator shares. " +
-        "Name a file inside it, relative to it and without .., such as file:report.pdf.",
+        "Pass a name inside it, relative to it and without .., such as file:report.pdf.",
     );
   });
 
