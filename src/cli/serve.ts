@@ -16,6 +16,10 @@ export async function serve(flags: Flags): Promise<void> {
     host: config.host,
     port: config.port,
     ready: async () => ({ ready: house.store.connected, store: house.store.label, tier: house.store.tier }),
+  }).catch(async (refusal: unknown) => {
+    // What is open would keep the process alive behind its message.
+    await house.close();
+    throw refusal;
   });
   process.stderr.write(
     [
