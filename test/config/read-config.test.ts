@@ -2,6 +2,7 @@ import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { homedir, tmpdir } from "node:os";
 import { isAbsolute, join, resolve } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { defaultDataDir } from "../../src/config/data-dir.js";
 import { type Config, type Flags, readConfig, settings } from "../../src/config/index.js";
 import { isRefusal } from "../../src/errors/index.js";
 
@@ -187,9 +188,13 @@ describe("without any setting", () => {
     expect(config.dataDir).toContain("llm-mailbox");
   });
 
-  it.runIf(process.platform === "linux")("that folder follows XDG_DATA_HOME", () => {
-    expect(readConfig({ XDG_DATA_HOME: "/somewhere" }).dataDir).toBe("/somewhere/llm-mailbox");
-    expect(readConfig({}).dataDir).toBe(join(homedir(), ".local/share/llm-mailbox"));
+  it.each([
+    ["linux", {}, join(homedir(), ".local/share/llm-mailbox")],
+    ["linux", { XDG_DATA_HOME: "/somewhere" }, "/somewhere/llm-mailbox"],
+    ["darwin", { XDG_DATA_HOME: "/somewhere" }, join(homedir(), "Library/Application Support/llm-mailbox")],
+    ["win32", { LOCALAPPDATA: "/local" }, "/local/llm-mailbox"],
+  ] as const)("on %s with %j that folder is %s", (platform, env, folder) => {
+    expect(defaultDataDir(env, platform)).toBe(folder);
   });
 
   it("an empty variable is as good as none", () => {
