@@ -14,6 +14,7 @@ export class Feed implements TopicFeed {
   readonly #context: TopicContext;
   readonly #looked = new Map<string, Looked>();
   readonly #turns = new Map<string, number>();
+  readonly #alarms = new Alarms();
 
   constructor(context: TopicContext) {
     this.#context = context;
@@ -37,6 +38,8 @@ export class Feed implements TopicFeed {
     if (this.#turns.size > 5_000) this.#turns.clear();
     this.#looked.set(place(caller), looked);
     this.#turns.set(place(caller), looked.nextTurn);
+    if (looked.nextDueAt !== undefined)
+      this.#alarms.set(agentOf(caller), looked.nextDueAt - this.#context.store.now());
     return answer;
   }
 
@@ -88,13 +91,61 @@ export class Feed implements TopicFeed {
     await releaseRun(this.#context, namespace, agent, run);
   }
 
-  listen(caller: Caller, wake: () => void): Promise<() => void> {
-    return listenToTopics(this.#context, caller, wake);
+  /** Wakes also when something that was given back with a delay is due, as far as reads of this process saw it. */
+  async listen(caller: Caller, wake: () => void): Promise<() => void> {
+    const silence = this.#alarms.add(agentOf(caller), wake);
+    const stop = await listenToTopics(this.#context, caller, wake).catch((error: unknown) => {
+      silence();
+      throw error;
+    });
+    return () => {
+      silence();
+      stop();
+    };
   }
 
   search(caller: Caller, ask: Parameters<TopicFeed["search"]>[1]): ReturnType<TopicFeed["search"]> {
     return searchTopics(this.#context, caller, ask);
   }
+}
+
+/** Calls the waiters of an agent when a time has come; where nobody waits, nothing runs. */
+class Alarms {
+  readonly #waiters = new Map<string, Set<() => void>>();
+  readonly #timers = new Map<string, { readonly at: number; readonly timer: NodeJS.Timeout }>();
+
+  add(agent: string, wake: () => void): () => void {
+    const waiters = this.#waiters.get(agent) ?? new Set();
+    this.#waiters.set(agent, waiters.add(wake));
+    return () => {
+      waiters.delete(wake);
+      if (waiters.size > 0 || this.#waiters.get(agent) !== waiters) return;
+      this.#waiters.delete(agent);
+      clearTimeout(this.#timers.get(agent)?.timer);
+      this.#timers.delete(agent);
+    };
+  }
+
+  set(agent: string, inMs: number): void {
+    if (!this.#waiters.has(agent)) return;
+    const at = Date.now() + inMs;
+    const known = this.#timers.get(agent);
+    if (known && known.at <= at) return;
+    clearTimeout(known?.timer);
+    const timer = setTimeout(
+      () => {
+        this.#timers.delete(agent);
+        for (const wake of this.#waiters.get(agent) ?? []) wake();
+      },
+      Math.min(Math.max(inMs, 1), 3_600_000),
+    );
+    timer.unref();
+    this.#timers.set(agent, { at, timer });
+  }
+}
+
+function agentOf(caller: Caller): string {
+  return `${caller.principal.namespace} ${caller.principal.agent}`;
 }
 
 function place(caller: Caller): string {

@@ -99,7 +99,7 @@ export async function bind(
     namespace,
     root,
     subscribeScript,
-    [keys.deliveries(agent)],
+    [keys.deliveries(agent), keys.open(agent), keys.taken(agent)],
     [agent, pattern, start, sender, minPriority, version, asked],
   );
   return { word, start: String(from ?? "") };

@@ -44,6 +44,8 @@ export interface RootView {
 }
 
 const headsMost = 1_000;
+/** How far ahead of the page urgent messages are found, at least and per message of the page. */
+const windowLeast = 30;
 const windowFactor = 3;
 
 /** Looks at one root, first settling the batches that were seen and giving back those that were not. */
@@ -117,17 +119,17 @@ async function peekAt(
   ask: Ask,
 ): Promise<TopicView[]> {
   if (topics.length === 0) return [];
-  const window = Math.max(ask.limit, 1) * windowFactor;
+  const window = Math.max(ask.limit * windowFactor, windowLeast);
   const first = await peek(context, reader, root, standing, topics, window, () => undefined);
   const views: TopicView[] = [];
   for (const held of first) {
-    const view = viewOf(standing, held, true, held.candidates.length < window);
+    const view = { ...held, fromPosition: true, toEnd: held.candidates.length < window };
     const plain = isPlain(standing, view.topic);
     if (plain && isOpenAsk(ask) && ask.limit > 0 && view.waiting > ask.limit && !view.toEnd) {
       const [last] = await peek(context, reader, root, standing, [view.topic], window, () => ({
         newest: true,
       }));
-      views.push(viewOf(standing, last!, false, true));
+      views.push({ ...last!, fromPosition: false, toEnd: true });
     } else if (view.toEnd || (plain && isOpenAsk(ask))) views.push(view);
     else views.push(await searchOn(context, reader, root, standing, view, ask, window, plain));
   }
@@ -224,10 +226,6 @@ async function peek(
       candidates,
     };
   });
-}
-
-function viewOf(_standing: Standing, held: Held, fromPosition: boolean, toEnd: boolean): TopicView {
-  return { ...held, fromPosition, toEnd };
 }
 
 /** Since when trimmed messages count as missed: since the subscription that stands lowest was made. */

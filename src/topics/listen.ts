@@ -29,13 +29,14 @@ export async function listenToTopics(
   };
   const look = async (): Promise<void> => {
     follows = await lookFollows(context, namespace, agent);
-    const anyRoot = [...follows.patterns.keys()].some(
-      (pattern) => patternRoot(pattern as TopicPattern) === undefined,
-    );
-    const roots = new Set([
-      ...follows.roots.keys(),
-      ...(anyRoot ? (await context.roots(namespace)).keys() : []),
-    ]);
+    const roots = new Set(follows.roots.keys());
+    let anyRoot = false;
+    for (const pattern of follows.patterns.keys()) {
+      const root = patternRoot(pattern as TopicPattern);
+      if (root !== undefined) roots.add(root);
+      else anyRoot = true;
+    }
+    if (anyRoot) for (const root of (await context.roots(namespace)).keys()) roots.add(root);
     for (const root of roots) {
       if (stops.has(root) || ended) continue;
       stops.set(root, () => {});

@@ -25,6 +25,8 @@ export interface Looked {
   readonly follows: Follows;
   readonly views: Map<string, RootView>;
   readonly nextTurn: number;
+  /** When something that was given back with a delay is due, by the store's clock; undefined when nothing is. */
+  readonly nextDueAt: number | undefined;
 }
 
 export function readerOf(caller: Caller): Reader {
@@ -58,8 +60,15 @@ export async function lookAtHeads(
     Promise.all(rest.map((root) => settleOnly(context, reader, root, follows, nothing, batches))),
   ]);
   const views = new Map(looks.map(({ view }) => [view.root, view]));
+  const dues = looks
+    .flatMap(({ view }) =>
+      [...view.standing.open.values()].map((record) => [record, view.standing.nowMs] as const),
+    )
+    .filter(([record, nowMs]) => record.state === "back" && record.dueAt > nowMs)
+    .map(([record]) => record.dueAt);
+  const nextDueAt = dues.length > 0 ? Math.min(...dues) : undefined;
   return {
-    looked: { ask, follows, views, nextTurn: start + most },
+    looked: { ask, follows, views, nextTurn: start + most, nextDueAt },
     answer: {
       heads: looks.flatMap(({ heads }) => heads),
       unread: sum(looks.map(({ unread }) => unread)),

@@ -4,7 +4,7 @@
   is remembered until the agent's other bindings have come as far, so that these do not deliver it again.
 
   KEYS      a topic root, see lua/root.lua; then
-  KEYS[11]  deliveries of the agent (hash)
+  KEYS[11]  deliveries of the agent (hash)           KEYS[12]  taken of the agent (sorted set)
   ARGV[1]   not after, ms of the store's clock       ARGV[2]   agent
   ARGV[3]   pattern
 
@@ -13,7 +13,7 @@
 --@include ../redis/lua/clock.lua
 --@include lua/root.lua
 if late() then return { 'LATE' } end
-local deliveries, agent, pattern = KEYS[11], ARGV[2], ARGV[3]
+local deliveries, taken, agent, pattern = KEYS[11], KEYS[12], ARGV[2], ARGV[3]
 redis.call('HDEL', root.subscriptions, agent .. ' ' .. pattern)
 local known = redis.call('HGET', deliveries, 's:' .. pattern)
 local rest = known and string.match(known, '^live|(.*)|[^|]*$')
@@ -27,6 +27,7 @@ for n = 1, #fields, 2 do
   local kind = string.sub(fields[n], 1, 2)
   if not others and (kind == 's:' or kind == 'p:') then redis.call('HDEL', deliveries, fields[n]) end
 end
+if not others then redis.call('DEL', taken) end
 redis.call('HINCRBY', deliveries, 'revision', 1)
 redis.call('HINCRBY', root.meta, 'version', 1)
 return { 'STOPPED' }

@@ -3,7 +3,8 @@
   Bind a pattern to an agent in one root. A binding that exists keeps its position; its filters are replaced.
 
   KEYS      a topic root, see lua/root.lua; then
-  KEYS[11]  deliveries of the agent (hash)
+  KEYS[11]  deliveries of the agent (hash)           KEYS[12]  open of the agent (hash)
+  KEYS[13]  taken of the agent (sorted set)
   ARGV[1]   not after, ms of the store's clock       ARGV[2]   agent
   ARGV[3]   pattern                                  ARGV[4]   start: now, a sequence (after it), or @sequence (now, but
                                                                not later than it)
@@ -19,7 +20,7 @@
 --@include lua/root.lua
 --@include lua/topic.lua
 if late() then return { 'LATE' } end
-local deliveries = KEYS[11]
+local deliveries, open, taken = KEYS[11], KEYS[12], KEYS[13]
 local agent, pattern, start, sender, least, version, asked = ARGV[2], ARGV[3], ARGV[4], ARGV[5], ARGV[6], ARGV[7], ARGV[8]
 if asked ~= '' and not allows(setting(asked, 'readers'), agent) then return { 'DENIED' } end
 local field = 's:' .. pattern
@@ -39,6 +40,12 @@ elseif string.sub(start, 1, 1) == '@' then start = math.min(now, tonumber(string
 else start = tonumber(start) end
 for _, old in ipairs(redis.call('HKEYS', deliveries)) do
   if string.sub(old, 1, #pattern + 3) == 'p:' .. pattern .. ' ' then redis.call('HDEL', deliveries, old) end
+end
+-- What is still open from before is not delivered again through the new binding once it is settled.
+local records = redis.call('HGETALL', open)
+for n = 1, #records, 2 do
+  local sequence, topic = string.match(records[n + 1], '^[^|]*|[^|]*|[^|]*|[^|]*|[^|]*|[^|]*|([^|]*)|([^|]*)|')
+  redis.call('ZADD', taken, sequence, topic .. '|' .. records[n])
 end
 local text = table.concat({ 'live', whole(start), whole(start), whole(now), sender, least, '0' }, '|')
 redis.call('HSET', deliveries, field, text)

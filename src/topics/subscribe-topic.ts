@@ -45,6 +45,7 @@ async function follow(
   const versions = new Map<string, string>();
   for (const one of roots) versions.set(one, await roomFor(context, caller, one, pattern));
 
+  if (root !== undefined) await noteRoot(context, namespace, agent, root);
   const noted = await notePattern(context, namespace, agent, pattern, start, sender, minPriority);
   let state: SubscriptionReceipt["state"] = noted.known ? "already_subscribed" : "subscribed";
   let from = noted.followed.start;
@@ -67,7 +68,6 @@ async function follow(
     await bindEverywhere(context, namespace, agent, pattern, noted.followed, noted.roots, !noted.known);
     from = noted.followed.start === "now" ? String(noted.followed.now) : noted.followed.start;
   } else {
-    await noteRoot(context, namespace, agent, root);
     const asked = isUnbound(caller) || pattern.includes("*") ? "" : pattern;
     for (;;) {
       const version = versions.get(root)!;
@@ -150,11 +150,12 @@ async function unbind(
   root: string,
   pattern: string,
 ): Promise<boolean> {
+  const keys = topicRootKeys(namespace, root);
   const [word] = await context.run(
     namespace,
     root,
     stopScript,
-    [topicRootKeys(namespace, root).deliveries(agent)],
+    [keys.deliveries(agent), keys.taken(agent)],
     [agent, pattern],
   );
   return word === "STOPPED";

@@ -69,6 +69,19 @@ describeOnEachStore("followed topics", (store) => {
       });
     });
 
+    it("anew from the earliest delivers everything again, but not what is still open", async () => {
+      await desk.subscribe("alice", "a.x");
+      await desk.publish("a.x", "settled");
+      const first = await desk.read("alice");
+      await desk.publish("a.x", "open");
+      const second = await desk.read("alice", { seen: [first.batch] });
+      await desk.subscribe("alice", "a.x", { stop: true });
+      await desk.subscribe("alice", "a.x", { start_at: "earliest" });
+      const third = await desk.read("alice", { seen: [second.batch] });
+      expect(third.bodies).toEqual(["settled"]);
+      expect(await desk.readAll("alice", { seen: [third.batch] })).toEqual([]);
+    });
+
     it("of a second agent takes nothing from the first: both receive everything", async () => {
       await desk.subscribe("alice", "builds.ci");
       await desk.subscribe("carol", "builds.*");

@@ -30,6 +30,11 @@ export class TopicDesk {
     return new TopicDesk(opened, new Hints(endpoint), namespace, limits);
   }
 
+  /** The same process in a namespace of its own. */
+  inNamespace(): TopicDesk {
+    return new TopicDesk(this.store, this.#hints, `n${randomUUID().slice(0, 8)}`, {});
+  }
+
   close(): void {
     this.#hints.close();
     this.store.close();

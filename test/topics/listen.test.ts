@@ -1,0 +1,111 @@
+import { afterAll, beforeEach, expect, it } from "vitest";
+import { describeOnEachStore } from "../stores/index.js";
+import { TopicDesk } from "./topic-fixture.js";
+
+describeOnEachStore("listening to topics", (store) => {
+  let desk: TopicDesk;
+  let other: TopicDesk;
+  const desks: TopicDesk[] = [];
+  beforeEach(async () => {
+    desk = await TopicDesk.open(store());
+    other = await TopicDesk.open(store(), {}, desk.namespace);
+    desks.push(desk, other);
+  });
+  afterAll(() => {
+    for (const one of desks) one.close();
+  });
+
+  /** Counts wake-ups; `next` resolves at the next one. */
+  function bell(): { wake: () => void; next: () => Promise<void>; count: () => number } {
+    let count = 0;
+    let ring = (): void => {};
+    return {
+      wake: () => {
+        count++;
+        ring();
+      },
+      next: () =>
+        new Promise((resolve) => {
+          ring = resolve;
+        }),
+      count: () => count,
+    };
+  }
+
+  it("wakes for a publish of another process to what the agent follows, and for nothing else", async () => {
+    await desk.subscribe("alice", "a.x");
+    await desk.subscribe("carol", "a.y");
+    const alice = bell();
+    const carol = bell();
+    const stops = [
+      await desk.topics.feed.listen(desk.caller("alice"), alice.wake),
+      await desk.topics.feed.listen(desk.caller("carol"), carol.wake),
+    ];
+    const rung = carol.next();
+    await other.publish("a.y", "for carol");
+    await rung;
+    expect(alice.count()).toBe(0);
+    for (const stop of stops) stop();
+  });
+
+  it("wakes for a root that came up after the agent subscribed to any root", async () => {
+    await desk.subscribe("alice", "**");
+    const alice = bell();
+    const stop = await desk.topics.feed.listen(desk.caller("alice"), alice.wake);
+    const rung = alice.next();
+    await other.publish("young.x", "one");
+    await rung;
+    while ((await desk.read("alice")).bodies.length === 0) await alice.next();
+    stop();
+  });
+
+  it("wakes for a subscription made while listening", async () => {
+    const alice = bell();
+    const stop = await desk.topics.feed.listen(desk.caller("alice"), alice.wake);
+    let rung = alice.next();
+    await other.subscribe("alice", "late.x");
+    await rung;
+    rung = alice.next();
+    await other.publish("late.x", "one");
+    await rung;
+    stop();
+  });
+
+  it("wakes the agent to whom something is given back, at once or when its delay is over", async () => {
+    await desk.subscribe("alice", "a.x");
+    const id = await desk.publish("a.x", "one");
+    await desk.read("alice");
+    const alice = bell();
+    const stop = await desk.topics.feed.listen(desk.caller("alice", "2"), alice.wake);
+    const rung = alice.next();
+    await other.topics.feed.releaseRun(desk.namespace, "alice", "alice/1");
+    await rung;
+    const page = await desk.read("alice", { run: "2" });
+    expect(page.bodies).toEqual(["one"]);
+    await other.topics.feed.settle(other.caller("alice"), [id], "retry", 150);
+    for (;;) {
+      const again = alice.next();
+      if ((await desk.read("alice", { run: "2" })).bodies.length > 0) break;
+      await again;
+    }
+    stop();
+  });
+
+  it("tells who watches a topic, and who watches the list of topics", async () => {
+    const watched = bell();
+    const listed = bell();
+    const stops = [
+      await desk.topics.watchTopic(desk.namespace, "a.x", watched.wake),
+      await desk.topics.watchTopics(desk.namespace, listed.wake),
+    ];
+    const rung = [watched.next(), listed.next()];
+    await other.publish("a.x", "one");
+    await Promise.all(rung);
+    const before = watched.count();
+    const next = listed.next();
+    await other.publish("a.y", "two");
+    await next;
+    expect(watched.count()).toBe(before);
+    for (const stop of stops) stop();
+  });
+});
