@@ -76,6 +76,16 @@ function addLooks(program: Command): void {
   add<Switches>(
     program,
     {
+      name: "demo",
+      description: "watch three agents work together, one of which is killed; on a store of its own",
+      example: "llm-mailbox demo",
+      set: withJson,
+    },
+    async ({ switches }) => (await import("./demo.js")).demo(switches),
+  );
+  add<Switches>(
+    program,
+    {
       name: "check",
       description:
         "tell in one line what waits unread for an agent, and print nothing when nothing does; marks nothing as read",
