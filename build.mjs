@@ -6,11 +6,11 @@ import { fileURLToPath } from "node:url";
 const at = (path) => fileURLToPath(new URL(path, import.meta.url));
 
 rmSync(at("dist"), { recursive: true, force: true });
-execFileSync(process.execPath, [at("node_modules/typescript/bin/tsc"), "-p", at("tsconfig.build.json")], {
-  stdio: "inherit",
-});
 cpSync(at("src"), at("dist"), {
   recursive: true,
   filter: (source) => !source.endsWith(".ts"),
+});
+execFileSync(process.execPath, [at("node_modules/typescript/bin/tsc"), "-p", at("tsconfig.build.json")], {
+  stdio: "inherit",
 });
 chmodSync(at("dist/main.js"), 0o755);

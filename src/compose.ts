@@ -47,6 +47,7 @@ export async function openHouse(
     release: (agent, run, inGoodOrder) => mail.releaseRun(context, config.namespace, agent, run, inGoodOrder),
     sweep: async () => {
       await mail.sweepOutboxes(context, config.namespace);
+      await keeper.sweep(config.namespace);
     },
     log: logEvent,
   });
@@ -63,6 +64,7 @@ export async function openHouse(
     ...(config.filesDir === undefined ? {} : { filesDir: config.filesDir }),
     log: logEvent,
   });
+  const keeper = new mail.MailboxKeeper(context);
   const rooms = roomsOf({ config, store, hints, context, directory, runs, topics });
   return {
     config,
@@ -81,9 +83,15 @@ export async function openHouse(
 }
 
 /** Where the store is, in the order of preference: a configured address, or the local engine of the data directory. */
-async function openStore(config: Config, log: Logger): Promise<Store> {
+async function openStore(
+  config: Config,
+  log: Logger,
+  timing: { readonly callTimeoutMs?: number },
+): Promise<Store> {
   const store =
-    config.redisUrl === undefined ? await openLocal(config, log) : await openRemote(config.redisUrl, log);
+    config.redisUrl === undefined
+      ? await openLocal(config, log)
+      : await openRemote(config.redisUrl, log, timing);
   if (config.tier !== undefined && store.tier < config.tier) {
     const actual = store.tier;
     store.close();
@@ -92,9 +100,18 @@ async function openStore(config: Config, log: Logger): Promise<Store> {
   return store;
 }
 
-async function openRemote(url: string, log: Logger): Promise<Store> {
+async function openRemote(
+  url: string,
+  log: Logger,
+  timing: { readonly callTimeoutMs?: number },
+): Promise<Store> {
   const shown = url.replace(/\/\/[^@/]*@/, "//…@");
-  return Store.open({ endpoint: { url }, label: shown, log: (event, facts) => log.warn(facts, event) });
+  return Store.open({
+    endpoint: { url },
+    label: shown,
+    ...timing,
+    log: (event, facts) => log.warn(facts, event),
+  });
 }
 
 async function openLocal(config: Config, log: Logger): Promise<Store> {

@@ -50,16 +50,14 @@ export class Directory {
     if (this.#known.has(memo)) return "known";
     const keys = directoryKeys(namespace);
     if (name !== agent && !create) {
-      const [agents, unclaimed, queues] = (await Promise.all([
-        this.#store.command("HKEYS", keys.agents),
-        this.#store.command("HKEYS", keys.unclaimedBy),
-        this.#store.command("HKEYS", keys.queues),
-      ])) as string[][];
-      const opened = unclaimed!.flatMap((field) => (field.startsWith("name:") ? [field.slice(5)] : []));
-      const names = new Set(kind === "queue" ? queues : [...agents!, ...opened]);
+      const mailboxes = await this.mailboxes(namespace);
+      const queues = mailboxes.flatMap((one) =>
+        one.startsWith("queue:") ? [one.slice("queue:".length)] : [],
+      );
+      const names = new Set(kind === "queue" ? queues : mailboxes.filter((one) => !one.startsWith("queue:")));
       if (!names.has(name)) {
         const meant =
-          nearest(name, names) ?? (kind === "agent" && queues!.includes(name) ? `queue:${name}` : undefined);
+          nearest(name, names) ?? (kind === "agent" && queues.includes(name) ? `queue:${name}` : undefined);
         if (meant !== undefined)
           refuse("mailbox.unknown_recipient", {
             given: kind === "queue" ? `queue:${name}` : name,
@@ -115,6 +113,18 @@ export class Directory {
     for (let n = 0; n < pairs.length; n += 2)
       if (pairs[n]!.startsWith("name:")) names.set(pairs[n]!.slice("name:".length), pairs[n + 1]!);
     return names;
+  }
+
+  /** Every mailbox there is, in order: agents, names that mail was sent to before anybody claimed them, and queues. */
+  async mailboxes(namespace: string): Promise<readonly string[]> {
+    const keys = directoryKeys(namespace);
+    const [agents, unclaimed, queues] = await Promise.all([
+      this.#store.command("HKEYS", keys.agents) as Promise<string[]>,
+      this.unclaimed(namespace),
+      this.#store.command("HKEYS", keys.queues) as Promise<string[]>,
+    ]);
+    const names = new Set([...agents, ...unclaimed.keys()]);
+    return [...[...names].sort(), ...queues.sort().map((queue) => `queue:${queue}`)];
   }
 
   async describe(

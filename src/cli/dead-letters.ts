@@ -1,7 +1,7 @@
 import { nearest } from "../addresses/index.js";
 import type { House } from "../compose.js";
 import * as mail from "../mailbox/index.js";
-import { allMailboxes, mailboxNamed } from "./mailbox-names.js";
+import { mailboxNamed } from "./mailbox-names.js";
 import { printMessage } from "./message-lines.js";
 import { NotThere } from "./not-there.js";
 import { ago, onOneLine, plural, printJson, printLine, printTable } from "./print.js";
@@ -126,7 +126,7 @@ async function lettersOf(
 }
 
 async function mailboxesMeant(house: House, given: string | undefined): Promise<readonly string[]> {
-  const all = await allMailboxes(house);
+  const all = await house.directory.mailboxes(house.config.namespace);
   if (given === undefined) return all;
   const name = mailboxNamed(given);
   if (all.includes(name)) return [name];

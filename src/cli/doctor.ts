@@ -4,7 +4,6 @@ import { type Config, type Flags, readConfig } from "../config/index.js";
 import { isRefusal } from "../errors/index.js";
 import * as mail from "../mailbox/index.js";
 import { type EngineReport, inspectEngine } from "../redis/engine/index.js";
-import { allMailboxes } from "./mailbox-names.js";
 import { lasting, plural, printJson, printLine } from "./print.js";
 import { packageVersion } from "./version.js";
 import { type Switches, settingsOf, withHouseOf } from "./with-house.js";
@@ -331,7 +330,7 @@ function outboxFinding(
 }
 
 async function deadLetters(house: House): Promise<number> {
-  const mailboxes = await allMailboxes(house);
+  const mailboxes = await house.directory.mailboxes(house.config.namespace);
   const counts = await Promise.all(
     mailboxes.map((mailbox) => mail.inspectMailbox(house.mail, house.config.namespace, mailbox)),
   );

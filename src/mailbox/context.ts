@@ -27,6 +27,8 @@ export interface MailDependencies {
       create: boolean,
     ): Promise<"known" | "opened">;
     agents(namespace: string): Promise<ReadonlyMap<string, unknown>>;
+    /** Every mailbox there is, queues as `queue:name`. */
+    mailboxes(namespace: string): Promise<readonly string[]>;
     queues(namespace: string): Promise<ReadonlyMap<string, { readonly claimSeconds?: number }>>;
   };
   readonly runs: {

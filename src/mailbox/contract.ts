@@ -61,7 +61,7 @@ export interface SendReceipt {
 export const ReadInbox = z.object({
   mailbox: z.string().max(100).optional().describe("queue:name for a job; default yours"),
   wait_seconds: z.number().int().min(0).max(50).optional().describe("Wait for something to arrive"),
-  limit: z.number().int().min(1).max(50).optional().describe("Default 10; queues 1"),
+  limit: z.number().int().min(1).max(20).optional().describe("Default 10; queues 1"),
   sender: z.string().max(100).optional(),
   topic: z.string().max(260).optional().describe("Name or pattern"),
   thread: z.string().max(100).optional(),

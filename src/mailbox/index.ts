@@ -23,6 +23,7 @@ export type { Delivery, FeedFilter, Head, StoredMessage, TopicFeed } from "./fee
 export { attachFromFolder } from "./find-attachments.js";
 export { findDeadLetters } from "./find-dead-letters.js";
 export { inspectMailbox, type MailboxCounts } from "./inspect-mailbox.js";
+export { MailboxKeeper } from "./keep-mailboxes.js";
 export { defaultMailboxLimits, type MailboxLimits } from "./limits.js";
 export { noteCall } from "./note-call.js";
 export type { Operation } from "./operation.js";

@@ -441,7 +441,7 @@ export async function countInbox(
 }> {
   const { counts } = await look(context, caller, ownMailbox(caller), "ready", 0, { minPriority: 0 }, false);
   const feed = (await context.deps.feed.follows(caller))
-    ? await context.deps.feed.heads(caller, { seen: [], unseen: [], filter: { minPriority: 0 }, limit: 1 })
+    ? await context.deps.feed.heads(caller, { seen: [], unseen: [], filter: { minPriority: 0 }, limit: 0 })
     : undefined;
   return {
     unread: counts.unread + (feed?.unread ?? 0),

@@ -1,6 +1,7 @@
 import { afterEach, expect, it } from "vitest";
 import {
   listDeadLetters,
+  MailboxKeeper,
   messageById,
   purgeDeadLetters,
   recallMessage,
@@ -53,6 +54,16 @@ describeOnEachStore("what becomes of mail", (store) => {
     expect(dead).toMatchObject([{ reason: "expired", message: { body: "soon gone" } }]);
     const sent = await searchMessages(office.context, alice.caller, { sent: true });
     expect(sent.messages.map((m) => m.states[0]!.state)).toEqual(["read", "expired"]);
+  });
+
+  it("buries what expires in a mailbox that nobody reads, when it is swept", async () => {
+    const office = await open();
+    const alice = await office.as("alice");
+    await alice.send("nobody", "never read", { ttl_seconds: 1 });
+    await pause(1_100);
+    await new MailboxKeeper(office.context).sweep(office.namespace);
+    expect(await stateFor(office, alice)).toBe("expired");
+    expect(await listDeadLetters(office.context, office.namespace, "nobody", { limit: 10 })).toHaveLength(1);
   });
 
   it("buries a job that expires while it is claimed and comes back", async () => {
@@ -193,7 +204,8 @@ describeOnEachStore("what becomes of mail", (store) => {
     const carl = await office.as("carl");
     const bob = await office.as("bob");
     for (let n = 0; n < 25; n++) await (n % 2 ? alice : carl).send("bob", `note ${n}`);
-    await bob.read({ limit: 50 });
+    await bob.read({ limit: 20 });
+    await bob.read({ limit: 20 });
     await bob.read();
     const found: string[] = [];
     let cursor: string | undefined;
