@@ -36,6 +36,7 @@ export function buildProgram(version: string): Command {
   addQueues(program);
   addTopics(program);
   addDeadLetters(program);
+  addAttachments(program);
   addHelp(program);
   return program;
 }
@@ -297,6 +298,49 @@ function addDeadLetters(program: Command): void {
       set: (command) => chosen(command).option("--yes", "with --all: do it"),
     },
     async ({ words, switches }) => (await import("./dead-letters.js")).purgeDead(words, switches),
+  );
+}
+
+function addAttachments(program: Command): void {
+  add<Switches & { contentType?: string }>(
+    program,
+    {
+      name: "attach",
+      description:
+        "upload a file for an agent, and print the id that it passes in attachments of send_message",
+      example: "llm-mailbox attach report.pdf --agent planner",
+      set: (command) =>
+        withJson(command)
+          .addArgument(new Argument("<file>", "a file of at most 16 MiB"))
+          .option("--content-type <type>", "such as text/csv (application/octet-stream)"),
+    },
+    async ({ words: [path], switches }) => (await import("./attach.js")).attach(path!, switches),
+  );
+  const attachment: Command = add<Switches>(
+    program,
+    {
+      name: "attachment",
+      description: "take files out of messages",
+      isList: true,
+    },
+    async (): Promise<void> => attachment.help(),
+  );
+  add<Switches & { output?: string; force?: boolean }>(
+    attachment,
+    {
+      name: "save",
+      description: "save a file that a message carries, for the agent that received or sent the message",
+      example:
+        "llm-mailbox attachment save 1kq0x3v9a2-0a1b2c3d4e5f6 at-1kq0x3v8zz-0f6e5d4c3b2a1 --agent reviewer",
+      set: (command) =>
+        withJson(command)
+          .addArgument(new Argument("<message-id>", "the message that carries it"))
+          .addArgument(new Argument("<attachment-id>", "the id the message names"))
+          .option("-o, --output <file>", "where to, or - for standard output (its own name, here)")
+          .option("--force", "replace a file that is there"),
+    },
+    async ({ words: [message, id], switches }) =>
+      (await import("./attachment.js")).saveAttachment(message!, id!, switches),
   );
 }
 

@@ -1,0 +1,39 @@
+import { open } from "node:fs/promises";
+import { basename } from "node:path";
+import { uploadAttachment } from "../mailbox/index.js";
+import { NotThere } from "./not-there.js";
+import { printJson, printLine } from "./print.js";
+import { UsageError } from "./usage-error.js";
+import { onlookerOf, type Switches, withHouse } from "./with-house.js";
+
+/** Uploads a file for an agent and prints the id that the agent passes to send_message. */
+export async function attach(
+  path: string,
+  switches: Switches & { readonly contentType?: string },
+): Promise<void> {
+  const agent = switches.agent ?? process.env.LLM_MAILBOX_AGENT;
+  if (!agent)
+    throw new UsageError("attach needs to know who sends the file: --agent NAME, or LLM_MAILBOX_AGENT");
+  // Looked at before a store is opened or started: a slip of the keyboard should cost nothing.
+  const file = await open(path).catch((error: NodeJS.ErrnoException) => {
+    throw new NotThere(`${path} cannot be read (${error.code})`, { cause: error });
+  });
+  try {
+    if (!(await file.stat()).isFile()) throw new NotThere(`${path} is not a file`);
+    const attachment = await withHouse(switches, (house, config) =>
+      uploadAttachment(house.mail, onlookerOf(config, config.agent ?? agent), {
+        name: basename(path),
+        ...(switches.contentType === undefined ? {} : { contentType: switches.contentType }),
+        content: file.createReadStream({ autoClose: false }),
+      }),
+    );
+    const { id, name, bytes, sha256, contentType } = attachment;
+    if (switches.json) return printJson({ id, name, bytes, sha256, content_type: contentType });
+    printLine(id);
+    process.stderr.write(
+      `${name}, ${bytes} bytes, for ${agent}: pass the id in attachments of send_message within 24 h.\n`,
+    );
+  } finally {
+    await file.close();
+  }
+}
