@@ -17,14 +17,8 @@ import {
 } from "js-redis-server/core";
 import type { EffectBuffer } from "./effects.js";
 import { Expiries } from "./expiries.js";
-import {
-  describeEntry,
-  emptyValue,
-  type KeyEntry,
-  type Keyspace,
-  type SortedSetData,
-  streamState,
-} from "./keyspace.js";
+import { describeEntry, emptyValue, type KeyEntry, type Keyspace, type SortedSetData } from "./keyspace.js";
+import { recordedStream, type StreamTracker } from "./recorded-stream.js";
 import {
   type MarkChanged,
   RecordedHash,
@@ -35,8 +29,9 @@ import {
 import type { SortedMembers } from "./sorted-members.js";
 import { TurnQueue } from "./turn-queue.js";
 
-type Tracked<Method extends "updateHash" | "updateList" | "updateSet" | "updateSortedSet" | "updateStream"> =
-  Parameters<Parameters<RedisDatabase[Method]>[1]>[0];
+type Tracked<Method extends "updateHash" | "updateList" | "updateSet" | "updateSortedSet"> = Parameters<
+  Parameters<RedisDatabase[Method]>[1]
+>[0];
 type Kind = Exclude<RedisDataValue["type"], "string">;
 
 /**
@@ -171,15 +166,10 @@ export class LiveDatabase extends RedisDatabase {
     );
   }
 
-  override updateStream<Result>(key: Buffer, mutator: (tracked: Tracked<"updateStream">) => Result): Result {
-    return this.#update(key, "stream", (value: RedisStreamData, entry, changed, committed) => {
-      const before = value.entries.slice();
-      try {
-        return mutator(trackStream(value, changed, committed));
-      } finally {
-        this.#recordStream(entry.key, before, value);
-      }
-    });
+  override updateStream<Result>(key: Buffer, mutator: (tracked: StreamTracker) => Result): Result {
+    return this.#update(key, "stream", (value: RedisStreamData, entry, changed, committed) =>
+      mutator(recordedStream(entry.key, value, this.#effects, changed, committed)),
+    );
   }
 
   override flush(): void {
@@ -303,19 +293,6 @@ export class LiveDatabase extends RedisDatabase {
     }
   }
 
-  #recordStream(key: Buffer, before: RedisStreamData["entries"], stream: RedisStreamData): void {
-    const kept = new Set(stream.entries);
-    const gone = before.filter((entry) => !kept.has(entry));
-    const trimmed = gone.findIndex((entry, index) => entry !== before[index]);
-    const prefix = trimmed === -1 ? gone.length : trimmed;
-    for (const { id } of gone.slice(prefix)) this.#effects.streamRemove(key, id.ms, id.seq);
-    const known = new Set(before);
-    const added = stream.entries.filter((entry) => !known.has(entry));
-    for (const { id, fields } of added) this.#effects.streamAppend(key, id.ms, id.seq, fields);
-    if (prefix > 0) this.#effects.streamTrim(key, prefix);
-    this.#effects.streamState(key, streamState(stream));
-  }
-
   #emitWrite(entry: KeyEntry): void {
     this.#emit({
       type: "write",
@@ -349,25 +326,6 @@ function isEmpty(value: RedisDataValue): boolean {
     default:
       return false;
   }
-}
-
-type StreamTracker = new (
-  stream: RedisStreamData,
-  tracker: { markChanged: MarkChanged; markCommitted: MarkChanged },
-) => Tracked<"updateStream">;
-let streamTracker: StreamTracker | undefined;
-
-/** The engine does not export the class its stream commands expect, but hands out instances of it. */
-function trackStream(
-  stream: RedisStreamData,
-  markChanged: MarkChanged,
-  markCommitted: MarkChanged,
-): Tracked<"updateStream"> {
-  streamTracker ??= new RedisDatabase(0).updateStream(
-    Buffer.from("any"),
-    (tracked) => tracked.constructor as StreamTracker,
-  );
-  return new streamTracker(stream, { markChanged, markCommitted });
 }
 
 /** A value of ours with the same content: RENAME and COPY hand in another key's live value. */
