@@ -1,4 +1,4 @@
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -28,6 +28,15 @@ describe("the house", () => {
     );
     expect(folders.size).toBeGreaterThan(5);
     for (const folder of folders) expect(Object.keys(plan)).toContain(folder);
+  });
+
+  it("has its tests in rooms of the same names, beside those that look at the whole", () => {
+    const whole = ["architecture", "faults", "protocol", "stores"];
+    const folders = readdirSync(join(root, "test"), { withFileTypes: true }).filter((one) =>
+      one.isDirectory(),
+    );
+    expect(folders.length).toBeGreaterThan(5);
+    for (const { name } of folders) expect([...whole, ...Object.keys(plan)]).toContain(name);
   });
 
   it("uses at least the drivers of its store, its protocol, its log and its command line", () => {
@@ -154,6 +163,11 @@ describe("each rule", () => {
     try {
       mkdirSync(join(half, "src"));
       await expect(readHouse(half)).rejects.toThrow("there is nothing");
+      // The resolver passes by a folder of this name, as it would by all TypeScript if it could not parse it.
+      mkdirSync(join(half, "src/node_modules"));
+      writeFileSync(join(half, "src/seen.ts"), "export const seen = 1;\n");
+      writeFileSync(join(half, "src/node_modules/unseen.ts"), "export const unseen = 1;\n");
+      await expect(readHouse(half)).rejects.toThrow("did not see src/node_modules/unseen.ts");
     } finally {
       rmSync(half, { recursive: true, force: true });
     }
