@@ -1,0 +1,119 @@
+import { type ChildProcessWithoutNullStreams, execFile, spawn } from "node:child_process";
+import { randomBytes } from "node:crypto";
+import { fileURLToPath } from "node:url";
+import { type House, openHouse } from "../../src/compose.js";
+import { readConfig } from "../../src/config/index.js";
+import { type Caller, localPrincipal } from "../../src/identity/index.js";
+import type { Inbox, SendReceipt } from "../../src/mailbox/index.js";
+import { openLog } from "../../src/observability/index.js";
+
+/** The built executable, as people and programs call it. */
+export const main = fileURLToPath(new URL("../../dist/main.js", import.meta.url));
+
+export interface Ended {
+  readonly status: number;
+  readonly out: string;
+  readonly err: string;
+}
+
+/** Runs one command with these settings and no others. */
+export function runWith(settings: Record<string, string>, ...args: readonly string[]): Promise<Ended> {
+  return new Promise((resolve) => {
+    execFile(
+      process.execPath,
+      [main, ...args],
+      { env: { PATH: process.env.PATH!, ...settings }, maxBuffer: 16 * 1024 * 1024, timeout: 25_000 },
+      (error, out, err) => resolve({ status: Number(error?.code ?? 0), out, err }),
+    );
+  });
+}
+
+/** A command that goes on by itself, and what it has printed so far. */
+export function startWith(
+  settings: Record<string, string>,
+  ...args: readonly string[]
+): { child: ChildProcessWithoutNullStreams; until(text: string | RegExp): Promise<string> } {
+  const child = spawn(process.execPath, [main, ...args], { env: { PATH: process.env.PATH!, ...settings } });
+  let out = "";
+  child.stdout.setEncoding("utf8").on("data", (text: string) => {
+    out += text;
+    child.emit("printed");
+  });
+  return {
+    child,
+    until: (wanted) =>
+      new Promise((resolve, reject) => {
+        const look = (): void => {
+          if (typeof wanted === "string" ? !out.includes(wanted) : !wanted.test(out)) return;
+          child.off("printed", look);
+          resolve(out);
+        };
+        child.on("printed", look);
+        child.once("exit", () => reject(new Error(`it ended without printing ${wanted}:\n${out}`)));
+        look();
+      }),
+  };
+}
+
+/** A namespace of its own on a store, with agents in this process and the command line beside them. */
+export interface Office {
+  readonly house: House;
+  readonly settings: Record<string, string>;
+  run(...args: readonly string[]): Promise<Ended>;
+  /** The parsed output of a command that must succeed. */
+  json<T>(...args: readonly string[]): Promise<T>;
+  as(agent: string): Promise<Agent>;
+  close(): Promise<void>;
+}
+
+export interface Agent {
+  readonly caller: Caller;
+  send(to: string, body: string, more?: object): Promise<SendReceipt>;
+  /** Reads, and lets the reply arrive. */
+  read(input?: object): Promise<Inbox>;
+  ack(id: string, outcome: "done" | "retry" | "reject", reason?: string): Promise<void>;
+  follow(pattern: string): Promise<void>;
+  end(): Promise<void>;
+}
+
+export async function openOffice(url: string): Promise<Office> {
+  const settings = { REDIS_URL: url, LLM_MAILBOX_NAMESPACE: `t${randomBytes(5).toString("hex")}` };
+  const config = readConfig(settings);
+  const house = await openHouse(config, openLog("silent"));
+  const { rooms } = house;
+  const run: Office["run"] = (...args) => runWith(settings, ...args);
+  return {
+    house,
+    settings,
+    run,
+    json: async <T>(...args: readonly string[]) => {
+      const ended = await run(...args, "--json");
+      if (ended.status !== 0 || ended.err !== "")
+        throw new Error(`${args.join(" ")} ended with ${ended.status}: ${ended.err}`);
+      return JSON.parse(ended.out) as T;
+    },
+    as: async (name) => {
+      const caller = await rooms.runs.begin(localPrincipal(config.namespace, name));
+      return {
+        caller,
+        send: (to, body, more) => rooms.mail.sendMessage(caller, { to: [to], body, ...more }),
+        read: async (input = {}) => {
+          const inbox = await rooms.mail.readInbox(caller, input, { maxChars: 10_500 });
+          if (inbox.batch) rooms.mail.confirm(caller, inbox.batch, true);
+          return inbox;
+        },
+        ack: async (id, outcome, reason) => {
+          const { results } = await rooms.mail.ackMessages(caller, {
+            ids: [id],
+            outcome,
+            ...(reason ? { reason } : {}),
+          });
+          if (results[0]?.refusal) throw new Error(results[0].refusal.message);
+        },
+        follow: async (topic) => void (await rooms.topics.subscribeTopic(caller, { topic })),
+        end: () => rooms.runs.end(caller),
+      };
+    },
+    close: () => house.close(),
+  };
+}
