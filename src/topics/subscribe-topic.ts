@@ -5,7 +5,15 @@ import { loadScript, topicRootKeys } from "../redis/index.js";
 import { denied, isUnbound, type TopicContext } from "./context.js";
 import type { SubscribeTopic, SubscriptionReceipt } from "./contract.js";
 import { parseFacts } from "./delivery-state.js";
-import { bind, bindEverywhere, followsOf, notePattern, noteRoot, strikePattern } from "./follows.js";
+import {
+  bind,
+  bindEverywhere,
+  followsOf,
+  lookFollows,
+  notePattern,
+  noteRoot,
+  strikePattern,
+} from "./follows.js";
 import { type RootListing, readRoot } from "./list-topics.js";
 import { priorities } from "./settings.js";
 
@@ -45,9 +53,10 @@ async function follow(
   const versions = new Map<string, string>();
   for (const one of roots) versions.set(one, await roomFor(context, caller, one, pattern));
 
+  // Asked before it is noted: our own repetition of a note whose answer was lost finds it there.
+  const followed = (await lookFollows(context, namespace, agent)).patterns.has(pattern);
   if (root !== undefined) await noteRoot(context, namespace, agent, root);
   const noted = await notePattern(context, namespace, agent, pattern, start, sender, minPriority);
-  let state: SubscriptionReceipt["state"] = noted.known ? "already_subscribed" : "subscribed";
   let from = noted.followed.start;
   if (root === undefined) {
     if (noted.known)
@@ -88,7 +97,6 @@ async function follow(
         denied(caller, "follow", pattern);
       }
       if (bound.word !== "CHANGED") {
-        state = bound.word === "KNOWN" ? "already_subscribed" : "subscribed";
         from = bound.start;
         break;
       }
@@ -103,7 +111,7 @@ async function follow(
   const topics = await matching(context, caller, pattern);
   return {
     pattern,
-    state,
+    state: followed ? "already_subscribed" : "subscribed",
     topics: topics.slice(0, topicsShown),
     topics_total: topics.length,
     position: positionText(from),

@@ -1,4 +1,5 @@
 import { afterAll, beforeEach, expect, it } from "vitest";
+import { topicRootKeys } from "../../src/redis/index.js";
 import { describeOnEachStore } from "../stores/index.js";
 import { TopicDesk } from "./topic-fixture.js";
 
@@ -161,7 +162,7 @@ describeOnEachStore("administering topics", (store) => {
   });
 
   it("idle topics go unless somebody follows them or something was set for them", async () => {
-    await open({ idleMs: 50 });
+    await open({ idleMs: 500 });
     await desk.publish("gone.deep.down", "one");
     await desk.publish("kept.followed", "one");
     await desk.subscribe("alice", "kept.*", { start_at: "earliest" });
@@ -169,12 +170,62 @@ describeOnEachStore("administering topics", (store) => {
     await desk.publish("set.x", "one");
     await desk.topics.setTopic(admin(), "set.x", { retentionCount: 7 });
     expect((await desk.topics.removeIdleTopics(desk.namespace)).removed).toEqual([]);
-    await new Promise((resolve) => setTimeout(resolve, 80));
+    await new Promise((resolve) => setTimeout(resolve, 550));
     await desk.publish("used.x", "one");
     const { removed } = await desk.topics.removeIdleTopics(desk.namespace);
     expect([...removed].sort()).toEqual(["gone", "gone.deep", "gone.deep.down"]);
     expect(await names()).toEqual(["kept", "kept.followed", "made", "set", "set.x", "used", "used.x"]);
     expect(await desk.readAll("alice")).toEqual(["one"]);
+  });
+
+  it("a topic that is used while it is being removed as idle stays", async () => {
+    await desk.publish("a.x", "old");
+    await new Promise((resolve) => setTimeout(resolve, 60));
+    const sweeper = desk.interrupted("remove-topic", () => desk.publish("a.x", "just in time"), {
+      idleMs: 50,
+    });
+    expect((await sweeper.topics.removeIdleTopics(desk.namespace)).removed).toEqual([]);
+    const { deliveries } = await desk.topics.history(desk.caller("alice"), "a.x", { limit: 9 });
+    expect(deliveries.map((one) => one.message.body)).toEqual(["old", "just in time"]);
+  });
+
+  it("a topic that is followed while it is being deleted is not deleted without force", async () => {
+    await desk.publish("a.x", "one");
+    const busy = desk.interrupted("remove-topic", () => desk.subscribe("alice", "a.x"));
+    await expect(busy.topics.deleteTopic(admin(), "a.x")).rejects.toMatchObject({
+      code: "topic.has_subscribers",
+    });
+    expect(await names()).toEqual(["a", "a.x"]);
+  });
+
+  it("a deleted topic leaves nothing of itself in the store", async () => {
+    const keys = topicRootKeys(desk.namespace, "a");
+    await desk.subscribe("alice", "a.x", { start_at: "earliest" });
+    await desk.topics.createTopic(admin(), "a.x", { retentionCount: 2 });
+    for (let n = 0; n < 5; n++) await desk.publish("a.x", `${n}`);
+    const page = await desk.read("alice");
+    await desk.topics.deleteTopic(admin(), "a.x", { force: true });
+    await desk.topics.deleteTopic(admin(), "a");
+    await desk.topics.feed.settle(
+      desk.caller("alice"),
+      page.deliveries.map((one) => one.message.id),
+      "done",
+      0,
+    );
+    for (const key of [
+      keys.messages,
+      keys.facts,
+      keys.heads,
+      keys.topics,
+      keys.settings,
+      keys.holds,
+      keys.orphans,
+      keys.subscriptions,
+      keys.index("a.x"),
+      keys.trims("a.x"),
+      keys.open("alice"),
+    ])
+      expect(await desk.store.command("EXISTS", key), key).toBe(0);
   });
 
   it("the sweep applies retention where nobody publishes any more, and the gap is told", async () => {

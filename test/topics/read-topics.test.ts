@@ -265,6 +265,18 @@ describeOnEachStore("followed topics", (store) => {
       expect(second.map((one) => [one.message.body, one.count])).toEqual([["one", 1]]);
     });
 
+    it("loses the race for what another run took between the look and the take, and nothing else", async () => {
+      await desk.subscribe("alice", "a.x");
+      for (let n = 0; n < 4; n++) await desk.publish("a.x", `${n}`);
+      let other: readonly string[] = [];
+      const slow = desk.interrupted("take-topics", async () => {
+        other = (await desk.read("alice", { run: "2", limit: 2, topic: "a.x" })).bodies;
+      });
+      const page = await slow.read("alice", { run: "1", limit: 3, topic: "a.x" });
+      expect([other, page.bodies]).toEqual([["0", "1"], ["2"]]);
+      expect((await desk.read("alice")).bodies).toEqual(["3"]);
+    });
+
     it("of two runs at once has no message twice and none is left out", async () => {
       const other = await TopicDesk.open(store(), {}, desk.namespace);
       await desk.subscribe("alice", "a.**");

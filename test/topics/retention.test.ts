@@ -110,6 +110,19 @@ describeOnEachStore("the history of a topic", (store) => {
     expect(await desk.topics.feed.find(desk.caller("alice"), id)).toBeUndefined();
   });
 
+  it("trimmed between the look and the take costs no message that is left, and its gap is told", async () => {
+    await desk.subscribe("alice", "h.x");
+    for (let n = 0; n < 4; n++) await desk.publish("h.x", `${n}`);
+    const flood = async (): Promise<void> => {
+      for (let n = 4; n < 10; n++) await desk.publish("h.x", `${n}`);
+    };
+    const busy = desk.interrupted("take-topics", flood, { retentionCount: 5 });
+    const first = await busy.read("alice", { topic: "h.x" });
+    const rest = await busy.read("alice", { topic: "h.x", seen: [first.batch] });
+    expect([...first.bodies, ...rest.bodies]).toEqual(["5", "6", "7", "8", "9"]);
+    expect([...first.gaps, ...rest.gaps]).toMatchObject([{ topic: "h.x", missed: 5 }]);
+  });
+
   it("is trimmed by age and by bytes too, a bounded part at each publish", async () => {
     const small = await open({ retentionBytes: 4_000, trimMost: 3 });
     for (let n = 0; n < 30; n++) await small.publish("a.x", `${n} ${"x".repeat(300)}`);
@@ -117,9 +130,9 @@ describeOnEachStore("the history of a topic", (store) => {
     expect(bytes!.bytes).toBeLessThanOrEqual(4_000);
     expect(bytes!.bytes).toBeGreaterThan(3_000);
     expect(bytes!.messages).toBe(30);
-    const brief = await open({ retentionMs: 40, trimMost: 2 });
+    const brief = await open({ retentionMs: 500, trimMost: 2 });
     for (let n = 0; n < 6; n++) await brief.publish("a.x", `${n}`);
-    await new Promise((resolve) => setTimeout(resolve, 60));
+    await new Promise((resolve) => setTimeout(resolve, 550));
     await brief.publish("a.x", "young");
     const page = await brief.topics.history(brief.caller("alice"), "a.x", { limit: 50 });
     expect(page.deliveries.map((one) => one.message.body)).toEqual(["2", "3", "4", "5", "young"]);

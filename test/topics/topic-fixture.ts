@@ -35,6 +35,23 @@ export class TopicDesk {
     return new TopicDesk(this.store, this.#hints, `n${randomUUID().slice(0, 8)}`, {});
   }
 
+  /** A process of the same namespace in which `act` happens once, just before the named script runs. */
+  interrupted(script: string, act: () => Promise<unknown>, limits: Partial<TopicLimits> = {}): TopicDesk {
+    const { store } = this;
+    let left = 1;
+    const run: Store["run"] = async (...call) => {
+      if (call[0].name === script && left-- > 0) await act();
+      return store.run(...call);
+    };
+    const slow = {
+      run,
+      command: store.command.bind(store),
+      now: store.now.bind(store),
+      attempt: store.attempt.bind(store),
+    };
+    return new TopicDesk(slow as unknown as Store, this.#hints, this.namespace, limits);
+  }
+
   close(): void {
     this.#hints.close();
     this.store.close();
