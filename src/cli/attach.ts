@@ -19,11 +19,13 @@ export async function attach(
     throw new NotThere(`${path} cannot be read (${error.code})`, { cause: error });
   });
   try {
-    if (!(await file.stat()).isFile()) throw new NotThere(`${path} is not a file`);
+    const stats = await file.stat();
+    if (!stats.isFile()) throw new NotThere(`${path} is not a file`);
     const attachment = await withHouse(switches, (house, config) =>
       uploadAttachment(house.mail, onlookerOf(config, config.agent ?? agent), {
         name: basename(path),
         ...(switches.contentType === undefined ? {} : { contentType: switches.contentType }),
+        bytes: stats.size,
         content: file.createReadStream({ autoClose: false }),
       }),
     );

@@ -67,6 +67,7 @@ export const settings = {
   mailboxBytes: { env: "LLM_MAILBOX_MAX_MAILBOX_BYTES", ...count(1e12) },
   bodyBytes: { env: "LLM_MAILBOX_MAX_BODY_BYTES", ...count(16 * 1024 * 1024) },
   attachmentBytes: { env: "LLM_MAILBOX_MAX_ATTACHMENT_BYTES", ...count(256 * 1024 * 1024) },
+  uploadBytes: { env: "LLM_MAILBOX_MAX_UPLOAD_BYTES_PER_DAY", ...count(16 * 1024 ** 3) },
   recipients: { env: "LLM_MAILBOX_MAX_RECIPIENTS", ...count(100_000) },
   sendsPerMinute: { env: "LLM_MAILBOX_MAX_SENDS_PER_MINUTE", ...count(1e9) },
   callsPerMinute: { env: "LLM_MAILBOX_MAX_CALLS_PER_MINUTE", ...count(1e9) },
@@ -99,6 +100,7 @@ export interface Config {
     readonly mailboxBytes?: number;
     readonly bodyBytes?: number;
     readonly attachmentBytes?: number;
+    readonly uploadBytes?: number;
     readonly recipients?: number;
     readonly sendsPerMinute?: number;
     readonly callsPerMinute?: number;
@@ -138,6 +140,7 @@ export function readConfig(env: NodeJS.ProcessEnv, flags: Flags = {}): Config {
     mailboxBytes: given<number>("mailboxBytes"),
     bodyBytes: given<number>("bodyBytes"),
     attachmentBytes: given<number>("attachmentBytes"),
+    uploadBytes: given<number>("uploadBytes"),
     recipients: given<number>("recipients"),
     sendsPerMinute: given<number>("sendsPerMinute"),
     callsPerMinute: given<number>("callsPerMinute"),

@@ -93,6 +93,10 @@ const entries = {
     kind: "INVALID_ARGUMENT",
     text: "an attachment has at most {limit} bytes. Nothing was kept; send less, or tell the reader where to find it.",
   },
+  "attachment.allowance_spent": {
+    kind: "RESOURCE_EXHAUSTED",
+    text: "you uploaded {bytes} bytes within a day, and {limit} are allowed. Send less, or try again in {hours} h.",
+  },
   "attachment.too_many": {
     kind: "INVALID_ARGUMENT",
     text: "{count} attachments are more than the {limit} a message may carry. Send the others with another message.",

@@ -32,7 +32,11 @@ export const SendMessage = z.object({
   priority: Priority.optional(),
   ttl_seconds: z.number().int().min(1).max(2_592_000).optional().describe("Default 7 days"),
   ack_required: z.boolean().optional().describe("Open until the reader replies or acknowledges"),
-  attachments: z.array(z.string().max(100)).max(10).optional().describe("Uploaded ids"),
+  attachments: z
+    .array(z.string().max(260))
+    .max(10)
+    .optional()
+    .describe("Uploaded ids, or file:NAME from the shared folder"),
   create: z.boolean().optional().describe("Open a mailbox for an unknown name"),
   again: z.boolean().optional().describe("Send although you just sent the same"),
   idempotency_key: IdempotencyKey.optional(),

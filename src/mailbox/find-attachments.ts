@@ -53,7 +53,7 @@ export async function attachFromFolder(
     const limit = context.limits.attachmentBytes;
     if (bytes > limit) refuse("attachment.too_large", { limit });
     const content = file.createReadStream({ autoClose: false });
-    const attachment = await uploadAttachment(context, caller, { name, content }, "folder");
+    const attachment = await uploadAttachment(context, caller, { name, bytes, content }, "folder");
     return { id: attachment.id, name: attachment.name, bytes: attachment.bytes };
   } finally {
     await file.close();

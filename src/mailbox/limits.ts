@@ -6,6 +6,8 @@ export interface MailboxLimits {
   /** Attachments of one message, and bytes of one attachment. */
   readonly attachments: number;
   readonly attachmentBytes: number;
+  /** Bytes one agent may upload within `unsentAttachmentMs`; a small file counts as 64 KiB. */
+  readonly uploadBytes: number;
   /** How long an attachment waits for the message that carries it. */
   readonly unsentAttachmentMs: number;
   readonly mailboxMessages: number;
@@ -36,6 +38,7 @@ export const defaultMailboxLimits: MailboxLimits = {
   recipients: 200,
   attachments: 10,
   attachmentBytes: 16 * 1024 * 1024,
+  uploadBytes: 256 * 1024 * 1024,
   unsentAttachmentMs: dayMs,
   mailboxMessages: 10_000,
   mailboxBytes: 64 * 1024 * 1024,

@@ -2,7 +2,7 @@ import { createHash } from "node:crypto";
 import { visible } from "../addresses/index.js";
 import { refuse } from "../errors/index.js";
 import type { Caller } from "../identity/index.js";
-import { loadScript } from "../redis/index.js";
+import { loadScript, mailboxKeys } from "../redis/index.js";
 import { newAttachmentId } from "./attachment-id.js";
 import {
   type Attachment,
@@ -13,12 +13,13 @@ import {
   namedAttachment,
   partBytes,
 } from "./attachment-record.js";
-import type { MailContext } from "./context.js";
+import { type MailContext, ownMailbox } from "./context.js";
 import { noteCall } from "./note-call.js";
 
 const beginScript = loadScript(import.meta.url, "begin-attachment.lua");
 const putScript = loadScript(import.meta.url, "put-attachment-part.lua");
 const finishScript = loadScript(import.meta.url, "finish-attachment.lua");
+const noteScript = loadScript(import.meta.url, "note-upload.lua");
 const releaseScript = loadScript(import.meta.url, "release-attachment.lua");
 
 const nameChars = 200;
@@ -30,6 +31,8 @@ export interface Upload {
   readonly contentType?: string;
   /** Hex; what arrives must have it. */
   readonly sha256?: string;
+  /** If known: it counts in the uploader's allowance from the start, instead of the most that is allowed. */
+  readonly bytes?: number;
   readonly content: AsyncIterable<Uint8Array> | Iterable<Uint8Array>;
 }
 
@@ -37,7 +40,8 @@ export interface Upload {
  * Takes a file in whole: cuts it into parts, stores them, reads them back and compares SHA-256. Until a message carries
  * it, it belongs to the caller alone and goes away by itself after 24 h. A failed upload leaves nothing.
  *
- * @throws {MailboxError} `attachment.too_large`, `attachment.checksum`, `input.invalid`, `store.*`
+ * @throws {MailboxError} `attachment.too_large`, `attachment.allowance_spent`, `attachment.checksum`, `input.invalid`,
+ *   `store.*`
  */
 export async function uploadAttachment(
   context: MailContext,
@@ -66,11 +70,15 @@ export async function uploadAttachment(
   }
 }
 
-/** Begins an upload that comes in several calls: parts numbered from 0, of at most `partBytes`, in any order. */
+/**
+ * Begins an upload that comes in several calls: parts numbered from 0, of at most `partBytes`, in any order.
+ *
+ * @throws {MailboxError} `attachment.too_large`, `attachment.allowance_spent`, `input.invalid`
+ */
 export async function beginAttachment(
   context: MailContext,
   caller: Caller,
-  about: { readonly name: string; readonly contentType?: string },
+  about: Pick<Upload, "name" | "contentType" | "bytes">,
   origin: "upload" | "folder" = "upload",
 ): Promise<{ readonly id: string; readonly partBytes: number }> {
   await noteCall(context, caller);
@@ -78,8 +86,11 @@ export async function beginAttachment(
   if (contentType.length > 100 || !/^[\w.+-]+\/[\w.+-]+(?:; ?[\w.+-]+=[\w.+-]+)*$/.test(contentType))
     refuse("input.invalid", { problem: "content_type is no media type such as text/csv" });
   const { store } = context.deps;
+  const { attachmentBytes } = context.limits;
+  if (about.bytes !== undefined && about.bytes > attachmentBytes) tooLarge(context);
   const id = newAttachmentId(store.now());
   const { namespace, agent } = caller.principal;
+  await noteUpload(context, caller, id, about.bytes ?? attachmentBytes, "claim");
   await store.run(beginScript, attachmentSlot(namespace, id), [
     agent,
     shownName(about.name),
@@ -157,6 +168,7 @@ export async function finishAttachment(
   if (word === "UNKNOWN") unknown(id);
   if (word !== "READY") incomplete(record);
   const { name, contentType, bytes } = record;
+  await noteUpload(context, caller, id, bytes, "correct");
   return { id, name, contentType, bytes, sha256 };
 }
 
@@ -165,7 +177,32 @@ export async function abandonAttachment(context: MailContext, caller: Caller, id
   const { namespace, agent } = caller.principal;
   await context.deps.store
     .run(releaseScript, attachmentSlot(namespace, known(id)), [agent, "abandoned", 0])
+    .then(([word]) => (word === "REMOVED" ? noteUpload(context, caller, id, 0, "correct") : undefined))
     .catch((error: Error) => context.deps.log("an upload stays until it expires", { error: error.message }));
+}
+
+/** Counts an upload in what its agent may upload within a day; an upload that came to nothing counts no more. */
+async function noteUpload(
+  context: MailContext,
+  caller: Caller,
+  id: string,
+  bytes: number,
+  how: "claim" | "correct",
+): Promise<void> {
+  const { limits, deps } = context;
+  const limit = limits.uploadBytes;
+  const { uploads } = mailboxKeys(caller.principal.namespace, ownMailbox(caller));
+  const [word, spent, freeInMs] = await deps.store.run(
+    noteScript,
+    [uploads],
+    [id, bytes, how, limit, limits.unsentAttachmentMs],
+  );
+  if (word === "SPENT")
+    refuse("attachment.allowance_spent", {
+      bytes: Number(spent),
+      limit,
+      hours: Math.max(1, Math.ceil(Number(freeInMs) / 3_600_000)),
+    });
 }
 
 async function* inParts(content: Upload["content"]): AsyncGenerator<Buffer> {

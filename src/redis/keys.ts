@@ -53,6 +53,8 @@ export interface MailboxKeys {
   readonly places: string;
   /** hash: calls and sends of the current minute */
   readonly rate: string;
+  /** hash attachment id → until when it counts, ms, and bytes: what this agent uploaded lately */
+  readonly uploads: string;
   /** set of senders whose mail is refused */
   readonly blocked: string;
   /** channel on which a change of this mailbox is hinted */
@@ -83,6 +85,7 @@ export function mailboxKeys(namespace: string, mailbox: MailboxName): MailboxKey
     reminders: `${at}reminders`,
     places: `${at}places`,
     rate: `${at}rate`,
+    uploads: `${at}uploads`,
     blocked: `${at}blocked`,
     channel: `${at}hints`,
   };

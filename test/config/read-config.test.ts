@@ -101,6 +101,7 @@ const cases: Readonly<
   mailboxBytes: counted("limits.mailboxBytes", 1e12),
   bodyBytes: counted("limits.bodyBytes", 16 * 1024 * 1024),
   attachmentBytes: counted("limits.attachmentBytes", 256 * 1024 * 1024),
+  uploadBytes: counted("limits.uploadBytes", 16 * 1024 ** 3),
   callsPerMinute: counted("limits.callsPerMinute", 1e9),
   recipients: counted("limits.recipients", 100_000),
   sendsPerMinute: counted("limits.sendsPerMinute", 1e9),

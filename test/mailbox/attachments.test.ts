@@ -138,6 +138,26 @@ describeOnEachStore("attachments", (store) => {
     await expect(fetch(bob, id, file.id)).rejects.toThrow(/^attachment.gone/);
   });
 
+  it("counts what an agent uploads within a day, and what came to nothing not", async () => {
+    const small = await openMail(store().url, { uploadBytes: 200_000 });
+    try {
+      const [alice, bob] = [await small.as("alice"), await small.as("bob")];
+      const content = randomBytes(100_000);
+      const more = { bytes: content.length };
+      await upload(alice, content, more, small);
+      await expect(upload(alice, content, { ...more, sha256: "0".repeat(64) }, small)).rejects.toThrow(
+        /^attachment.checksum/,
+      );
+      await upload(alice, content, more, small);
+      await expect(upload(alice, Buffer.alloc(0), { bytes: 0 }, small)).rejects.toThrow(
+        /^attachment.allowance_spent: you uploaded 200000 bytes within a day, and 200000 are allowed.* 24 h/,
+      );
+      expect(await upload(bob, content, more, small)).toMatchObject({ bytes: 100_000 });
+    } finally {
+      await small.close();
+    }
+  });
+
   describe("uploaded in several calls", () => {
     it("is the same after parts were put twice and out of order, also after it was finished", async () => {
       const [alice, bob] = [await office.as("alice"), await office.as("bob")];
