@@ -1,7 +1,7 @@
 import { dirname, posix } from "node:path";
 
 /** A Lua script as its header promises it and as its body is. Paths are relative to the tree it was found in. */
-interface Contract {
+export interface Contract {
   readonly purpose: string;
   readonly keys: Slots;
   readonly args: Slots;
@@ -11,7 +11,7 @@ interface Contract {
 }
 
 /** Numbered slots that are named one by one, and the first of those that repeat to the end, if some do. */
-interface Slots {
+export interface Slots {
   readonly single: readonly number[];
   readonly rest: number | undefined;
 }
@@ -23,6 +23,11 @@ const writing =
 /** Fragments live in a folder `lua/` and are included by operations; everything else is an operation. */
 export function isFragment(path: string): boolean {
   return posix.basename(dirname(path)) === "lua";
+}
+
+/** The header of an operation, read. */
+export function contractOf(text: string): Contract {
+  return readContract(/--\[\[\n([\s\S]*?)\n\]\]\n/.exec(text)?.[1] ?? "");
 }
 
 /**

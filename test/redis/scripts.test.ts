@@ -4,7 +4,8 @@ import { fileURLToPath } from "node:url";
 import { describe, expect, it } from "vitest";
 import { loadScript } from "../../src/redis/index.js";
 import { withoutComments } from "../architecture/house.js";
-import { departures, isFragment } from "./script-contract.js";
+import { callDepartures, scriptCalls } from "./script-calls.js";
+import { contractOf, departures, isFragment } from "./script-contract.js";
 
 const src = fileURLToPath(new URL("../../src/", import.meta.url));
 const files = readdirSync(src, { recursive: true, encoding: "utf8" }).map((path) =>
@@ -46,6 +47,20 @@ describe("the scripts", () => {
   it("that code loads are all there", () => {
     expect(loads.length).toBeGreaterThan(10);
     for (const path of loads) expect(operations).toContain(path);
+  });
+
+  it("get as many keys and arguments from each caller as their headers name", () => {
+    const found: string[] = [];
+    let written = 0;
+    for (const path of files.filter((one) => one.endsWith(".ts")))
+      for (const call of scriptCalls(withoutComments(read(path)!))) {
+        const script = posix.join(posix.dirname(path), call.script);
+        if (call.args) written++;
+        for (const departure of callDepartures(call, contractOf(read(script) ?? "")))
+          found.push(`${path}: ${script} ${departure}`);
+      }
+    expect(found).toEqual([]);
+    expect(written).toBeGreaterThan(operations.length / 2);
   });
 
   it("share fragments that somebody includes", () => {
@@ -157,5 +172,24 @@ describe("a script that departs from its header is caught", () => {
       "includes another fragment, which is not resolved",
     ]);
     expect(fragment("-- Fine.\nwhile true do end\n")).toEqual(["has a loop without a bound: while true"]);
+  });
+});
+
+describe("a call that departs from the header is caught", () => {
+  const contract = contractOf(sound);
+  const inspect = (call: string): string[] =>
+    scriptCalls(`const put = loadScript(import.meta.url, "put-thing.lua");\n${call}`).flatMap((one) =>
+      callDepartures(one, contract),
+    );
+
+  it.each([
+    ['context.run(ns, root, put, [keys.operations], ["thing, or [two]", ...names]);', []],
+    ['context.run(ns, root, put, [keys.operations], [f(a, b), "name", `a, b`]);', []],
+    ["context.run(ns, root, put, [], [thing]);", ["takes 1 KEYS and is given 0"]],
+    ["context.run(ns, root, put, [a, b], [thing]);", ["takes 1 KEYS and is given 2"]],
+    ["context.run(ns, root, put, [a], [...names]);", ["takes 1 or more ARGV and is given 0 and more"]],
+    ["store.run(put, [a], [thing]);", ["is called with keys of another kind"]],
+  ])("%s", (call, told) => {
+    expect(inspect(call)).toEqual(told);
   });
 });
