@@ -55,12 +55,12 @@ export function openConnection(endpoint: Endpoint, name: string, extra: DriverOp
       const {
         retryStrategy,
         lazyConnect: _lazy,
-        enableOfflineQueue: _queue,
+        enableOfflineQueue = false,
         ...node
       } = { ...options, ...access };
       return new Cluster(nodes, {
         lazyConnect: true,
-        enableOfflineQueue: false,
+        enableOfflineQueue,
         clusterRetryStrategy: (times) => Math.min(25 * 2 ** Math.min(times, 5), 500),
         retryDelayOnClusterDown: 100,
         retryDelayOnFailover: 100,
