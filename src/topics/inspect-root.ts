@@ -43,6 +43,14 @@ export interface RootView {
   readonly headsSeen: number;
 }
 
+/** Pages of a run whose reply arrived, and those whose reply did not. */
+export interface Batches {
+  readonly seen: readonly string[];
+  readonly unseen: readonly string[];
+}
+
+export const noBatches: Batches = { seen: [], unseen: [] };
+
 const headsMost = 1_000;
 /** How far ahead of the page urgent messages are found, at least and per message of the page. */
 const windowLeast = 30;
@@ -55,28 +63,17 @@ export async function inspectRoot(
   root: string,
   follows: Follows,
   ask: Ask,
-  batches: { readonly seen: readonly string[]; readonly unseen: readonly string[] },
+  batches: Batches,
 ): Promise<RootView> {
   const { limits } = context;
-  const { namespace, agent } = reader;
-  const keys = topicRootKeys(namespace, root);
-  const look = (after: string, first: boolean): ReturnType<TopicContext["run"]> =>
-    context.run(
-      namespace,
-      root,
-      lookScript,
-      [keys.deliveries(agent), keys.open(agent)],
-      [
-        agent,
-        first ? batches.seen.join(",") : "",
-        first ? batches.unseen.join(",") : "",
-        limits.unconfirmedMs,
-        after,
-        headsMost,
-        reader.unbound ? "1" : "0",
-      ],
-    );
-  let [, revision, sequence, deliveries, open, heads, where, now] = await look("", true);
+  let [, revision, sequence, deliveries, open, heads, where, now] = await look(
+    context,
+    reader,
+    root,
+    batches,
+    "",
+    headsMost,
+  );
   const standing = parseStanding(
     String(revision),
     String(sequence),
@@ -98,10 +95,47 @@ export async function inspectRoot(
       else complete = false;
     }
     if (!where || !complete) break;
-    [, , , , , heads, where] = await look(String(where), false);
+    [, , , , , heads, where] = await look(context, reader, root, noBatches, String(where), headsMost);
   }
   const views = await peekAt(context, reader, root, standing, news, ask);
   return { root, standing, views, complete: complete && !where, headsSeen };
+}
+
+/** Settles the batches that were seen and gives back those that were not, in a root that is not read now. */
+export async function settleBatches(
+  context: TopicContext,
+  reader: Reader,
+  root: string,
+  batches: Batches,
+): Promise<void> {
+  await look(context, reader, root, batches, "", 0);
+}
+
+function look(
+  context: TopicContext,
+  reader: Reader,
+  root: string,
+  batches: Batches,
+  after: string,
+  most: number,
+): ReturnType<TopicContext["run"]> {
+  const { namespace, agent, unbound } = reader;
+  const keys = topicRootKeys(namespace, root);
+  return context.run(
+    namespace,
+    root,
+    lookScript,
+    [keys.deliveries(agent), keys.open(agent)],
+    [
+      agent,
+      batches.seen.join(","),
+      batches.unseen.join(","),
+      context.limits.unconfirmedMs,
+      after,
+      most,
+      unbound ? "1" : "0",
+    ],
+  );
 }
 
 function hasNews(standing: Standing, topic: string, head: number): boolean {

@@ -4,7 +4,14 @@ import { loadScript, topicRootKeys } from "../redis/index.js";
 import { isUnbound, type TopicContext } from "./context.js";
 import { type MessageFacts, type OpenRecord, parseFacts, parseOpen } from "./delivery-state.js";
 import { type Follows, followsOf, leaveRoot } from "./follows.js";
-import { inspectRoot, type Reader, type RootView } from "./inspect-root.js";
+import {
+  type Batches,
+  inspectRoot,
+  noBatches,
+  type Reader,
+  type RootView,
+  settleBatches,
+} from "./inspect-root.js";
 import {
   type Advance,
   type Ask,
@@ -42,23 +49,30 @@ export async function lookAtHeads(
   context: TopicContext,
   caller: Caller,
   ask: Ask,
-  batches: { readonly seen: readonly string[]; readonly unseen: readonly string[] },
+  batches: Batches,
   turn: number,
 ): Promise<{ readonly answer: Heads; readonly looked: Looked }> {
   const reader = readerOf(caller);
   const follows = await followsOf(context, reader.namespace, reader.agent);
   const all = [...follows.roots.keys()].sort();
   const most = context.limits.rootsMost;
-  const start = all.length > most ? turn % all.length : 0;
-  const roots = [...all.slice(start), ...all.slice(0, start)].slice(0, most);
-  const rest =
-    batches.seen.length + batches.unseen.length > 0 ? all.filter((one) => !roots.includes(one)) : [];
-  const nothing: Ask = { minPriority: 0, limit: 0, topic: "-" };
-  const [looks] = await Promise.all([
-    Promise.all(roots.map((root) => lookAtRoot(context, reader, root, follows, ask, batches))),
+  const first = all.length > most ? turn % all.length : 0;
+  const inTurn = [...all.slice(first), ...all.slice(0, first)];
+  const looks: Awaited<ReturnType<typeof lookAtRoot>>[] = [];
+  // Where the roots whose turn it is have nothing, the next have theirs: an empty page means that nothing waits.
+  while (looks.length < inTurn.length && !looks.some(({ heads, gaps }) => heads.length + gaps.length > 0)) {
+    const roots = inTurn.slice(looks.length, looks.length + most);
+    looks.push(
+      ...(await Promise.all(roots.map((root) => lookAtRoot(context, reader, root, follows, ask, batches)))),
+    );
+    if (ask.limit <= 0) break;
+  }
+  if (batches.seen.length + batches.unseen.length > 0) {
     // Batches may have messages of roots whose turn it is not.
-    Promise.all(rest.map((root) => settleOnly(context, reader, root, follows, nothing, batches))),
-  ]);
+    await Promise.all(
+      inTurn.slice(looks.length).map((root) => settleBatches(context, reader, root, batches)),
+    );
+  }
   const views = new Map(looks.map(({ view }) => [view.root, view]));
   const dues = looks
     .flatMap(({ view }) =>
@@ -68,7 +82,7 @@ export async function lookAtHeads(
     .map(([record]) => record.dueAt);
   const nextDueAt = dues.length > 0 ? Math.min(...dues) : undefined;
   return {
-    looked: { ask, follows, views, nextTurn: start + most, nextDueAt },
+    looked: { ask, follows, views, nextTurn: first + looks.length, nextDueAt },
     answer: {
       heads: looks.flatMap(({ heads }) => heads),
       unread: sum(looks.map(({ unread }) => unread)),
@@ -80,24 +94,13 @@ export async function lookAtHeads(
   };
 }
 
-async function settleOnly(
-  context: TopicContext,
-  reader: Reader,
-  root: string,
-  follows: Follows,
-  ask: Ask,
-  batches: { readonly seen: readonly string[]; readonly unseen: readonly string[] },
-): Promise<void> {
-  await inspectRoot(context, reader, root, follows, ask, batches);
-}
-
 async function lookAtRoot(
   context: TopicContext,
   reader: Reader,
   root: string,
   follows: Follows,
   ask: Ask,
-  batches: { readonly seen: readonly string[]; readonly unseen: readonly string[] },
+  batches: Batches,
 ): Promise<{
   readonly view: RootView;
   readonly heads: readonly Head[];
@@ -122,7 +125,7 @@ async function lookAtRoot(
         if (missed > 0) gaps.push({ topic: one.topic, missed, until: gapUntil(one, advances[n]!) });
       }
     }
-    view = await inspectRoot(context, reader, root, follows, ask, { seen: [], unseen: [] });
+    view = await inspectRoot(context, reader, root, follows, ask, noBatches);
     if (moved) break;
   }
   const { standing } = view;
@@ -212,7 +215,7 @@ async function takeFromRoot(
   looked?.views.delete(root);
   const ids = new Set(wanted.map((head) => head.id));
   for (let tries = 0; tries < 20; tries++) {
-    view ??= await inspectRoot(context, reader, root, follows, ask, { seen: [], unseen: [] });
+    view ??= await inspectRoot(context, reader, root, follows, ask, noBatches);
     const { standing } = view;
     const claims: Claim[] = [];
     const own: OpenRecord[] = [];

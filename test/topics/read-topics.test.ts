@@ -207,6 +207,22 @@ describeOnEachStore("followed topics", (store) => {
       expect((await desk.read("alice", { limit: 2 })).bodies).toEqual([]);
     });
 
+    it("comes to every topic and every root in turn, however few are looked at in one call", async () => {
+      const narrow = await TopicDesk.open(store(), { topicsMost: 2, rootsMost: 2 }, desk.namespace);
+      desks.push(narrow);
+      await narrow.subscribe("alice", "**", { start_at: "earliest" });
+      const all: string[] = [];
+      for (let n = 0; n < 21; n++) {
+        const topic = `r${n % 3}.t${n % 7}`;
+        await narrow.publish(topic, `${n}`);
+        all.push(`${n}`);
+      }
+      expect((await narrow.readAll("alice", { limit: 3 })).toSorted()).toEqual(all.toSorted());
+      await narrow.publish("r4", "last");
+      expect((await narrow.read("alice")).bodies).toEqual(["last"]);
+      expect((await narrow.read("alice")).unread).toBe(0);
+    });
+
     it("that was looked at and never taken costs nothing: the next look shows the same", async () => {
       await desk.subscribe("alice", "a.x");
       await desk.publish("a.x", "one");
