@@ -6,6 +6,7 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { afterAll, beforeAll, beforeEach, expect, it } from "vitest";
 import { uploadAttachment } from "../../src/mailbox/index.js";
+import { attachmentKeys } from "../../src/redis/index.js";
 import { type MailOffice, openMail } from "../mailbox/open-mail.js";
 import { connectStdio, eras } from "../protocol/clients.js";
 import { describeOnEachStore } from "../stores/index.js";
@@ -140,6 +141,38 @@ describeOnEachStore("the command line for attachments", (store) => {
       expect(saved.out.toString()).toBe("the report");
     } finally {
       await Promise.all([writer.close(), reader.close()]);
+    }
+  });
+
+  it("saves a file that was published to a topic, for whoever may read the topic", async () => {
+    const [era] = eras;
+    const agent = (name: string) =>
+      connectStdio(era!, {
+        command: process.execPath,
+        args: [main, "stdio", "--agent", name],
+        env: { ...env(), LLM_MAILBOX_LOG_LEVEL: "error" },
+      });
+    await run("topics", "create", "releases", "--retention", "2h", "--readers", "follower,publisher");
+    writeFileSync(join(dir, "notes.md"), "# 1.0");
+    const { id } = json(await run("attach", "notes.md", "--agent", "publisher", "--json"));
+    const [publisher, follower] = await Promise.all([agent("publisher"), agent("follower")]);
+    try {
+      await follower.call("subscribe_topic", { topic: "releases" });
+      await publisher.call("send_message", { to: "topic:releases", body: "out now", attachments: [id] });
+      const { text } = await follower.call("read_inbox", { wait_seconds: 10 });
+      expect(text).toContain(`attachment ${id}: notes.md, 5 bytes`);
+      const message = /\b[0-9a-z]{8,13}-[0-9a-z]{13}\b/.exec(text.replaceAll(String(id), ""))![0];
+      const save = (name: string) =>
+        run("attachment", "save", message, String(id), "--agent", name, "-o", "-");
+      expect((await save("follower")).out.toString()).toBe("# 1.0");
+      expect((await save("publisher")).out.toString()).toBe("# 1.0");
+      expect((await save("outsider")).err).toContain("mailbox.not_yours");
+      const keys = attachmentKeys(office.namespace, String(id));
+      const endsInMs = Number(await office.store.command("PTTL", keys.parts));
+      expect(endsInMs / 3_600_000).toBeGreaterThan(25.9);
+      expect(endsInMs / 3_600_000).toBeLessThanOrEqual(26);
+    } finally {
+      await Promise.all([publisher.close(), follower.close()]);
     }
   });
 });
