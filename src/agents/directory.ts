@@ -49,13 +49,15 @@ export class Directory {
     const memo = `${namespace}/${kind}/${name}`;
     if (this.#known.has(memo)) return "known";
     const keys = directoryKeys(namespace);
+    let unseen = false;
     if (name !== agent && !create) {
       const mailboxes = await this.mailboxes(namespace);
       const queues = mailboxes.flatMap((one) =>
         one.startsWith("queue:") ? [one.slice("queue:".length)] : [],
       );
       const names = new Set(kind === "queue" ? queues : mailboxes.filter((one) => !one.startsWith("queue:")));
-      if (!names.has(name)) {
+      unseen = !names.has(name);
+      if (unseen) {
         const meant =
           nearest(name, names) ?? (kind === "agent" && queues.includes(name) ? `queue:${name}` : undefined);
         if (meant !== undefined)
@@ -74,7 +76,8 @@ export class Directory {
       refuse("mailbox.closed_directory", { given: kind === "queue" ? `queue:${name}` : name });
     if (word === "TOO_MANY") refuse("mailbox.too_many_unclaimed", { limit: this.#mostUnclaimed });
     if (word === "KNOWN" || kind === "queue") this.#known.add(memo);
-    return word === "OPENED" ? "opened" : "known";
+    // Opened a moment ago: by our own attempt whose answer was lost, or by somebody who wrote there just now.
+    return word === "OPENED" || unseen ? "opened" : "known";
   }
 
   /** What becomes of mail to names nobody has: a mailbox is opened for them, or the send is refused. */

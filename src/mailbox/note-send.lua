@@ -19,7 +19,7 @@ if undo then
   redis.call('HDEL', sentTo, id)
   return { 'NOTED', '0', '0' }
 end
-redis.call('ZADD', sent, whole(nowUs), id)
+redis.call('ZADD', sent, 'NX', whole(nowUs), id)
 redis.call('HSET', sentTo, id, recipients)
 for _, old in ipairs(redis.call('ZRANGEBYSCORE', sent, '-inf', whole(nowUs - keepMs * 1000), 'LIMIT', 0, 10)) do
   redis.call('ZREM', sent, old)

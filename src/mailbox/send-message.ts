@@ -87,8 +87,12 @@ export async function sendMessage(
       await leave(context, caller, cause.origin, operation);
     throw error;
   }
-  if (answered && !receipt.duplicate_of)
-    await settleAnswered(context, caller, input.in_reply_to!, answered.place);
+  if (answered)
+    await settleAnswered(context, caller, input.in_reply_to!, answered.place).catch((error: unknown) => {
+      // The reply is stored: repeating the call inserts nothing and settles what it answers.
+      if (isRefusal(error, "store.unavailable")) refuse("store.outcome_unknown", {}, { cause: error });
+      throw error;
+    });
   return receipt;
 }
 
@@ -103,9 +107,7 @@ async function sendToOne(
   const to = formatAddress(address);
   const { message } = posting;
   await referenceAttachments(context, caller, message, [to]);
-  const noting = note(context, caller, message.id, to, operation.attempt);
-  // Whatever the insertion does, the note must not become an unhandled rejection; it is awaited below.
-  noting.catch(() => {});
+  const noting = noteStored(context, caller, message.id, to, operation.attempt);
   let outcome: { readonly state: string; readonly id: string };
   try {
     outcome =
@@ -122,6 +124,8 @@ async function sendToOne(
   }
   if (outcome.id !== message.id) {
     await unnote(context, caller, message.id, operation.attempt);
+    // The first attempt may have been cut off before it was noted.
+    await noteStored(context, caller, outcome.id, to, operation.attempt);
     await releaseRefused(context, caller.principal.namespace, message, [to]);
   }
   const again = outcome.state === "REPLAYED";
@@ -178,6 +182,7 @@ async function sendToMany(
   if (word === "CONFLICT") refuse("mailbox.idempotency_conflict");
   if (word === "REPLAYED") {
     const [id, ...rest] = String(answer).split("|");
+    await noteStored(context, caller, id!, targets.join(","), operation.attempt);
     const recipients =
       rest.length > 0 ? (JSON.parse(rest.join("|")) as RecipientReceipt[]) : targets.map(pendingReceipt);
     return {
@@ -187,8 +192,7 @@ async function sendToMany(
       ...(operation.keyed ? {} : { duplicate_of: id! }),
     };
   }
-  const noting = note(context, caller, String(answer), targets.join(","), operation.attempt);
-  noting.catch(() => {});
+  const noting = noteStored(context, caller, String(answer), targets.join(","), operation.attempt);
   const refusals: MailboxError[] = [];
   const recipients = await Promise.all(
     targets.map(async (to): Promise<RecipientReceipt> => {
@@ -208,6 +212,10 @@ async function sendToMany(
   await advanceEntry(context, namespace, ownMailbox(caller), message.id, reached, {
     key: operation.key,
     text: `${message.id}|${JSON.stringify(recipients)}`,
+  }).catch((error: Error) => {
+    // Accepted it is, and a sweep finds out who was reached.
+    if (!isRefusal(error)) throw error;
+    deps.log("an outbox waits for the next sweep", { error: error.message });
   });
   await noting;
   if (refusals.length > 0 && refusals.length === targets.length) throw refusals[0]!;
@@ -382,6 +390,19 @@ async function note(
   );
   const now = context.deps.store.now();
   rates.set(rateSlot(caller), { sends: Number(sends), untilMs: now + Number(leftMs) });
+}
+
+/** The note of a message that is stored, or about to be: without it the message stands, but the sender does not see it. */
+function noteStored(
+  context: MailContext,
+  caller: Caller,
+  id: string,
+  to: string,
+  attempt: string,
+): Promise<void> {
+  return note(context, caller, id, to, attempt).catch((error: Error) =>
+    context.deps.log("a send is not noted", { id, error: error.message }),
+  );
 }
 
 async function unnote(context: MailContext, caller: Caller, id: string, attempt: string): Promise<void> {

@@ -107,62 +107,70 @@ export class Store {
     args: readonly (string | number)[],
     timeoutMs = this.#callTimeoutMs,
   ): Promise<Reply> {
-    const until = Date.now() + timeoutMs;
     const [sha, source] = this.#knowsFlags
       ? [script.sha, script.source]
       : [script.plainSha, script.plainSource];
     const deadline = String(Math.ceil(this.now() + timeoutMs));
     const tail = [String(keys.length), ...keys, deadline, ...args.map(String)];
-    let sent = false;
-    let command: readonly [string, string] = ["EVALSHA", sha];
+    const { reply, lost } = await this.#repeat(
+      ["EVALSHA", sha, ...tail],
+      ["EVAL", source, ...tail],
+      timeoutMs,
+      true,
+    );
+    if (!Array.isArray(reply) || typeof reply[0] !== "string")
+      throw new Error(`the script ${script.name} returned no word: ${JSON.stringify(reply)?.slice(0, 100)}`);
+    // Too late now, but an earlier attempt whose answer was lost may have been in time.
+    if (reply[0] === "LATE") refuse(lost ? "store.outcome_unknown" : "store.unavailable");
+    return reply as unknown as Reply;
+  }
+
+  /** A single command outside the scripts: reads only, or what is idempotent by itself. Repeated until it is answered. */
+  async command(name: string, ...args: readonly (string | number)[]): Promise<unknown> {
+    return (await this.#repeat([name, ...args.map(String)], [], this.#callTimeoutMs, false)).reply;
+  }
+
+  /**
+   * @param inFull sent instead when the store does not know the script
+   * @param counts whether it matters that a command without an answer may have been executed
+   * @returns `lost` when an attempt before the answered one may have been executed too
+   */
+  async #repeat(
+    words: readonly string[],
+    inFull: readonly string[],
+    timeoutMs: number,
+    counts: boolean,
+  ): Promise<{ readonly reply: unknown; readonly lost: boolean }> {
+    const until = Date.now() + timeoutMs;
+    let command = words;
+    let lost = false;
     for (;;) {
       try {
         await this.#ready(until - Date.now());
       } catch (error) {
-        if (sent) refuse("store.outcome_unknown", {}, { cause: error });
+        if (lost && counts) refuse("store.outcome_unknown", {}, { cause: error });
         throw error;
       }
       try {
-        const reply = await inTime(
-          call(this.#connection, command[0], command[1], ...tail),
-          until - Date.now(),
-        );
-        return this.#checked(script, reply);
+        const [name, ...rest] = command;
+        const reply = await inTime(call(this.#connection, name!, ...rest), until - Date.now());
+        return { reply, lost };
       } catch (error) {
-        if (error instanceof MailboxError) throw error;
         const verdict = judge(error as Error);
-        if (verdict === "load") command = ["EVAL", source];
+        if (verdict === "load") command = inFull;
         else if (verdict === "full") refuse("store.full", {}, { cause: error });
-        else if (verdict === "lost") sent = true;
+        else if (verdict === "lost") lost = true;
         else if (verdict !== "unsent") throw error;
         if (Date.now() >= until)
-          refuse(sent ? "store.outcome_unknown" : "store.unavailable", {}, { cause: error });
+          refuse(lost && counts ? "store.outcome_unknown" : "store.unavailable", {}, { cause: error });
         if (verdict !== "load") await pause(20);
       }
-    }
-  }
-
-  /** A single command outside the scripts: reads only, or what is idempotent by itself. */
-  async command(name: string, ...args: readonly (string | number)[]): Promise<unknown> {
-    await this.#ready(this.#callTimeoutMs);
-    try {
-      return await inTime(call(this.#connection, name, ...args.map(String)), this.#callTimeoutMs);
-    } catch (error) {
-      if (judge(error as Error) === "bug") throw error;
-      refuse("store.unavailable", {}, { cause: error });
     }
   }
 
   close(): void {
     this.#closed = true;
     this.#connection.disconnect();
-  }
-
-  #checked(script: Script, reply: unknown): Reply {
-    if (!Array.isArray(reply) || typeof reply[0] !== "string")
-      throw new Error(`the script ${script.name} returned no word: ${JSON.stringify(reply)?.slice(0, 100)}`);
-    if (reply[0] === "LATE") refuse("store.unavailable");
-    return reply as unknown as Reply;
   }
 
   async #ready(timeoutMs: number): Promise<void> {

@@ -1,0 +1,302 @@
+import { Redis } from "ioredis";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import type { House } from "../../src/compose.js";
+import { isRefusal } from "../../src/errors/index.js";
+import { sweepOutboxes } from "../../src/mailbox/index.js";
+import { type StoreName, startStore, type TestStore } from "../stores/index.js";
+import { Agent, newNamespace, openFaultHouse } from "./fault-house.js";
+import { plain, storeImage } from "./store-image.js";
+import { StoreProxy } from "./store-proxy.js";
+
+/** Who takes part in a call, all of them behind the connection that is cut. */
+interface Stage {
+  readonly house: House;
+  readonly alice: Agent;
+  readonly bob: Agent;
+  /** What the preparation left for the call: an id to answer or settle. */
+  id: string;
+}
+
+interface Call {
+  readonly name: string;
+  readonly prepare?: (stage: Stage) => Promise<void>;
+  readonly make: (stage: Stage) => Promise<object>;
+}
+
+interface Expected {
+  readonly answer: Record<string, unknown>;
+  readonly image: Record<string, unknown>;
+  /** What alice and bob find they have sent. */
+  readonly sent: readonly unknown[];
+  readonly commands: number;
+}
+
+const key = { idempotency_key: "the-key" };
+const toBob = async (stage: Stage): Promise<void> => {
+  stage.id = (await stage.alice.send("bob", "a question")).message_id;
+};
+const jobForBob = async (stage: Stage): Promise<void> => {
+  stage.id = (await stage.alice.send("queue:work", "a job")).message_id;
+  await stage.bob.read({ mailbox: "queue:work" });
+};
+
+const sends: readonly Call[] = [
+  { name: "send to one", make: ({ alice }) => alice.send("bob", "hello", key) },
+  { name: "send to a name nobody has", make: ({ alice }) => alice.send("zebra", "hello", key) },
+  { name: "send to several", make: ({ alice }) => alice.send(["bob", "carl", "queue:work"], "hello", key) },
+  {
+    name: "send to several with a topic",
+    make: ({ alice }) => alice.send(["bob", "topic:news.today"], "hello", key),
+  },
+  { name: "send to a queue", make: ({ alice }) => alice.send("queue:work", "a job", key) },
+  { name: "send to a topic", make: ({ alice }) => alice.send("topic:news.today", "news", key) },
+  {
+    name: "reply to a message that was read",
+    prepare: async (stage) => {
+      await toBob(stage);
+      await stage.bob.read();
+    },
+    make: ({ bob, id }) => bob.send("alice", "an answer", { in_reply_to: id, ...key }),
+  },
+  {
+    name: "reply to a job",
+    prepare: jobForBob,
+    make: ({ bob, id }) => bob.send("alice", "the result", { in_reply_to: id, ...key }),
+  },
+];
+
+const reads: readonly Call[] = [
+  {
+    name: "read_inbox",
+    prepare: async (stage) => {
+      await toBob(stage);
+      await stage.bob.read();
+      await stage.alice.send("bob", "one more");
+    },
+    make: ({ bob }) => bob.read(),
+  },
+  {
+    name: "read_inbox with a followed topic",
+    prepare: async (stage) => {
+      await stage.house.rooms.topics.subscribeTopic(stage.bob.caller, { topic: "news.**" });
+      await stage.alice.send("topic:news.today", "earlier");
+      await stage.bob.read();
+      await stage.alice.send("topic:news.today", "later");
+      await stage.alice.send("bob", "direct");
+    },
+    make: ({ bob }) => bob.read(),
+  },
+  {
+    name: "read_inbox of a queue",
+    prepare: async ({ alice }) => {
+      await alice.send("queue:work", "job 1");
+      await alice.send("queue:work", "job 2");
+    },
+    make: ({ bob }) => bob.read({ mailbox: "queue:work" }),
+  },
+];
+
+const settles: readonly Call[] = (["done", "retry", "reject", "extend"] as const).map((outcome) => ({
+  name: `ack_messages ${outcome}`,
+  prepare: jobForBob,
+  make: ({ bob, id }) =>
+    bob.ack(id, outcome, outcome === "retry" || outcome === "extend" ? { delay_seconds: 60, ...key } : key),
+}));
+
+const others: readonly Call[] = [
+  {
+    name: "ack_messages done for a topic's message",
+    prepare: async (stage) => {
+      await stage.house.rooms.topics.subscribeTopic(stage.bob.caller, { topic: "news" });
+      stage.id = (await stage.alice.send("topic:news", "x")).message_id;
+      await stage.bob.read();
+    },
+    make: ({ bob, id }) => bob.ack(id, "done", key),
+  },
+  {
+    name: "subscribe_topic",
+    make: ({ house, bob }) => house.rooms.topics.subscribeTopic(bob.caller, { topic: "news.*", ...key }),
+  },
+  {
+    name: "subscribe_topic with a pattern of any root",
+    prepare: async ({ alice }) => {
+      await alice.send("topic:news", "x");
+      await alice.send("topic:builds", "x");
+    },
+    make: ({ house, bob }) => house.rooms.topics.subscribeTopic(bob.caller, { topic: "**", ...key }),
+  },
+  {
+    name: "subscribe_topic to stop",
+    prepare: async ({ house, bob }) => {
+      await house.rooms.topics.subscribeTopic(bob.caller, { topic: "news.*" });
+    },
+    make: ({ house, bob }) =>
+      house.rooms.topics.subscribeTopic(bob.caller, { topic: "news.*", stop: true, ...key }),
+  },
+  {
+    name: "my_status with a description",
+    make: ({ house, bob }) =>
+      house.rooms.agents.myStatus(bob.caller, { describe: "reviews code", capabilities: ["review"], ...key }),
+  },
+];
+
+const storesUnderFault: readonly StoreName[] = ["embedded", "redis-server"];
+
+describe.each(storesUnderFault)("the connection to the store (%s) cut at each command", (name) => {
+  let store: TestStore;
+  beforeAll(async () => {
+    store = await startStore(name);
+  });
+  afterAll(() => store.stop());
+
+  /** A stage of its own, and what it costs to leave it. */
+  async function setUp(
+    call: Call,
+    callTimeoutMs: number,
+  ): Promise<{ stage: Stage; proxy: StoreProxy; leave: () => Promise<void> }> {
+    const proxy = await StoreProxy.before(store.url);
+    const house = await openFaultHouse(proxy.url, newNamespace(), callTimeoutMs);
+    const [alice, bob] = [await Agent.begin(house, "alice"), await Agent.begin(house, "bob")];
+    await Agent.begin(house, "carl");
+    const stage: Stage = { house, alice, bob, id: "" };
+    await call.prepare?.(stage);
+    return {
+      stage,
+      proxy,
+      leave: async () => {
+        proxy.heal();
+        await house.close();
+        await proxy.close();
+      },
+    };
+  }
+
+  const imageOf = (stage: Stage): Promise<Record<string, unknown>> =>
+    storeImage(store.url, stage.house.config.namespace);
+  const answerOf = (stage: Stage, answer: object): Record<string, unknown> =>
+    JSON.parse(
+      plain(
+        JSON.stringify(answer, (_, value: unknown) =>
+          typeof value === "number" && value > 1e9 ? "TIME" : value,
+        ),
+        stage.house.config.namespace,
+      ),
+    ) as Record<string, unknown>;
+
+  /** What is there when no outbox holds anything any more; the house sweeps by itself too. */
+  async function sweptImage(stage: Stage): Promise<Record<string, unknown>> {
+    const { namespace } = stage.house.config;
+    for (;;) {
+      await makeDue(store.url, namespace);
+      await sweepOutboxes(stage.house.mail, namespace);
+      const image = await imageOf(stage);
+      if (!Object.keys(image).some((name) => name.endsWith(":outbox"))) return image;
+    }
+  }
+
+  async function sentOf({ house, alice, bob }: Stage): Promise<readonly unknown[]> {
+    return Promise.all(
+      [alice, bob].map(async ({ caller }) => {
+        const { messages } = await house.rooms.mail.searchMessages(caller, { sent: true });
+        return messages.map(({ excerpt, states }) => ({ excerpt, states }));
+      }),
+    );
+  }
+
+  /** The call without a fault: its answer, the state it leaves, and the commands it takes once its scripts are loaded. */
+  async function expected(call: Call): Promise<Expected> {
+    await measure(call);
+    return measure(call);
+  }
+
+  async function measure(call: Call): Promise<Expected> {
+    const { stage, proxy, leave } = await setUp(call, 5_000);
+    void proxy.arm({ nth: Number.POSITIVE_INFINITY, when: "before" });
+    const answer = answerOf(stage, await call.make(stage));
+    const commands = proxy.seen.length;
+    const image = await imageOf(stage);
+    const sent = await sentOf(stage);
+    await leave();
+    return { answer, image, sent, commands };
+  }
+
+  /** Every n of the call and one more, where nothing is cut. */
+  async function forEveryCut(
+    commands: number,
+    attempt: (nth: number, when: "before" | "after") => Promise<boolean>,
+  ): Promise<void> {
+    for (const when of ["before", "after"] as const) {
+      const cuts = await Promise.all(Array.from({ length: commands + 1 }, (_, n) => attempt(n + 1, when)));
+      expect(cuts.slice(0, commands)).not.toContain(false);
+    }
+    expect(commands).toBeGreaterThan(0);
+  }
+
+  it.each([...sends, ...reads, ...settles, ...others])(
+    "$name: the caller notices nothing, and the state is that of one execution",
+    async (call) => {
+      const once = await expected(call);
+      await forEveryCut(once.commands, async (nth, when) => {
+        const { stage, proxy, leave } = await setUp(call, 5_000);
+        void proxy.arm({ nth, when });
+        const answer = answerOf(stage, await call.make(stage));
+        const { hasCut } = proxy;
+        const where = `cut ${when} command ${nth}: ${proxy.seen[nth - 1]}`;
+        const image = await imageOf(stage);
+        await leave();
+        expect(answer, where).toEqual(once.answer);
+        expect(image, where).toEqual(once.image);
+        return hasCut;
+      });
+    },
+  );
+
+  it.each(sends)(
+    "$name: when the store stays away the caller is told so, and its retry says replayed if it had been done",
+    async (call) => {
+      const once = await expected(call);
+      await forEveryCut(once.commands, async (nth, when) => {
+        const { stage, proxy, leave } = await setUp(call, 300);
+        void proxy.arm({ nth, when, stayAway: true });
+        const first = await call.make(stage).catch((error: unknown) => error);
+        const { hasCut } = proxy;
+        const where = `cut ${when} command ${nth}: ${proxy.seen[nth - 1]}`;
+        const accepted = /"k\|\w+\|DIGEST = DIGEST\|ATTEMPT/.test(JSON.stringify(await imageOf(stage)));
+        if (first instanceof Error) {
+          const unavailable = isRefusal(first, "store.unavailable");
+          expect(unavailable || isRefusal(first, "store.outcome_unknown"), `${where}: ${first.stack}`).toBe(
+            true,
+          );
+          if (accepted) expect(unavailable, `${where}: told that nothing was done`).toBe(false);
+        } else expect(accepted, where).toBe(true);
+        proxy.heal();
+        await expect.poll(() => stage.house.store.connected, { timeout: 5_000 }).toBe(true);
+        const again = answerOf(stage, await call.make(stage));
+        const image = await sweptImage(stage);
+        const sent = await sentOf(stage);
+        await leave();
+        expect(again.replayed, where).toBe(accepted);
+        expect(onlyMail(image), where).toEqual(onlyMail(once.image));
+        expect(sent, where).toEqual(once.sent);
+        return hasCut;
+      });
+    },
+  );
+});
+
+/** As if the entries of all outboxes had waited for long. */
+async function makeDue(url: string, namespace: string): Promise<void> {
+  const redis = new Redis({ path: url.slice("unix://".length) });
+  const key = `{${namespace}:dir}:outboxes`;
+  for (const mailbox of await redis.zrange(key, "0", "-1")) await redis.zadd(key, "XX", "1", mailbox);
+  redis.disconnect();
+}
+
+/**
+ * Without what tells of attempts rather than of mail: both count against the rate, the answer kept for a replay says how
+ * far the first one came, and what was noted as sent and never inserted is shown to nobody.
+ */
+function onlyMail(image: Record<string, unknown>): Record<string, unknown> {
+  const ofAttempts = /:(rate|operations|outboxes|sent|sent-to)$/;
+  return Object.fromEntries(Object.entries(image).filter(([name]) => !ofAttempts.test(name)));
+}
