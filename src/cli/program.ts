@@ -105,16 +105,7 @@ function addLooks(program: Command): void {
     },
     async ({ switches }) => (await import("./doctor.js")).doctor(switches),
   );
-  add<Switches>(
-    program,
-    {
-      name: "agents",
-      description: "list who has ever been here, who is here now, and what waits for each",
-      example: "llm-mailbox agents --json",
-      set: withJson,
-    },
-    async ({ switches }) => (await import("./agents.js")).agents(switches),
-  );
+  addAgents(program);
   add<Switches & { topic?: string; queue?: string; follow?: boolean; lines: number }>(
     program,
     {
@@ -146,6 +137,60 @@ function addLooks(program: Command): void {
           .requiredOption("--sender <name>", "the agent that sent it"),
     },
     async ({ words: [id], switches }) => (await import("./recall.js")).recall(id!, switches),
+  );
+}
+
+function addAgents(program: Command): void {
+  const between = (command: Command): Command =>
+    command
+      .addArgument(new Argument("<mailbox>", "an agent, or queue:NAME"))
+      .addArgument(new Argument("<sender>", "the agent that writes to it"));
+  const agents = add<Switches>(
+    program,
+    {
+      name: "agents",
+      description: "list who has ever been here, who is here now, and what waits for each",
+      example: "llm-mailbox agents --json",
+      set: withJson,
+      isList: true,
+    },
+    async ({ switches }) => (await import("./agents.js")).agents(switches),
+  );
+  add<Switches>(
+    agents,
+    {
+      name: "block",
+      description: "let a mailbox refuse what a sender sends from now on",
+      example: "llm-mailbox agents block reviewer noisy-bot",
+      set: between,
+    },
+    async ({ words: [mailbox, sender], switches }) =>
+      (await import("./block.js")).block(mailbox!, sender!, switches),
+  );
+  add<Switches>(
+    agents,
+    {
+      name: "unblock",
+      description: "let a blocked sender write again",
+      example: "llm-mailbox agents unblock reviewer noisy-bot",
+      set: between,
+    },
+    async ({ words: [mailbox, sender], switches }) =>
+      (await import("./block.js")).unblock(mailbox!, sender!, switches),
+  );
+  add<Switches>(
+    agents,
+    {
+      name: "unknown",
+      description: "show or set what becomes of mail to names nobody has",
+      example: "llm-mailbox agents unknown refuse",
+      set: (command) =>
+        command.addArgument(
+          new Argument("[rule]", "open a mailbox for them, or refuse").choices(["open", "refuse"]),
+        ),
+    },
+    async ({ words: [rule], switches }) =>
+      (await import("./unknown-names.js")).unknownNames(rule as "open" | "refuse" | undefined, switches),
   );
 }
 
