@@ -15,12 +15,21 @@ export interface Reply {
  */
 export class StdioClient {
   readonly child: ChildProcess;
-  readonly #waiting = new Map<number, (message: { result?: unknown; error?: unknown }) => void>();
+  readonly #waiting = new Map<
+    number,
+    (message: { readonly result?: unknown; readonly error?: unknown }) => void
+  >();
+  #exited: string | undefined;
   #next = 1;
   #rest = "";
 
   constructor(command: readonly string[], env: NodeJS.ProcessEnv) {
     this.child = spawn(command[0]!, command.slice(1), { stdio: ["pipe", "pipe", "inherit"], env });
+    this.child.once("exit", (code, signal) => {
+      this.#exited = `the server ended (${code ?? signal})`;
+      for (const answer of this.#waiting.values()) answer({ error: this.#exited });
+    });
+    this.child.stdin!.on("error", () => {}); // its exit tells
     this.child.stdout!.setEncoding("utf8").on("data", (text: string) => this.#take(text));
   }
 
@@ -55,6 +64,7 @@ export class StdioClient {
   request(method: string, params: object = {}): Promise<unknown> {
     const id = this.#next++;
     return new Promise((resolve, reject) => {
+      if (this.#exited) throw new Error(this.#exited);
       this.#waiting.set(id, ({ result, error }) =>
         error === undefined ? resolve(result) : reject(new Error(`${method}: ${JSON.stringify(error)}`)),
       );
@@ -79,7 +89,7 @@ export class StdioClient {
   }
 
   async close(): Promise<void> {
-    if (this.child.exitCode !== null) return;
+    if (this.#exited) return;
     const gone = new Promise((resolve) => this.child.once("exit", resolve));
     this.child.stdin!.end();
     await gone;
