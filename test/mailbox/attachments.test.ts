@@ -4,7 +4,11 @@ import { linkSync, mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } 
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { referenceAttachments } from "../../src/mailbox/attachment-references.js";
+import {
+  confirmAttachments,
+  referenceAttachments,
+  releaseAttachments,
+} from "../../src/mailbox/attachment-references.js";
 import {
   type Attachment,
   beginAttachment,
@@ -187,6 +191,24 @@ describeOnEachStore("attachments", (store) => {
       );
       const sent = await alice.send("bob", "parts", { attachments: [id] });
       expect((await fetch(bob, sent.message_id, id)).equals(content)).toBe(true);
+    });
+
+    it("is not finished when a part changed while it was read back", async () => {
+      const alice = await office.as("alice");
+      const { id } = await beginAttachment(office.context, alice.caller, { name: "a" });
+      const put = (text: string) => putAttachmentPart(office.context, alice.caller, id, 0, Buffer.from(text));
+      expect(await put("once")).toEqual({ bytes: 4 });
+      expect(await put("first")).toEqual({ bytes: 5 });
+      const changing = withStore(office, async (name, args, go) => {
+        const answer = await go();
+        if (name === "command" && args[0] === "HGET") await put("other");
+        return answer;
+      });
+      const announced = { parts: 1, bytes: 5, sha256: sha256(Buffer.from("first")) };
+      await expect(finishAttachment(changing, alice.caller, id, announced)).rejects.toThrow(
+        /^attachment.incomplete/,
+      );
+      await expect(alice.send("bob", "x", { attachments: [id] })).rejects.toThrow(/^attachment.not_ready/);
     });
 
     it("refuses parts that are empty, too large, or numbered otherwise", async () => {
@@ -388,7 +410,11 @@ describeOnEachStore("attachments", (store) => {
   });
 
   describe("a sender that dies", () => {
-    const messageTo = (to: string, from: string, file: Attachment): StoredMessage => {
+    const messageTo = (
+      to: string,
+      from: string,
+      file: Pick<Attachment, "id" | "name" | "bytes">,
+    ): StoredMessage => {
       const id = newMessageId(Date.now());
       return {
         id,
@@ -419,23 +445,42 @@ describeOnEachStore("attachments", (store) => {
       }
     });
 
+    it("can keep nothing that is not finished, or another's", async () => {
+      const [alice, eve] = [await office.as("alice"), await office.as("eve")];
+      const { id } = await beginAttachment(office.context, alice.caller, { name: "a" });
+      const unfinished = messageTo("bob", "alice", { id, name: "a", bytes: 0 });
+      const keeping = (clerk: Clerk, message: StoredMessage) =>
+        referenceAttachments(office.context, clerk.caller, message, ["bob"]);
+      await expect(keeping(alice, unfinished)).rejects.toThrow(/^attachment.not_ready/);
+      const file = await upload(alice, Buffer.from("x"));
+      await expect(keeping(eve, messageTo("bob", "eve", file))).rejects.toThrow(/^attachment.unknown/);
+      expect(await office.store.command("ZCARD", attachmentKeys(office.namespace, file.id).references)).toBe(
+        0,
+      );
+    });
+
+    it("and comes back late neither takes away nor keeps for ever what it gave up", async () => {
+      const alice = await office.as("alice");
+      const file = await upload(alice, Buffer.from("x"));
+      const message = messageTo("bob", "alice", file);
+      const { context, namespace } = office;
+      await referenceAttachments(context, alice.caller, message, ["bob"]);
+      await releaseAttachments(context, namespace, "bob", message.id, [file.id], "refused");
+      await releaseAttachments(context, namespace, "bob", message.id, [file.id], "gone");
+      await confirmAttachments(context, namespace, "bob", message.id, [file.id]);
+      const endsMs = await endsInMs(file.id);
+      expect(endsMs).toBeGreaterThan(86_000_000);
+      expect(endsMs).toBeLessThanOrEqual(86_400_000);
+    });
+
     it("between insertion and confirmation leaves the message with its attachment", async () => {
       const [alice, finn] = [await office.as("alice"), await office.as("finn")];
       const file = await upload(alice, Buffer.from("kept"));
-      const dying = new MailContext({
-        ...office.context.deps,
-        log: () => {},
-        store: new Proxy(office.store, {
-          get: (target, name) => {
-            const value = Reflect.get(target, name, target) as unknown;
-            if (typeof value !== "function") return value;
-            return (...args: unknown[]) =>
-              name === "run" && (args[0] as { name: string }).name === "confirm-attachment"
-                ? Promise.reject(new Error("gone"))
-                : (value as (...args: unknown[]) => unknown).apply(target, args);
-          },
-        }),
-      });
+      const dying = withStore(office, (name, args, go) =>
+        name === "run" && (args[0] as { name: string }).name === "confirm-attachment"
+          ? Promise.reject(new Error("gone"))
+          : go(),
+      );
       const sent = await sendMessage(dying, alice.caller, {
         to: ["finn"],
         body: "x",
@@ -511,6 +556,23 @@ describeOnEachStore("attachments", (store) => {
     }
   });
 });
+
+/** The same room on a store whose calls something else happens to. */
+function withStore(
+  office: MailOffice,
+  around: (name: string, args: readonly unknown[], go: () => Promise<unknown>) => Promise<unknown>,
+): MailContext {
+  const store = new Proxy(office.store, {
+    get: (target, name) => {
+      const value = Reflect.get(target, name, target) as unknown;
+      if (name !== "run" && name !== "command")
+        return typeof value === "function" ? value.bind(target) : value;
+      const call = value as (...args: unknown[]) => Promise<unknown>;
+      return (...args: unknown[]) => around(name, args, () => call.apply(target, args));
+    },
+  });
+  return new MailContext({ ...office.context.deps, store, log: () => {} });
+}
 
 async function attachmentCount(office: MailOffice): Promise<number> {
   const keys = (await office.store.command("KEYS", `{${office.namespace}:at:*}:meta`)) as string[];
