@@ -4,6 +4,8 @@ import {
   existsSync,
   openSync,
   readFileSync,
+  readlinkSync,
+  realpathSync,
   rmSync,
   statSync,
   truncateSync,
@@ -18,6 +20,7 @@ import { connectServer, type ServerConnection } from "./server-connection.js";
 
 const startWithinMs = 60_000;
 const stopWithinMs = 10_000;
+const isServer = /(redis|valkey)-server/;
 const logLimitBytes = 1024 * 1024;
 
 /** A redis-server of this data directory that answers, started by us or found running. */
@@ -156,6 +159,7 @@ async function stopUnreachable(dataDir: string, socketPath: string): Promise<voi
   await untilGone(pid);
 }
 
+/** The number in the pid file may by now be another process's; a server of ours works in this directory. */
 function looksLikeOurs(pid: number, dataDir: string, socketPath: string): boolean {
   let command: string;
   try {
@@ -164,11 +168,12 @@ function looksLikeOurs(pid: number, dataDir: string, socketPath: string): boolea
     const { spawnSync } = process.getBuiltinModule("node:child_process");
     command = spawnSync("ps", ["-o", "command=", "-p", String(pid)], { encoding: "latin1" }).stdout ?? "";
   }
-  // A server shows its socket as its title once it listens, its configuration file before that.
-  return (
-    /(redis|valkey)-server/.test(command) &&
-    [configPath(dataDir), socketPath].some((path) => command.includes(path))
-  );
+  try {
+    if (readlinkSync(`/proc/${pid}/cwd`) === realpathSync(dataDir)) return isServer.test(command);
+  } catch {
+    // No /proc, so by its title: its socket once it listens, its configuration file before that.
+  }
+  return isServer.test(command) && [configPath(dataDir), socketPath].some((path) => command.includes(path));
 }
 
 async function untilGone(pid: number): Promise<void> {

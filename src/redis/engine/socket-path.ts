@@ -1,4 +1,4 @@
-import { lstatSync, mkdirSync, realpathSync } from "node:fs";
+import { lstatSync, mkdirSync, realpathSync, statSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { EngineError } from "./engine-error.js";
@@ -6,11 +6,18 @@ import { EngineError } from "./engine-error.js";
 /** The kernel's limit is 104 bytes on macOS and 108 on Linux, terminator included. */
 const longestSocketPath = 99;
 
-/** Creates the directory for its owner alone, or checks that it is that. @throws {EngineError} when it is another's */
+/**
+ * Creates the directory for its owner alone, or checks that it is this user's.
+ *
+ * @throws {EngineError} when it is another's, or cannot be made
+ */
 export function ownDirectory(directory: string): void {
-  mkdirSync(directory, { recursive: true, mode: 0o700 });
-  const found = lstatSync(directory);
-  if (process.getuid && found.uid !== process.getuid()) {
+  try {
+    mkdirSync(directory, { recursive: true, mode: 0o700 });
+  } catch (error) {
+    throw new EngineError(`${directory} cannot be a data directory: ${(error as Error).message}`);
+  }
+  if (process.getuid && statSync(directory).uid !== process.getuid()) {
     throw new EngineError(`${directory} belongs to another user; name a data directory of your own`);
   }
 }

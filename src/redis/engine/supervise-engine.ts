@@ -52,9 +52,12 @@ interface Served {
  * outlived its supervisor, and returns when it has been idle long enough or was told to end, with socket and claim
  * taken away.
  *
+ * It sets the umask and the signal handlers of its process, which has no other work.
+ *
  * @throws {EngineError} when no engine could be started; the directory's `engine.log` says it too
  */
 export async function superviseEngine(options: SuperviseOptions): Promise<void> {
+  process.umask(0o077); // what the engine writes is its owner's alone, whatever the directory lets others do
   ownDirectory(options.dataDir);
   const log = openEngineLog(options.dataDir);
   const plan = planEngine(options.dataDir, options.engine);

@@ -1,4 +1,4 @@
-import { closeSync, fsyncSync, openSync, renameSync, writeSync } from "node:fs";
+import { closeSync, fsyncSync, openSync, renameSync, rmSync, writeSync } from "node:fs";
 import { parentPort, workerData } from "node:worker_threads";
 import { EffectBuffer } from "./effects.js";
 import { basePath, recover, syncDirectory } from "./journal-files.js";
@@ -16,7 +16,8 @@ export function writeBase(directory: string, generation: number): { bytes: numbe
   const keyspace: Keyspace = new Map();
   const recovered = recover(directory, keyspace, generation);
   const path = basePath(directory, generation);
-  const handle = openSync(`${path}.writing`, "w", 0o600);
+  const draft = `${path}.writing`;
+  const handle = openSync(draft, "w", 0o600);
   let bytes = 0;
   try {
     let number = 0n;
@@ -39,10 +40,13 @@ export function writeBase(directory: string, generation: number): { bytes: numbe
     upTo.writeBigUInt64LE(recovered?.lastNumber ?? 0n);
     write(upTo);
     fsyncSync(handle);
+  } catch (error) {
+    rmSync(draft, { force: true }); // most likely there is no room, and this takes some
+    throw error;
   } finally {
     closeSync(handle);
   }
-  renameSync(`${path}.writing`, path);
+  renameSync(draft, path);
   syncDirectory(directory);
   return { bytes };
 }

@@ -1,8 +1,8 @@
 import type { Socket } from "node:net";
 import { SocketConnectionTransport } from "js-redis-server/core";
 
-/** A client that does not read its replies is not served further ones beyond this. */
-const heldLimitBytes = 1024 * 1024;
+/** A client that leaves this much unread is cut off, so that it cannot fill the memory all share. */
+const unreadLimitBytes = 128 * 1024 * 1024;
 
 /**
  * A connection whose replies and publications leave only when `release` is called: after what they tell of is durable.
@@ -25,14 +25,7 @@ export class HeldTransport extends SocketConnectionTransport {
     if (this.signal.aborted || this.#socket.destroyed) return Promise.resolve();
     this.#held.push(chunk);
     this.#onHeld(this);
-    if (this.#socket.writableLength < heldLimitBytes) return Promise.resolve();
-    return new Promise((resolve) => {
-      const done = (): void => {
-        this.#socket.off("drain", done).off("close", done);
-        resolve();
-      };
-      this.#socket.on("drain", done).on("close", done);
-    });
+    return Promise.resolve();
   }
 
   override close(reason?: string): void {
@@ -47,6 +40,7 @@ export class HeldTransport extends SocketConnectionTransport {
     if (held.length > 0 && !this.#socket.destroyed) {
       this.#socket.write(held.length === 1 ? held[0]! : Buffer.concat(held));
     }
+    if (this.#socket.writableLength > unreadLimitBytes) this.#socket.destroy();
     if (this.#closing) super.close(this.#closing.reason);
   }
 }

@@ -9,11 +9,12 @@ import {
   RedisResult,
   RedisServerState,
 } from "js-redis-server/core";
+import { CompiledScripts } from "./compiled-scripts.js";
 import { configCommand, waitCommand } from "./durability-commands.js";
 import { HeldTransport } from "./held-transport.js";
 import { Journal } from "./journal.js";
+import { KeptScripts } from "./kept-scripts.js";
 import type { Keyspace } from "./keyspace.js";
-import { LeanScriptCache } from "./lean-script-cache.js";
 import { LiveDatabase } from "./live-database.js";
 import { rangedCommands } from "./ranged-commands.js";
 
@@ -45,15 +46,17 @@ export interface EmbeddedEngine {
 export async function serveEmbedded(options: EmbeddedOptions): Promise<EmbeddedEngine> {
   const keyspace: Keyspace = new Map();
   const journal = Journal.open(options, keyspace);
+  const scripts = new KeptScripts();
   const state = new RedisServerState({
     compatibility,
     activeExpiryIntervalMs: false,
-    scriptCache: new LeanScriptCache(),
+    scriptCache: scripts,
   });
   const database = new LiveDatabase(keyspace, journal.effects, () => journal.effects.seal());
   (state.databases as LiveDatabase[])[0] = database;
   const executor = commandsOver(journal);
-  await state.getLuaRuntime(); // so that no script waits for it in the middle of a transaction
+  // Now, so that no script waits for it in the middle of a transaction.
+  scripts.compileWith(new CompiledScripts(await state.getLuaRuntime()));
 
   const holding = new Set<HeldTransport>();
   let scheduled = false;
