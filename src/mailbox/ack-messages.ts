@@ -4,6 +4,7 @@ import type { MailContext } from "./context.js";
 import type { AckMessages, AckResult } from "./contract.js";
 import { visitedMailboxes } from "./find-delivery.js";
 import { noteCall } from "./note-call.js";
+import { digest, type Operation } from "./operation.js";
 import { type Place, topicPlace } from "./run-memory.js";
 import { refused, type Settled, settleAt, shortId } from "./settle-deliveries.js";
 
@@ -11,7 +12,10 @@ import { refused, type Settled, settleAt, shortId } from "./settle-deliveries.js
  * Settles deliveries of the caller: done, retry (comes again after a delay), reject (to the dead letters) or extend.
  *
  * An id stands for the caller's own delivery. Each id is answered by itself: `delivery.superseded` when a job has gone
- * to another consumer, `delivery.not_open`, `mailbox.not_yours`. Repeating the call changes nothing more.
+ * to another consumer, `delivery.not_open`, `mailbox.not_yours`. Repeating the call with its key changes nothing more,
+ * also when what was given back has been delivered again meanwhile.
+ *
+ * @throws {MailboxError} `mailbox.idempotency_conflict`, `mailbox.rate_limited`, `store.*`
  */
 export async function ackMessages(
   context: MailContext,
@@ -24,25 +28,50 @@ export async function ackMessages(
   const ids = [...new Set(input.ids)];
   const results = new Map<string, Settled>();
   const memory = context.memory(caller);
+  const operation = operationOf(context, caller, input, ids);
+  let replayed = false;
+  const settle = async (place: Place, some: readonly string[]): Promise<void> => {
+    const again = await settleAt(
+      ...([context, caller, place, some, outcome, delayMs, results, operation.attempt] as const),
+      input.idempotency_key === undefined ? undefined : operation,
+    );
+    if (again) replayed = true;
+  };
 
   const byPlace = new Map<Place, string[]>();
   for (const id of ids) {
     const place = memory.known(id)?.place;
     if (place !== undefined) byPlace.set(place, [...(byPlace.get(place) ?? []), id]);
   }
-  for (const [place, known] of byPlace)
-    await settleAt(context, caller, place, known, outcome, delayMs, results);
+  for (const [place, known] of byPlace) await settle(place, known);
   // Ids of an earlier run of this agent, or beyond what this process remembers: wherever the agent has deliveries.
   const missing = (): string[] => ids.filter((id) => !results.has(id));
   const elsewhere = missing().length > 0 ? [...(await visitedMailboxes(context, caller)), topicPlace] : [];
   for (const place of elsewhere) {
     const left = missing();
-    if (left.length > 0) await settleAt(context, caller, place, left, outcome, delayMs, results);
+    if (left.length > 0) await settle(place, left);
   }
   return {
     results: ids.map(
       (id) =>
         results.get(id) ?? refused(id, new MailboxError("mailbox.not_yours", { message_id: shortId(id) })),
     ),
+    replayed,
+  };
+}
+
+function operationOf(
+  context: MailContext,
+  caller: Caller,
+  input: AckMessages,
+  ids: readonly string[],
+): Operation {
+  const { idempotency_key: key, ids: _given, ...asked } = input;
+  return {
+    key: `k|${caller.principal.agent}|${digest(["ack", key])}`,
+    digest: digest({ ...asked, ids: [...ids].sort() }),
+    attempt: context.deps.store.attempt(),
+    keepMs: context.limits.idempotencyMs,
+    keyed: key !== undefined,
   };
 }

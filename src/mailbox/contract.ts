@@ -74,7 +74,7 @@ export const ReadInbox = z.object({
   redeliver: z.boolean().optional().describe("Again what is open"),
   after: z.string().max(100).optional().describe("Batch id, where a reply names one"),
   message_id: z.string().max(100).optional().describe("One message, or the rest of a cut one"),
-  offset: z.number().int().min(0).optional().describe("Where a cut text goes on"),
+  offset: z.number().int().min(0).max(1e9).optional().describe("Where a cut text goes on"),
 });
 export type ReadInbox = z.infer<typeof ReadInbox>;
 
@@ -151,10 +151,12 @@ export interface AckResult {
     readonly at?: string;
     readonly refusal?: { readonly code: string; readonly message: string };
   }[];
+  /** The same call with the same key was answered before; this is that answer. */
+  readonly replayed: boolean;
 }
 
 export const SearchMessages = z.object({
-  query: z.string().max(200).optional().describe("Words that must all occur"),
+  query: z.string().max(200).optional().describe("All must occur"),
   sender: z.string().max(100).optional(),
   recipient: z.string().max(100).optional(),
   topic: z.string().max(260).optional(),

@@ -97,6 +97,8 @@ export interface TopicFeed {
     ids: readonly string[],
     outcome: "done" | "retry" | "reject" | "extend" | "whole",
     delayMs: number,
+    /** What the caller's repetition of this call shares with it. */
+    operation?: string,
   ): Promise<
     ReadonlyMap<
       string,

@@ -131,10 +131,27 @@ async function take(
   input: ReadInbox,
   options: ReadOptions,
 ): Promise<Taken> {
+  const batch = newMessageId(context.deps.store.now());
+  try {
+    return await takePage(context, caller, place, batch, input, options);
+  } catch (error) {
+    // What was taken and never reached anybody comes again with the next read.
+    context.memory(caller).confirm(batch, false);
+    throw error;
+  }
+}
+
+async function takePage(
+  context: MailContext,
+  caller: Caller,
+  place: MailboxName,
+  batch: string,
+  input: ReadInbox,
+  options: ReadOptions,
+): Promise<Taken> {
   const memory = context.memory(caller);
   const queue = place.startsWith("queue:");
   const limit = input.limit ?? (queue ? 1 : 10);
-  const batch = newMessageId(context.deps.store.now());
   const budget = { bytes: options.maxChars - 1_000, cut: options.maxChars - 2_000 };
   const filter = filterOf(input);
   if (queue) await rememberVisit(context, caller, place);
@@ -143,11 +160,32 @@ async function take(
   let feed: Awaited<ReturnType<typeof context.deps.feed.heads>> | undefined;
   let mailboxIds = "";
   let mailboxLimit = filter.topic === undefined ? limit : 0;
-  if (!queue && (await context.deps.feed.follows(caller))) {
+  const asking = { budget, filter, after: input.after, sessionless: options.sessionless ?? false };
+  const looking = queue ? undefined : context.deps.feed.follows(caller);
+  looking?.catch(() => {}); // awaited below, whatever comes of the read before
+  // Who followed nothing when it last read most likely still does not: then one way to the store and back is enough.
+  // If it does by now, what came is a page of its own, and topics have their part in the next.
+  const early =
+    looking && memory.follows === false && mailboxLimit > 0
+      ? await readMailbox(context, caller, place, batch, { ...asking, limit, ids: "" })
+      : undefined;
+  if (looking) memory.follows = await looking;
+  const enough = early !== undefined && (early.deliveries.length > 0 || !memory.follows);
+  if (looking && memory.follows && !enough) {
     const asked = memory.batches(topicPlace, input.after);
     feed = await context.deps.feed.heads(caller, { ...asked, filter, limit });
     memory.dropBatches(topicPlace, [...asked.seen, ...asked.unseen]);
     if (feed.heads.length > 0) {
+      // What is given back now competes for this page too.
+      if (memory.batches(place, input.after).unseen.length > 0)
+        await readMailbox(context, caller, place, batch, {
+          limit: 0,
+          ids: "",
+          budget,
+          filter,
+          after: input.after,
+          sessionless: false,
+        });
       const own = mailboxLimit > 0 ? await mailboxHeads(context, caller, place, filter, limit) : [];
       const chosen = choosePage([...own, ...feed.heads], limit, budget.bytes - limit * envelopeChars);
       const ids = chosen.filter((head) => head.root === "").map((head) => head.id);
@@ -161,14 +199,9 @@ async function take(
       }
     }
   }
-  const page = await readMailbox(context, caller, place, batch, {
-    limit: mailboxLimit,
-    ids: mailboxIds,
-    budget,
-    filter,
-    after: input.after,
-    sessionless: options.sessionless ?? false,
-  });
+  const page = enough
+    ? early
+    : await readMailbox(context, caller, place, batch, { ...asking, limit: mailboxLimit, ids: mailboxIds });
   const deliveries = [...page.deliveries, ...fromTopics];
   for (const delivery of page.deliveries) remember(context, caller, delivery, place);
   for (const delivery of fromTopics) remember(context, caller, delivery, topicPlace);
@@ -189,7 +222,8 @@ async function take(
     unread: counts.unread + Math.max((feed?.unread ?? 0) - fromTopics.length, 0),
     urgent: counts.urgent + (feed?.urgent ?? 0),
     open: counts.open + (feed?.open ?? 0) + fromTopics.length,
-    reminders: page.reminders,
+    // Each is told once, so those of a read that brought nothing else are told here.
+    reminders: [...(early && !enough ? early.reminders : []), ...page.reminders],
     gaps: (feed?.gaps ?? []).map(({ topic, missed, until }) => ({
       topic,
       missed,

@@ -1,8 +1,9 @@
-import { MailboxError } from "../errors/index.js";
+import { MailboxError, refuse } from "../errors/index.js";
 import type { Caller } from "../identity/index.js";
 import { loadScript, type MailboxName } from "../redis/index.js";
 import type { MailContext } from "./context.js";
 import type { AckResult } from "./contract.js";
+import type { Operation } from "./operation.js";
 import { flushSoon } from "./outbox.js";
 import { type Place, topicPlace } from "./run-memory.js";
 
@@ -44,7 +45,7 @@ export async function touchJobs(context: MailContext, caller: Caller): Promise<v
 
 /**
  * Applies one outcome to deliveries at one place; what it answers for an id is put into `results`, nothing for ids that
- * are not there.
+ * are not there. With an operation it is done once, and answers whether it was done before.
  */
 export async function settleAt(
   context: MailContext,
@@ -55,10 +56,17 @@ export async function settleAt(
   delayMs: number,
   results: Map<string, Settled>,
   attempt = context.deps.store.attempt(),
-): Promise<void> {
+  operation?: Operation,
+): Promise<boolean> {
   if (place === topicPlace) {
-    if (outcome === "touch") return;
-    const settled = await context.deps.feed.settle(caller, ids, outcome, delayMs);
+    if (outcome === "touch") return false;
+    const settled = await context.deps.feed.settle(
+      caller,
+      ids,
+      outcome,
+      delayMs,
+      operation && `${operation.key}|${operation.digest}`,
+    );
     for (const [id, { state, at }] of settled)
       results.set(
         id,
@@ -66,19 +74,23 @@ export async function settleAt(
           ? refused(id, new MailboxError("delivery.not_open", { message_id: id }))
           : { id, state, ...(state === "settled" ? {} : { at: new Date(at).toISOString() }) },
       );
-    return;
+    return false;
   }
   const mailbox: MailboxName = place;
   const { limits } = context;
-  const [, pending, flat] = await context.run(caller.principal.namespace, mailbox, settleMessages, [
+  const [word, pending, flat] = await context.run(caller.principal.namespace, mailbox, settleMessages, [
     caller.run.id,
     outcome,
     delayMs,
     limits.claimMs,
     limits.longestClaimMs,
-    attempt,
+    operation?.attempt ?? attempt,
+    operation?.key ?? "",
+    operation?.digest ?? "",
+    operation?.keepMs ?? 0,
     ...ids,
   ]);
+  if (word === "CONFLICT") refuse("mailbox.idempotency_conflict");
   const words = flat as readonly string[];
   const memory = context.memory(caller);
   for (let n = 0; n + 2 < words.length; n += 3) {
@@ -93,6 +105,7 @@ export async function settleAt(
     }
   }
   if (Number(pending) > 0) await flushSoon(context, caller.principal.namespace, mailbox);
+  return word === "REPLAYED";
 }
 
 function resultOf(id: string, word: string, at: number): Settled | undefined {

@@ -7,17 +7,21 @@
   ARGV[3]   run, as agent/id                         ARGV[4]   done, retry, reject, extend, touch or whole
   ARGV[5]   delay or prolongation in ms; -1 for the default
   ARGV[6]   how long a claim lasts, ms               ARGV[7]   longest a touched claim lasts from its delivery, ms
-  ARGV[8]   attempt                                  ARGV[9…]  ids
+  ARGV[8]   attempt                                  ARGV[9]   operation, or empty for none
+  ARGV[10]  digest of what was asked                 ARGV[11]  how long the operation is remembered, ms
+  ARGV[12…] ids
 
   Returns {"DONE", outbox entries, {id, word, at ms, …}} with a word for each id: SETTLED · DELAYED · READY · DEAD ·
-          EXTENDED · SUPERSEDED · NOT_OPEN · UNKNOWN · {"LATE"}
+          EXTENDED · SUPERSEDED · NOT_OPEN · UNKNOWN · {"REPLAYED", outbox entries, the same list} · {"CONFLICT"} ·
+          {"LATE"}
 ]]
 --@include ../redis/lua/clock.lua
+--@include ../redis/lua/operations.lua
 --@include lua/mailbox.lua
 --@include lua/delivery.lua
 if late() then return { 'LATE' } end
 local run, outcome, delayMs, claimMs = ARGV[3], ARGV[4], tonumber(ARGV[5]), tonumber(ARGV[6])
-local longestMs, attempt = tonumber(ARGV[7]), ARGV[8]
+local longestMs, attempt, operation, digest, keepMs = tonumber(ARGV[7]), ARGV[8], ARGV[9], ARGV[10], tonumber(ARGV[11])
 
 local function act(id)
   local record = getRecord(id)
@@ -72,12 +76,27 @@ local function act(id)
   return word, record.at
 end
 
-local results = {}
-for n = 9, #ARGV do
+local results, concerned = {}, false
+if operation ~= '' then
+  local known, answer = recallOperation(box.operations, box.operationExpiry, operation, digest, attempt)
+  if known == 'CONFLICT' then return { 'CONFLICT' } end
+  if known then
+    for word in string.gmatch(answer, '[^,]+') do results[#results + 1] = word end
+    local pending = whole(redis.call('HLEN', box.outbox))
+    if known == 'SAME' then return { 'DONE', pending, results } end
+    return { 'REPLAYED', pending, results }
+  end
+end
+for n = 12, #ARGV do
   local word, at = act(ARGV[n])
+  if word ~= 'UNKNOWN' then concerned = true end
   results[#results + 1] = ARGV[n]
   results[#results + 1] = word
   results[#results + 1] = whole(at)
+end
+if operation ~= '' and concerned then
+  rememberOperation(box.operations, box.operationExpiry, operation, digest, attempt, table.concat(results, ','), keepMs)
+  forgetOldOperations(box.operations, box.operationExpiry)
 end
 if outcome == 'retry' then redis.call('PUBLISH', box.channel, 'given back') end
 return { 'DONE', whole(redis.call('HLEN', box.outbox)), results }

@@ -81,8 +81,9 @@ export class Feed implements TopicFeed {
     ids: readonly string[],
     outcome: Parameters<TopicFeed["settle"]>[2],
     delayMs: number,
+    operation?: string,
   ): ReturnType<TopicFeed["settle"]> {
-    return settleTopics(this.#context, caller, ids, outcome, delayMs);
+    return settleTopics(this.#context, caller, ids, outcome, delayMs, operation);
   }
 
   async releaseRun(namespace: string, agent: string, run: string): Promise<void> {

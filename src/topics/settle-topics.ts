@@ -26,9 +26,9 @@ export async function settleTopics(
   ids: readonly string[],
   outcome: Parameters<TopicFeed["settle"]>[2],
   delayMs: number,
+  attempt: string = context.store.attempt(),
 ): Promise<Settled> {
   const { namespace, agent } = caller.principal;
-  const attempt = context.store.attempt();
   const { roots } = await lookFollows(context, namespace, agent);
   const results = new Map<
     string,

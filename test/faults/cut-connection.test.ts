@@ -140,6 +140,9 @@ const others: readonly Call[] = [
   },
 ];
 
+/** Long enough for a busy machine, short enough to wait out. */
+const shortCallMs = 800;
+
 const storesUnderFault: readonly StoreName[] = ["embedded", "redis-server"];
 
 describe.each(storesUnderFault)("the connection to the store (%s) cut at each command", (name) => {
@@ -225,10 +228,12 @@ describe.each(storesUnderFault)("the connection to the store (%s) cut at each co
     commands: number,
     attempt: (nth: number, when: "before" | "after") => Promise<boolean>,
   ): Promise<void> {
-    for (const when of ["before", "after"] as const) {
-      const cuts = await Promise.all(Array.from({ length: commands + 1 }, (_, n) => attempt(n + 1, when)));
-      expect(cuts.slice(0, commands)).not.toContain(false);
-    }
+    await Promise.all(
+      (["before", "after"] as const).map(async (when) => {
+        const cuts = await Promise.all(Array.from({ length: commands + 1 }, (_, n) => attempt(n + 1, when)));
+        expect(cuts.slice(0, commands)).not.toContain(false);
+      }),
+    );
     expect(commands).toBeGreaterThan(0);
   }
 
@@ -256,7 +261,7 @@ describe.each(storesUnderFault)("the connection to the store (%s) cut at each co
     async (call) => {
       const once = await expected(call);
       await forEveryCut(once.commands, async (nth, when) => {
-        const { stage, proxy, leave } = await setUp(call, 300);
+        const { stage, proxy, leave } = await setUp(call, shortCallMs);
         void proxy.arm({ nth, when, stayAway: true });
         const first = await call.make(stage).catch((error: unknown) => error);
         const { hasCut } = proxy;
@@ -269,8 +274,7 @@ describe.each(storesUnderFault)("the connection to the store (%s) cut at each co
           );
           if (accepted) expect(unavailable, `${where}: told that nothing was done`).toBe(false);
         } else expect(accepted, where).toBe(true);
-        proxy.heal();
-        await expect.poll(() => stage.house.store.connected, { timeout: 5_000 }).toBe(true);
+        await back(stage, proxy);
         const again = answerOf(stage, await call.make(stage));
         const image = await sweptImage(stage);
         const sent = await sentOf(stage);
@@ -282,7 +286,60 @@ describe.each(storesUnderFault)("the connection to the store (%s) cut at each co
       });
     },
   );
+
+  it.each(settles)(
+    "$name: repeated with its key after the store stayed away, it is done once and says replayed if it had been done",
+    async (call) => {
+      const once = await expected(call);
+      await forEveryCut(once.commands, async (nth, when) => {
+        const { stage, proxy, leave } = await setUp(call, shortCallMs);
+        const before = onlyMail(await imageOf(stage));
+        void proxy.arm({ nth, when, stayAway: true });
+        const first = await call.make(stage).catch((error: unknown) => error);
+        const { hasCut } = proxy;
+        const where = `cut ${when} command ${nth}: ${proxy.seen[nth - 1]}`;
+        const executed = JSON.stringify(onlyMail(await imageOf(stage))) !== JSON.stringify(before);
+        if (first instanceof Error)
+          expect(String(first), where).toMatch(/store\.(unavailable|outcome_unknown)/);
+        if (first instanceof Error && executed)
+          expect(String(first), where).toMatch(/store\.outcome_unknown/);
+        await back(stage, proxy);
+        const again = answerOf(stage, await call.make(stage));
+        const image = await sweptImage(stage);
+        await leave();
+        expect(again, where).toEqual({ ...once.answer, replayed: executed });
+        expect(onlyMail(image), where).toEqual(onlyMail(once.image));
+        return hasCut;
+      });
+    },
+  );
+
+  it.each(reads)(
+    "$name: what was taken for a reply that never came is delivered by the next read, uncounted",
+    async (call) => {
+      const once = await expected(call);
+      await forEveryCut(once.commands, async (nth, when) => {
+        const { stage, proxy, leave } = await setUp(call, shortCallMs);
+        void proxy.arm({ nth, when, stayAway: true });
+        const first = await call.make(stage).catch((error: unknown) => error);
+        const { hasCut } = proxy;
+        const where = `cut ${when} command ${nth}: ${proxy.seen[nth - 1]}`;
+        await back(stage, proxy);
+        if (first instanceof Error) {
+          expect(String(first), where).toMatch(/store\.(unavailable|outcome_unknown)/);
+          expect(answerOf(stage, await call.make(stage)), where).toEqual(once.answer);
+        } else expect(answerOf(stage, first as object), where).toEqual(once.answer);
+        await leave();
+        return hasCut;
+      });
+    },
+  );
 });
+
+async function back({ house }: Stage, proxy: StoreProxy): Promise<void> {
+  proxy.heal();
+  await expect.poll(() => house.store.connected, { timeout: 5_000 }).toBe(true);
+}
 
 /** As if the entries of all outboxes had waited for long. */
 async function makeDue(url: string, namespace: string): Promise<void> {

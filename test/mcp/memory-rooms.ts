@@ -160,6 +160,7 @@ export function memoryRooms({ waitingEveryMs = 10_000 } = {}): World {
         };
       },
       ackMessages: async (_caller, input) => ({
+        replayed: false,
         results: input.ids.map((id) => {
           const refusal = new MailboxError("delivery.not_open", { message_id: id });
           return seen(id)

@@ -18,6 +18,7 @@ export const ackMessages = defineTool({
         refusal: z.object({ code: z.string(), message: z.string() }).exactOptional(),
       }),
     ),
+    replayed: z.boolean(),
   }),
   annotations: { readOnlyHint: false, destructiveHint: true, idempotentHint: true, openWorldHint: false },
   handle: (input, { caller, mail }) => mail.ackMessages(caller, input),
@@ -32,12 +33,11 @@ const words = {
   extended: "kept",
 } as const;
 
-function tell({ results }: AckResult): string {
-  return results
-    .map((one) => {
-      if (one.state === "refused") return one.refusal?.message ?? `${one.id}: refused`;
-      const until = one.at ? `${one.state === "extended" ? " until" : " at"} ${one.at}` : "";
-      return `${one.id} ${words[one.state]}${until}`;
-    })
-    .join("\n");
+function tell({ results, replayed }: AckResult): string {
+  const lines = results.map((one) => {
+    if (one.state === "refused") return one.refusal?.message ?? `${one.id}: refused`;
+    const until = one.at ? `${one.state === "extended" ? " until" : " at"} ${one.at}` : "";
+    return `${replayed ? "replayed: " : ""}${one.id} ${words[one.state]}${until}`;
+  });
+  return lines.join("\n");
 }
