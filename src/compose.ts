@@ -23,6 +23,8 @@ export interface House {
   close(): Promise<void>;
 }
 
+const sweepTopicsEveryMs = 60_000;
+
 /**
  * Opens the store and puts the rooms together. The one place that knows them all: where one capability needs another,
  * it is handed a function here.
@@ -41,6 +43,7 @@ export async function openHouse(
   const limits = { ...mail.defaultMailboxLimits, ...config.limits };
   const directory = new Directory(store, 100);
   const topics = new Topics({ store, hints });
+  let sweptTopicsAt = 0;
   const runs = new Runs({
     store,
     namespace: config.namespace,
@@ -48,6 +51,9 @@ export async function openHouse(
     sweep: async () => {
       await mail.sweepOutboxes(context, config.namespace);
       await keeper.sweep(config.namespace);
+      if (Date.now() - sweptTopicsAt < sweepTopicsEveryMs) return;
+      sweptTopicsAt = Date.now();
+      await topics.removeIdleTopics(config.namespace);
     },
     log: logEvent,
   });
@@ -58,8 +64,8 @@ export async function openHouse(
     feed: topics.feed,
     directory,
     runs,
-    publish: (caller, topic, message, operation) =>
-      topics.publish(caller, { ...message, to: `topic:${topic}` }, operation),
+    publish: (caller, topic, message, operation, ttlMs) =>
+      topics.publish(caller, { ...message, to: `topic:${topic}` }, operation, ttlMs),
     topicRetentionMs: (namespace, topic) => topics.retentionMs(namespace, topic),
     ...(config.filesDir === undefined ? {} : { filesDir: config.filesDir }),
     log: logEvent,
@@ -183,6 +189,7 @@ function roomsOf({ config, store, hints, context, directory, runs, topics }: Par
     topics: {
       subscribeTopic: async (caller, input) => {
         await mail.noteCall(context, caller);
+        context.memory(caller).follows = undefined; // the next read has to look
         return topics.subscribeTopic(caller, input);
       },
       listTopics: async (caller) => {

@@ -1,7 +1,7 @@
 import { z } from "zod";
 
 export const FindRecipients = z.object({
-  text: z.string().max(100).optional().describe("Part of a name or description"),
+  text: z.string().max(100).optional().describe("Part of a name"),
   capability: z.string().max(60).optional(),
   online: z.boolean().optional(),
 });

@@ -41,6 +41,7 @@ export interface MailDependencies {
     topic: string,
     message: StoredMessage,
     operation: Operation,
+    ttlMs?: number,
   ) => Promise<{ readonly state: "stored" | "replayed" | "conflict"; readonly id: string }>;
   /** How long a topic keeps what is published there; without it, as long as a mailbox keeps its history. */
   readonly topicRetentionMs?: (namespace: string, topic: string) => Promise<number>;

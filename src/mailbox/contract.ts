@@ -31,7 +31,7 @@ export const SendMessage = z.object({
   in_reply_to: z.string().max(100).optional().describe("Message id you answer; settles it"),
   priority: Priority.optional(),
   ttl_seconds: z.number().int().min(1).max(2_592_000).optional().describe("Default 7 days"),
-  ack_required: z.boolean().optional().describe("Open until the reader replies or acknowledges"),
+  ack_required: z.boolean().optional().describe("Open until a reply or acknowledgement"),
   attachments: z
     .array(z.string().max(260))
     .max(10)
@@ -74,7 +74,7 @@ export const ReadInbox = z.object({
   redeliver: z.boolean().optional().describe("Again what is open"),
   after: z.string().max(100).optional().describe("Batch id, where a reply names one"),
   message_id: z.string().max(100).optional().describe("One message, or the rest of a cut one"),
-  offset: z.number().int().min(0).max(1e9).optional().describe("Where a cut text goes on"),
+  offset: z.number().int().min(0).max(99_999_999).optional().describe("Where to go on"),
 });
 export type ReadInbox = z.infer<typeof ReadInbox>;
 

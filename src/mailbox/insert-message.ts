@@ -13,6 +13,8 @@ export interface Posting {
   readonly message: StoredMessage;
   readonly bytes: number;
   readonly lifeMs: number;
+  /** What the sender asked for; a topic keeps its messages by its own retention otherwise. */
+  readonly ttlMs?: number;
   readonly ackRequired: boolean;
 }
 

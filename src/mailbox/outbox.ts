@@ -66,6 +66,7 @@ export async function deliver(context: MailContext, entry: OutboxEntry, to: Outb
       to.slice("topic:".length),
       { ...message, to },
       operation,
+      entry.posting.ttlMs,
     );
   } else {
     await insertMessage(context, entry.namespace, to, entry.posting, operation);

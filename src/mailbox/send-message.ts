@@ -69,6 +69,7 @@ export async function sendMessage(
     message,
     bytes,
     lifeMs: input.ttl_seconds ? input.ttl_seconds * 1000 : limits.expiryMs,
+    ...(input.ttl_seconds ? { ttlMs: input.ttl_seconds * 1000 } : {}),
     ackRequired: input.ack_required ?? false,
   };
 
@@ -229,7 +230,7 @@ async function publish(
   posting: Posting,
   operation: Operation,
 ): Promise<{ readonly state: string; readonly id: string }> {
-  const published = await context.deps.publish(caller, topic, posting.message, operation);
+  const published = await context.deps.publish(caller, topic, posting.message, operation, posting.ttlMs);
   if (published.state === "conflict") refuse("mailbox.idempotency_conflict");
   return { state: published.state === "replayed" ? "REPLAYED" : "STORED", id: published.id };
 }

@@ -3,8 +3,10 @@ import { z } from "zod";
 export const SubscribeTopic = z.object({
   topic: z.string().max(260).describe("Name or pattern: builds.ci, builds.*, builds.**"),
   start_at: z.string().max(100).optional().describe("now (default), earliest, or a message id"),
-  sender: z.string().max(100).optional().describe("Only from this agent"),
+  sender: z.string().max(100).optional(),
   min_priority: z.enum(["low", "normal", "high", "urgent"]).optional(),
+  batch_size: z.number().int().min(2).max(100).optional().describe("Wake me after so many"),
+  batch_seconds: z.number().int().min(1).max(600).optional().describe("or so long"),
   stop: z.boolean().optional().describe("Unsubscribe"),
   idempotency_key: z.string().min(1).max(200).optional(),
 });

@@ -1,4 +1,4 @@
-import { matchesTopic, patternRoot, type TopicPattern } from "../addresses/index.js";
+import { patternRoot, type TopicPattern } from "../addresses/index.js";
 import { directoryKeys, loadScript, topicRootKeys } from "../redis/index.js";
 import { parseRoots, type TopicContext } from "./context.js";
 
@@ -16,6 +16,14 @@ export interface FollowedPattern {
   readonly rootsSeen: number;
   readonly sender: string;
   readonly minPriority: string;
+  /** When waiting reads are woken; undefined for at once. */
+  readonly batch: Batch | undefined;
+}
+
+/** A waiting read is woken when so many came, or so long after the first of them. */
+export interface Batch {
+  readonly size: number;
+  readonly ms: number;
 }
 
 /** What one agent follows, and in which roots it has deliveries. */
@@ -122,6 +130,7 @@ export async function notePattern(
   start: string,
   sender: string,
   minPriority: string,
+  batch: Batch | undefined,
 ): Promise<{
   readonly known: boolean;
   readonly followed: FollowedPattern;
@@ -136,6 +145,7 @@ export async function notePattern(
     start,
     sender,
     minPriority,
+    batch ? `${batch.size}/${batch.ms}` : "",
   );
   return { known: word === "KNOWN", followed: parsePatternNote(String(value)), roots: parseRoots(roots) };
 }
@@ -160,13 +170,6 @@ export async function leaveRoot(
   await note(context, namespace, agent, "leave", root, noted);
 }
 
-/** Whether one of the patterns means the topic. */
-export function isFollowed(follows: Follows, topic: string): boolean {
-  for (const pattern of follows.patterns.keys())
-    if (matchesTopic(pattern as TopicPattern, topic)) return true;
-  return false;
-}
-
 async function note(
   context: TopicContext,
   namespace: string,
@@ -176,12 +179,13 @@ async function note(
   argument = "",
   sender = "",
   minPriority = "0",
+  waking = "",
 ): Promise<readonly unknown[]> {
   const keys = directoryKeys(namespace);
   return context.store.run(
     noteScript,
     [keys.follows(agent), keys.roots, keys.channel],
-    [action, name, argument, sender, minPriority],
+    [action, name, argument, sender, minPriority, waking],
   );
 }
 
@@ -198,7 +202,8 @@ function parseFollows(flat: readonly string[]): Follows {
 }
 
 function parsePatternNote(text: string): FollowedPattern {
-  const [start, now, rootsThen, rootsSeen, sender, minPriority] = text.split("|");
+  const [start, now, rootsThen, rootsSeen, sender, minPriority, waking] = text.split("|");
+  const [size, ms] = (waking ?? "").split("/").map(Number);
   return {
     start: start!,
     now: Number(now),
@@ -206,5 +211,6 @@ function parsePatternNote(text: string): FollowedPattern {
     rootsSeen: Number(rootsSeen),
     sender: sender!,
     minPriority: minPriority!,
+    batch: size && ms ? { size, ms } : undefined,
   };
 }

@@ -2,7 +2,7 @@ import { matchesTopic, parsePattern, patternRoot, rootOf, type TopicPattern } fr
 import type { Caller } from "../identity/index.js";
 import { directoryKeys, topicRootKeys } from "../redis/index.js";
 import type { TopicContext } from "./context.js";
-import { type Follows, isFollowed, lookFollows } from "./follows.js";
+import { type Follows, lookFollows } from "./follows.js";
 
 /**
  * Calls back when something may have come that the agent follows, or was given back to it. Resolves when it listens, so
@@ -19,13 +19,10 @@ export async function listenToTopics(
   let follows: Follows = { patterns: new Map(), roots: new Map() };
   let looking: Promise<void> = Promise.resolve();
 
+  const pending = new PendingBatches(wake);
   const hear = (message: string): void => {
-    if (
-      message === "" ||
-      message === `@${agent}` ||
-      (!message.startsWith("@") && isFollowed(follows, message))
-    )
-      wake();
+    if (message === "" || message === `@${agent}`) wake();
+    else if (!message.startsWith("@")) pending.came(follows, message);
   };
   const look = async (): Promise<void> => {
     follows = await lookFollows(context, namespace, agent);
@@ -61,10 +58,44 @@ export async function listenToTopics(
   await look();
   return () => {
     ended = true;
+    pending.clear();
     stopDirectory();
     for (const stop of stops.values()) stop();
     stops.clear();
   };
+}
+
+/** Wakes at once for what some pattern wants at once, and for the rest when a batch is full or its time is over. */
+class PendingBatches {
+  readonly #wake: () => void;
+  readonly #counts = new Map<string, { count: number; readonly timer: NodeJS.Timeout }>();
+
+  constructor(wake: () => void) {
+    this.#wake = wake;
+  }
+
+  came(follows: Follows, topic: string): void {
+    const meant = [...follows.patterns].filter(([pattern]) => matchesTopic(pattern as TopicPattern, topic));
+    if (meant.length === 0) return;
+    if (meant.some(([, followed]) => followed.batch === undefined)) return this.#now();
+    for (const [pattern, { batch }] of meant) {
+      const known = this.#counts.get(pattern);
+      const count = (known?.count ?? 0) + 1;
+      if (count >= batch!.size) return this.#now();
+      if (known) known.count = count;
+      else this.#counts.set(pattern, { count, timer: setTimeout(() => this.#now(), batch!.ms).unref() });
+    }
+  }
+
+  clear(): void {
+    for (const { timer } of this.#counts.values()) clearTimeout(timer);
+    this.#counts.clear();
+  }
+
+  #now(): void {
+    this.clear();
+    this.#wake();
+  }
 }
 
 /** Calls back when something was published to a topic, or to one that a pattern with a fixed first level means. */

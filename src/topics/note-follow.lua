@@ -9,8 +9,9 @@
   ARGV[4]   pattern: where reading starts (now, earliest or a sequence); materialised: up to which root's number;
             leave: the value the root was noted with, so that a note made since then stands
   ARGV[5]   pattern: only this sender, or empty      ARGV[6]   pattern: least priority, 0 to 3
+  ARGV[7]   pattern: how waiting reads are woken, opaque, or empty
 
-  A noted pattern is: start|sequence of now|roots known then|roots seen to|sender|least priority
+  A noted pattern is: start|sequence of now|roots known then|roots seen to|sender|least priority|waking
 
   Returns {"NOTED", value, root, number, …} with the roots that exist, for a pattern · {"KNOWN", value, root, number, …} ·
           {"GONE"} · {"LATE"}
@@ -18,7 +19,7 @@
 --@include ../redis/lua/clock.lua
 if late() then return { 'LATE' } end
 local follows, roots, channel = KEYS[1], KEYS[2], KEYS[3]
-local action, name, argument, sender, least = ARGV[2], ARGV[3], ARGV[4], ARGV[5], ARGV[6]
+local action, name, argument, sender, least, waking = ARGV[2], ARGV[3], ARGV[4], ARGV[5], ARGV[6], ARGV[7]
 if action == 'stop' then
   redis.call('HDEL', follows, 'pattern:' .. name)
   redis.call('PUBLISH', channel, 'follows')
@@ -34,20 +35,20 @@ if action == 'root' then
 end
 local field = 'pattern:' .. name
 local known = redis.call('HGET', follows, field)
-local function split(text) return string.match(text, '^([^|]*)|([^|]*)|([^|]*)|([^|]*)|([^|]*)|([^|]*)$') end
+local function split(text) return string.match(text, '^([^|]*)|([^|]*)|([^|]*)|([^|]*)|([^|]*)|([^|]*)|([^|]*)$') end
 if action == 'materialised' then
   if not known then return { 'GONE' } end
-  local start, now, count, seen, from, priority = split(known)
-  local value = table.concat({ start, now, count, whole(math.max(tonumber(seen), tonumber(argument))), from, priority }, '|')
+  local start, now, count, seen, from, priority, woken = split(known)
+  local value = table.concat({ start, now, count, whole(math.max(tonumber(seen), tonumber(argument))), from, priority, woken }, '|')
   redis.call('HSET', follows, field, value)
   return { 'NOTED', value }
 end
 local value
 if known then
   local start, now, count, seen = split(known)
-  value = table.concat({ start, now, count, seen, sender, least }, '|')
+  value = table.concat({ start, now, count, seen, sender, least, waking }, '|')
 else
-  value = table.concat({ argument, whole(nowUs), whole(redis.call('HLEN', roots)), '0', sender, least }, '|')
+  value = table.concat({ argument, whole(nowUs), whole(redis.call('HLEN', roots)), '0', sender, least, waking }, '|')
 end
 redis.call('HSET', follows, field, value)
 redis.call('PUBLISH', channel, 'follows')

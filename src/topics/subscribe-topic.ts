@@ -6,6 +6,7 @@ import { denied, isUnbound, type TopicContext } from "./context.js";
 import type { SubscribeTopic, SubscriptionReceipt } from "./contract.js";
 import { parseFacts } from "./delivery-state.js";
 import {
+  type Batch,
   bind,
   bindEverywhere,
   followsOf,
@@ -56,7 +57,16 @@ async function follow(
   // Asked before it is noted: our own repetition of a note whose answer was lost finds it there.
   const followed = (await lookFollows(context, namespace, agent)).patterns.has(pattern);
   if (root !== undefined) await noteRoot(context, namespace, agent, root);
-  const noted = await notePattern(context, namespace, agent, pattern, start, sender, minPriority);
+  const noted = await notePattern(
+    context,
+    namespace,
+    agent,
+    pattern,
+    start,
+    sender,
+    minPriority,
+    batchOf(input),
+  );
   let from = noted.followed.start;
   if (root === undefined) {
     if (noted.known)
@@ -116,6 +126,12 @@ async function follow(
     topics_total: topics.length,
     position: positionText(from),
   };
+}
+
+/** Either half of a batch may be left out: a size alone waits a minute at most, a time alone for any number. */
+function batchOf(input: SubscribeTopic): Batch | undefined {
+  if (input.batch_size === undefined && input.batch_seconds === undefined) return undefined;
+  return { size: input.batch_size ?? 1_000_000, ms: (input.batch_seconds ?? 60) * 1000 };
 }
 
 async function stop(

@@ -59,6 +59,42 @@ describeOnEachStore("listening to topics", (store) => {
     stop();
   });
 
+  it("wakes for a batch when it is full, not for each message of it", async () => {
+    await desk.subscribe("alice", "busy.**", { batch_size: 3, batch_seconds: 600 });
+    const alice = bell();
+    const stop = await desk.topics.feed.listen(desk.caller("alice"), alice.wake);
+    const watching = bell();
+    const stopWatching = await desk.topics.watchTopic(desk.namespace, "busy.**", watching.wake);
+    for (const n of [1, 2]) {
+      const seen = watching.next();
+      await other.publish("busy.x", `message ${n}`);
+      await seen;
+    }
+    expect(alice.count()).toBe(0);
+    const rung = alice.next();
+    await other.publish("busy.y", "message 3");
+    await rung;
+    expect(alice.count()).toBe(1);
+    stop();
+    stopWatching();
+  });
+
+  it("wakes for a batch that is not full when its time is over, and for another pattern at once", async () => {
+    await desk.subscribe("alice", "slow", { batch_seconds: 1 });
+    const alice = bell();
+    const stop = await desk.topics.feed.listen(desk.caller("alice"), alice.wake);
+    const began = Date.now();
+    let rung = alice.next();
+    await other.publish("slow", "one");
+    await rung;
+    expect(Date.now() - began).toBeGreaterThanOrEqual(950);
+    await desk.subscribe("alice", "slow.**");
+    rung = alice.next();
+    await other.publish("slow", "two");
+    await rung;
+    stop();
+  });
+
   it("wakes for a subscription made while listening", async () => {
     const alice = bell();
     const stop = await desk.topics.feed.listen(desk.caller("alice"), alice.wake);
