@@ -1,4 +1,4 @@
-import { readFileSync, renameSync, writeFileSync } from "node:fs";
+import { existsSync, readFileSync, renameSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { EngineError } from "./engine-error.js";
 import { findServers, type ServerBinary } from "./server-binary.js";
@@ -24,7 +24,7 @@ export function readRecord(dataDir: string): EngineRecord | undefined {
   try {
     text = readFileSync(recordPath(dataDir), "utf8");
   } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === "ENOENT") return undefined;
+    if ((error as NodeJS.ErrnoException).code === "ENOENT") return recordFromFiles(dataDir);
     throw error;
   }
   let record: EngineRecord;
@@ -41,6 +41,13 @@ export function readRecord(dataDir: string): EngineRecord | undefined {
     );
   }
   return record;
+}
+
+/** Without a record (it was deleted, or lost with the power), what is there still tells whose it is. */
+function recordFromFiles(dataDir: string): EngineRecord | undefined {
+  if (existsSync(join(dataDir, "journal"))) return { format: 1, kind: "embedded" };
+  if (existsSync(join(dataDir, "appendonlydir"))) return { format: 1, kind: "redis-server" };
+  return undefined;
 }
 
 export function writeRecord(dataDir: string, record: EngineRecord): void {
@@ -91,6 +98,7 @@ export function planEngine(dataDir: string, choice: EngineChoice): EnginePlan {
 /** Servers read what older ones of their family wrote, and Valkey what Redis wrote before 7.4; nothing else. */
 function canRead(server: ServerBinary, record: EngineRecord): boolean {
   const [served, written] = [ordinal(server.version), ordinal(record.version ?? "0.0")];
+  if (!record.family) return true; // the record was lost: the server itself refuses what it cannot read
   if (server.family === record.family) return served >= written;
   return server.family === "valkey" && written < ordinal("7.4");
 }

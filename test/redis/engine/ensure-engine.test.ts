@@ -228,6 +228,29 @@ describe.each(kinds)("the local engine (%s)", (kind) => {
     expect((await ensure(dataDir, "auto")).kind).toBe(kind);
   });
 
+  it("is known by its files when the record of it was lost", async () => {
+    const dataDir = newDirectory();
+    await connect(await ensure(dataDir, kind)).set("kept", "yes");
+    process.kill(supervisorOf(dataDir), "SIGTERM");
+    await gone(dataDir);
+    rmSync(join(dataDir, "engine.json"));
+    await expect(ensure(dataDir, kind === "embedded" ? "redis-server" : "embedded")).rejects.toThrow(
+      `LLM_MAILBOX_ENGINE=${kind}`,
+    );
+    expect(await connect(await ensure(dataDir, "auto")).get("kept")).toBe("yes");
+  });
+
+  it("lets the server that runs unreachable end before another starts on its files", async () => {
+    const dataDir = newDirectory();
+    const client = connect(await ensure(dataDir, kind));
+    await client.set("kept", "yes");
+    await killed(supervisorOf(dataDir));
+    rmSync(join(dataDir, "engine.sock"), { force: true });
+    const again = connect(await ensure(dataDir, kind));
+    expect(await again.get("kept")).toBe("yes");
+    expect(processesOf(dataDir)).toHaveLength(kind === "embedded" ? 1 : 2);
+  });
+
   it("listens on a short path when that of the directory is too long for a socket", async () => {
     const dataDir = join(newDirectory(), "x".repeat(100));
     const engine = await ensure(dataDir, kind);

@@ -1,4 +1,5 @@
 import { closeSync, fdatasyncSync, fsyncSync, ftruncateSync, mkdirSync, openSync, writeSync } from "node:fs";
+import { dirname } from "node:path";
 import { Worker } from "node:worker_threads";
 import { EffectBuffer } from "./effects.js";
 import { journalDirectory, logPath, recover, removeReplaced, syncDirectory } from "./journal-files.js";
@@ -44,6 +45,7 @@ export class Journal {
   static open(options: JournalOptions, keyspace: Keyspace): Journal {
     const directory = journalDirectory(options.dataDir);
     mkdirSync(directory, { recursive: true, mode: 0o700 });
+    for (const parent of [options.dataDir, dirname(options.dataDir)]) syncDirectory(parent);
     return new Journal(options, directory, keyspace);
   }
 
