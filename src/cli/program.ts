@@ -36,6 +36,7 @@ export function buildProgram(version: string): Command {
   addQueues(program);
   addTopics(program);
   addDeadLetters(program);
+  addBlocks(program);
   addAttachments(program);
   addHelp(program);
   return program;
@@ -343,6 +344,44 @@ function addDeadLetters(program: Command): void {
       set: (command) => chosen(command).option("--yes", "with --all: do it"),
     },
     async ({ words, switches }) => (await import("./dead-letters.js")).purgeDead(words, switches),
+  );
+}
+
+function addBlocks(program: Command): void {
+  const chosen = (command: Command): Command =>
+    command
+      .addArgument(new Argument("<sender>", "the name of an agent"))
+      .requiredOption("--mailbox <name>", "whose mailbox: an agent, or queue:NAME");
+  const blocks = add<Switches>(
+    program,
+    {
+      name: "blocks",
+      description: "list which mailboxes refuse which senders",
+      example: "llm-mailbox blocks",
+      set: withJson,
+      isList: true,
+    },
+    async ({ switches }) => (await import("./blocks.js")).listBlocks(switches),
+  );
+  add<Switches & { mailbox: string }>(
+    blocks,
+    {
+      name: "add",
+      description: "have a mailbox refuse what a sender sends from now on",
+      example: "llm-mailbox blocks add chatterbox --mailbox planner",
+      set: chosen,
+    },
+    async ({ words: [sender], switches }) => (await import("./blocks.js")).addBlock(sender!, switches),
+  );
+  add<Switches & { mailbox: string }>(
+    blocks,
+    {
+      name: "remove",
+      description: "have a mailbox accept a sender again",
+      example: "llm-mailbox blocks remove chatterbox --mailbox planner",
+      set: chosen,
+    },
+    async ({ words: [sender], switches }) => (await import("./blocks.js")).removeBlock(sender!, switches),
   );
 }
 

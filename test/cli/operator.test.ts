@@ -215,6 +215,27 @@ describe("the operator's command line", () => {
     expect((await office.json<{ total: number }>("dead-letters")).total).toBe(1);
   });
 
+  it("has a mailbox refuse a sender and accept it again", async () => {
+    const [alice] = [await office.as("alice"), await office.as("bob")];
+    expect((await office.run("blocks")).out).toBe("No mailbox refuses anybody.\n");
+    expect(await office.json("blocks", "add", "alice", "--mailbox", "bob")).toEqual({
+      mailbox: "bob",
+      sender: "alice",
+      blocked: true,
+    });
+    await expect(alice.send("bob", "hello")).rejects.toThrow(/^mailbox\.blocked/);
+    expect((await office.run("blocks")).out).toMatch(/^MAILBOX +REFUSES\nbob +alice\n$/);
+    const [missing, removed] = [
+      await office.run("blocks", "add", "alice", "--mailbox", "bobb"),
+      await office.run("blocks", "remove", "alice", "--mailbox", "bob"),
+    ];
+    expect(missing).toMatchObject({ status: 1, err: expect.stringContaining("did you mean bob?") });
+    expect(removed.out).toBe("bob accepts what alice sends.\n");
+    await alice.send("bob", "hello again");
+    const twice = await office.run("blocks", "remove", "alice", "--mailbox", "bob");
+    expect(twice).toMatchObject({ status: 1, err: expect.stringContaining("does not refuse alice") });
+  });
+
   it("recalls a message from those who have not been given it, and says for whom it is too late", async () => {
     const [alice, bob] = [await office.as("alice"), await office.as("bob")];
     await office.as("carol");
