@@ -1,6 +1,6 @@
 import { existsSync } from "node:fs";
 import { describe, expect, it } from "vitest";
-import { runWith } from "./command-line.js";
+import { runWith, startWith } from "./command-line.js";
 
 interface Played {
   readonly passed: boolean;
@@ -33,6 +33,16 @@ describe("the demo", () => {
     expect(out).toMatch(/\n +\d+\.\d s {2}ada {6}takes the job \(delivery 1\)/);
     expect(out).toMatch(/\nVerified:\n( {2}yes {2}[^\n]+\n)+\nAll of it holds\.\n$/);
     expect(out).not.toContain("\u001b");
+    const [dataDir] = out.match(/\S+llm-mailbox-demo-\S+/) ?? [];
+    expect(dataDir).toBeDefined();
+    expect(existsSync(dataDir!)).toBe(false);
+  });
+
+  it("that is interrupted says that it does not hold, and leaves nothing behind all the same", async () => {
+    const { child, until } = startWith({ LLM_MAILBOX_ENGINE: "embedded" }, "demo");
+    const out = await until("is here");
+    child.kill("SIGINT");
+    expect(await new Promise((resolve) => child.once("exit", resolve))).toBe(1);
     const [dataDir] = out.match(/\S+llm-mailbox-demo-\S+/) ?? [];
     expect(dataDir).toBeDefined();
     expect(existsSync(dataDir!)).toBe(false);
