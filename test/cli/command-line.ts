@@ -28,12 +28,19 @@ export function runWith(settings: Record<string, string>, ...args: readonly stri
   });
 }
 
-/** A command that goes on by itself, and what it has printed so far. */
+const going = new Set<ChildProcessWithoutNullStreams>();
+process.on("exit", () => {
+  for (const child of going) child.kill("SIGKILL");
+});
+
+/** A command that goes on by itself, with this process at the longest, and what it has printed so far. */
 export function startWith(
   settings: Record<string, string>,
   ...args: readonly string[]
 ): { child: ChildProcessWithoutNullStreams; until(text: string | RegExp): Promise<string> } {
   const child = spawn(process.execPath, [main, ...args], { env: { PATH: process.env.PATH!, ...settings } });
+  going.add(child);
+  child.once("exit", () => going.delete(child));
   let out = "";
   child.stdout.setEncoding("utf8").on("data", (text: string) => {
     out += text;
