@@ -40,6 +40,7 @@ export class Store {
   #clockOffsetMs = 0;
   /** Whether scripts may begin with `#!lua` flags; the embedded engine does not know them. */
   #knowsFlags = true;
+  #greeted = false;
   #closed = false;
   #reviving: Promise<void> | undefined;
   readonly #onReconnect = new Set<() => void>();
@@ -65,7 +66,11 @@ export class Store {
     });
     try {
       await store.#ready(store.#callTimeoutMs);
-      await store.#greet();
+      const until = Date.now() + store.#callTimeoutMs;
+      while (!store.#greeted) {
+        await store.#ready(until - Date.now());
+        await store.#greet();
+      }
     } catch (error) {
       store.close();
       throw error;
@@ -158,8 +163,10 @@ export class Store {
       } catch (error) {
         const verdict = judge(error as Error);
         if (verdict === "load") command = inFull;
-        else if (verdict === "full") refuse("store.full", {}, { cause: error });
-        else if (verdict === "lost") lost = true;
+        else if (verdict === "full") {
+          // An earlier attempt that got no answer may have been done before the store was full.
+          refuse(lost && counts ? "store.outcome_unknown" : "store.full", {}, { cause: error });
+        } else if (verdict === "lost") lost = true;
         else if (verdict !== "unsent") throw error;
         if (Date.now() >= until)
           refuse(lost && counts ? "store.outcome_unknown" : "store.unavailable", {}, { cause: error });
@@ -203,8 +210,10 @@ export class Store {
       this.#clockOffsetMs = Number(seconds) * 1000 + Number(micros) / 1000 - here;
       this.#knowsFlags = await call(this.#connection, "EVAL", "#!lua flags=no-writes\nreturn 1", "0").then(
         () => true,
-        (error: Error) => judge(error) !== "bug",
+        // The connection may break here too, which tells nothing about the engine.
+        (error: Error) => judge(error) !== "bug" && this.#knowsFlags,
       );
+      this.#greeted = true;
       this.#tier = this.#options.tier ?? (await detectTier(this.#connection));
     } catch (error) {
       this.#options.log?.("store did not answer the greeting", { error: (error as Error).message });
@@ -227,7 +236,15 @@ export class Store {
 }
 
 function call(connection: Redis | Cluster, name: string, ...args: string[]): Promise<unknown> {
+  writeTogether((connection as Redis).stream);
   return (connection as Redis).call(name, ...args);
+}
+
+/** What is asked before the next I/O goes out as one write: a write costs our process more than the command in it. */
+function writeTogether(stream: Redis["stream"] | undefined): void {
+  if (!stream || stream.writableCorked > 0) return;
+  stream.cork();
+  process.nextTick(() => stream.uncork());
 }
 
 /** What a failed command tells: was it executed (`lost`: nobody knows), or must it be loaded, or is it our mistake? */
