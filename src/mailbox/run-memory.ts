@@ -20,10 +20,14 @@ export class RunMemory {
   /** Batches handed to the face and not settled yet; whether each reached the client. */
   readonly #batches = new Map<string, { readonly places: Set<Place>; reached: boolean | undefined }>();
   readonly #known = new Map<string, Known>();
+  /** Those of them that are jobs: looked through at every call. */
+  readonly #jobs = new Set<string>();
   /** What the run last read: the cause of what it sends next. */
   cause: { readonly id: string; readonly origin: string } | undefined;
   /** Whether something may have arrived since the last count. */
   stale = true;
+  /** Whether its agent followed any topic when this run last read. */
+  follows: boolean | undefined;
   /** What the run was last told of its unread mail. */
   told = { unread: 0, urgent: 0 };
   calls = { minute: 0, count: 0 };
@@ -64,7 +68,12 @@ export class RunMemory {
   know(id: string, known: Known): void {
     this.#known.delete(id);
     this.#known.set(id, known);
-    if (this.#known.size > mostKnown) this.#known.delete(this.#known.keys().next().value!);
+    if (known.claimedUntil === undefined) this.#jobs.delete(id);
+    else this.#jobs.add(id);
+    if (this.#known.size <= mostKnown) return;
+    const oldest = this.#known.keys().next().value!;
+    this.#known.delete(oldest);
+    this.#jobs.delete(oldest);
   }
 
   known(id: string): Known | undefined {
@@ -74,9 +83,11 @@ export class RunMemory {
   /** Open jobs whose claim ends before the given time, by mailbox. */
   jobsEndingBefore(timeMs: number): ReadonlyMap<Place, string[]> {
     const jobs = new Map<Place, string[]>();
-    for (const [id, { place, claimedUntil }] of this.#known)
+    for (const id of this.#jobs) {
+      const { place, claimedUntil } = this.#known.get(id)!;
       if (claimedUntil !== undefined && claimedUntil < timeMs)
         jobs.set(place, [...(jobs.get(place) ?? []), id]);
+    }
     return jobs;
   }
 }
