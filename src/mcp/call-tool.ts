@@ -27,7 +27,8 @@ export async function callTool(
   const tool = anyTool as unknown as Tool<unknown, unknown>;
   const { connection, exchange } = calling;
   const { mail, topics, agents } = connection.rooms;
-  const cancelled = AbortSignal.any([exchange.signal, calling.context.mcpReq.signal]);
+  const { signal } = calling.context.mcpReq;
+  const cancelled = exchange.signal === signal ? signal : AbortSignal.any([exchange.signal, signal]);
   let confirm: ((reached: boolean) => void) | undefined;
   try {
     const input = readArguments(tool.input, given);
