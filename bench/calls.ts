@@ -7,6 +7,9 @@ const raised = {
   LLM_MAILBOX_MAX_CALLS_PER_MINUTE: "1000000",
 };
 
+/** Rounds that are not counted, while the compiler learns. */
+const warming = 3;
+
 interface Series {
   readonly cpuUs: number[];
   readonly storeUs: number[];
@@ -18,7 +21,7 @@ export const calls: Measurement = {
   name: "calls",
   raised,
   async measure(store, { quick }) {
-    const [rounds, perRound] = quick ? [3, 60] : [9, 150];
+    const [rounds, perRound] = quick ? [3, 60] : [12, 150];
     const sender = await StdioClient.open(store, "sender", raised);
     const reader = await StdioClient.open(store, "reader", raised);
     const series = (): Series => ({ cpuUs: [], storeUs: [], latencyMs: [] });
@@ -26,21 +29,20 @@ export const calls: Measurement = {
     let sent = 0;
     let read = 0;
     const part =
-      (client: StdioClient, into: Series, call: () => Promise<unknown>) =>
+      (client: StdioClient, into: Series, calls: number, call: () => Promise<unknown>) =>
       async (round: number): Promise<void> => {
         const own = await client.cpuUs();
         const theirs = cpuUsOf(store.pid);
         const latencies: number[] = [];
-        for (let n = 0; n < perRound; n++) {
+        for (let n = 0; n < calls; n++) {
           const from = performance.now();
           await call();
           latencies.push(performance.now() - from);
         }
         const used = (await client.cpuUs()) - own;
-        // The first two rounds are for the compiler.
-        if (round < 2) return;
-        into.cpuUs.push(used / perRound);
-        into.storeUs.push((cpuUsOf(store.pid) - theirs) / perRound);
+        if (round < warming) return;
+        into.cpuUs.push(used / calls);
+        into.storeUs.push((cpuUsOf(store.pid) - theirs) / calls);
         into.latencyMs.push(...latencies);
       };
     const send = (): Promise<string> =>
@@ -55,11 +57,12 @@ export const calls: Measurement = {
       read++;
     };
     await reader.call("read_inbox", { limit: 1 });
-    await inTurn(rounds + 2, [
-      part(sender, of.nothingSender, () => sender.call("bench_nothing")),
-      part(sender, of.send, send),
-      part(reader, of.nothingReader, () => reader.call("bench_nothing")),
-      part(reader, of.read, take),
+    // A call that does nothing is over so soon that one collection of garbage would be half of a round.
+    await inTurn(rounds + warming, [
+      part(sender, of.nothingSender, 4 * perRound, () => sender.call("bench_nothing")),
+      part(sender, of.send, perRound, send),
+      part(reader, of.nothingReader, 4 * perRound, () => reader.call("bench_nothing")),
+      part(reader, of.read, perRound, take),
     ]);
     await Promise.all([sender.close(), reader.close()]);
     if (read !== sent) throw new Error(`${sent} sent and ${read} read`);
