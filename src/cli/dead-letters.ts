@@ -143,13 +143,13 @@ function byMailbox(found: readonly Buried[]): Map<string, string[]> {
   return chosen;
 }
 
-function reasonOf({ reason, failures }: mail.DeadLetter): string {
-  const words = reason.replaceAll("_", " ");
+function reasonOf({ reason, said, failures }: mail.DeadLetter): string {
+  const words = `${reason.replaceAll("_", " ")}${said ? `: ${onOneLine(said, 200)}` : ""}`;
   return failures > 0 ? `${words} (failed ${failures}×)` : words;
 }
 
 function asJson({ mailbox, letter }: Buried): object {
-  const { message, reason, failures, buriedAt } = letter;
+  const { message, reason, said, failures, buriedAt } = letter;
   return {
     mailbox,
     id: message.id,
@@ -158,6 +158,7 @@ function asJson({ mailbox, letter }: Buried): object {
     sent_at: new Date(message.sentAt).toISOString(),
     buried_at: new Date(buriedAt).toISOString(),
     reason,
+    ...(said ? { said } : {}),
     failures,
     priority: message.priority,
     thread: message.thread,

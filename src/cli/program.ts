@@ -142,10 +142,6 @@ function addLooks(program: Command): void {
 }
 
 function addAgents(program: Command): void {
-  const between = (command: Command): Command =>
-    command
-      .addArgument(new Argument("<mailbox>", "an agent, or queue:NAME"))
-      .addArgument(new Argument("<sender>", "the agent that writes to it"));
   const agents = add<Switches>(
     program,
     {
@@ -156,28 +152,6 @@ function addAgents(program: Command): void {
       isList: true,
     },
     async ({ switches }) => (await import("./agents.js")).agents(switches),
-  );
-  add<Switches>(
-    agents,
-    {
-      name: "block",
-      description: "let a mailbox refuse what a sender sends from now on",
-      example: "llm-mailbox agents block reviewer noisy-bot",
-      set: between,
-    },
-    async ({ words: [mailbox, sender], switches }) =>
-      (await import("./block.js")).block(mailbox!, sender!, switches),
-  );
-  add<Switches>(
-    agents,
-    {
-      name: "unblock",
-      description: "let a blocked sender write again",
-      example: "llm-mailbox agents unblock reviewer noisy-bot",
-      set: between,
-    },
-    async ({ words: [mailbox, sender], switches }) =>
-      (await import("./block.js")).unblock(mailbox!, sender!, switches),
   );
   add<Switches>(
     agents,
@@ -207,13 +181,21 @@ function addQueues(program: Command): void {
     },
     async ({ switches }) => (await import("./queues.js")).listQueues(switches),
   );
-  add<Switches>(
+  add<Switches & { claimSeconds?: number }>(
     queues,
     {
       name: "create",
       description: "open a queue before its first message",
       example: "llm-mailbox queues create reviewers",
-      set: (command) => command.addArgument(new Argument("<name>", "reviewers, or queue:reviewers")),
+      set: (command) =>
+        command
+          .addArgument(new Argument("<name>", "reviewers, or queue:reviewers"))
+          .addOption(
+            new Option(
+              "--claim-seconds <seconds>",
+              "how long a job stays with whoever took it (900)",
+            ).argParser(countUpTo(86_400, 1)),
+          ),
     },
     async ({ words: [name], switches }) => (await import("./queues.js")).createQueue(name!, switches),
   );

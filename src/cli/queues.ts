@@ -38,13 +38,18 @@ export async function listQueues(switches: Switches): Promise<void> {
 }
 
 /** Opens a queue before its first message, so that workers can wait for it and it shows in the lists. */
-export async function createQueue(name: string, switches: Switches): Promise<void> {
+export async function createQueue(
+  name: string,
+  switches: Switches & { readonly claimSeconds?: number },
+): Promise<void> {
   const address = parseAddress(name.includes(":") ? name : `queue:${name}`);
   if (address.kind !== "queue")
     throw new UsageError(`${name} is not the name of a queue; say queue:NAME, or NAME alone`);
   const created = await withHouse(switches, async ({ directory }, { namespace }) => {
     if ((await directory.queues(namespace)).has(address.name)) return false;
-    await directory.createQueue(namespace, address.name, {});
+    await directory.createQueue(namespace, address.name, {
+      ...(switches.claimSeconds === undefined ? {} : { claimSeconds: switches.claimSeconds }),
+    });
     return true;
   });
   if (switches.json) printJson({ name: address.name, created });

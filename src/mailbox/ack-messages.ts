@@ -3,10 +3,11 @@ import type { Caller } from "../identity/index.js";
 import type { MailContext } from "./context.js";
 import type { AckMessages, AckResult } from "./contract.js";
 import { visitedMailboxes } from "./find-delivery.js";
+import { isMessageId } from "./message-id.js";
 import { noteCall } from "./note-call.js";
 import { digest, type Operation } from "./operation.js";
 import { type Place, topicPlace } from "./run-memory.js";
-import { refused, type Settled, settleAt, shortId } from "./settle-deliveries.js";
+import { refused, type Settled, type Settlement, settleAt, shortId } from "./settle-deliveries.js";
 
 /**
  * Settles deliveries of the caller: done, retry (comes again after a delay), reject (to the dead letters) or extend.
@@ -23,29 +24,32 @@ export async function ackMessages(
   input: AckMessages,
 ): Promise<AckResult> {
   await noteCall(context, caller);
-  const outcome = input.outcome ?? "done";
-  const delayMs = input.delay_seconds === undefined ? -1 : input.delay_seconds * 1000;
   const ids = [...new Set(input.ids)];
   const results = new Map<string, Settled>();
   const memory = context.memory(caller);
   const operation = operationOf(context, caller, input, ids);
   let replayed = false;
+  const settlement: Settlement = {
+    outcome: input.outcome ?? "done",
+    attempt: operation.attempt,
+    ...(input.delay_seconds === undefined ? {} : { delayMs: input.delay_seconds * 1000 }),
+    ...(input.reason === undefined ? {} : { said: input.reason }),
+    ...(operation.keyed ? { operation } : {}),
+  };
   const settle = async (place: Place, some: readonly string[]): Promise<void> => {
-    const again = await settleAt(
-      ...([context, caller, place, some, outcome, delayMs, results, operation.attempt] as const),
-      input.idempotency_key === undefined ? undefined : operation,
-    );
-    if (again) replayed = true;
+    if (await settleAt(context, caller, place, some, settlement, results)) replayed = true;
   };
 
   const byPlace = new Map<Place, string[]>();
-  for (const id of ids) {
+  // What is no id of ours is not looked for.
+  const real = ids.filter(isMessageId);
+  for (const id of real) {
     const place = memory.known(id)?.place;
     if (place !== undefined) byPlace.set(place, [...(byPlace.get(place) ?? []), id]);
   }
   for (const [place, known] of byPlace) await settle(place, known);
   // Ids of an earlier run of this agent, or beyond what this process remembers: wherever the agent has deliveries.
-  const missing = (): string[] => ids.filter((id) => !results.has(id));
+  const missing = (): string[] => real.filter((id) => !results.has(id));
   const elsewhere = missing().length > 0 ? [...(await visitedMailboxes(context, caller)), topicPlace] : [];
   for (const place of elsewhere) {
     const left = missing();

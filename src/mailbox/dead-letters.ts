@@ -1,6 +1,6 @@
 import { loadScript, type MailboxName } from "../redis/index.js";
 import type { MailContext } from "./context.js";
-import { parseEntries } from "./delivery-record.js";
+import { type Entry, parseEntries } from "./delivery-record.js";
 import type { StoredMessage } from "./feed.js";
 import { expectFlush, flushSoon } from "./outbox.js";
 
@@ -10,6 +10,8 @@ const manageDeadLetters = loadScript(import.meta.url, "manage-dead-letters.lua")
 export interface DeadLetter {
   readonly message: StoredMessage;
   readonly reason: string;
+  /** Why, in the words of who rejected it; empty when nothing was said. */
+  readonly said: string;
   readonly failures: number;
   readonly buriedAt: number;
 }
@@ -27,9 +29,14 @@ export async function listDeadLetters(
     "",
     page.limit,
   ]);
-  return parseEntries(list).flatMap(({ message, record }) =>
-    message ? [{ message, reason: record.reason, failures: record.failures, buriedAt: record.at }] : [],
-  );
+  return parseEntries(list).flatMap(asDeadLetter);
+}
+
+/** A dead letter of an entry; none when its message is missing. */
+export function asDeadLetter({ message, record }: Entry): DeadLetter[] {
+  if (!message) return [];
+  const { reason, said, failures, at } = record;
+  return [{ message, reason, said, failures, buriedAt: at }];
 }
 
 /** Puts dead letters back as if newly sent, all of them when no id is given. */

@@ -20,6 +20,8 @@ export interface DeliveryRecord {
   readonly openedAt: number;
   readonly reminded: number;
   readonly reason: string;
+  /** Why it was given back or rejected, in the words of who did it. */
+  readonly said: string;
 }
 
 export interface Entry {
@@ -51,6 +53,7 @@ export function parseRecord(text: string): DeliveryRecord {
     openedAt: number(13),
     reminded: number(14),
     reason: words[15]!,
+    said: Buffer.from(words[17] ?? "", "base64url").toString(),
   };
 }
 

@@ -1,6 +1,6 @@
 import type { MailboxName } from "../redis/index.js";
 import type { MailContext } from "./context.js";
-import type { DeadLetter } from "./dead-letters.js";
+import { asDeadLetter, type DeadLetter } from "./dead-letters.js";
 import { lookUp } from "./find-delivery.js";
 import { isMessageId } from "./message-id.js";
 
@@ -16,16 +16,8 @@ export async function findDeadLetters(
   const found = await Promise.all(
     mailboxes.map(async (mailbox) => {
       const entries = await lookUp(context, namespace, mailbox, asked);
-      return entries.flatMap(({ message, record }) =>
-        message && record.state === "dead"
-          ? [
-              {
-                mailbox,
-                letter: { message, reason: record.reason, failures: record.failures, buriedAt: record.at },
-              },
-            ]
-          : [],
-      );
+      const dead = entries.filter(({ record }) => record.state === "dead");
+      return dead.flatMap(asDeadLetter).map((letter) => ({ mailbox, letter }));
     }),
   );
   return found.flat();

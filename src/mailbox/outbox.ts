@@ -183,13 +183,15 @@ async function sendNotice(
   field: string,
   text: string,
 ): Promise<void> {
-  const [kind, sender, reason, times] = text.split("|");
+  const [kind, sender, reason, times, said] = text.split("|");
+  const words = Buffer.from(said ?? "", "base64url").toString();
   const id = field.slice("notice:".length);
   const [entry] = await lookUp(context, namespace, mailbox, [id]);
   const lines =
     kind === "dead"
       ? [
           `Your message ${id} to ${mailbox} is now a dead letter there (${(reason ?? "").replaceAll("_", " ")}, failed deliveries: ${times}).`,
+          ...(words ? [`Whoever had it said: ${words}`] : []),
           "Nobody will work on it. Send a corrected one, or ask the operator to requeue it.",
         ]
       : [

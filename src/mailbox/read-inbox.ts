@@ -3,6 +3,7 @@ import { refuse } from "../errors/index.js";
 import type { Caller } from "../identity/index.js";
 import { loadScript, type MailboxName, mailboxKeys } from "../redis/index.js";
 import { choosePage } from "./choose-page.js";
+import { claimMsOf } from "./claim-length.js";
 import { type MailContext, ownMailbox } from "./context.js";
 import type { DeliveredMessage, Inbox, ReadInbox } from "./contract.js";
 import { type Entry, parseEntries, priorities, toDelivery } from "./delivery-record.js";
@@ -253,7 +254,7 @@ async function readMailbox(
   readonly counts: Counts;
   readonly reminders: Inbox["reminders"];
 }> {
-  const { limits, deps } = context;
+  const { deps } = context;
   const memory = context.memory(caller);
   const { namespace } = caller.principal;
   const { seen, unseen } = memory.batches(place, ask.after);
@@ -265,7 +266,7 @@ async function readMailbox(
       batch,
       ask.limit,
       Math.max(ask.budget.bytes - ask.limit * envelopeChars, 1_000),
-      limits.claimMs,
+      await claimMsOf(context, namespace, place),
       seen.join(","),
       unseen.join(","),
       ask.filter.sender ?? "",

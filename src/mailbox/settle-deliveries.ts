@@ -1,6 +1,7 @@
 import { MailboxError, refuse } from "../errors/index.js";
 import type { Caller } from "../identity/index.js";
 import { loadScript, type MailboxName } from "../redis/index.js";
+import { claimMsOf } from "./claim-length.js";
 import type { MailContext } from "./context.js";
 import type { AckResult } from "./contract.js";
 import type { Operation } from "./operation.js";
@@ -12,6 +13,19 @@ const settleMessages = loadScript(import.meta.url, "settle-messages.lua");
 type Outcome = "done" | "retry" | "reject" | "extend" | "touch" | "whole";
 export type Settled = AckResult["results"][number];
 
+/** What is to become of some deliveries. */
+export interface Settlement {
+  readonly outcome: Outcome;
+  /** When it comes again, or how much longer it is kept, ms; the default of the outcome without it. */
+  readonly delayMs?: number;
+  /** Why, in the words of the agent. */
+  readonly said?: string;
+  /** Tells our own repetition from the caller's. */
+  readonly attempt?: string;
+  /** The caller gave a key: it is done once. */
+  readonly operation?: Operation;
+}
+
 /** A reply settles what it answers; where that is gone or another's, there is nothing to settle. */
 export async function settleAnswered(
   context: MailContext,
@@ -19,7 +33,7 @@ export async function settleAnswered(
   id: string,
   place: Place,
 ): Promise<void> {
-  await settleAt(context, caller, place, [id], "done", -1, new Map());
+  await settleAt(context, caller, place, [id], { outcome: "done" }, new Map());
 }
 
 /** Marks a message whose text had been cut as read to the end; answers the batch by which the next page settles it. */
@@ -31,7 +45,7 @@ export async function markRead(
 ): Promise<string> {
   const batch = context.deps.store.attempt();
   context.memory(caller).delivered(batch, place);
-  await settleAt(context, caller, place, [id], "whole", -1, new Map(), batch);
+  await settleAt(context, caller, place, [id], { outcome: "whole", attempt: batch }, new Map());
   return batch;
 }
 
@@ -40,7 +54,7 @@ export async function touchJobs(context: MailContext, caller: Caller): Promise<v
   const { deps, limits } = context;
   const soon = deps.store.now() + limits.claimMs / 2;
   for (const [place, ids] of context.memory(caller).jobsEndingBefore(soon))
-    await settleAt(context, caller, place, ids, "touch", -1, new Map());
+    await settleAt(context, caller, place, ids, { outcome: "touch" }, new Map());
 }
 
 /**
@@ -52,12 +66,10 @@ export async function settleAt(
   caller: Caller,
   place: Place,
   ids: readonly string[],
-  outcome: Outcome,
-  delayMs: number,
+  settlement: Settlement,
   results: Map<string, Settled>,
-  attempt = context.deps.store.attempt(),
-  operation?: Operation,
 ): Promise<boolean> {
+  const { outcome, delayMs = -1, said = "", operation } = settlement;
   if (place === topicPlace) {
     if (outcome === "touch") return false;
     const settled = await context.deps.feed.settle(
@@ -82,12 +94,13 @@ export async function settleAt(
     caller.run.id,
     outcome,
     delayMs,
-    limits.claimMs,
+    await claimMsOf(context, caller.principal.namespace, mailbox),
     limits.longestClaimMs,
-    operation?.attempt ?? attempt,
+    operation?.attempt ?? settlement.attempt ?? context.deps.store.attempt(),
     operation?.key ?? "",
     operation?.digest ?? "",
     operation?.keepMs ?? 0,
+    Buffer.from(said).toString("base64url"),
     ...ids,
   ]);
   if (word === "CONFLICT") refuse("mailbox.idempotency_conflict");

@@ -9,7 +9,8 @@
   ARGV[6]   how long a claim lasts, ms               ARGV[7]   longest a touched claim lasts from its delivery, ms
   ARGV[8]   attempt                                  ARGV[9]   operation, or empty for none
   ARGV[10]  digest of what was asked                 ARGV[11]  how long the operation is remembered, ms
-  ARGV[12…] ids
+  ARGV[12]  why, as the agent said it (base64url), or empty
+  ARGV[13…] ids
 
   Returns {"DONE", outbox entries, {id, word, at ms, …}} with a word for each id: SETTLED · DELAYED · READY · DEAD ·
           EXTENDED · SUPERSEDED · NOT_OPEN · UNKNOWN · {"REPLAYED", outbox entries, the same list} · {"CONFLICT"} ·
@@ -22,6 +23,7 @@
 if late() then return { 'LATE' } end
 local run, outcome, delayMs, claimMs = ARGV[3], ARGV[4], tonumber(ARGV[5]), tonumber(ARGV[6])
 local longestMs, attempt, operation, digest, keepMs = tonumber(ARGV[7]), ARGV[8], ARGV[9], ARGV[10], tonumber(ARGV[11])
+local said = ARGV[12]
 
 local function act(id)
   local record = getRecord(id)
@@ -60,6 +62,7 @@ local function act(id)
   end
   local word
   record.batch = attempt
+  record.said = said
   if outcome == 'reject' then
     record.failures = record.failures + 1
     toDead(id, record, 'rejected')
@@ -87,7 +90,7 @@ if operation ~= '' then
     return { 'REPLAYED', pending, results }
   end
 end
-for n = 12, #ARGV do
+for n = 13, #ARGV do
   local word, at = act(ARGV[n])
   if word ~= 'UNKNOWN' then concerned = true end
   results[#results + 1] = ARGV[n]

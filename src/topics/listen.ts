@@ -77,11 +77,17 @@ class PendingBatches {
   came(follows: Follows, topic: string): void {
     const meant = [...follows.patterns].filter(([pattern]) => matchesTopic(pattern as TopicPattern, topic));
     if (meant.length === 0) return;
-    if (meant.some(([, followed]) => followed.batch === undefined)) return this.#now();
+    if (meant.some(([, followed]) => followed.batch === undefined)) {
+      this.#now();
+      return;
+    }
     for (const [pattern, { batch }] of meant) {
       const known = this.#counts.get(pattern);
       const count = (known?.count ?? 0) + 1;
-      if (count >= batch!.size) return this.#now();
+      if (count >= batch!.size) {
+        this.#now();
+        return;
+      }
       if (known) known.count = count;
       else this.#counts.set(pattern, { count, timer: setTimeout(() => this.#now(), batch!.ms).unref() });
     }

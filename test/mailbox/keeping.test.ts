@@ -1,4 +1,5 @@
 import { afterEach, expect, it } from "vitest";
+import { Directory } from "../../src/agents/index.js";
 import {
   listDeadLetters,
   MailboxKeeper,
@@ -126,6 +127,33 @@ describeOnEachStore("what becomes of mail", (store) => {
       left: 0,
     });
     expect(await listDeadLetters(office.context, office.namespace, "queue:q", { limit: 10 })).toEqual([]);
+  });
+
+  it("keeps why a job was rejected, in the words of who did it, and tells its sender", async () => {
+    const office = await open();
+    const alice = await office.as("alice");
+    const worker = await office.as("worker");
+    await alice.send("queue:q", "impossible");
+    const [job] = (await worker.read({ mailbox: "queue:q" })).messages;
+    await worker.ack(job!.id, "reject", { reason: "no | access,\nsorry" });
+    const [letter] = await listDeadLetters(office.context, office.namespace, "queue:q", { limit: 10 });
+    expect(letter).toMatchObject({ reason: "rejected", said: "no | access,\nsorry" });
+    expect((await alice.read({ wait_seconds: 5 })).messages[0]!.body).toContain("no | access,\nsorry");
+  });
+
+  it("keeps a job as long as its queue says", async () => {
+    const office = await open();
+    const alice = await office.as("alice");
+    const [one, two] = [await office.as("one"), await office.as("two")];
+    await new Directory(office.store, 100).createQueue(office.namespace, "quick", { claimSeconds: 1 });
+    await alice.send("queue:quick", "job");
+    const [job] = (await one.read({ mailbox: "queue:quick" })).messages;
+    const left = Date.parse(job!.claimed_until!) - office.store.now();
+    expect(left).toBeGreaterThan(0);
+    expect(left).toBeLessThanOrEqual(1_000);
+    expect((await two.read({ mailbox: "queue:quick", wait_seconds: 5 })).messages).toMatchObject([
+      { delivery_count: 2 },
+    ]);
   });
 
   it("keeps mail that asks for an acknowledgement open until it gets one", async () => {

@@ -1,9 +1,10 @@
 -- A delivery record: where one message stands in this mailbox. Written as words separated by "|".
 -- state: ready, delayed, open, settled, unconfirmed, dead, recalled · flags: a acknowledgement asked for, j job, c cut,
--- l delivered to a caller without a session · files: ids of its attachments, separated by commas
+-- l delivered to a caller without a session · files: ids of its attachments, separated by commas · said: why it was
+-- given back or rejected, in the words of who did it (base64url)
 local fields = {
   'state', 'sequence', 'priority', 'sender', 'count', 'run', 'batch', 'at', 'expires', 'flags', 'bytes', 'thread',
-  'failures', 'openedAt', 'reminded', 'reason', 'files',
+  'failures', 'openedAt', 'reminded', 'reason', 'files', 'said',
 }
 local numeric = {
   sequence = true, priority = true, count = true, at = true, expires = true, bytes = true, failures = true,
@@ -20,7 +21,7 @@ local function readRecord(text)
 end
 local function writeRecord(record)
   local words = {}
-  for n, name in ipairs(fields) do words[n] = numeric[name] and whole(record[name]) or record[name] end
+  for n, name in ipairs(fields) do words[n] = numeric[name] and whole(record[name]) or record[name] or '' end
   return table.concat(words, '|')
 end
 local function getRecord(id)
@@ -90,7 +91,7 @@ local function toDead(id, record, reason)
   redis.call('ZADD', box.dead, whole(nowMs), id)
   putRecord(id, record)
   if reason ~= 'expired' then
-    redis.call('HSET', box.outbox, 'notice:' .. id, table.concat({ 'dead', record.sender, reason, record.failures }, '|'))
+    redis.call('HSET', box.outbox, 'notice:' .. id, table.concat({ 'dead', record.sender, reason, record.failures, record.said or '' }, '|'))
   end
 end
 local function toFailed(id, record, reason, delayMs)
