@@ -67,9 +67,11 @@ export class Store {
     try {
       await store.#ready(store.#callTimeoutMs);
       const until = Date.now() + store.#callTimeoutMs;
-      while (!store.#greeted) {
-        await store.#ready(until - Date.now());
+      for (;;) {
         await store.#greet();
+        if (store.#greeted || Date.now() > until) break;
+        await pause(20);
+        await store.#ready(until - Date.now());
       }
     } catch (error) {
       store.close();
@@ -210,12 +212,17 @@ export class Store {
       this.#clockOffsetMs = Number(seconds) * 1000 + Number(micros) / 1000 - here;
       this.#knowsFlags = await call(this.#connection, "EVAL", "#!lua flags=no-writes\nreturn 1", "0").then(
         () => true,
-        // The connection may break here too, which tells nothing about the engine.
-        (error: Error) => judge(error) !== "bug" && this.#knowsFlags,
+        (error: Error) => {
+          // The connection may break here too, which tells nothing about the engine.
+          if (judge(error) !== "bug") throw error;
+          return false;
+        },
       );
       this.#greeted = true;
       this.#tier = this.#options.tier ?? (await detectTier(this.#connection));
     } catch (error) {
+      // Refused, not cut off: asking again would not tell more.
+      if (judge(error as Error) === "bug") this.#greeted = true;
       this.#options.log?.("store did not answer the greeting", { error: (error as Error).message });
     }
     for (const listener of this.#onReconnect) listener();
