@@ -1,4 +1,5 @@
-// The built server with two tools more: one that does nothing, and one that tells what CPU time the process has used.
+// The built server with three tools more: one that does nothing, one that sleeps a millisecond, and one that tells what
+// CPU time the process has used.
 // They come by the same factory, the same checks and the same reply as the server's own.
 import { z } from "zod";
 import { defineTool } from "../dist/mcp/define-tool.js";
@@ -14,6 +15,12 @@ const nothing = {
 };
 toolbox.push(
   defineTool({ ...nothing, name: "bench_nothing", handle: async () => ({}), say: () => "done" }),
+  defineTool({
+    ...nothing,
+    name: "bench_pause",
+    handle: () => new Promise((resolve) => setTimeout(resolve, 1, {})),
+    say: () => "done",
+  }),
   defineTool({
     ...nothing,
     name: "bench_cpu",

@@ -8,7 +8,7 @@ const raised = {
 };
 
 /** Rounds that are not counted, while the compiler learns. */
-const warming = 3;
+const warming = 12;
 
 interface Series {
   readonly cpuUs: number[];
@@ -21,11 +21,17 @@ export const calls: Measurement = {
   name: "calls",
   raised,
   async measure(store, { quick }) {
-    const [rounds, perRound] = quick ? [3, 60] : [12, 150];
+    const [rounds, perRound] = quick ? [3, 60] : [15, 150];
     const sender = await StdioClient.open(store, "sender", raised);
     const reader = await StdioClient.open(store, "reader", raised);
     const series = (): Series => ({ cpuUs: [], storeUs: [], latencyMs: [] });
-    const of = { nothingSender: series(), send: series(), nothingReader: series(), read: series() };
+    const of = {
+      nothingSender: series(),
+      send: series(),
+      nothingReader: series(),
+      read: series(),
+      pause: series(),
+    };
     let sent = 0;
     let read = 0;
     const part =
@@ -40,7 +46,7 @@ export const calls: Measurement = {
           latencies.push(performance.now() - from);
         }
         const used = (await client.cpuUs()) - own;
-        if (round < warming) return;
+        if (round < (quick ? 2 : warming)) return;
         into.cpuUs.push(used / calls);
         into.storeUs.push((cpuUsOf(store.pid) - theirs) / calls);
         into.latencyMs.push(...latencies);
@@ -58,11 +64,12 @@ export const calls: Measurement = {
     };
     await reader.call("read_inbox", { limit: 1 });
     // A call that does nothing is over so soon that one collection of garbage would be half of a round.
-    await inTurn(rounds + warming, [
+    await inTurn(rounds + (quick ? 2 : warming), [
       part(sender, of.nothingSender, 4 * perRound, () => sender.call("bench_nothing")),
       part(sender, of.send, perRound, send),
       part(reader, of.nothingReader, 4 * perRound, () => reader.call("bench_nothing")),
       part(reader, of.read, perRound, take),
+      part(reader, of.pause, perRound, () => reader.call("bench_pause")),
     ]);
     await Promise.all([sender.close(), reader.close()]);
     if (read !== sent) throw new Error(`${sent} sent and ${read} read`);
@@ -77,6 +84,7 @@ export const calls: Measurement = {
         met: ratio.median <= 3,
         beside: [
           `${us(spread(own.cpuUs).median)} against ${us(spread(nothing.cpuUs).median)}`,
+          `a tool that only sleeps 1 ms takes ${us(spread(of.pause.cpuUs).median)} (going to sleep and waking), against which ${times(ratios(own.cpuUs, of.pause.cpuUs))}`,
           `the store's ${us(spread(own.storeUs).median)}`,
           `latency p50 ${ms(percentile(own.latencyMs, 0.5))}, p99 ${ms(percentile(own.latencyMs, 0.99))}`,
           `(nothing: ${ms(percentile(nothing.latencyMs, 0.5))}, ${ms(percentile(nothing.latencyMs, 0.99))})`,
