@@ -19,8 +19,11 @@ interface Desk {
 
 describeOnEachStore("the rooms together", (store) => {
   const houses: House[] = [];
-  const open = async (namespace = `t${randomBytes(5).toString("hex")}`): Promise<House> => {
-    const config = readConfig({ REDIS_URL: store().url, LLM_MAILBOX_NAMESPACE: namespace });
+  const open = async (
+    namespace = `t${randomBytes(5).toString("hex")}`,
+    settings: Record<string, string> = {},
+  ): Promise<House> => {
+    const config = readConfig({ REDIS_URL: store().url, LLM_MAILBOX_NAMESPACE: namespace, ...settings });
     const house = await openHouse(config, openLog("error"));
     houses.push(house);
     return house;
@@ -113,6 +116,32 @@ describeOnEachStore("the rooms together", (store) => {
       ["direct", 2],
       ["topical", 2],
     ]);
+  });
+
+  it("gives a client without a session its mail again unless it names what it saw", async () => {
+    const house = await open(undefined, { LLM_MAILBOX_CLAIM_SECONDS: "1" });
+    const [alice, bob] = [await desk(house, "alice"), await desk(house, "bob")];
+    await followT(house, bob);
+    const look = (after?: string): ReturnType<Desk["read"]> =>
+      house.rooms.mail.readInbox(
+        bob.caller,
+        { wait_seconds: 4, ...(after ? { after } : {}) },
+        { maxChars: 10_500, sessionless: true },
+      );
+    await alice.send("bob", "direct");
+    await alice.send("topic:t", "topical");
+    const first = await look();
+    expect(first.messages.map((m) => m.body)).toEqual(["direct", "topical"]);
+    const again: string[] = [];
+    let batch = "";
+    while (again.length < 2) {
+      const page = await look();
+      again.push(...page.messages.map((m) => m.body));
+      if (page.batch) batch = page.batch;
+      if (page.messages.length === 1) await look(batch);
+    }
+    expect(again.sort()).toEqual(["direct", "topical"]);
+    expect((await look(batch)).messages).toEqual([]);
   });
 
   it("settles topic mail by a reply and by acknowledgement", async () => {

@@ -85,8 +85,18 @@ export interface TopicFeed {
     /** Topics with more than `limit` unread whose older messages are passed over by the next `take`, newest three kept. */
     readonly collapsed: readonly { readonly topic: string; readonly count: number }[];
   }>;
-  /** Takes exactly these for the run, as one batch; what another run took meanwhile is missing from the answer. */
-  take(caller: Caller, batch: string, heads: readonly Head[]): Promise<readonly Delivery[]>;
+  /**
+   * Takes exactly these for the run, as one batch; what another run took meanwhile is missing from the answer.
+   *
+   * @param options.cutBytes from which size on a text is cut in the reply, so that the next page does not settle it
+   * @param options.claimMs for a caller without a session: when what it does not name as seen comes again
+   */
+  take(
+    caller: Caller,
+    batch: string,
+    heads: readonly Head[],
+    options?: { readonly cutBytes?: number; readonly claimMs?: number },
+  ): Promise<readonly Delivery[]>;
   /** What is open at this agent, oldest first. */
   open(caller: Caller, limit: number): Promise<readonly Delivery[]>;
   /** One message that was delivered to this agent or that it may read in the history. */

@@ -196,7 +196,10 @@ async function takePage(
       if (topical.length > 0) {
         if (options.signal?.aborted) return { ...nothing(true), nextDueAt: 0 };
         memory.delivered(batch, topicPlace);
-        fromTopics = await context.deps.feed.take(caller, batch, topical);
+        fromTopics = await context.deps.feed.take(caller, batch, topical, {
+          cutBytes: budget.cut,
+          ...(options.sessionless ? { claimMs: context.limits.claimMs } : {}),
+        });
       }
     }
   }

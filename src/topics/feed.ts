@@ -47,9 +47,12 @@ export class Feed implements TopicFeed {
     caller: Caller,
     batch: string,
     heads: readonly Head[],
-    cutBytes = this.#context.limits.cutBytes,
+    options: { readonly cutBytes?: number; readonly claimMs?: number } = {},
   ): Promise<readonly Delivery[]> {
-    return takeHeads(this.#context, caller, batch, heads, this.#looked.get(place(caller)), cutBytes);
+    return takeHeads(this.#context, caller, batch, heads, this.#looked.get(place(caller)), {
+      cutBytes: options.cutBytes ?? this.#context.limits.cutBytes,
+      claimMs: options.claimMs ?? 0,
+    });
   }
 
   async open(caller: Caller, limit: number): Promise<readonly Delivery[]> {

@@ -118,7 +118,12 @@ async function lookAtRoot(
       advanceOf(view.standing, one, new Set(), { passOver: false, tellGaps: true }),
     );
     if (!isWorthMoving(view, advances)) break;
-    const moved = await commit(context, reader, view, advances, { run: "", batch: "", claims: [] });
+    const moved = await commit(context, reader, view, advances, {
+      run: "",
+      batch: "",
+      claims: [],
+      claimMs: 0,
+    });
     if (moved) {
       for (const [n, one] of view.views.entries()) {
         const missed = one.missed + advances[n]!.expired;
@@ -177,7 +182,7 @@ function isWorthMoving(view: RootView, advances: readonly Advance[]): boolean {
  * Takes exactly these for the run, as one batch, and moves the positions over what was handed out and passed over.
  * What another run of the agent took meanwhile is missing from the answer. The same batch again gets the same page.
  *
- * @param cutBytes from which size on a text is cut in the reply, so that the next page does not settle it
+ * The options are those of `TopicFeed.take`.
  */
 export async function takeHeads(
   context: TopicContext,
@@ -185,14 +190,14 @@ export async function takeHeads(
   batch: string,
   heads: readonly Head[],
   looked: Looked | undefined,
-  cutBytes: number,
+  options: TakeOptions,
 ): Promise<readonly Delivery[]> {
   const reader = readerOf(caller);
   const byRoot = new Map<string, Head[]>();
   for (const head of heads) byRoot.set(head.root, [...(byRoot.get(head.root) ?? []), head]);
   const pages = await Promise.all(
     [...byRoot].map(([root, wanted]) =>
-      takeFromRoot(context, caller, reader, root, batch, wanted, looked, cutBytes),
+      takeFromRoot(context, caller, reader, root, batch, wanted, looked, options),
     ),
   );
   const order = new Map(heads.map((head, n) => [head.id, n]));
@@ -207,7 +212,7 @@ async function takeFromRoot(
   batch: string,
   wanted: readonly Head[],
   looked: Looked | undefined,
-  cutBytes: number,
+  options: TakeOptions,
 ): Promise<readonly Delivery[]> {
   const ask: Ask = looked?.ask ?? { minPriority: 0, limit: wanted.length };
   const follows = looked?.follows ?? (await followsOf(context, reader.namespace, reader.agent));
@@ -225,13 +230,17 @@ async function takeFromRoot(
         own.push(record);
       else if (record?.state === "back" && record.dueAt <= standing.nowMs) {
         const facts = standing.openFacts.get(id);
-        if (facts) claims.push({ id, facts, cut: facts.bytes > cutBytes });
+        if (facts) claims.push({ id, facts, cut: facts.bytes > options.cutBytes });
       }
     }
     for (const one of view.views)
       for (const candidate of offerOf(standing, one, ask).offered)
         if (ids.has(candidate.id) && !standing.open.has(candidate.id))
-          claims.push({ id: candidate.id, facts: candidate.facts, cut: candidate.facts.bytes > cutBytes });
+          claims.push({
+            id: candidate.id,
+            facts: candidate.facts,
+            cut: candidate.facts.bytes > options.cutBytes,
+          });
     if (own.length > 0) return deliveriesOf(context, reader, root, own);
     if (claims.length === 0) return [];
     const claimed = new Set(claims.map((claim) => claim.id));
@@ -241,7 +250,12 @@ async function takeFromRoot(
         tellGaps: false,
       }),
     );
-    const taken = await commit(context, reader, view, advances, { run: caller.run.id, batch, claims });
+    const taken = await commit(context, reader, view, advances, {
+      run: caller.run.id,
+      batch,
+      claims,
+      claimMs: options.claimMs,
+    });
     if (taken) return taken;
     view = undefined;
   }
@@ -250,6 +264,11 @@ async function takeFromRoot(
 
 function passesOver(offer: TopicOffer): boolean {
   return offer.passedOver > 0;
+}
+
+interface TakeOptions {
+  readonly cutBytes: number;
+  readonly claimMs: number;
 }
 
 interface Claim {
@@ -264,7 +283,12 @@ async function commit(
   reader: Reader,
   view: RootView,
   advances: readonly Advance[],
-  page: { readonly run: string; readonly batch: string; readonly claims: readonly Claim[] },
+  page: {
+    readonly run: string;
+    readonly batch: string;
+    readonly claims: readonly Claim[];
+    readonly claimMs: number;
+  },
 ): Promise<readonly Delivery[] | undefined> {
   const { standing, root } = view;
   const moves = movesOf(standing, advances, view.complete);
@@ -286,6 +310,7 @@ async function commit(
       moves.sets.length,
       moves.drops.length,
       moves.purgeTo ?? "",
+      page.claimMs,
       ...page.claims.flatMap(({ id, facts, cut }) => [
         id,
         facts.topic,

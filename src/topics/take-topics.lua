@@ -11,7 +11,8 @@
   ARGV[5]   batch: the name of this page             ARGV[6]   how many messages
   ARGV[7]   how many fields to set                   ARGV[8]   how many fields to drop
   ARGV[9]   what was taken up to this sequence is below every position, or empty
-  ARGV[10…] messages: id, topic, sequence, 1 if a position covers it, 1 if its text will be cut; then fields with
+  ARGV[10]  how long they stay open without being confirmed before they come again, ms; 0 for as long as the run lives
+  ARGV[11…] messages: id, topic, sequence, 1 if a position covers it, 1 if its text will be cut; then fields with
             values, then fields to drop, all in the deliveries
 
   Returns {"TAKEN", {id, open record, facts, body, …}} · {"CHANGED"} · {"LATE"}
@@ -23,7 +24,8 @@ local agentDeliveries, agentOpen, agentTaken = KEYS[11], KEYS[12], KEYS[13]
 if late() then return { 'LATE' } end
 local revision, attempt, run, batch = ARGV[2], ARGV[3], ARGV[4], ARGV[5]
 local messages, sets, drops, purge = tonumber(ARGV[6]), tonumber(ARGV[7]), tonumber(ARGV[8]), ARGV[9]
-local at = 10
+local claimMs = tonumber(ARGV[10])
+local at = 11
 local repeated = redis.call('HGET', agentDeliveries, 'attempt') == attempt
 if not repeated then
   if (redis.call('HGET', agentDeliveries, 'revision') or '0') ~= revision then return { 'CHANGED' } end
@@ -41,7 +43,8 @@ for n = 0, messages - 1 do
   if not repeated then
     local record = known and readOpen(known) or { count = '0' }
     if not known then redis.call('HINCRBY', root.holds, id, 1) end
-    record.state, record.run, record.batch, record.due, record.since = 'open', run, batch, '0', whole(nowMs)
+    record.state, record.run, record.batch, record.since = 'open', run, batch, whole(nowMs)
+    record.due = claimMs > 0 and whole(nowMs + claimMs) or '0'
     record.count = whole(tonumber(record.count) + 1)
     record.sequence, record.topic, record.cut = sequence, topic, cut
     putOpen(id, record)

@@ -1,5 +1,5 @@
 -- A delivery of this agent that is not settled: state|run|batch|count|dueMs|sinceMs|sequence|topic|cut.
--- state: open at a run, or back (given back, deliverable from dueMs on).
+-- state: open at a run (until dueMs where that is not 0), or back (given back, deliverable from dueMs on).
 local names = { 'state', 'run', 'batch', 'count', 'due', 'since', 'sequence', 'topic', 'cut' }
 local function readOpen(text)
   local record, n = {}, 0
@@ -29,12 +29,15 @@ local function giveBack(id, record, dueMs)
   record.state, record.run, record.batch, record.due = 'back', '', '', whole(dueMs)
   putOpen(id, record)
 end
--- What nobody confirmed for longer than `ms` counts as settled.
+-- What nobody confirmed for longer than `ms` counts as settled; what was given without a session comes again before.
 local function expireOpen(ms)
   local all = redis.call('HGETALL', agentOpen)
   for n = 1, #all, 2 do
     local record = readOpen(all[n + 1])
-    if record.state == 'open' and tonumber(record.since) <= nowMs - ms then
+    if record.state == 'open' and tonumber(record.due) > 0 and tonumber(record.due) <= nowMs then
+      giveBack(all[n], record, 0)
+      changed()
+    elseif record.state == 'open' and tonumber(record.since) <= nowMs - ms then
       closeOpen(all[n])
       changed()
     end
