@@ -18,6 +18,8 @@ export async function listenToTopics(
   let ended = false;
   let follows: Follows = { patterns: new Map(), roots: new Map() };
   let looking: Promise<void> = Promise.resolve();
+  /** A pattern may mean a root that comes up now. */
+  let anyRoot = true;
 
   const pending = new PendingBatches(wake);
   const hear = (message: string): void => {
@@ -27,7 +29,7 @@ export async function listenToTopics(
   const look = async (): Promise<void> => {
     follows = await lookFollows(context, namespace, agent);
     const roots = new Set(follows.roots.keys());
-    let anyRoot = false;
+    anyRoot = false;
     for (const pattern of follows.patterns.keys()) {
       const root = patternRoot(pattern as TopicPattern);
       if (root !== undefined) roots.add(root);
@@ -54,7 +56,12 @@ export async function listenToTopics(
         },
       );
   };
-  const stopDirectory = await context.hints.listen(directoryKeys(namespace).channel, lookAgain);
+  const directory = directoryKeys(namespace);
+  // Of what the directory tells everybody, little is for this agent: each look costs the store a script.
+  const own = `follows ${directory.follows(agent)}`;
+  const stopDirectory = await context.hints.listen(directory.channel, (message) => {
+    if (message === "" || message === own || (message === "root" && anyRoot)) lookAgain();
+  });
   await look();
   return () => {
     ended = true;

@@ -22,7 +22,7 @@ local follows, roots, channel = KEYS[1], KEYS[2], KEYS[3]
 local action, name, argument, sender, least, waking = ARGV[2], ARGV[3], ARGV[4], ARGV[5], ARGV[6], ARGV[7]
 if action == 'stop' then
   redis.call('HDEL', follows, 'pattern:' .. name)
-  redis.call('PUBLISH', channel, 'follows')
+  redis.call('PUBLISH', channel, 'follows ' .. follows)
   return { 'GONE' }
 end
 if action == 'leave' then
@@ -51,7 +51,7 @@ else
   value = table.concat({ argument, whole(nowUs), whole(redis.call('HLEN', roots)), '0', sender, least, waking }, '|')
 end
 redis.call('HSET', follows, field, value)
-redis.call('PUBLISH', channel, 'follows')
+redis.call('PUBLISH', channel, 'follows ' .. follows)
 local answer = { known and 'KNOWN' or 'NOTED', value }
 for _, word in ipairs(redis.call('HGETALL', roots)) do answer[#answer + 1] = word end
 return answer

@@ -59,6 +59,20 @@ describeOnEachStore("listening to topics", (store) => {
     stop();
   });
 
+  it("is left alone by what others begin to follow and by roots it cannot mean", async () => {
+    await desk.subscribe("alice", "a.x");
+    const alice = bell();
+    const stop = await desk.topics.feed.listen(desk.caller("alice"), alice.wake);
+    await other.subscribe("carol", "elsewhere.x");
+    await other.publish("further.y", "for nobody");
+    // Its own is told last, so by then it has heard of the others.
+    const rung = alice.next();
+    await other.subscribe("alice", "b.x");
+    await rung;
+    expect(alice.count()).toBe(1);
+    stop();
+  });
+
   it("wakes for a batch when it is full, not for each message of it", async () => {
     await desk.subscribe("alice", "busy.**", { batch_size: 3, batch_seconds: 600 });
     const alice = bell();
