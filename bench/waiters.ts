@@ -27,7 +27,6 @@ export const waiters: Measurement = {
       const first = new HttpClient(server.url, "first");
       await first.greet();
       await first.call("read_inbox");
-      const without = await proxy.during(idleMs);
       const residentBefore = residentBytesOf(server.pid);
 
       let from = performance.now();
@@ -36,6 +35,8 @@ export const waiters: Measurement = {
         await clients[n]!.call("read_inbox");
       });
       tell(`  ${count} sessions took ${((performance.now() - from) / 1000).toFixed(1)} s`);
+      // The process looks after all mailboxes now and then, whether anybody waits or not: that is not the waiters' doing.
+      const without = await proxy.during(idleMs);
       const heardAt: number[] = [];
       from = performance.now();
       const waiting = clients.map(async (client) => {
@@ -60,12 +61,12 @@ export const waiters: Measurement = {
       const atOnce = `${(idleMs / 1000).toFixed(0)} s`;
       return [
         {
-          what: `${count} agents waiting at one HTTP server: store commands in ${atOnce} beyond those without them`,
+          what: `${count} agents waiting at one HTTP server: store commands in ${atOnce} beyond those of the same agents not waiting`,
           store: store.name,
           value: `${extra}`,
           aim: "0 per waiter",
           met: extra < count / 20,
-          beside: `with them ${shown(withAll)}, without ${shown(without)}`,
+          beside: `waiting ${shown(withAll)}; not waiting ${shown(without)}`,
         },
         {
           what: `${count} agents waiting at one HTTP server: memory more`,
@@ -135,7 +136,7 @@ async function countBetween(store: BenchStore): Promise<{
     url: `unix://${path}`,
     during,
     untilQuiet: async () => {
-      for (;;) if (total(await during(500)) < 10) return;
+      for (;;) if (total(await during(500)) < 50) return;
     },
     close: () => child.stdin.end(),
   };
