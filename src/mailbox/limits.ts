@@ -2,6 +2,8 @@
 export interface MailboxLimits {
   readonly bodyBytes: number;
   readonly metadataBytes: number;
+  /** How deep the objects and lists of `data` may be nested. */
+  readonly dataLevels: number;
   readonly recipients: number;
   /** Attachments of one message, and bytes of one attachment. */
   readonly attachments: number;
@@ -35,6 +37,7 @@ const dayMs = 24 * 60 * minuteMs;
 export const defaultMailboxLimits: MailboxLimits = {
   bodyBytes: 64 * 1024,
   metadataBytes: 16 * 1024,
+  dataLevels: 100,
   recipients: 200,
   attachments: 10,
   attachmentBytes: 16 * 1024 * 1024,
