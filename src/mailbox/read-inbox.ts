@@ -59,6 +59,8 @@ export async function readInbox(
   await noteCall(context, caller);
   if (input.message_id !== undefined)
     return readPart(context, caller, input.message_id, input.offset ?? 0, options);
+  if (input.offset)
+    refuse("input.invalid", { problem: "offset goes with the message_id of a message that was cut" });
   const place = await placeOf(context, caller, input.mailbox);
   if (input.redeliver) return readOpen(context, caller, place, input, options);
   if (input.peek) return peek(context, caller, place, input, options);
@@ -73,7 +75,10 @@ async function takeOrWait(
   options: ReadOptions,
 ): Promise<Inbox> {
   const waitMs = (input.wait_seconds ?? 0) * 1000;
-  if (waitMs === 0) return take(context, caller, place, input, options);
+  if (waitMs === 0) {
+    const { nextDueAt: _, ...inbox } = await take(context, caller, place, input, options);
+    return inbox;
+  }
   const until = Date.now() + waitMs;
   const wake = new Wake(options.signal);
   const stops: (() => void)[] = [];
@@ -89,12 +94,11 @@ async function takeOrWait(
     for (;;) {
       if (options.signal?.aborted) return nothing(true);
       wake.rest();
-      const inbox = await take(context, caller, place, input, options);
+      const { nextDueAt, ...inbox } = await take(context, caller, place, input, options);
       const now = Date.now();
       if (inbox.messages.length > 0 || now >= until)
         return { ...inbox, timed_out: inbox.messages.length === 0 };
-      const dueAt =
-        inbox.nextDueAt > 0 ? now + Math.max(inbox.nextDueAt - context.deps.store.now(), 20) : until;
+      const dueAt = nextDueAt > 0 ? now + Math.max(nextDueAt - context.deps.store.now(), 20) : until;
       told = await sleep(wake, Math.min(until, dueAt), until, told, options.onWaiting);
     }
   } finally {

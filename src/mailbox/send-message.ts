@@ -269,6 +269,8 @@ function measure(context: MailContext, input: SendMessage): number {
   const body = Buffer.byteLength(input.body);
   if (body > limits.bodyBytes)
     refuse("mailbox.body_too_large", { part: "body", bytes: body, limit: limits.bodyBytes });
+  if (isDeeper(input.data, limits.dataLevels))
+    refuse("input.invalid", { problem: `data is nested more than ${limits.dataLevels} levels deep` });
   const metadata = Buffer.byteLength(JSON.stringify([input.subject, input.data, input.content_type]));
   if (metadata > limits.metadataBytes)
     refuse("mailbox.body_too_large", {
@@ -277,6 +279,12 @@ function measure(context: MailContext, input: SendMessage): number {
       limit: limits.metadataBytes,
     });
   return body + metadata;
+}
+
+/** What is nested too deep would be accepted here and break the reader: JSON is written by recursion everywhere. */
+function isDeeper(value: unknown, levels: number): boolean {
+  if (value === null || typeof value !== "object") return false;
+  return levels === 0 || Object.values(value).some((inner) => isDeeper(inner, levels - 1));
 }
 
 function uniqueAddresses(given: readonly string[]): Address[] {
@@ -335,7 +343,7 @@ async function findAnswered(
   const known = context.memory(caller).known(id);
   if (known) return { id, thread: known.thread, origin: known.origin, place: known.place };
   const found = await findDelivery(context, caller, id);
-  if (!found) refuse("mailbox.not_yours", { message_id: "in_reply_to" });
+  if (!found) refuse("mailbox.not_yours", { message_id: "with the id in in_reply_to" });
   const { message } = found.delivery;
   return { id, thread: message.thread, origin: message.origin, place: found.place };
 }

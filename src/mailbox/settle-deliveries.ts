@@ -143,10 +143,18 @@ function resultOf(id: string, word: string, at: number): Settled | undefined {
 }
 
 export function refused(id: string, error: MailboxError): Settled {
-  return { id: shortId(id), state: "refused", refusal: { code: error.code, message: error.message } };
+  return {
+    id: isPlain(id) ? id : "",
+    state: "refused",
+    refusal: { code: error.code, message: error.message },
+  };
 }
 
 /** An id as given may be anything; only what looks like an id is shown again. */
 export function shortId(id: string): string {
-  return /^[0-9a-z-]{1,40}$/.test(id) ? id : "that id";
+  return isPlain(id) ? id : "with that id";
+}
+
+function isPlain(id: string): boolean {
+  return /^[0-9a-z-]{1,40}$/.test(id);
 }

@@ -29,6 +29,11 @@ describeOnEachStore("delivering mail", (store) => {
     expect(inbox.unread).toBe(0);
     expect(inbox.open).toBe(1);
     expect(await bob.read()).toMatchObject({ messages: [], open: 0 });
+    // Programs get this as it is: nothing of how we wait.
+    for (const answer of [await bob.read(), await bob.read({ wait_seconds: 1 })])
+      expect(Object.keys(answer)).toEqual([
+        ...["messages", "unread", "urgent", "open", "reminders", "gaps", "collapsed", "timed_out"],
+      ]);
   });
 
   it("gives what a run had open to the agent's next run, counted", async () => {
