@@ -42,9 +42,11 @@ export function isRefusal(error: unknown, code?: ErrorCode): error is MailboxErr
 }
 
 function fill(text: string, facts: Facts): string {
-  return text.replace(/\{(\w+)\}/g, (_, name: string) => {
+  return text.replace(/\{(\w+)\}(\.?)/g, (_, name: string, stop: string) => {
     const value = facts[name];
     if (value === undefined) throw new Error(`the error text lacks its fact "${name}"`);
-    return Array.isArray(value) ? value.join(", ") : String(value);
+    const told = Array.isArray(value) ? value.join(", ") : String(value);
+    // A fact that ends as a question needs no full stop.
+    return told.endsWith("?") ? told : told + stop;
   });
 }

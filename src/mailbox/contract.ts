@@ -10,12 +10,22 @@ const IdempotencyKey = z.string().min(1).max(200).describe("Repeats safely: same
 export const Priority = z.enum(["low", "normal", "high", "urgent"]);
 export type Priority = z.infer<typeof Priority>;
 
-/** A bare string is accepted where a list is asked for: models write it so. */
+/** A bare string, or a list written as a string, is accepted where a list is asked for: models write them so. */
 function listOf<T extends z.ZodType>(item: T, most: number): z.ZodType<z.infer<T>[]> {
   return z.preprocess(
-    (given) => (typeof given === "string" ? [given] : given),
+    (given) => (typeof given === "string" ? (listIn(given) ?? [given]) : given),
     z.array(item).min(1).max(most),
   ) as never;
+}
+
+/** No address and no id begins with a bracket. */
+function listIn(text: string): unknown {
+  if (!text.trimStart().startsWith("[")) return undefined;
+  try {
+    return JSON.parse(text) as unknown;
+  } catch {
+    return undefined;
+  }
 }
 
 export const SendMessage = z.object({

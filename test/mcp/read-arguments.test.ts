@@ -9,6 +9,9 @@ describe("arguments are forgiven where only one reading is possible", () => {
   it("a bare string where a list is asked for", () => {
     expect(send({ to: "bob", body: "x" })).toMatchObject({ to: ["bob"] });
   });
+  it("a list written as a string", () => {
+    expect(send({ to: '["bob", "queue:work"]', body: "x" })).toMatchObject({ to: ["bob", "queue:work"] });
+  });
   it("null for what was left out", () => {
     expect(send({ to: ["bob"], body: "x", subject: null })).toEqual({ to: ["bob"], body: "x" });
   });
@@ -37,7 +40,7 @@ describe("arguments are refused by name and with the remedy", () => {
       "input.invalid: subject must have at most 200 characters.",
     ],
     [{ recipient: "bob", body: "x" }, 'input.invalid: there is no argument "recipient" (known: to, body, '],
-    [{ to: "bob", bodi: "x" }, 'input.invalid: there is no argument "bodi"; did you mean body?'],
+    [{ to: "bob", bodi: "x" }, 'input.invalid: there is no argument "bodi"; did you mean body? Correct it'],
     [{ to: "bob", body: "x", reply_to: "m1" }, 'there is no argument "reply_to"; did you mean in_reply_to?'],
     [{ to: "bob", body: "x", __proto__x: 1 }, 'there is no argument "__proto__x"'],
     [{ to: "bob", body: "x", "\u202eevil": 1 }, 'there is no argument "\\\\u{202e}evil"'],
