@@ -1,4 +1,10 @@
-import { matchesTopic, parsePattern, patternRoot, type TopicPattern } from "../addresses/index.js";
+import {
+  matchesTopic,
+  parseAddress,
+  parsePattern,
+  patternRoot,
+  type TopicPattern,
+} from "../addresses/index.js";
 import { refuse } from "../errors/index.js";
 import type { Caller } from "../identity/index.js";
 import { loadScript, topicRootKeys } from "../redis/index.js";
@@ -45,7 +51,7 @@ async function follow(
 ): Promise<SubscriptionReceipt> {
   const { namespace, agent } = caller.principal;
   const root = patternRoot(pattern);
-  const sender = input.sender ? input.sender.trim().replace(/^@/, "").toLowerCase() : "";
+  const sender = senderOf(input.sender);
   const minPriority = String(priorities.indexOf(input.min_priority ?? "low"));
   const start = await startOf(context, namespace, root, input.start_at?.trim() || "now");
   if (root !== undefined) await context.registerRoot(namespace, root);
@@ -126,6 +132,14 @@ async function follow(
     topics_total: topics.length,
     position: positionText(from),
   };
+}
+
+function senderOf(given: string | undefined): string {
+  if (!given?.trim()) return "";
+  const sender = parseAddress(given);
+  return sender.kind === "agent"
+    ? sender.name
+    : refuse("input.invalid", { problem: "sender is the name of an agent" });
 }
 
 /** Either half of a batch may be left out: a size alone waits a minute at most, a time alone for any number. */

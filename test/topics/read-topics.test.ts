@@ -155,7 +155,10 @@ describeOnEachStore("followed topics", (store) => {
 
   describe("filters", () => {
     it("of the subscription apply before the page is cut", async () => {
-      await desk.subscribe("alice", "builds.ci", { sender: "carol", min_priority: "high" });
+      await expect(desk.subscribe("alice", "builds.ci", { sender: "queue:work" })).rejects.toThrow(
+        "input.invalid: sender is the name of an agent",
+      );
+      await desk.subscribe("alice", "builds.ci", { sender: "@Carol", min_priority: "high" });
       for (let n = 0; n < 120; n++) await desk.publish("builds.ci", `noise ${n}`);
       await desk.publish("builds.ci", "low", { from: "carol" });
       await desk.publish("builds.ci", "wanted", { from: "carol", priority: "urgent" });
