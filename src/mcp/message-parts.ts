@@ -91,7 +91,7 @@ function expiresSoon(message: DeliveredMessage): boolean {
 function draw(message: DeliveredMessage, label: string, part: Inbox["part"], offset: number): Drawn {
   const heads = [
     message.subject ? `subject: ${message.subject.replace(/\s+/g, " ")}` : "",
-    message.content_type === "text/plain" ? "" : `content type: ${message.content_type}`,
+    message.content_type === "text/plain" ? "" : `content type: ${message.content_type.replace(/\s+/g, " ")}`,
     ...(message.attachments ?? []).map((one) => `attachment ${one.id}: ${one.name}, ${one.bytes} bytes`),
   ].filter(Boolean);
   const data = message.data ? JSON.stringify(message.data) : "";

@@ -187,7 +187,8 @@ export function memoryRooms({ waitingEveryMs = 10_000 } = {}): World {
         return { unread: ready.length, urgent: ready.filter((one) => one.priority === "urgent").length };
       },
       messageById: async (_caller, id) => find(id),
-      thread: async (_caller, id) => ({ messages: [find(id)], earlier: 0 }),
+      // As the real one: a thread nobody may see is an empty one.
+      thread: async (_caller, id) => ({ messages: id === "none" ? [] : [find(id)], earlier: 0 }),
     },
     topics: {
       subscribeTopic: async (caller, input) => {

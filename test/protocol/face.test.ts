@@ -219,6 +219,7 @@ describe.each(eras)("a client of %s over HTTP", (era) => {
     );
     expect(await read(`mailbox://threads/${id}`)).toContain("secret body");
     expect((await call("read_inbox")).text).toContain("secret body");
+    expect(await read("mailbox://threads/none")).toBe("no messages of this thread that you may see");
     await expect(read("mailbox://messages/none")).rejects.toThrow("mailbox.not_yours");
     await expect(read("mailbox://nothing")).rejects.toThrow();
   });

@@ -29,7 +29,9 @@ export async function readResource(rooms: Rooms, caller: Caller, name: ResourceN
       const head = earlier
         ? `${earlier} earlier messages are left out; search_messages thread: ${name.id}`
         : "";
-      return text([head, whole(messages)].filter(Boolean).join("\n\n"));
+      return text(
+        [head, whole(messages)].filter(Boolean).join("\n\n") || "no messages of this thread that you may see",
+      );
     }
     case "message":
       return text(whole([await rooms.mail.messageById(caller, name.id)]));
@@ -89,7 +91,7 @@ function foundEnvelope(message: WholeMessage): string {
 function quote(message: DeliveredMessage | WholeMessage, boundary: string): string {
   const lines = [
     message.subject ? `subject: ${message.subject.replace(/\s+/g, " ")}` : "",
-    message.content_type === "text/plain" ? "" : `content type: ${message.content_type}`,
+    message.content_type === "text/plain" ? "" : `content type: ${message.content_type.replace(/\s+/g, " ")}`,
     ...(message.attachments ?? []).map((one) => `attachment ${one.id}: ${one.name}, ${one.bytes} bytes`),
     message.body,
     message.data ? `data: ${JSON.stringify(message.data)}` : "",

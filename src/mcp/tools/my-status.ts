@@ -39,7 +39,7 @@ function tell(status: Status): string {
     ...status.overdue.slice(0, 10).map((one) => `overdue: ${one.id} from ${one.from} since ${one.since}`),
     status.dead_letters ? `${status.dead_letters} dead letters` : "",
     status.subscriptions.length ? `following: ${listed(status.subscriptions)}` : "",
-    status.rights.length ? `may: ${status.rights.join(", ")}` : "",
+    status.rights.length ? `role: ${status.rights.join(", ")}` : "",
     `store: ${status.store}, durability ${status.tier}`,
   ]
     .filter(Boolean)

@@ -1,6 +1,6 @@
 import { z } from "zod";
 import { type FoundMessage, Priority, SearchMessages, type SearchResult } from "../../mailbox/index.js";
-import { defineTool } from "../define-tool.js";
+import { defineTool, type Telling } from "../define-tool.js";
 import { onOneLine } from "../message-parts.js";
 import { type Part, replyChars, shown } from "../reply.js";
 
@@ -54,9 +54,17 @@ export const searchMessages = defineTool({
   say: tell,
 });
 
-function tell(found: SearchResult): Part[] {
+/** One call looks in one place: who looked in the wrong one learns of the others. */
+function nothing({ sent, topic }: SearchMessages): string {
+  if (topic !== undefined) return "nothing found in topics";
+  return sent
+    ? "nothing found in what you sent"
+    : "nothing found in what you received; sent: true searches what you sent, topic: what was published there";
+}
+
+function tell(found: SearchResult, { input }: Telling<SearchMessages>): Part[] {
   const next = found.cursor ? `more: search_messages with cursor: ${found.cursor}` : "";
-  if (found.messages.length === 0) return [next ? `nothing on this page\n${next}` : "nothing found"];
+  if (found.messages.length === 0) return [next ? `nothing on this page\n${next}` : nothing(input)];
   const lines = found.messages.map((message, i) => `${i + 1}. ${envelope(message)}`);
   const texts = found.messages.map((message, i) => [`${i + 1}. `, message] as const);
   const fixed = lines.join("\n").length + next.length + 400;
