@@ -1,4 +1,5 @@
 import { expect } from "vitest";
+import { MailboxError } from "../../src/errors/index.js";
 import {
   blockSender,
   listDeadLetters,
@@ -212,6 +213,48 @@ export const checks: readonly Check[] = [
       await expect(bob.send("ann", "3", { in_reply_to: origin })).rejects.toThrow(
         /^mailbox.conversation_exhausted/,
       );
+    },
+  },
+  {
+    what: "a page that was seen settles only what it still holds",
+    limits: {},
+    holds: async (office) => {
+      const [ann, here, there] = [await office.as("ann"), await office.as("bob"), await office.as("bob")];
+      const { message_id: id } = await ann.send("bob", "x");
+      await here.read();
+      await there.ack(id, "retry", { delay_seconds: 0 });
+      expect((await there.read({}, { reached: false })).messages).toHaveLength(1);
+      await here.read({ sender: "nobody-else" });
+      expect((await there.read()).messages.map((one) => one.id)).toEqual([id]);
+    },
+  },
+  {
+    what: "a job is settled by the run that has it",
+    limits: {},
+    holds: async (office) => {
+      const [ann, here, there] = [await office.as("ann"), await office.as("one"), await office.as("one")];
+      const { message_id: id } = await ann.send("queue:q", "job");
+      await here.read({ mailbox: "queue:q" });
+      expect((await there.ack(id)).results[0]!.refusal?.code).toBe("delivery.superseded");
+      expect((await here.ack(id)).results[0]!.state).toBe("settled");
+    },
+  },
+  {
+    what: "a recipient out of reach gets it by the next sweep",
+    limits: {},
+    holds: async (office) => {
+      const [ann, bob, zoe] = [await office.as("ann"), await office.as("bob"), await office.as("zoe")];
+      const run = office.store.run;
+      office.store.run = (script, keys, ...rest) =>
+        script.name === "send-message" && keys[0]!.includes(":mb:bob}")
+          ? Promise.reject(new MailboxError("store.unavailable"))
+          : run.call(office.store, script, keys, ...rest);
+      const { recipients } = await ann.send(["bob", "zoe"], "x");
+      expect(recipients.map(({ state }) => state)).toEqual(["pending", "stored"]);
+      office.store.run = run;
+      await office.store.command("ZADD", `{${office.namespace}:dir}:outboxes`, "XX", "1", "ann");
+      await office.sweep();
+      for (const reader of [bob, zoe]) expect((await reader.read()).messages).toHaveLength(1);
     },
   },
   {

@@ -312,6 +312,13 @@ class Round {
       const found = new Map<string, string>();
       for (const one of (await searchMessages(context, clerk.caller, { sent: true, limit: 50 })).messages)
         found.set(one.id, one.states[0]!.state);
+      for (const posted of model.posted) {
+        const record = (await store.command("HGET", this.#key("deliveries"), this.#ids.get(posted)!)) as
+          | string
+          | null;
+        // The 13th word of the record, see lua/delivery.lua.
+        expect(record?.split("|")[12]).toBe(posted.gone ? undefined : String(posted.failures));
+      }
       for (const posted of model.posted)
         if (posted.sender === agent && !posted.gone)
           expect(found.get(this.#ids.get(posted)!)).toMatch(shownAs(posted));

@@ -69,8 +69,8 @@ export const mutants: readonly Mutant[] = [
   of(
     "send-message",
     "forgets when it expires",
-    "redis.call('ZADD', box.expiring, whole(record.expires), id)",
-    "",
+    "redis.call('ZADD', box.all, whole(sequence), id)\nredis.call('ZADD', box.expiring, whole(record.expires), id)",
+    "redis.call('ZADD', box.all, whole(sequence), id)",
   ),
   of("send-message", "wakes nobody", "redis.call('PUBLISH', box.channel, 'stored')", ""),
   of("read-inbox", "settles what must be acknowledged", "if not has(record, 'a') and", "if"),
