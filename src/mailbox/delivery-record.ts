@@ -72,6 +72,11 @@ export function parseEntries(flat: ReplyValue | undefined): Entry[] {
   return entries;
 }
 
+/** Those that came with their message. */
+export function withMessages(entries: readonly Entry[]): (Entry & { readonly message: StoredMessage })[] {
+  return entries.filter((entry): entry is Entry & { message: StoredMessage } => entry.message !== undefined);
+}
+
 export function deliveryState(record: DeliveryRecord): DeliveryState {
   switch (record.state) {
     case "ready":

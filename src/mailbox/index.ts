@@ -22,20 +22,24 @@ export { type DeadLetter, listDeadLetters, purgeDeadLetters, requeueDeadLetters 
 export type { Delivery, FeedFilter, Head, StoredMessage, TopicFeed } from "./feed.js";
 export { attachFromFolder } from "./find-attachments.js";
 export { findDeadLetters } from "./find-dead-letters.js";
+export { countInbox, newsOf } from "./inbox-news.js";
 export { inspectMailbox, type MailboxCounts } from "./inspect-mailbox.js";
 export { MailboxKeeper } from "./keep-mailboxes.js";
 export { defaultMailboxLimits, type MailboxLimits } from "./limits.js";
+export { countReady } from "./look-at-mailbox.js";
 export { noteCall } from "./note-call.js";
 export type { Operation } from "./operation.js";
 export { sweepOutboxes } from "./outbox.js";
 export { queueConsumers } from "./queue-consumers.js";
 export { type OpenedAttachment, readAttachment } from "./read-attachment.js";
-export { countInbox, countReady, newsOf, type ReadOptions, readInbox, shown } from "./read-inbox.js";
+export { readInbox } from "./read-inbox.js";
+export type { ReadOptions } from "./read-options.js";
 export { recallMessage } from "./recall-message.js";
 export { recentMessages } from "./recent-messages.js";
 export { releaseRun } from "./release-run.js";
 export { messageById, overdueMail, searchMessages, summary, thread } from "./search-messages.js";
 export { sendMessage } from "./send-message.js";
+export { shown } from "./show-delivery.js";
 export { unreadMail } from "./unread-mail.js";
 export {
   abandonAttachment,

@@ -1,0 +1,18 @@
+import { parseAddress } from "../addresses/index.js";
+import { refuse } from "../errors/index.js";
+import type { ReadInbox } from "./contract.js";
+import { priorities } from "./delivery-record.js";
+import type { FeedFilter } from "./feed.js";
+
+/** @throws {MailboxError} `address.invalid`, `input.invalid` */
+export function filterOf(input: ReadInbox): FeedFilter {
+  const sender = input.sender === undefined ? undefined : parseAddress(input.sender);
+  if (sender && sender.kind !== "agent")
+    refuse("input.invalid", { problem: "sender is the name of an agent" });
+  return {
+    ...(sender ? { sender: sender.name } : {}),
+    ...(input.topic === undefined ? {} : { topic: input.topic }),
+    ...(input.thread === undefined ? {} : { thread: input.thread }),
+    minPriority: input.min_priority ? priorities.indexOf(input.min_priority) : 0,
+  };
+}

@@ -1,0 +1,95 @@
+import type { Caller } from "../identity/index.js";
+import type { MailboxName } from "../redis/index.js";
+import { type MailContext, ownMailbox } from "./context.js";
+import type { Inbox, ReadInbox } from "./contract.js";
+import { toDelivery, withMessages } from "./delivery-record.js";
+import type { Delivery } from "./feed.js";
+import { filterOf } from "./inbox-filter.js";
+import { lookAtMailbox } from "./look-at-mailbox.js";
+import type { ReadOptions } from "./read-options.js";
+import { rememberDelivery } from "./remember-delivery.js";
+import { topicPlace } from "./run-memory.js";
+import { fitting, shown } from "./show-delivery.js";
+
+/** Shows what waits without taking it: the bodies begin, but nothing is delivered or settled. */
+export async function peekInbox(
+  context: MailContext,
+  caller: Caller,
+  place: MailboxName,
+  input: ReadInbox,
+  options: ReadOptions,
+): Promise<Inbox> {
+  const limit = input.limit ?? 10;
+  const filter = filterOf(input);
+  const { entries, counts } = await lookAtMailbox(
+    context,
+    caller,
+    place,
+    "ready",
+    filter.topic ? 0 : limit,
+    filter,
+    true,
+  );
+  const follows = place === ownMailbox(caller) && (await context.deps.feed.follows(caller));
+  const feed = follows
+    ? await context.deps.feed.heads(caller, { seen: [], unseen: [], filter, limit })
+    : undefined;
+  const topical: Delivery[] = [];
+  for (const head of (feed?.heads ?? []).slice(0, limit)) {
+    const delivery = await context.deps.feed.find(caller, head.id);
+    if (delivery) topical.push(delivery);
+  }
+  const deliveries = [...withMessages(entries).map(toDelivery), ...topical].slice(0, limit);
+  return {
+    messages: fitting(deliveries, options.maxChars).map(shown),
+    unread: counts.unread + (feed?.unread ?? 0),
+    urgent: counts.urgent + (feed?.urgent ?? 0),
+    open: counts.open + (feed?.open ?? 0),
+    reminders: [],
+    gaps: [],
+    collapsed: [],
+    timed_out: false,
+  };
+}
+
+/** Sends again what is open at this agent, without settling or taking anything. */
+export async function readOpen(
+  context: MailContext,
+  caller: Caller,
+  place: MailboxName,
+  input: ReadInbox,
+  options: ReadOptions,
+): Promise<Inbox> {
+  const limit = input.limit ?? 10;
+  const { entries, counts } = await lookAtMailbox(
+    context,
+    caller,
+    place,
+    "open",
+    limit,
+    filterOf(input),
+    true,
+  );
+  const topical = place === ownMailbox(caller) ? await context.deps.feed.open(caller, limit) : [];
+  const deliveries = fitting(
+    [...withMessages(entries).map(toDelivery), ...topical].slice(0, limit),
+    options.maxChars,
+  );
+  for (const delivery of deliveries)
+    rememberDelivery(
+      context,
+      caller,
+      delivery,
+      delivery.message.to.startsWith("topic:") ? topicPlace : place,
+    );
+  return {
+    messages: deliveries.map(shown),
+    unread: counts.unread,
+    urgent: counts.urgent,
+    open: counts.open + topical.length,
+    reminders: [],
+    gaps: [],
+    collapsed: [],
+    timed_out: false,
+  };
+}

@@ -1,0 +1,9 @@
+/** How a page is read: what the face knows and the caller does not say. */
+export interface ReadOptions {
+  readonly signal?: AbortSignal;
+  /** Characters one reply may have; longer texts are cut and stay open until they were read to the end. */
+  readonly maxChars: number;
+  readonly onWaiting?: (secondsLeft: number) => void;
+  /** The caller has no session that would tell whether a reply arrived: it names what it saw by `after`. */
+  readonly sessionless?: boolean;
+}

@@ -1,0 +1,35 @@
+import { refuse } from "../errors/index.js";
+import type { Caller } from "../identity/index.js";
+import type { MailContext } from "./context.js";
+import type { Inbox } from "./contract.js";
+import { findDelivery } from "./find-delivery.js";
+import type { ReadOptions } from "./read-options.js";
+import { markRead } from "./settle-deliveries.js";
+import { emptyInbox, shown } from "./show-delivery.js";
+
+/** One message from an offset on: how a long text is read to the end. */
+export async function readPart(
+  context: MailContext,
+  caller: Caller,
+  id: string,
+  offset: number,
+  options: ReadOptions,
+): Promise<Inbox> {
+  const found = await findDelivery(context, caller, id);
+  if (!found) refuse("mailbox.not_yours", { message_id: "with that id" });
+  const { delivery, place } = found;
+  const whole = delivery.message.body;
+  // Behind the text comes the data, which is returned whole each time: the face shows it from there on.
+  const end = whole.length + (delivery.message.data ? JSON.stringify(delivery.message.data).length : 0);
+  if (offset > end) refuse("input.invalid", { problem: `offset is past the end (${end} characters)` });
+  const part = whole.slice(offset, offset + options.maxChars - 2_000);
+  const next = offset + part.length;
+  const batch = next >= whole.length && delivery.cut ? await markRead(context, caller, id, place) : undefined;
+  const message = shown({ ...delivery, message: { ...delivery.message, body: part } });
+  return {
+    ...emptyInbox(false),
+    messages: [message],
+    ...(batch ? { batch } : {}),
+    part: { offset, total: whole.length, ...(next < whole.length ? { next_offset: next } : {}) },
+  };
+}

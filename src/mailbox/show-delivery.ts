@@ -1,0 +1,52 @@
+import type { DeliveredMessage, Inbox } from "./contract.js";
+import type { Delivery } from "./feed.js";
+
+/** Room for the envelope beside each body, in characters. */
+export const envelopeChars = 400;
+
+/** A delivery as its reader gets it. */
+export function shown(delivery: Delivery): DeliveredMessage {
+  const { message } = delivery;
+  return {
+    id: message.id,
+    from: message.from,
+    verified: message.verified,
+    to: message.to,
+    sent_at: new Date(message.sentAt).toISOString(),
+    priority: message.priority,
+    thread: message.thread,
+    ...(message.subject ? { subject: message.subject } : {}),
+    content_type: message.contentType,
+    body: message.body,
+    ...(message.data ? { data: message.data } : {}),
+    ...(message.inReplyTo ? { in_reply_to: message.inReplyTo } : {}),
+    ...(message.attachments ? { attachments: message.attachments } : {}),
+    ack_required: delivery.ackRequired,
+    ...(delivery.cut ? { cut: true } : {}),
+    delivery_count: delivery.count,
+    ...(delivery.claimedUntil ? { claimed_until: new Date(delivery.claimedUntil).toISOString() } : {}),
+    expires_at: new Date(delivery.expiresAt).toISOString(),
+  };
+}
+
+/** Those that fit one reply, and always the first. */
+export function fitting(deliveries: readonly Delivery[], maxChars: number): Delivery[] {
+  let left = maxChars - 1_000;
+  return deliveries.filter((delivery, n) => {
+    left -= Math.min(delivery.message.body.length, maxChars) + envelopeChars;
+    return n === 0 || left > 0;
+  });
+}
+
+export function emptyInbox(timedOut: boolean): Inbox {
+  return {
+    messages: [],
+    unread: 0,
+    urgent: 0,
+    open: 0,
+    reminders: [],
+    gaps: [],
+    collapsed: [],
+    timed_out: timedOut,
+  };
+}
