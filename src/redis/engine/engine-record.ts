@@ -24,12 +24,14 @@ export function readRecord(dataDir: string): EngineRecord | undefined {
   try {
     text = readFileSync(recordPath(dataDir), "utf8");
   } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === "ENOENT") return recordFromFiles(dataDir);
-    throw error;
+    const { code } = error as NodeJS.ErrnoException;
+    if (code === "ENOENT") return recordFromFiles(dataDir);
+    const why = code === "ENOTDIR" ? "is not a directory" : `cannot be looked into (${code})`;
+    throw new EngineError(`${dataDir} ${why}; name a data directory of your own`);
   }
   let record: EngineRecord;
   try {
-    record = JSON.parse(text) as EngineRecord;
+    record = Object(JSON.parse(text)) as EngineRecord;
   } catch {
     throw new EngineError(
       `${recordPath(dataDir)} is not readable; restore it, or use another data directory`,

@@ -1,6 +1,6 @@
-import { lstatSync, mkdirSync, realpathSync, statSync } from "node:fs";
+import { existsSync, lstatSync, mkdirSync, realpathSync, statSync } from "node:fs";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import { EngineError } from "./engine-error.js";
 
 /** The kernel's limit is 104 bytes on macOS and 108 on Linux, terminator included. */
@@ -13,12 +13,27 @@ const longestSocketPath = 99;
  */
 export function ownDirectory(directory: string): void {
   try {
-    mkdirSync(directory, { recursive: true, mode: 0o700 });
+    makeDirectory(directory);
   } catch (error) {
     throw new EngineError(`${directory} cannot be a data directory: ${(error as Error).message}`);
   }
   if (process.getuid && statSync(directory).uid !== process.getuid()) {
     throw new EngineError(`${directory} belongs to another user; name a data directory of your own`);
+  }
+}
+
+/** Level by level: the recursive way of Node.js never returns where making one fails with ENOENT, as below /proc. */
+function makeDirectory(directory: string): void {
+  if (existsSync(directory)) {
+    if (!statSync(directory).isDirectory()) throw new Error("it is a file");
+    return;
+  }
+  makeDirectory(dirname(directory));
+  try {
+    mkdirSync(directory, { mode: 0o700 });
+  } catch (error) {
+    // Another process may have been faster.
+    if ((error as NodeJS.ErrnoException).code !== "EEXIST") throw error;
   }
 }
 

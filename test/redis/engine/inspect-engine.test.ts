@@ -25,6 +25,24 @@ describe("a look at a data directory", () => {
     expect(existsSync(dataDir)).toBe(false);
   });
 
+  it("that cannot be one is refused with the reason, and no start waits for it for ever", async () => {
+    const file = join(base, "file");
+    writeFileSync(file, "");
+    expect(() => holdsData(file)).toThrow(`${file} is not a directory; name a data directory of your own`);
+    expect((await inspectEngine(file, "embedded")).refusal).toContain("is not a directory");
+    // Below /proc making a directory fails in a way that made Node.js try for ever.
+    for (const dataDir of [file, join(file, "below"), "/proc/mailbox/data"])
+      await expect(
+        ensureEngine({
+          dataDir,
+          engine: "embedded",
+          idleMs: 1_000,
+          supervisorCommand: ["false"],
+          log: () => {},
+        }),
+      ).rejects.toThrow(`${dataDir} cannot be a data directory: `);
+  });
+
   it("that is empty leaves it empty", async () => {
     const report = await inspectEngine(base, "embedded");
     expect(report).toMatchObject({ directory: "present", pulse: "absent", mode: 0o700 });
