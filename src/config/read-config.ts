@@ -127,7 +127,11 @@ export function readConfig(env: NodeJS.ProcessEnv, flags: Flags = {}): Config {
     if (text === undefined) return undefined;
     const value = setting.parse(text.trim());
     if (value === undefined)
-      refuse("config.invalid", { setting: setting.env, problem: "is malformed", allowed: setting.allowed });
+      refuse("config.invalid", {
+        setting: flags[key] === undefined ? setting.env : `${flagOf(key)} (${setting.env})`,
+        problem: "is malformed",
+        allowed: setting.allowed,
+      });
     return value as T;
   };
   const seconds = (key: SettingName): number | undefined => {
@@ -166,6 +170,11 @@ export function readConfig(env: NodeJS.ProcessEnv, flags: Flags = {}): Config {
     port: given<number>("port") ?? 7678,
     limits: Object.freeze(limits),
   });
+}
+
+/** `dataDir` → `--data-dir`: what was typed is what is told to be wrong. */
+function flagOf(key: SettingName): string {
+  return `--${key.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)}`;
 }
 
 function textOf(setting: Setting, env: NodeJS.ProcessEnv): string | undefined {

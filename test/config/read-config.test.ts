@@ -223,6 +223,15 @@ describe("who wins", () => {
     expect(readConfig(env, flags)).toMatchObject({ agent: "bob", port: 1 });
   });
 
+  it("and what is wrong is named as it was given, by flag or by variable", () => {
+    const env = { LLM_MAILBOX_PORT: "http" };
+    expect(refused(() => readConfig(env))).toContain("LLM_MAILBOX_PORT is malformed");
+    expect(refused(() => readConfig(env, { port: "99999" }))).toContain(
+      "--port (LLM_MAILBOX_PORT) is malformed",
+    );
+    expect(refused(() => readConfig({}, { logLevel: "loud" }))).toContain("--log-level (");
+  });
+
   it("the environment over a file, a file over the default", () => {
     expect(readConfig({ REDIS_URL_FILE: file }).redisUrl).toBe("redis://from-file:1");
     expect(readConfig({ REDIS_URL_FILE: file, REDIS_URL: "redis://from-env:1" }).redisUrl).toBe(
