@@ -291,7 +291,12 @@ async function serverFacts({ store, config }: House): Promise<Finding[]> {
     const findings = [
       ok(
         "server",
-        `version ${version ?? "unknown"}, ${fact("connected_clients") ?? "?"} connections, ${fact("used_memory_human") ?? "?"} in memory`,
+        [
+          `version ${version ?? "unknown"}`,
+          `clients connected: ${fact("connected_clients") ?? "unknown"}`,
+          // The embedded engine does not know.
+          ...(Number(fact("used_memory")) > 0 ? [`${fact("used_memory_human")} in memory`] : []),
+        ].join(", "),
       ),
     ];
     if (
