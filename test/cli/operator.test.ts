@@ -171,7 +171,9 @@ describe("the operator's command line", () => {
     expect(out).toContain("1 of 3 shown; --limit 3 shows all.");
 
     const whole = await office.run("dead-letters", "inspect", ids[1]!);
-    expect(whole.out).toMatch(/^Dead letter in queue:builds, buried .*: rejected: no compiler \(failed 1×\)\.\n/);
+    expect(whole.out).toMatch(
+      /^Dead letter in queue:builds, buried .*: rejected: no compiler \(failed 1×\)\.\n/,
+    );
     expect(whole.out).toContain("  │ two\\u{1b}]0;x\\u{7}\n");
 
     expect(await office.json("dead-letters", "requeue", ids[0]!)).toEqual({
