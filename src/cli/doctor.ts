@@ -1,4 +1,5 @@
-import { accessSync, constants, statfsSync } from "node:fs";
+import { accessSync, constants, existsSync, statfsSync } from "node:fs";
+import { join } from "node:path";
 import type { House } from "../compose.js";
 import { type Config, type Flags, readConfig } from "../config/index.js";
 import { isRefusal } from "../errors/index.js";
@@ -169,6 +170,12 @@ function directoryFindings(dataDir: string, report: EngineReport): Finding[] {
   return findings;
 }
 
+function remedyAt(dataDir: string): string {
+  return existsSync(join(dataDir, "engine.log"))
+    ? `see engine.log in ${dataDir}`
+    : "name another data directory: --data-dir, or LLM_MAILBOX_DATA_DIR";
+}
+
 function engineFinding(report: EngineReport): Finding {
   if (report.running && report.pulse === "pong")
     return ok("engine", `${report.running.label} is running (supervisor ${report.running.supervisor})`);
@@ -213,7 +220,7 @@ async function storeFindings(config: Config): Promise<Finding[]> {
         "store",
         (error as Error).message,
         config.redisUrl === undefined
-          ? `see engine.log in ${config.dataDir}`
+          ? remedyAt(config.dataDir)
           : "check REDIS_URL, and that this machine reaches that server",
       ),
     ];

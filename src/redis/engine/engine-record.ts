@@ -32,6 +32,7 @@ export function readRecord(dataDir: string): EngineRecord | undefined {
   let record: EngineRecord;
   try {
     record = Object(JSON.parse(text)) as EngineRecord;
+    if (typeof record.format !== "number") throw new TypeError("no format");
   } catch {
     throw new EngineError(
       `${recordPath(dataDir)} is not readable; restore it, or use another data directory`,

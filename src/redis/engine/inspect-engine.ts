@@ -29,12 +29,13 @@ export interface EngineReport {
 export async function inspectEngine(dataDir: string, choice: EngineChoice): Promise<EngineReport> {
   if (!existsSync(dataDir))
     return { directory: "absent", own: true, pulse: "absent", staleLocks: [], ...plan(dataDir, choice) };
-  const { mode, uid } = statSync(dataDir);
+  const found = statSync(dataDir);
+  const { mode, uid } = found;
   const claim = readClaim<SupervisedFacts>(supervisorClaimPath(dataDir));
   const socketPath = claim?.facts.socketPath ?? socketPathFor(dataDir);
   return {
     directory: "present",
-    ...(process.getuid ? { mode: mode & 0o777 } : {}),
+    ...(process.getuid && found.isDirectory() ? { mode: mode & 0o777 } : {}),
     own: !process.getuid || uid === process.getuid(),
     ...held(dataDir),
     ...(claim ? { running: { label: claim.facts.label, supervisor: claim.owner.pid } } : {}),

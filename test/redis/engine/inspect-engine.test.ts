@@ -29,7 +29,10 @@ describe("a look at a data directory", () => {
     const file = join(base, "file");
     writeFileSync(file, "");
     expect(() => holdsData(file)).toThrow(`${file} is not a directory; name a data directory of your own`);
-    expect((await inspectEngine(file, "embedded")).refusal).toContain("is not a directory");
+    const report = await inspectEngine(file, "embedded");
+    expect(report.refusal).toContain("is not a directory");
+    // Nobody is to be told to make a file of theirs a directory's mode.
+    expect(report.mode).toBeUndefined();
     // Below /proc making a directory fails in a way that made Node.js try for ever.
     for (const dataDir of [file, join(file, "below"), "/proc/mailbox/data"])
       await expect(
@@ -41,6 +44,15 @@ describe("a look at a data directory", () => {
           log: () => {},
         }),
       ).rejects.toThrow(`${dataDir} cannot be a data directory: `);
+  });
+
+  it("whose record is not one of ours says so, and not that it is a newer one", async () => {
+    for (const text of ["null", "[]", "{}", '"embedded"', "half a rec"]) {
+      writeFileSync(join(base, "engine.json"), text);
+      expect(() => holdsData(base)).toThrow("engine.json is not readable; restore it");
+    }
+    writeFileSync(join(base, "engine.json"), '{"format":2}');
+    expect(() => holdsData(base)).toThrow("was written by a newer llm-mailbox (format 2)");
   });
 
   it("that is empty leaves it empty", async () => {
