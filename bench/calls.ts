@@ -7,6 +7,9 @@ const raised = {
   LLM_MAILBOX_MAX_CALLS_PER_MINUTE: "1000000",
 };
 
+/** Calls in flight at once where the process has no time to sleep between two. */
+const busy = 8;
+
 /** Rounds that are not counted, while the compiler learns. */
 const warming = 12;
 
@@ -21,7 +24,7 @@ export const calls: Measurement = {
   name: "calls",
   raised,
   async measure(store, { quick }) {
-    const [rounds, perRound] = quick ? [3, 60] : [15, 150];
+    const [rounds, perRound] = quick ? [3, 64] : [15, 160];
     const sender = await StdioClient.open(store, "sender", raised);
     const reader = await StdioClient.open(store, "reader", raised);
     const series = (): Series => ({ cpuUs: [], storeUs: [], latencyMs: [] });
@@ -31,20 +34,26 @@ export const calls: Measurement = {
       nothingReader: series(),
       read: series(),
       pause: series(),
+      busyNothing: series(),
+      busySend: series(),
+      busyRead: series(),
     };
     let sent = 0;
     let read = 0;
     const part =
-      (client: StdioClient, into: Series, calls: number, call: () => Promise<unknown>) =>
+      (client: StdioClient, into: Series, calls: number, call: () => Promise<unknown>, inFlight = 1) =>
       async (round: number): Promise<void> => {
         const own = await client.cpuUs();
         const theirs = cpuUsOf(store.pid);
         const latencies: number[] = [];
-        for (let n = 0; n < calls; n++) {
-          const from = performance.now();
-          await call();
-          latencies.push(performance.now() - from);
-        }
+        const one = async (): Promise<void> => {
+          for (let n = 0; n < calls / inFlight; n++) {
+            const from = performance.now();
+            await call();
+            latencies.push(performance.now() - from);
+          }
+        };
+        await Promise.all(Array.from({ length: inFlight }, one));
         const used = (await client.cpuUs()) - own;
         if (round < (quick ? 2 : warming)) return;
         into.cpuUs.push(used / calls);
@@ -70,14 +79,17 @@ export const calls: Measurement = {
       part(reader, of.nothingReader, 4 * perRound, () => reader.call("bench_nothing")),
       part(reader, of.read, perRound, take),
       part(reader, of.pause, perRound, () => reader.call("bench_pause")),
+      part(sender, of.busyNothing, 4 * perRound, () => sender.call("bench_nothing"), busy),
+      part(sender, of.busySend, perRound, send, busy),
+      part(reader, of.busyRead, perRound, take, busy),
     ]);
     await Promise.all([sender.close(), reader.close()]);
     if (read !== sent) throw new Error(`${sent} sent and ${read} read`);
 
-    const finding = (what: string, own: Series, nothing: Series): Finding => {
+    const finding = (what: string, own: Series, nothing: Series, how = ""): Finding => {
       const ratio = ratios(own.cpuUs, nothing.cpuUs);
       return {
-        what: `CPU of the server per \`${what}\`, against a tool that does nothing`,
+        what: `CPU of the server per \`${what}\`, against a tool that does nothing${how}`,
         store: store.name,
         value: times(ratio),
         aim: "≤ 3",
@@ -94,6 +106,8 @@ export const calls: Measurement = {
     return [
       finding("send_message", of.send, of.nothingSender),
       finding("read_inbox", of.read, of.nothingReader),
+      finding(`send_message`, of.busySend, of.busyNothing, ` with ${busy} calls in flight`),
+      finding(`read_inbox`, of.busyRead, of.busyNothing, ` with ${busy} calls in flight`),
     ];
   },
 };

@@ -189,8 +189,9 @@ function roomsOf({ config, store, hints, context, directory, runs, topics }: Par
     topics: {
       subscribeTopic: async (caller, input) => {
         await mail.noteCall(context, caller);
-        context.memory(caller).follows = undefined; // the next read has to look
-        return topics.subscribeTopic(caller, input);
+        const receipt = await topics.subscribeTopic(caller, input);
+        context.memory(caller).heardOfTopics(); // the hint may come after the reply
+        return receipt;
       },
       listTopics: async (caller) => {
         const listed = await topics.listTopics(caller);

@@ -3,29 +3,36 @@ import { mailboxKeys } from "../redis/index.js";
 import { type MailContext, ownMailbox } from "./context.js";
 import { lookAtMailbox } from "./look-at-mailbox.js";
 
+/**
+ * Has this run notice, from now on and without a store command, that something may have come or that its agent follows
+ * something it did not. What a lost connection may have swallowed counts as come.
+ */
+export async function listenForNews(context: MailContext, caller: Caller): Promise<void> {
+  const memory = context.memory(caller);
+  if (memory.stopListening) return;
+  // Set before the first await, so that two calls at once listen once.
+  memory.stopListening = () => {};
+  const { channel } = mailboxKeys(caller.principal.namespace, ownMailbox(caller));
+  const stopMail = await context.deps.hints.listen(channel, () => {
+    memory.stale = true;
+  });
+  const stopTopics = await context.deps.feed.listen(caller, () => {
+    memory.stale = true;
+    memory.heardOfTopics();
+  });
+  memory.stopListening = () => {
+    stopMail();
+    stopTopics();
+  };
+}
+
 /** Unread and urgent mail if something may have come since this was last asked; undefined while nothing has. */
 export async function newsOf(
   context: MailContext,
   caller: Caller,
 ): Promise<{ readonly unread: number; readonly urgent: number } | undefined> {
   const memory = context.memory(caller);
-  const own = ownMailbox(caller);
-  if (!memory.stopListening) {
-    const stale = (): void => {
-      memory.stale = true;
-    };
-    // Set before the first await, so that two calls at once listen once.
-    memory.stopListening = () => {};
-    const stopMail = await context.deps.hints.listen(
-      mailboxKeys(caller.principal.namespace, own).channel,
-      stale,
-    );
-    const stopTopics = await context.deps.feed.listen(caller, stale);
-    memory.stopListening = () => {
-      stopMail();
-      stopTopics();
-    };
-  }
+  await listenForNews(context, caller);
   if (!memory.stale) return undefined;
   memory.stale = false;
   const { unread, urgent } = await countInbox(context, caller);

@@ -26,13 +26,21 @@ export class RunMemory {
   cause: { readonly id: string; readonly origin: string } | undefined;
   /** Whether something may have arrived since the last count. */
   stale = true;
-  /** Whether its agent followed any topic when this run last read. */
+  /** Whether its agent follows anything, as far as this run has heard; undefined when it has to look. */
   follows: boolean | undefined;
+  /** How often this run heard that topics, or what its agent follows, may have changed. */
+  heard = 0;
   /** What the run was last told of its unread mail. */
   told = { unread: 0, urgent: 0 };
   calls = { minute: 0, count: 0 };
   stopListening: (() => void) | undefined;
   readonly visited = new Set<string>();
+
+  /** What the agent follows, or what is there for it, may have changed. */
+  heardOfTopics(): void {
+    this.follows = undefined;
+    this.heard++;
+  }
 
   delivered(batch: string, place: Place): void {
     const entry = this.#batches.get(batch);

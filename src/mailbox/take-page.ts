@@ -8,6 +8,7 @@ import { parseEntries, toDelivery, withMessages } from "./delivery-record.js";
 import type { Delivery, FeedFilter, TopicFeed } from "./feed.js";
 import { rememberVisit } from "./find-delivery.js";
 import { filterOf } from "./inbox-filter.js";
+import { listenForNews } from "./inbox-news.js";
 import { type Counts, mailboxHeads, parseCounts } from "./look-at-mailbox.js";
 import { newMessageId } from "./message-id.js";
 import { flushSoon } from "./outbox.js";
@@ -62,30 +63,18 @@ async function takeBatch(
   if (queue) await rememberVisit(context, caller, place);
 
   const own = filter.topic === undefined ? limit : 0;
-  const looking = queue ? undefined : context.deps.feed.follows(caller);
-  looking?.catch(() => {}); // awaited below, whatever comes of the read before
-  // Who followed nothing when it last read most likely still does not: then one way to the store and back is enough.
-  // If it does by now, what came is a page of its own, and topics have their part in the next.
-  const early =
-    looking && memory.follows === false && own > 0
-      ? await readMailbox(context, caller, place, ask)
-      : undefined;
-  if (looking) memory.follows = await looking;
-  const enough = early !== undefined && (early.deliveries.length > 0 || !memory.follows);
-  const topics =
-    looking && memory.follows && !enough ? await takeFromTopics(context, caller, place, ask, own) : undefined;
+  const follows = !queue && (await followsAnything(context, caller));
+  const topics = follows ? await takeFromTopics(context, caller, place, ask, own) : undefined;
   if (topics && options.signal?.aborted) {
     memory.confirm(batch, false);
     return { ...emptyInbox(true), nextDueAt: 0 };
   }
   const fromTopics = topics?.deliveries ?? [];
-  const page = enough
-    ? early
-    : await readMailbox(context, caller, place, {
-        ...ask,
-        limit: topics?.own.limit ?? own,
-        ids: topics?.own.ids ?? [],
-      });
+  const page = await readMailbox(context, caller, place, {
+    ...ask,
+    limit: topics?.own.limit ?? own,
+    ids: topics?.own.ids ?? [],
+  });
 
   for (const delivery of page.deliveries) rememberDelivery(context, caller, delivery, place);
   for (const delivery of fromTopics) rememberDelivery(context, caller, delivery, topicPlace);
@@ -102,8 +91,7 @@ async function takeBatch(
     unread,
     urgent: counts.urgent + (feed?.urgent ?? 0),
     open: counts.open + (feed?.open ?? 0) + fromTopics.length,
-    // Each is told once, so those of a read that brought nothing else are told here.
-    reminders: [...(early && !enough ? early.reminders : []), ...page.reminders],
+    reminders: page.reminders,
     gaps: (feed?.gaps ?? []).map(({ topic, missed, until }) => ({
       topic,
       missed,
@@ -113,6 +101,18 @@ async function takeBatch(
     timed_out: false,
     nextDueAt: counts.nextDueAt,
   };
+}
+
+/** Looked up once and then remembered until this run hears of a change. */
+async function followsAnything(context: MailContext, caller: Caller): Promise<boolean> {
+  const memory = context.memory(caller);
+  await listenForNews(context, caller);
+  if (memory.follows !== undefined) return memory.follows;
+  const { heard } = memory;
+  const follows = await context.deps.feed.follows(caller);
+  // What was heard while looking may be newer than what was seen.
+  if (memory.heard === heard) memory.follows = follows;
+  return follows;
 }
 
 /** What a page is to hold, whatever it is taken from. */
