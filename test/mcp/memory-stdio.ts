@@ -21,6 +21,11 @@ const rooms = {
   },
   mail: {
     ...world.mail,
+    readInbox: async (...args: Parameters<typeof world.mail.readInbox>) => {
+      const inbox = await world.mail.readInbox(...args);
+      if (inbox.batch) tell("taken", {});
+      return inbox;
+    },
     confirm: (caller: Parameters<typeof world.mail.confirm>[0], batch: string, reached: boolean) => {
       tell("confirm", { reached });
       world.mail.confirm(caller, batch, reached);
