@@ -49,24 +49,7 @@ export class Directory {
     const memo = `${namespace}/${kind}/${name}`;
     if (this.#known.has(memo)) return "known";
     const keys = directoryKeys(namespace);
-    let unseen = false;
-    if (name !== agent && !create) {
-      const mailboxes = await this.mailboxes(namespace);
-      const queues = mailboxes.flatMap((one) =>
-        one.startsWith("queue:") ? [one.slice("queue:".length)] : [],
-      );
-      const names = new Set(kind === "queue" ? queues : mailboxes.filter((one) => !one.startsWith("queue:")));
-      unseen = !names.has(name);
-      if (unseen) {
-        const meant =
-          nearest(name, names) ?? (kind === "agent" && queues.includes(name) ? `queue:${name}` : undefined);
-        if (meant !== undefined)
-          refuse("mailbox.unknown_recipient", {
-            given: kind === "queue" ? `queue:${name}` : name,
-            nearest: kind === "queue" ? `queue:${meant}` : meant,
-          });
-      }
-    }
+    const unseen = name !== agent && !create && (await this.isUnseen(namespace, kind, name));
     const [word] = await this.#store.run(
       openMailbox,
       [keys.agents, keys.queues, keys.unclaimedBy, keys.channel, keys.settings],
@@ -78,6 +61,27 @@ export class Directory {
     if (word === "KNOWN" || kind === "queue") this.#known.add(memo);
     // Opened a moment ago: by our own attempt whose answer was lost, or by somebody who wrote there just now.
     return word === "OPENED" || unseen ? "opened" : "known";
+  }
+
+  /**
+   * Whether neither an agent nor an open mailbox has this name. Opens nothing.
+   *
+   * @throws {MailboxError} `mailbox.unknown_recipient` for a near miss of a known name
+   */
+  async isUnseen(namespace: string, kind: "agent" | "queue", name: string): Promise<boolean> {
+    if (this.#known.has(`${namespace}/${kind}/${name}`)) return false;
+    const mailboxes = await this.mailboxes(namespace);
+    const queues = mailboxes.flatMap((one) => (one.startsWith("queue:") ? [one.slice("queue:".length)] : []));
+    const names = new Set(kind === "queue" ? queues : mailboxes.filter((one) => !one.startsWith("queue:")));
+    if (names.has(name)) return false;
+    const meant =
+      nearest(name, names) ?? (kind === "agent" && queues.includes(name) ? `queue:${name}` : undefined);
+    if (meant !== undefined)
+      refuse("mailbox.unknown_recipient", {
+        given: kind === "queue" ? `queue:${name}` : name,
+        nearest: kind === "queue" ? `queue:${meant}` : meant,
+      });
+    return true;
   }
 
   /** What becomes of mail to names nobody has: a mailbox is opened for them, or the send is refused. */

@@ -20,6 +20,8 @@ export interface MailDependencies {
   readonly limits: MailboxLimits;
   readonly feed: TopicFeed;
   readonly directory: {
+    /** Refuses a near miss of a known name and opens nothing. */
+    isUnseen(namespace: string, kind: "agent" | "queue", name: string): Promise<boolean>;
     reach(
       caller: Caller,
       kind: "agent" | "queue",

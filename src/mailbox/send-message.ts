@@ -73,11 +73,16 @@ export async function sendMessage(
     ackRequired: input.ack_required ?? false,
   };
 
+  // Everything that can be refused comes before a mailbox is opened for a name that nobody has.
+  if (!input.create && (addresses.length > 1 || input.attachments))
+    for (const { kind, name } of named(addresses))
+      if (name !== caller.principal.agent)
+        await deps.directory.isUnseen(caller.principal.namespace, kind, name);
+  const complete = await attach(context, caller, posting, input.attachments);
   const opened = await reachAll(context, caller, addresses, input.create ?? false);
   if (cause) await join(context, caller, cause.origin, operation);
   let receipt: SendReceipt;
   try {
-    const complete = await attach(context, caller, posting, input.attachments);
     receipt =
       addresses.length === 1 && addresses[0]!.kind !== "everyone"
         ? await sendToOne(context, caller, addresses[0]!, complete, operation, opened)
@@ -299,12 +304,15 @@ async function reachAll(
   create: boolean,
 ): Promise<ReadonlySet<string>> {
   const opened = new Set<string>();
-  for (const address of addresses)
-    if (address.kind === "agent" || address.kind === "queue") {
-      const reached = await context.deps.directory.reach(caller, address.kind, address.name, create);
-      if (reached === "opened") opened.add(formatAddress(address));
-    }
+  for (const address of named(addresses)) {
+    const reached = await context.deps.directory.reach(caller, address.kind, address.name, create);
+    if (reached === "opened") opened.add(formatAddress(address));
+  }
   return opened;
+}
+
+function named(addresses: readonly Address[]): (Address & { readonly kind: "agent" | "queue" })[] {
+  return addresses.filter((address) => address.kind === "agent" || address.kind === "queue");
 }
 
 function operationOf(

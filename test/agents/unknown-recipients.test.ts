@@ -22,6 +22,21 @@ describeOnEachStore("names nobody has", (store) => {
     expect((await alice.send("somebody-new", "x")).recipients).toMatchObject([{ opened: true }]);
   });
 
+  it("open no mailbox by a send that is refused, so that the next still says that nobody has been seen", async () => {
+    const alice = await office.as("alice");
+    await office.as("quentin");
+    const directory = new Directory(office.store, 100);
+    const before = await directory.mailboxes(office.namespace);
+    await expect(alice.send(["zebra-one", "queue:zebras", "quentim"], "x")).rejects.toThrow(
+      /did you mean quentin/,
+    );
+    await expect(alice.send("queue:zebras", "x", { attachments: ["none"] })).rejects.toThrow(
+      /^attachment.unknown/,
+    );
+    expect(await directory.mailboxes(office.namespace)).toEqual(before);
+    expect((await alice.send("zebra-one", "x")).recipients).toMatchObject([{ opened: true }]);
+  });
+
   it("are suggested where a known name is near", async () => {
     const alice = await office.as("alice");
     await office.as("reviewer");
