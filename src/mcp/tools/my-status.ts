@@ -37,7 +37,9 @@ function tell(status: Status): string {
       : "",
     `mail: ${status.unread} unread, ${status.urgent} urgent, ${status.open} open`,
     ...status.overdue.slice(0, 10).map((one) => `overdue: ${one.id} from ${one.from} since ${one.since}`),
-    status.dead_letters ? `${status.dead_letters} dead ${status.dead_letters === 1 ? "letter" : "letters"}` : "",
+    status.dead_letters
+      ? `${status.dead_letters} dead ${status.dead_letters === 1 ? "letter" : "letters"}`
+      : "",
     status.subscriptions.length ? `following: ${listed(status.subscriptions)}` : "",
     status.rights.length ? `role: ${status.rights.join(", ")}` : "",
     `store: ${status.store}, durability ${status.tier}`,
