@@ -59,6 +59,7 @@ export class Directory {
       refuse("mailbox.closed_directory", { given: kind === "queue" ? `queue:${name}` : name });
     if (word === "TOO_MANY") refuse("mailbox.too_many_unclaimed", { limit: this.#mostUnclaimed });
     if (word === "KNOWN" || kind === "queue") this.#known.add(memo);
+    if (word === "UNCLAIMED") return "opened";
     // Opened a moment ago: by our own attempt whose answer was lost, or by somebody who wrote there just now.
     return word === "OPENED" || unseen ? "opened" : "known";
   }

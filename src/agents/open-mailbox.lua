@@ -9,7 +9,7 @@
   ARGV[3]   name                                     ARGV[4]   who opens it
   ARGV[5]   most names one sender may have open      ARGV[6]   settings of a queue, opaque
 
-  Returns {"KNOWN"} · {"OPENED"} · {"TOO_MANY"} · {"CLOSED"} · {"LATE"}
+  Returns {"KNOWN"} · {"OPENED"} · {"UNCLAIMED"} when it is open and nobody has read there yet · {"TOO_MANY"} · {"CLOSED"} · {"LATE"}
 ]]
 --@include ../redis/lua/clock.lua
 if late() then return { 'LATE' } end
@@ -23,7 +23,8 @@ if kind == 'queue' then
   redis.call('PUBLISH', channel, 'queues')
   return { 'OPENED' }
 end
-if redis.call('HEXISTS', agents, name) == 1 or redis.call('HEXISTS', unclaimed, 'name:' .. name) == 1 then return { 'KNOWN' } end
+if redis.call('HEXISTS', agents, name) == 1 then return { 'KNOWN' } end
+if redis.call('HEXISTS', unclaimed, 'name:' .. name) == 1 then return { 'UNCLAIMED' } end
 if closed then return { 'CLOSED' } end
 if tonumber(redis.call('HGET', unclaimed, 'count:' .. opener) or '0') >= most then return { 'TOO_MANY' } end
 redis.call('HSET', unclaimed, 'name:' .. name, opener)

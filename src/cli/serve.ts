@@ -15,6 +15,8 @@ export async function serve(flags: Flags): Promise<void> {
     log,
     host: config.host,
     port: config.port,
+    // A body of control characters takes six bytes for each in JSON.
+    maxBodyBytes: Math.max(1024 * 1024, 8 * (config.limits.bodyBytes ?? 0)),
     ready: async () => ({ ready: house.store.connected, store: house.store.label, tier: house.store.tier }),
   }).catch(async (refusal: unknown) => {
     // What is open would keep the process alive behind its message.

@@ -130,7 +130,8 @@ async function follow(
     state: followed ? "already_subscribed" : "subscribed",
     topics: topics.slice(0, topicsShown),
     topics_total: topics.length,
-    position: positionText(from),
+    // In a root that has no message yet, now and the earliest are one place.
+    position: from === "0" && start === "now" ? "now" : positionText(from),
   };
 }
 

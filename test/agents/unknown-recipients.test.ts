@@ -37,6 +37,16 @@ describeOnEachStore("names nobody has", (store) => {
     expect((await alice.send("zebra-one", "x")).recipients).toMatchObject([{ opened: true }]);
   });
 
+  it("are said to be nobody's with every send, until somebody reads there", async () => {
+    const alice = await office.as("alice");
+    for (const body of ["one", "two"])
+      expect((await alice.send("future-colleague", body)).recipients).toMatchObject([{ opened: true }]);
+    await office.as("future-colleague");
+    expect((await alice.send("future-colleague", "three")).recipients).toEqual([
+      { to: "future-colleague", state: "stored" },
+    ]);
+  });
+
   it("are suggested where a known name is near", async () => {
     const alice = await office.as("alice");
     await office.as("reviewer");

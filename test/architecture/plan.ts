@@ -61,7 +61,6 @@ export const homes: Readonly<Record<string, readonly string[]>> = {
   ioredis: ["redis"],
   "js-redis-server": ["redis/engine/embedded"],
   "@modelcontextprotocol/server": ["mcp"],
-  "@modelcontextprotocol/node": ["mcp"],
   pino: ["observability"],
   commander: ["cli"],
   hono: ["http"],

@@ -50,7 +50,9 @@ describe("what is typed", () => {
     ]);
     expect(flag).toMatchObject({
       status: 2,
-      err: expect.stringMatching(/^llm-mailbox: config\.invalid: LLM_MAILBOX_NAMESPACE is malformed/),
+      err: expect.stringMatching(
+        /^llm-mailbox: config\.invalid: --namespace \(LLM_MAILBOX_NAMESPACE\) is malformed/,
+      ),
     });
     expect(variable).toMatchObject({
       status: 2,

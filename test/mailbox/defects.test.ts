@@ -223,6 +223,6 @@ describeOnEachStore("a defect of others that we do not have:", (store) => {
       sent += 1;
       expect(sent).toBeLessThan(20);
     }
-    expect(sent).toBe(11);
+    expect(sent).toBe(10);
   });
 });

@@ -1,0 +1,65 @@
+import { refuse } from "../errors/index.js";
+import type { Caller } from "../identity/index.js";
+import { loadScript, mailboxKeys } from "../redis/index.js";
+import { type MailContext, ownMailbox } from "./context.js";
+
+const noteSend = loadScript(import.meta.url, "note-send.lua");
+
+/** The note of a message that is stored, or about to be: without it the message stands, but the sender does not see it. */
+export function noteStored(
+  context: MailContext,
+  caller: Caller,
+  id: string,
+  to: string,
+  attempt: string,
+): Promise<void> {
+  return note(context, caller, id, to, attempt).catch((error: Error) =>
+    context.deps.log("a send is not noted", { id, error: error.message }),
+  );
+}
+
+/** Takes the note of a message back that was not inserted. */
+export async function unnote(
+  context: MailContext,
+  caller: Caller,
+  id: string,
+  attempt: string,
+): Promise<void> {
+  const own = mailboxKeys(caller.principal.namespace, ownMailbox(caller));
+  await context.deps.store
+    .run(noteSend, [own.sent, own.sentTo, own.rate], [attempt, id, "", context.limits.historyMs, "1"])
+    .catch((error: Error) => context.deps.log("a send stays noted", { error: error.message }));
+}
+
+/** @throws {MailboxError} `mailbox.rate_limited` when the store told that the minute is used up */
+export function checkRate(context: MailContext, caller: Caller): void {
+  const rate = rates.get(rateSlot(caller));
+  const limit = context.limits.sendsPerMinute;
+  const now = context.deps.store.now();
+  if (rate && rate.untilMs > now && rate.sends >= limit)
+    refuse("mailbox.rate_limited", { what: "sends", limit, seconds: Math.ceil((rate.untilMs - now) / 1000) });
+}
+
+async function note(
+  context: MailContext,
+  caller: Caller,
+  id: string,
+  to: string,
+  attempt: string,
+): Promise<void> {
+  const own = mailboxKeys(caller.principal.namespace, ownMailbox(caller));
+  const [, sends, leftMs] = await context.deps.store.run(
+    noteSend,
+    [own.sent, own.sentTo, own.rate],
+    [attempt, id, to, context.limits.historyMs, "0"],
+  );
+  const now = context.deps.store.now();
+  rates.set(rateSlot(caller), { sends: Number(sends), untilMs: now + Number(leftMs) });
+}
+
+/** What the store last told of the running minute; the count itself is the store's, shared by all processes. */
+const rates = new Map<string, { readonly sends: number; readonly untilMs: number }>();
+
+function rateSlot(caller: Caller): string {
+  return `${caller.principal.namespace}/${caller.principal.agent}`;
+}

@@ -1,0 +1,117 @@
+import { type Address, formatAddress } from "../addresses/index.js";
+import { isRefusal, MailboxError, refuse } from "../errors/index.js";
+import type { Caller } from "../identity/index.js";
+import { directoryKeys, loadScript, mailboxKeys } from "../redis/index.js";
+import { referenceAttachments, releaseRefused } from "./attachment-references.js";
+import { type MailContext, ownMailbox } from "./context.js";
+import type { RecipientReceipt, SendReceipt } from "./contract.js";
+import type { Posting } from "./insert-message.js";
+import { noteStored } from "./note-send.js";
+import type { Operation } from "./operation.js";
+import { advanceEntry, deliver, type OutboxEntry, type OutboxTarget } from "./outbox.js";
+
+const putOutbox = loadScript(import.meta.url, "put-outbox.lua");
+
+/** Accepted in the sender's slot first, so that a crash between two recipients loses neither. */
+export async function sendToMany(
+  context: MailContext,
+  caller: Caller,
+  addresses: readonly Address[],
+  posting: Posting,
+  operation: Operation,
+  opened: ReadonlySet<string>,
+): Promise<SendReceipt> {
+  const { deps } = context;
+  const { namespace } = caller.principal;
+  const own = mailboxKeys(namespace, ownMailbox(caller));
+  const targets = await targetsOf(context, caller, addresses);
+  const { message } = posting;
+  const entry: OutboxEntry = {
+    posting,
+    namespace,
+    agent: caller.principal.agent,
+    verified: caller.principal.verified,
+  };
+  await referenceAttachments(context, caller, message, targets);
+  // The index first: an entry nobody knows of would wait for ever, an index without an entry is found empty.
+  await deps.store.command(
+    "ZADD",
+    directoryKeys(namespace).outboxes,
+    deps.store.now().toFixed(0),
+    ownMailbox(caller),
+  );
+  const [word, answer] = await deps.store.run(
+    putOutbox,
+    [own.operations, own.operationExpiry, own.outbox],
+    [
+      operation.key,
+      operation.digest,
+      operation.attempt,
+      operation.keepMs,
+      message.id,
+      JSON.stringify(entry),
+      targets.join(","),
+    ],
+  );
+  if (word !== "STORED") await releaseRefused(context, namespace, message, targets);
+  if (word === "CONFLICT") refuse("mailbox.idempotency_conflict");
+  if (word === "REPLAYED") {
+    const [id, ...rest] = String(answer).split("|");
+    await noteStored(context, caller, id!, targets.join(","), operation.attempt);
+    const recipients =
+      rest.length > 0 ? (JSON.parse(rest.join("|")) as RecipientReceipt[]) : targets.map(pendingReceipt);
+    return {
+      message_id: id!,
+      recipients,
+      replayed: operation.keyed,
+      ...(operation.keyed ? {} : { duplicate_of: id! }),
+    };
+  }
+  const noting = noteStored(context, caller, String(answer), targets.join(","), operation.attempt);
+  const refusals: MailboxError[] = [];
+  const recipients = await Promise.all(
+    targets.map(async (to): Promise<RecipientReceipt> => {
+      try {
+        await deliver(context, entry, to);
+        return { to, state: "stored", ...(opened.has(to) ? { opened: true } : {}) };
+      } catch (error) {
+        if (!(error instanceof MailboxError)) throw error;
+        if (error.kind === "UNAVAILABLE" || error.kind === "UNKNOWN") return pendingReceipt(to);
+        refusals.push(error);
+        await releaseRefused(context, namespace, message, [to]);
+        return { to, state: "refused", refusal: { code: error.code, message: error.message } };
+      }
+    }),
+  );
+  const reached = recipients.filter((receipt) => receipt.state !== "pending").map((receipt) => receipt.to);
+  await advanceEntry(context, namespace, ownMailbox(caller), message.id, reached, {
+    key: operation.key,
+    text: `${message.id}|${JSON.stringify(recipients)}`,
+  }).catch((error: Error) => {
+    // Accepted it is, and a sweep finds out who was reached.
+    if (!isRefusal(error)) throw error;
+    deps.log("an outbox waits for the next sweep", { error: error.message });
+  });
+  await noting;
+  if (refusals.length > 0 && refusals.length === targets.length) throw refusals[0]!;
+  return { message_id: message.id, recipients, replayed: false };
+}
+
+async function targetsOf(
+  context: MailContext,
+  caller: Caller,
+  addresses: readonly Address[],
+): Promise<OutboxTarget[]> {
+  const targets = new Set<OutboxTarget>();
+  for (const address of addresses) {
+    if (address.kind !== "everyone") targets.add(formatAddress(address));
+    else
+      for (const name of (await context.deps.directory.agents(caller.principal.namespace)).keys())
+        if (name !== caller.principal.agent) targets.add(name);
+  }
+  return [...targets];
+}
+
+function pendingReceipt(to: string): RecipientReceipt {
+  return { to, state: "pending" };
+}
