@@ -27,6 +27,8 @@ export class Directory {
   readonly #mostUnclaimed: number;
   /** Names never go away while we run, so what was seen once needs no second look. */
   readonly #known = new Set<string>();
+  /** Names that have a mailbox, claimed or not: they are no slips. */
+  readonly #open = new Set<string>();
 
   constructor(store: Store, mostUnclaimed: number) {
     this.#store = store;
@@ -49,7 +51,8 @@ export class Directory {
     const memo = `${namespace}/${kind}/${name}`;
     if (this.#known.has(memo)) return "known";
     const keys = directoryKeys(namespace);
-    const unseen = name !== agent && !create && (await this.isUnseen(namespace, kind, name));
+    const unseen =
+      name !== agent && !create && !this.#open.has(memo) && (await this.isUnseen(namespace, kind, name));
     const [word] = await this.#store.run(
       openMailbox,
       [keys.agents, keys.queues, keys.unclaimedBy, keys.channel, keys.settings],
@@ -59,6 +62,7 @@ export class Directory {
       refuse("mailbox.closed_directory", { given: kind === "queue" ? `queue:${name}` : name });
     if (word === "TOO_MANY") refuse("mailbox.too_many_unclaimed", { limit: this.#mostUnclaimed });
     if (word === "KNOWN" || kind === "queue") this.#known.add(memo);
+    this.#open.add(memo);
     if (word === "UNCLAIMED") return "opened";
     // Opened a moment ago: by our own attempt whose answer was lost, or by somebody who wrote there just now.
     return word === "OPENED" || unseen ? "opened" : "known";

@@ -1,4 +1,4 @@
-import { createHash } from "node:crypto";
+import { hash } from "node:crypto";
 
 /** What a call is remembered by, so that it is done once. */
 export interface Operation {
@@ -14,7 +14,7 @@ export interface Operation {
 
 /** 128 bits of SHA-256 over a canonical form: equal content, equal digest, whatever the order of the keys. */
 export function digest(content: unknown): string {
-  return createHash("sha256").update(canonical(content)).digest("base64url").slice(0, 22);
+  return hash("sha256", canonical(content), "base64url").slice(0, 22);
 }
 
 function canonical(value: unknown): string {

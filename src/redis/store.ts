@@ -153,7 +153,7 @@ export class Store {
     let lost = false;
     for (;;) {
       try {
-        await this.#ready(until - Date.now());
+        if (!this.connected) await this.#ready(until - Date.now());
       } catch (error) {
         if (lost && counts) refuse("store.outcome_unknown", {}, { cause: error });
         throw error;
