@@ -34,6 +34,7 @@ export const calls: Measurement = {
       nothingReader: series(),
       read: series(),
       pause: series(),
+      ping: series(),
       busyNothing: series(),
       busySend: series(),
       busyRead: series(),
@@ -79,6 +80,7 @@ export const calls: Measurement = {
       part(reader, of.nothingReader, 4 * perRound, () => reader.call("bench_nothing")),
       part(reader, of.read, perRound, take),
       part(reader, of.pause, perRound, () => reader.call("bench_pause")),
+      part(reader, of.ping, perRound, () => reader.call("bench_ping")),
       part(sender, of.busyNothing, 4 * perRound, () => sender.call("bench_nothing"), busy),
       part(sender, of.busySend, perRound, send, busy),
       part(reader, of.busyRead, perRound, take, busy),
@@ -103,7 +105,15 @@ export const calls: Measurement = {
         ].join("; "),
       };
     };
+    const floor = ratios(of.ping.cpuUs, of.nothingReader.cpuUs);
     return [
+      {
+        what: "CPU of the server per call of a tool that only asks the store for a PONG, against a tool that does nothing",
+        store: store.name,
+        value: times(floor),
+        aim: "shown",
+        beside: `${us(spread(of.ping.cpuUs).median)}: what any call costs that asks the store once, before it does anything`,
+      },
       finding("send_message", of.send, of.nothingSender),
       finding("read_inbox", of.read, of.nothingReader),
       finding(`send_message`, of.busySend, of.busyNothing, ` with ${busy} calls in flight`),
