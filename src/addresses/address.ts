@@ -10,17 +10,18 @@ export type Address =
   | { readonly kind: "topic"; readonly name: string }
   | { readonly kind: "everyone" };
 
-const agentName = /^[a-z0-9][a-z0-9._-]{0,62}$/;
+const simpleName = /^[a-z0-9][a-z0-9._-]{0,62}$/;
 
 /** Names that no agent can take, because they mean something else wherever an address is read. */
 const reserved = new Set(["everyone", "postmaster", "operator"]);
 
-export function isAgentName(text: string): boolean {
-  return agentName.test(text) && !reserved.has(text);
+/** What a namespace may be called: as an agent, the reserved names included. */
+export function isNamespace(text: string): boolean {
+  return simpleName.test(text);
 }
 
-export function agentAddress(name: string): Address {
-  return { kind: "agent", name };
+export function isAgentName(text: string): boolean {
+  return simpleName.test(text) && !reserved.has(text);
 }
 
 /**
@@ -59,7 +60,7 @@ function name(text: string, shown: string): string {
   // Letters that only become ASCII by folding, such as the Kelvin sign, are look-alikes and stay what they are.
   const lower = asciiLower(text.trim());
   if (reserved.has(lower)) refuse("address.invalid", { given: shown, problem: "the name is reserved" });
-  if (!agentName.test(lower))
+  if (!simpleName.test(lower))
     refuse("address.invalid", {
       given: shown,
       problem: "a name has 1 to 63 of the characters a-z 0-9 . _ - and begins with a letter or digit",

@@ -1,5 +1,5 @@
 /** Names, addresses and patterns: how they are parsed, matched and compared. */
-export { type Address, agentAddress, formatAddress, isAgentName, parseAddress } from "./address.js";
+export { type Address, formatAddress, isAgentName, isNamespace, parseAddress } from "./address.js";
 export { nearest } from "./nearest.js";
 export { matchesTopic, parsePattern, patternRoot, type TopicPattern } from "./pattern.js";
 export { parentsOf, parseTopic, rootOf } from "./topic-name.js";

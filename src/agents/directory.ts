@@ -18,7 +18,6 @@ export interface Described {
 
 export interface QueueSettings {
   readonly claimSeconds?: number;
-  readonly owners?: readonly string[];
 }
 
 /** The names of a namespace: which agents and queues there are, and which name a slip probably meant. */
@@ -104,27 +103,20 @@ export class Directory {
   }
 
   async agents(namespace: string): Promise<ReadonlyMap<string, Described>> {
-    const pairs = (await this.#store.command("HGETALL", directoryKeys(namespace).agents)) as string[];
-    const agents = new Map<string, Described>();
-    for (let n = 0; n < pairs.length; n += 2) agents.set(pairs[n]!, described(pairs[n + 1]!));
-    return agents;
+    const agents = await this.#store.hash(directoryKeys(namespace).agents);
+    return new Map([...agents].map(([name, text]) => [name, described(text)]));
   }
 
   async queues(namespace: string): Promise<ReadonlyMap<string, QueueSettings>> {
-    const pairs = (await this.#store.command("HGETALL", directoryKeys(namespace).queues)) as string[];
-    const queues = new Map<string, QueueSettings>();
-    for (let n = 0; n < pairs.length; n += 2)
-      queues.set(pairs[n]!, JSON.parse(pairs[n + 1]!) as QueueSettings);
-    return queues;
+    const queues = await this.#store.hash(directoryKeys(namespace).queues);
+    return new Map([...queues].map(([name, text]) => [name, JSON.parse(text) as QueueSettings]));
   }
 
   /** Names that were written to and that no agent has claimed yet, and who opened their mailboxes. */
   async unclaimed(namespace: string): Promise<ReadonlyMap<string, string>> {
-    const pairs = (await this.#store.command("HGETALL", directoryKeys(namespace).unclaimedBy)) as string[];
-    const names = new Map<string, string>();
-    for (let n = 0; n < pairs.length; n += 2)
-      if (pairs[n]!.startsWith("name:")) names.set(pairs[n]!.slice("name:".length), pairs[n + 1]!);
-    return names;
+    const fields = await this.#store.hash(directoryKeys(namespace).unclaimedBy);
+    const named = [...fields].filter(([field]) => field.startsWith("name:"));
+    return new Map(named.map(([field, opener]) => [field.slice("name:".length), opener]));
   }
 
   /** Every mailbox there is, in order: agents, names that mail was sent to before anybody claimed them, and queues. */

@@ -98,9 +98,8 @@ export class Runs {
     readonly processes: number;
   }> {
     const { runs } = directoryKeys(this.#deps.namespace);
-    const flat = (await this.#deps.store.command("HGETALL", runs)) as string[];
-    const homes = new Map<string, string>();
-    for (let n = 0; n < flat.length; n += 2) homes.set(flat[n]!, flat[n + 1]!.split("|")[0]!);
+    const noted = await this.#deps.store.hash(runs);
+    const homes = new Map([...noted].map(([run, home]) => [run, home.split("|")[0]!]));
     const living = await this.#living([...homes.keys()]);
     const alive = new Set(living);
     return {
@@ -172,15 +171,12 @@ export class Runs {
   async #buryProcesses(silent: readonly string[]): Promise<void> {
     const keys = directoryKeys(this.#deps.namespace);
     const { store } = this.#deps;
-    const places = (await store.command("HGETALL", keys.processes)) as string[];
     const gone = new Set(silent);
-    for (let n = 0; n < places.length; n += 2)
-      if (places[n] !== processId && isRunning(JSON.parse(places[n + 1]!) as ProcessPlace) === false)
-        gone.add(places[n]!);
+    for (const [id, place] of await store.hash(keys.processes))
+      if (id !== processId && isRunning(JSON.parse(place) as ProcessPlace) === false) gone.add(id);
     if (gone.size === 0) return;
-    const runs = (await store.command("HGETALL", keys.runs)) as string[];
-    for (let n = 0; n < runs.length; n += 2)
-      if (gone.has(runs[n + 1]!.split("|")[0]!)) await this.#bury(runs[n]!);
+    for (const [run, home] of await store.hash(keys.runs))
+      if (gone.has(home.split("|")[0]!)) await this.#bury(run);
     for (const id of gone) await store.run(endRun, [keys.runs, keys.heartbeats, keys.processes], [id]);
   }
 

@@ -1,5 +1,5 @@
 import { visible } from "../addresses/index.js";
-import type { Delivery, StoredMessage } from "../mailbox/index.js";
+import { type Delivery, envelope, type StoredMessage } from "../mailbox/index.js";
 import { printLine } from "./print.js";
 
 const linesShown = 20;
@@ -42,16 +42,9 @@ export function printPassing({ message, state }: Delivery, inTopic: boolean): vo
 
 export function messageAsJson({ message, state }: Delivery, inTopic: boolean): object {
   return {
-    id: message.id,
-    from: message.from,
-    verified: message.verified,
-    to: message.to,
-    sent_at: new Date(message.sentAt).toISOString(),
-    priority: message.priority,
-    thread: message.thread,
+    ...envelope(message),
     ...(message.inReplyTo ? { in_reply_to: message.inReplyTo } : {}),
     ...(inTopic ? {} : { state }),
-    ...(message.subject ? { subject: message.subject } : {}),
     content_type: message.contentType,
     body: message.body,
     ...(message.data ? { data: message.data } : {}),

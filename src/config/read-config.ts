@@ -1,6 +1,6 @@
 import { readFileSync } from "node:fs";
 import { resolve } from "node:path";
-import { isAgentName, nearest } from "../addresses/index.js";
+import { isAgentName, isNamespace, nearest } from "../addresses/index.js";
 import { refuse } from "../errors/index.js";
 import { defaultDataDir } from "./data-dir.js";
 
@@ -13,7 +13,6 @@ interface Setting {
   readonly secret?: boolean;
 }
 
-const name = /^[a-z0-9][a-z0-9._-]{0,62}$/;
 const count = (most: number) => ({
   allowed: `a whole number from 1 to ${most}`,
   parse: (text: string): number | undefined =>
@@ -45,7 +44,7 @@ export const settings = {
   namespace: {
     env: "LLM_MAILBOX_NAMESPACE",
     allowed: "1 to 63 of a-z 0-9 . _ -, beginning with a letter or digit",
-    parse: (text) => (name.test(text) ? text : undefined),
+    parse: (text) => (isNamespace(text) ? text : undefined),
   },
   agent: {
     env: "LLM_MAILBOX_AGENT",

@@ -39,7 +39,7 @@ export { recentMessages } from "./recent-messages.js";
 export { releaseRun } from "./release-run.js";
 export { messageById, overdueMail, searchMessages, summary, thread } from "./search-messages.js";
 export { sendMessage } from "./send-message.js";
-export { shown } from "./show-delivery.js";
+export { envelope, shown } from "./show-delivery.js";
 export { unreadMail } from "./unread-mail.js";
 export {
   abandonAttachment,

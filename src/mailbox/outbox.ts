@@ -84,9 +84,7 @@ export async function flushOutbox(
 ): Promise<void> {
   const { deps } = context;
   const own = mailboxKeys(namespace, mailbox);
-  const flat = (await deps.store.command("HGETALL", own.outbox)) as string[];
-  const fields = new Map<string, string>();
-  for (let n = 0; n < flat.length; n += 2) fields.set(flat[n]!, flat[n + 1]!);
+  const fields = await deps.store.hash(own.outbox);
   await settleAttachments(context, namespace, mailbox, fields);
   for (const [field, text] of fields) {
     if (field.startsWith("notice:")) await sendNotice(context, namespace, mailbox, field, text);

@@ -8,6 +8,7 @@ import { deliveryState, type Entry, parseEntries, toDelivery } from "./delivery-
 import type { Delivery, StoredMessage } from "./feed.js";
 import { findDelivery, lookUp } from "./find-delivery.js";
 import { noteCall } from "./note-call.js";
+import { envelope } from "./show-delivery.js";
 
 const listMessages = loadScript(import.meta.url, "list-messages.lua");
 
@@ -228,14 +229,7 @@ function matches(message: StoredMessage, asked: Asked): boolean {
 
 export function summary(message: StoredMessage, states: FoundMessage["states"]): FoundMessage {
   return {
-    id: message.id,
-    from: message.from,
-    verified: message.verified,
-    to: message.to,
-    sent_at: new Date(message.sentAt).toISOString(),
-    priority: message.priority,
-    thread: message.thread,
-    ...(message.subject ? { subject: message.subject } : {}),
+    ...envelope(message),
     excerpt: message.body.slice(0, excerptChars),
     states,
   };

@@ -1,12 +1,16 @@
 import type { DeliveredMessage, Inbox } from "./contract.js";
-import type { Delivery } from "./feed.js";
+import type { Delivery, StoredMessage } from "./feed.js";
+
+export type Envelope = Pick<
+  DeliveredMessage,
+  "id" | "from" | "verified" | "to" | "sent_at" | "priority" | "thread" | "subject"
+>;
 
 /** Room for the envelope beside each body, in characters. */
 export const envelopeChars = 400;
 
-/** A delivery as its reader gets it. */
-export function shown(delivery: Delivery): DeliveredMessage {
-  const { message } = delivery;
+/** What every form in which a message is given away begins with. */
+export function envelope(message: StoredMessage): Envelope {
   return {
     id: message.id,
     from: message.from,
@@ -16,6 +20,14 @@ export function shown(delivery: Delivery): DeliveredMessage {
     priority: message.priority,
     thread: message.thread,
     ...(message.subject ? { subject: message.subject } : {}),
+  };
+}
+
+/** A delivery as its reader gets it. */
+export function shown(delivery: Delivery): DeliveredMessage {
+  const { message } = delivery;
+  return {
+    ...envelope(message),
     content_type: message.contentType,
     body: message.body,
     ...(message.data ? { data: message.data } : {}),

@@ -7,7 +7,6 @@ export {
   conversationKey,
   type DirectoryKeys,
   directoryKeys,
-  isNamespace,
   type MailboxKeys,
   type MailboxName,
   mailboxKeyList,

@@ -3,12 +3,6 @@
  * slot or namespace; the braces make all keys of one mailbox (topic root, directory) share one Cluster slot.
  */
 
-const namespaceName = /^[a-z0-9][a-z0-9._-]{0,62}$/;
-
-export function isNamespace(text: string): boolean {
-  return namespaceName.test(text);
-}
-
 /** A mailbox as the store names it: `alice` for an agent, `queue:reviewers` for a queue. */
 export type MailboxName = string;
 

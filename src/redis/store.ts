@@ -137,6 +137,14 @@ export class Store {
     return (await this.#repeat([name, ...args.map(String)], [], this.#callTimeoutMs, false)).reply;
   }
 
+  /** A whole hash, field by field. */
+  async hash(key: string): Promise<ReadonlyMap<string, string>> {
+    const flat = (await this.command("HGETALL", key)) as string[];
+    const fields = new Map<string, string>();
+    for (let n = 0; n < flat.length; n += 2) fields.set(flat[n]!, flat[n + 1]!);
+    return fields;
+  }
+
   /**
    * @param inFull sent instead when the store does not know the script
    * @param counts whether it matters that a command without an answer may have been executed
