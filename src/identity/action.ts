@@ -9,6 +9,8 @@ export const actions = [
   "topic.read",
   "agents.find",
   "agents.describe",
+  "admin.mailboxes",
+  "admin.topics",
   "admin.dead-letters",
   "admin.grants",
   "admin.audit",

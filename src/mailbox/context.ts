@@ -1,4 +1,4 @@
-import type { Admit, Caller, May } from "../identity/index.js";
+import type { Admit, Caller, May, RecordDecision } from "../identity/index.js";
 import {
   type Hints,
   keptKeys,
@@ -22,6 +22,7 @@ export interface MailDependencies {
   readonly limits: MailboxLimits;
   readonly admit: Admit;
   readonly may: May;
+  readonly record: RecordDecision;
   readonly feed: TopicFeed;
   readonly directory: {
     /** Refuses a near miss of a known name and opens nothing. */
@@ -47,6 +48,7 @@ export interface MailDependencies {
     topic: string,
     message: StoredMessage,
     operation: Operation,
+    row: string,
     ttlMs?: number,
   ) => Promise<{ readonly state: "stored" | "replayed" | "conflict"; readonly id: string }>;
   /** How long a topic keeps what is published there; without it, as long as a mailbox keeps its history. */

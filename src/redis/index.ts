@@ -4,7 +4,9 @@ export { keptKeys } from "./encode-words.js";
 export { Hints } from "./hints.js";
 export {
   type AttachmentKeys,
+  type AuditKeys,
   attachmentKeys,
+  auditKeys,
   conversationKey,
   type DirectoryKeys,
   directoryKeys,
@@ -12,6 +14,7 @@ export {
   type MailboxName,
   mailboxKeyList,
   mailboxKeys,
+  rowsPerChunk,
   type TopicRootKeys,
   topicRootKeyList,
   topicRootKeys,

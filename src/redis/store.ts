@@ -118,10 +118,13 @@ export class Store {
   ): Promise<Reply> {
     const words = [Math.ceil(this.now() + timeoutMs), ...args];
     const { reply, lost } = await this.#repeat(
-      (inFull) =>
-        inFull
+      (inFull, again) => {
+        // The half says so to scripts, which would otherwise have to look for traces of themselves at every call.
+        if (again && Number.isInteger(words[0])) words[0] = Number(words[0]) + 0.5;
+        return inFull
           ? new ScriptCall("eval", this.#knowsFlags ? script.source : script.plainSource, keys, words)
-          : new ScriptCall("evalsha", this.#knowsFlags ? script.sha : script.plainSha, keys, words),
+          : new ScriptCall("evalsha", this.#knowsFlags ? script.sha : script.plainSha, keys, words);
+      },
       timeoutMs,
       true,
     );
@@ -147,12 +150,13 @@ export class Store {
   }
 
   /**
-   * @param make the command for one more attempt; a script `inFull` once the store has said that it does not know it
+   * @param make the command for one more attempt; a script `inFull` once the store has said that it does not know it;
+   *   `again` when an attempt before may have been executed
    * @param counts whether it matters that a command without an answer may have been executed
    * @returns `lost` when an attempt before the answered one may have been executed too
    */
   async #repeat(
-    make: (inFull: boolean) => Command,
+    make: (inFull: boolean, again: boolean) => Command,
     timeoutMs: number,
     counts: boolean,
   ): Promise<{ readonly reply: unknown; readonly lost: boolean }> {
@@ -166,7 +170,7 @@ export class Store {
         if (lost && counts) refuse("store.outcome_unknown", {}, { cause: error });
         throw error;
       }
-      const command = make(inFull);
+      const command = make(inFull, lost);
       // Taken before it is sent: a Cluster puts its own in its place, which would try again.
       const timer = setTimeout(giveUp, Math.max(until - Date.now(), 1), command.reject);
       try {

@@ -41,7 +41,7 @@ export const checks: readonly Check[] = [
     holds: async (office) => {
       const ann = await office.as("ann");
       await office.as("bob");
-      await blockSender(office.context, office.namespace, "bob", "ann");
+      await blockSender(office.context, office.operator, "bob", "ann");
       await expect(ann.send("bob", "x")).rejects.toThrow(/^mailbox.blocked/);
     },
   },
@@ -145,7 +145,7 @@ export const checks: readonly Check[] = [
         return (await one.ack(job!.id, "retry", { delay_seconds: 0 })).results[0]!.state;
       };
       expect([await fail(), await fail(), await fail()]).toEqual(["retrying", "retrying", "dead"]);
-      await requeueDeadLetters(office.context, office.namespace, "queue:q", []);
+      await requeueDeadLetters(office.context, office.operator, "queue:q", []);
       expect([await fail(), await fail(), await fail()]).toEqual(["retrying", "retrying", "dead"]);
       expect((await ann.read()).messages.length).toBeGreaterThan(0);
     },
@@ -157,7 +157,7 @@ export const checks: readonly Check[] = [
       const [ann, bob] = [await office.as("ann"), await office.as("bob")];
       const { message_id: id } = await ann.send("bob", "x");
       await bob.read();
-      expect(await requeueDeadLetters(office.context, office.namespace, "bob", [id])).toEqual({
+      expect(await requeueDeadLetters(office.context, office.operator, "bob", [id])).toEqual({
         done: 0,
         left: 0,
       });
