@@ -60,7 +60,7 @@ interface End {
 export class Sealer {
   readonly #deps: SealerDependencies;
   readonly #times: SealTimes;
-  #sealedAt = 0;
+  #sealedAt = Date.now();
   #trimmedAt = 0;
 
   constructor(deps: SealerDependencies) {
