@@ -1,5 +1,15 @@
 import { createPublicKey, type KeyObject } from "node:crypto";
-import { closeSync, existsSync, fsyncSync, mkdirSync, openSync, readFileSync, writeSync } from "node:fs";
+import {
+  closeSync,
+  existsSync,
+  fstatSync,
+  fsyncSync,
+  mkdirSync,
+  openSync,
+  readFileSync,
+  readSync,
+  writeSync,
+} from "node:fs";
 import { dirname } from "node:path";
 import { type Checkpoint, keyName, parseCheckpoint, writeCheckpoint } from "./checkpoint.js";
 
@@ -13,29 +23,35 @@ export interface CheckpointFile {
 export function appendCheckpoint(path: string, checkpoint: Checkpoint, key: KeyObject): void {
   mkdirSync(dirname(path), { recursive: true, mode: 0o700 });
   const begun = `${path} ${checkpoint.key}`;
-  const opening = opened.has(begun) && existsSync(path) ? "" : openingOf(path, key);
-  const file = openSync(path, "a", 0o600);
+  const opening = begunWith.has(begun) && existsSync(path) ? "" : keyLine(path, key);
+  const file = openSync(path, "a+", 0o600);
   try {
-    writeSync(file, `${opening}${writeCheckpoint(checkpoint)}\n`);
+    writeSync(file, `${endOfTornLine(file)}${opening}${writeCheckpoint(checkpoint)}\n`);
     fsyncSync(file);
-    opened.add(begun);
+    begunWith.add(begun);
   } finally {
     closeSync(file);
   }
 }
 
 /** Files that this process has written to, by the key: they grow for years, and need not be read each time. */
-const opened = new Set<string>();
+const begunWith = new Set<string>();
 
-/** What comes before the first checkpoint that this process adds. */
-function openingOf(path: string, key: KeyObject): string {
+/** The public key, where the file has not told it yet. */
+function keyLine(path: string, key: KeyObject): string {
   const before = existsSync(path) ? readFileSync(path, "utf8") : "";
   const publicKey = createPublicKey(key);
   const pem = publicKey.export({ type: "spki", format: "pem" }).toString();
   const isKnown = parseLines(before).keys.some((one) => keyName(one) === keyName(publicKey));
-  // A line that was torn when the machine stopped must not take this one with it.
-  const end = before === "" || before.endsWith("\n") ? "" : "\n";
-  return `${end}${isKnown ? "" : `${JSON.stringify({ public_key: pem })}\n`}`;
+  return isKnown ? "" : `${JSON.stringify({ public_key: pem })}\n`;
+}
+
+/** A line that was torn when the machine stopped must not take the next one with it. */
+function endOfTornLine(file: number): string {
+  const { size } = fstatSync(file);
+  const last = Buffer.alloc(1);
+  if (size === 0 || readSync(file, last, 0, 1, size - 1) === 0) return "";
+  return last.toString() === "\n" ? "" : "\n";
 }
 
 /** What a file holds; nothing when there is none. */

@@ -16,10 +16,7 @@ export interface Checkpoint {
 
 /** A short name of a public key. */
 export function keyName(key: KeyObject): string {
-  return hash("sha256", createPublicKey(key).export({ type: "spki", format: "der" }), "base64url").slice(
-    0,
-    16,
-  );
+  return hash("sha256", key.export({ type: "spki", format: "der" }), "base64url").slice(0, 16);
 }
 
 export function signCheckpoint(

@@ -118,6 +118,12 @@ export class Sealer {
       const end = await this.#end(namespace, keys);
       const last = Math.ceil(end.first / rowsPerChunk) * rowsPerChunk;
       if (last >= end.number) return trimmed;
+      // Signed for, and cut off before it was done.
+      if ((await this.#trimmedSoFar(namespace, keys)) >= last) {
+        await store.run(trimSealed, [keys.end, keys.chunk(last), keys.checkpoints], [last]);
+        trimmed += rowsPerChunk;
+        continue;
+      }
       const entries = (await store.command("LRANGE", keys.chunk(last), 0, -1)) as string[];
       const newest = Math.max(0, ...entries.map((entry) => parseSealedText(parseSealed(entry).text).number));
       if (newest / 1000 > store.now() - this.#times.keepMs) return trimmed;
@@ -128,8 +134,6 @@ export class Sealer {
       }
       await this.#note(namespace, keys, { number: last, hash, trimmed: 0 });
       await this.#note(namespace, keys, { number: end.number, hash: end.hash, trimmed: last });
-      await store.run(trimSealed, [keys.end, keys.chunk(last), keys.checkpoints], [last]);
-      trimmed += rowsPerChunk;
     }
   }
 

@@ -49,7 +49,9 @@ export async function queryAuditLog(
     readonly limit: number;
   },
 ): Promise<void> {
-  const { agent, action, resource, outcome, since, until, limit } = switches;
+  // Whoever is asked about need not be an agent: the operator is not.
+  const { agent, ...others } = switches;
+  const { action, resource, outcome, since, until, limit } = switches;
   const query: AuditQuery = {
     ...(agent === undefined ? {} : { agent }),
     ...(action === undefined ? {} : { action }),
@@ -58,7 +60,7 @@ export async function queryAuditLog(
     ...(since === undefined ? {} : { since: instant("--since", since) }),
     ...(until === undefined ? {} : { until: instant("--until", until) }),
   };
-  const found = await lookInto(switches, [] as FoundEvent[], async (house, config) => {
+  const found = await lookInto(others, [] as FoundEvent[], async (house, config) => {
     await look(house);
     const events: FoundEvent[] = [];
     for await (const event of queryAudit(house.store, house.places, config.namespace, query)) {

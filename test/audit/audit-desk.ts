@@ -7,8 +7,8 @@ import { readConfig } from "../../src/config/index.js";
 import { openLog } from "../../src/observability/index.js";
 import { Agent, newNamespace } from "../faults/fault-house.js";
 
-/** Times in which a test need not wait, and in which no process seals by itself. */
-export const byHand: Partial<SealTimes> = { everyMs: 3_600_000, leaveMs: 0, signMs: 0 };
+/** No process seals by itself, and rows are old enough at once, whatever the two clocks differ by. */
+export const byHand: Partial<SealTimes> = { everyMs: 3_600_000, leaveMs: -5_000, signMs: 0 };
 
 /** A process of the product with a data directory of its own, and a look into its audit. */
 export class AuditDesk {
@@ -22,7 +22,13 @@ export class AuditDesk {
 
   static async open(
     url: string,
-    { namespace = newNamespace(), dataDir = "", settings = {}, seal = byHand, callTimeoutMs = 5_000 } = {} as {
+    {
+      namespace = newNamespace(),
+      dataDir = "",
+      settings = {},
+      seal = byHand,
+      callTimeoutMs = 5_000,
+    } = {} as {
       readonly namespace?: string;
       readonly dataDir?: string;
       readonly settings?: Record<string, string>;
@@ -70,7 +76,8 @@ export class AuditDesk {
   /** What was recorded, oldest first. */
   async events(): Promise<FoundEvent[]> {
     const found: FoundEvent[] = [];
-    for await (const event of queryAudit(this.house.store, this.house.places, this.namespace)) found.push(event);
+    for await (const event of queryAudit(this.house.store, this.house.places, this.namespace))
+      found.push(event);
     return found.sort((a, b) => a.at - b.at);
   }
 

@@ -82,7 +82,9 @@ describeOnEachStore("the audit", (store) => {
     for (const [name, input, rows] of ways) {
       const before = (await desk.events()).length;
       await call(alice, name, input);
-      const found = (await desk.events()).slice(before).map(({ action, resource }) => `${action} ${resource}`);
+      const found = (await desk.events())
+        .slice(before)
+        .map(({ action, resource }) => `${action} ${resource}`);
       expect(found.sort(), `${name} ${JSON.stringify(input)}`).toEqual(rows);
     }
   });
@@ -119,10 +121,7 @@ describeOnEachStore("the audit", (store) => {
     const refused: readonly (readonly [call: () => Promise<unknown>, row: string])[] = [
       [() => alice.send("everyone", "x"), "alice mailbox.send everyone deny access.denied: no grant"],
       [() => bob.send("bob", "x"), "bob mailbox.send bob refuse mailbox.full"],
-      [
-        () => alice.send(["bob", "Not A Name!"], "x"),
-        "alice mailbox.send bob,? refuse address.invalid",
-      ],
+      [() => alice.send(["bob", "Not A Name!"], "x"), "alice mailbox.send bob,? refuse address.invalid"],
       [() => alice.send("bbo", "x"), "alice mailbox.send bbo refuse mailbox.unknown_recipient"],
       [
         () => desk.house.rooms.mail.messageById(alice.caller, "1kq0x3v9a2-0a1b2c3d4e5f6"),
@@ -175,7 +174,9 @@ describeOnEachStore("the audit", (store) => {
     await alice.read({ mailbox: `${secret(13)} is no name` }).catch(() => undefined);
     await bob.ack(secret(14), "done");
     await alice.send("bob", "x", { in_reply_to: secret(15) }).catch(() => undefined);
-    await desk.house.rooms.topics.subscribeTopic(bob.caller, { topic: "a", start_at: secret(16) }).catch(() => undefined);
+    await desk.house.rooms.topics
+      .subscribeTopic(bob.caller, { topic: "a", start_at: secret(16) })
+      .catch(() => undefined);
     const before = await desk.rows();
     expect(before.length).toBeGreaterThan(10);
     expect(before.join("\n")).not.toContain("s3cr3t");
@@ -322,6 +323,10 @@ describe("a row", () => {
     expect(parseAuditRow('{"d":"perhaps"}')).toBeUndefined();
     expect(parseAuditRow("null")).toBeUndefined();
     expect(parseAuditRow("no json")).toBeUndefined();
-    expect(parseAuditRow('{"i":"1","w":"a","d":"deny"}')).toMatchObject({ id: "1", agent: "a", outcome: "deny" });
+    expect(parseAuditRow('{"i":"1","w":"a","d":"deny"}')).toMatchObject({
+      id: "1",
+      agent: "a",
+      outcome: "deny",
+    });
   });
 });
