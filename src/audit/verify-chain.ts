@@ -30,7 +30,7 @@ export async function verifyChain(store: Store, namespace: string, evidence: Evi
   const counted = Number((await store.command("HGET", keys.end, "number")) ?? 0);
   const stored = (await store.command("LRANGE", keys.checkpoints, 0, -1)) as string[];
   const parsed = stored.map(parseCheckpoint);
-  const unreadable = parsed.findIndex((one) => one === undefined);
+  const unreadable = parsed.indexOf(undefined);
   const known = new Map(evidence.keys.map((key) => [keyName(key), key]));
   const all = [...parsed.filter((one) => one !== undefined), ...evidence.checkpoints];
   const nothing = { first: 0, last: 0, checkpoints: 0, unsigned: 0 };

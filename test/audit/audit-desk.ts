@@ -10,6 +10,15 @@ import { Agent, newNamespace } from "../faults/fault-house.js";
 /** No process seals by itself, and rows are old enough at once, whatever the two clocks differ by. */
 export const byHand: Partial<SealTimes> = { everyMs: 3_600_000, leaveMs: -5_000, signMs: 0 };
 
+export interface DeskOptions {
+  readonly namespace?: string;
+  /** Another desk's, which then removes it; without it, one of its own. */
+  readonly dataDir?: string;
+  readonly settings?: Record<string, string>;
+  readonly seal?: Partial<SealTimes>;
+  readonly callTimeoutMs?: number;
+}
+
 /** A process of the product with a data directory of its own, and a look into its audit. */
 export class AuditDesk {
   readonly house: House;
@@ -28,13 +37,7 @@ export class AuditDesk {
       settings = {},
       seal = byHand,
       callTimeoutMs = 5_000,
-    } = {} as {
-      readonly namespace?: string;
-      readonly dataDir?: string;
-      readonly settings?: Record<string, string>;
-      readonly seal?: Partial<SealTimes>;
-      readonly callTimeoutMs?: number;
-    },
+    }: DeskOptions = {},
   ): Promise<AuditDesk> {
     const folder = dataDir || mkdtempSync(join(tmpdir(), "mailbox-audit-"));
     const config = readConfig({
