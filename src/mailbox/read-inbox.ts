@@ -31,18 +31,14 @@ export async function readInbox(
     return readPart(context, caller, input.message_id, input.offset ?? 0, options);
   if (input.offset)
     refuse("input.invalid", { problem: "offset goes with the message_id of a message that was cut" });
-  const place = await placeOf(context, caller, input.mailbox);
+  const place =
+    input.mailbox === undefined ? ownMailbox(caller) : await placeOf(context, caller, input.mailbox);
   if (input.redeliver) return readOpen(context, caller, place, input, options);
   if (input.peek) return peekInbox(context, caller, place, input, options);
   return takeOrWait(context, caller, place, input, options);
 }
 
-async function placeOf(
-  context: MailContext,
-  caller: Caller,
-  given: string | undefined,
-): Promise<MailboxName> {
-  if (given === undefined) return ownMailbox(caller);
+async function placeOf(context: MailContext, caller: Caller, given: string): Promise<MailboxName> {
   const address = parseAddress(given);
   if (address.kind === "agent" && address.name === caller.principal.agent) return ownMailbox(caller);
   if (address.kind !== "queue")
