@@ -49,14 +49,13 @@ export function messageParts(
 
 /** How many messages can be shown with a piece of their text, so that there is room to name the others. */
 function fittingCount(all: readonly Drawn[], maxChars: number): number {
-  const cost = all.map((one) => one.envelope.length + one.by.length + frameChars + 200);
-  const naming = all.map((one) => one.id.length + 2);
-  const sum = (numbers: readonly number[]): number => numbers.reduce((a, b) => a + b, 0);
+  const cost = (one: Drawn): number => one.envelope.length + one.by.length + frameChars + 200;
   let count = all.length;
-  let used = sum(cost);
+  let used = all.reduce((sum, one) => sum + cost(one), 0);
   while (count > 1 && used > maxChars) {
+    if (count === all.length) used += 80; // the words around the names
     count -= 1;
-    used = sum(cost.slice(0, count)) + sum(naming.slice(count)) + 80;
+    used += all[count]!.id.length + 2 - cost(all[count]!);
   }
   return count;
 }
