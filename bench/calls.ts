@@ -24,7 +24,7 @@ export const calls: Measurement = {
   name: "calls",
   raised,
   async measure(store, { quick }) {
-    const [rounds, perRound] = quick ? [3, 64] : [15, 640];
+    const [rounds, perRound] = quick ? [3, 64] : [15, 320];
     const sender = await StdioClient.open(store, "sender", raised);
     const reader = await StdioClient.open(store, "reader", raised);
     const series = (): Series => ({ cpuUs: [], storeUs: [], latencyMs: [] });
