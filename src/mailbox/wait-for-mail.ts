@@ -17,10 +17,7 @@ export async function takeOrWait(
   options: ReadOptions,
 ): Promise<Inbox> {
   const waitMs = (input.wait_seconds ?? 0) * 1000;
-  if (waitMs === 0) {
-    const { nextDueAt: _, ...inbox } = await takePage(context, caller, place, input, options);
-    return inbox;
-  }
+  if (waitMs === 0) return (await takePage(context, caller, place, input, options)).inbox;
   const until = Date.now() + waitMs;
   const wake = new Wake(options.signal);
   const stops: (() => void)[] = [];
@@ -36,7 +33,7 @@ export async function takeOrWait(
     for (;;) {
       if (options.signal?.aborted) return emptyInbox(true);
       wake.rest();
-      const { nextDueAt, ...inbox } = await takePage(context, caller, place, input, options);
+      const { nextDueAt, inbox } = await takePage(context, caller, place, input, options);
       const now = Date.now();
       if (inbox.messages.length > 0 || now >= until)
         return { ...inbox, timed_out: inbox.messages.length === 0 };

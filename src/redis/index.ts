@@ -1,5 +1,6 @@
 /** The store: connections, key names, scripts and wake-ups; the only room that knows the Redis driver. */
 export type { Endpoint } from "./connection.js";
+export { keptKeys } from "./encode-words.js";
 export { Hints } from "./hints.js";
 export {
   type AttachmentKeys,
