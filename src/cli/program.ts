@@ -1,6 +1,7 @@
 import { Argument, Command, InvalidArgumentError, Option } from "commander";
 import { nearest } from "../addresses/index.js";
 import type { Flags } from "../config/index.js";
+import type { StdioSwitches } from "./stdio.js";
 import type { Switches } from "./with-house.js";
 
 /** A command as it is typed: its words, what it does, an example, and how it is loaded when it is called. */
@@ -43,12 +44,17 @@ export function buildProgram(version: string): Command {
 }
 
 function addServers(program: Command): void {
-  add<Flags>(
+  add<StdioSwitches>(
     program,
     {
       name: "stdio",
       description: "serve one MCP client on standard input and output",
       example: "llm-mailbox stdio --agent reviewer",
+      set: (command) =>
+        command
+          .option("--server <url>", "relay to a server that owns the store, or LLM_MAILBOX_SERVER")
+          .option("--plain-http", "to a server on another machine without TLS, or LLM_MAILBOX_PLAIN_HTTP=1")
+          .option("--channel", "push hints of new mail to Claude Code (preview), or LLM_MAILBOX_CHANNEL=1"),
     },
     async ({ switches }) => (await import("./stdio.js")).stdio(switches),
   );

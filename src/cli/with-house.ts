@@ -1,13 +1,11 @@
 import type { House } from "../compose.js";
-import { type Config, type Flags, readConfig } from "../config/index.js";
+import { type Config, readConfig } from "../config/index.js";
 import type { Caller, RunId } from "../identity/index.js";
 import { openLog } from "../observability/index.js";
 import { holdsData } from "../redis/engine/index.js";
+import { type Switches, settingsOf } from "./switches.js";
 
-/** What every command for people understands. */
-export interface Switches extends Pick<Flags, "agent" | "dataDir" | "redisUrl" | "namespace"> {
-  readonly json?: boolean;
-}
+export { type Switches, settingsOf } from "./switches.js";
 
 /** Opens the rooms for one command and closes them after it, whatever came of it. */
 export async function withHouse<T>(
@@ -57,15 +55,5 @@ function asCaller(namespace: string, agent: string, roles: Caller["principal"]["
   return {
     principal: { namespace, agent, verified: true, roles },
     run: { id: `${agent}/command-line` as RunId },
-  };
-}
-
-/** The switches that are settings; what else a command takes may have the name of a setting by chance. */
-export function settingsOf({ agent, dataDir, redisUrl, namespace }: Switches): Flags {
-  return {
-    ...(agent === undefined ? {} : { agent }),
-    ...(dataDir === undefined ? {} : { dataDir }),
-    ...(redisUrl === undefined ? {} : { redisUrl }),
-    ...(namespace === undefined ? {} : { namespace }),
   };
 }

@@ -12,6 +12,12 @@ export function newMessageId(nowMs: number): string {
 }
 
 /** From the random parts of a UUID: Node draws many of those at a time, where each `randomBytes` asks the system. */
+/** When a message was written, ms of the store's clock; 0 for what is not an id of ours. */
+export function messageIdAt(id: string): number {
+  const micros = Number.parseInt(id.split("-", 1)[0]!, 36);
+  return Number.isSafeInteger(micros) ? micros / 1000 : 0;
+}
+
 function random64(): bigint {
   const uuid = randomUUID();
   return BigInt(`0x${uuid.slice(0, 4)}${uuid.slice(24)}`);

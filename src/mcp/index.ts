@@ -2,10 +2,12 @@
 export { newExchange } from "./exchange.js";
 export type { HttpExchange, McpEndpoint, McpEndpointOptions } from "./http-endpoint.js";
 export type { Log } from "./log.js";
+export type { RelayOptions } from "./relay.js";
 export type { Rooms, WatchTarget, WholeMessage } from "./rooms.js";
 export type { StdioOptions } from "./stdio.js";
 
 import type { McpEndpoint, McpEndpointOptions } from "./http-endpoint.js";
+import type { RelayOptions } from "./relay.js";
 import type { Rooms } from "./rooms.js";
 import type { StdioOptions } from "./stdio.js";
 
@@ -21,4 +23,10 @@ export async function serveStdio(rooms: Rooms, options: StdioOptions): Promise<v
 export async function openMcpEndpoint(rooms: Rooms, options: McpEndpointOptions): Promise<McpEndpoint> {
   const { openEndpoint } = await import("./http-endpoint.js");
   return openEndpoint(rooms, options);
+}
+
+/** One client on stdin and stdout of a server elsewhere; see `RelayOptions`. Nothing of a store is loaded for it. */
+export async function relayStdio(options: RelayOptions): Promise<void> {
+  const { relayStdio: relay } = await import("./relay.js");
+  return relay(options);
 }
