@@ -91,16 +91,25 @@ function addLooks(program: Command): void {
     },
     async ({ switches }) => (await import("./demo.js")).demo(switches),
   );
-  add<Switches>(
+  add<Switches & { hook?: "claude-code" }>(
     program,
     {
       name: "check",
       description:
         "tell in one line what waits unread for an agent, and print nothing when nothing does; marks nothing as read",
       example: "llm-mailbox check --agent reviewer     in a hook of a client, before each prompt",
-      set: withJson,
+      set: (command) =>
+        withJson(command).addOption(
+          new Option(
+            "--hook <client>",
+            "answer an event of this client's hooks, read on standard input",
+          ).choices(["claude-code"]),
+        ),
     },
-    async ({ switches }) => (await import("./check.js")).check(switches),
+    async ({ switches }) =>
+      switches.hook
+        ? (await import("./check-hook.js")).checkHook(switches)
+        : (await import("./check.js")).check(switches),
   );
   add<Switches>(
     program,
