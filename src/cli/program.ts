@@ -1,6 +1,7 @@
 import { Argument, Command, InvalidArgumentError, Option } from "commander";
 import { nearest } from "../addresses/index.js";
 import type { Flags } from "../config/index.js";
+import type { InitSwitches } from "./init.js";
 import type { StdioSwitches } from "./stdio.js";
 import type { Switches } from "./with-house.js";
 
@@ -90,6 +91,23 @@ function addLooks(program: Command): void {
       set: withJson,
     },
     async ({ switches }) => (await import("./demo.js")).demo(switches),
+  );
+  add<InitSwitches>(
+    program,
+    {
+      name: "init",
+      description:
+        "show the configuration of the clients found here, and write it after asking; overwrites nothing",
+      example: "llm-mailbox init --client claude-code --agent coder",
+      set: (command) =>
+        command
+          .option("--client <name...>", "only these: claude-desktop, claude-code, codex, cursor, vscode")
+          .option("--server <url>", "connect them through a relay to this server")
+          .option("--plain-http", "to a server on another machine without TLS")
+          .option("--hooks", "with --yes: also the reminders of Claude Code")
+          .option("-y, --yes", "write without asking"),
+    },
+    async ({ switches }) => (await import("./init.js")).init(switches),
   );
   add<Switches & { hook?: "claude-code" }>(
     program,
