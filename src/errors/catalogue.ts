@@ -179,11 +179,11 @@ const entries = {
   },
   "server.outcome_unknown": {
     kind: "UNKNOWN",
-    text: "the connection to the mailbox server broke before it answered, so the call may or may not have been done. {remedy}.",
+    text: "the connection to the mailbox server broke before it answered, so the call may or may not have been done. Repeat it only {how}.",
   },
   "server.refused": {
     kind: "FAILED_PRECONDITION",
-    text: "the mailbox server refused the request with HTTP status {status}; nothing was done. {remedy}.",
+    text: "the mailbox server refused the request with HTTP status {status}; nothing was done. Ask the operator to check {what}.",
   },
   internal: {
     kind: "INTERNAL",

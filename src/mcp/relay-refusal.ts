@@ -38,21 +38,21 @@ export function unreachable(server: string): MailboxError {
 /** What may or may not have been done: how to find out without doing it twice. */
 export function lostAnswer({ params }: RelayedRequest): MailboxError {
   const given = (params?.arguments as { idempotency_key?: unknown } | undefined)?.idempotency_key;
-  const remedy =
+  const how =
     typeof given === "string" && given !== ""
-      ? `Repeat it with the same idempotency_key (${visible(given.slice(0, 200))}): it will not be done twice`
-      : "It had no idempotency_key: to read again is safe; before you repeat a change, look whether it was made (search_messages with sent: true)";
-  return new MailboxError("server.outcome_unknown", { remedy });
+      ? `with the same idempotency_key (${visible(given.slice(0, 200))}): it will not be done twice`
+      : "if it changes nothing: it had no idempotency_key, so look first whether a change was made (search_messages with sent: true)";
+  return new MailboxError("server.outcome_unknown", { how });
 }
 
 export function refusedWith(status: number): MailboxError {
   return new MailboxError("server.refused", {
     status,
-    remedy:
+    what:
       status === 401 || status === 403
-        ? "The operator checks the token (LLM_MAILBOX_TOKEN) and the name (--agent) of this client"
+        ? "the token (LLM_MAILBOX_TOKEN) and the name (--agent) of this client"
         : status === 404
-          ? "The operator checks the address given as --server"
-          : "Try again later, or ask the operator",
+          ? "the address given as --server"
+          : "the server",
   });
 }

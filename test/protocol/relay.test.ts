@@ -248,11 +248,11 @@ describe("a call whose answer is lost", () => {
     await relay.open();
     relay.call(1, "send_message", { to: "bob", body: "x", idempotency_key: "job-17" });
     expect(await relay.text(1)).toBe(
-      "server.outcome_unknown: the connection to the mailbox server broke before it answered, so the call may or may not have been done. Repeat it with the same idempotency_key (job-17): it will not be done twice.",
+      "server.outcome_unknown: the connection to the mailbox server broke before it answered, so the call may or may not have been done. Repeat it only with the same idempotency_key (job-17): it will not be done twice.",
     );
     relay.call(2, "send_message", { to: "bob", body: "x" });
     expect(await relay.text(2)).toMatch(
-      /^server\.outcome_unknown: .* It had no idempotency_key: .*search_messages/,
+      /^server\.outcome_unknown: .* if it changes nothing: it had no idempotency_key, .*search_messages/,
     );
     expect(calls).toEqual(["tools/call", "tools/call"]);
   });
