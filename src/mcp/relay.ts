@@ -1,7 +1,8 @@
 import type { Readable, Writable } from "node:stream";
 import { StringDecoder } from "node:string_decoder";
 import type { Log } from "./log.js";
-import { isModern, type RelayedRequest } from "./relay-refusal.js";
+import { asRefusal } from "./refusal.js";
+import { isModern, type RelayedRequest, refusalReply } from "./relay-refusal.js";
 import { type Frame, modernHeaders, RelayedServer, type RelayedServerOptions } from "./relay-server.js";
 import { RelaySession } from "./relay-session.js";
 import { keepSubscription } from "./relay-subscription.js";
@@ -36,8 +37,8 @@ export async function relayStdio(options: RelayOptions): Promise<void> {
 
   const serve = async (request: RelayedRequest): Promise<void> => {
     const cancel = new AbortController();
+    const { signal } = cancel;
     asked.set(request.id, cancel);
-    const signal = AbortSignal.any([cancel.signal, over.signal]);
     try {
       const modern = isModern(request);
       if (modern && request.method === "subscriptions/listen") {
@@ -47,7 +48,7 @@ export async function relayStdio(options: RelayOptions): Promise<void> {
       const answer = modern
         ? await server.ask(request, { headers: modernHeaders({ ...request }), signal, tell })
         : await session.ask(request, signal);
-      if (answer.kind === "reply" && !cancel.signal.aborted) await tell(answer.message);
+      if (answer.kind === "reply" && !signal.aborted) await tell(answer.message);
     } finally {
       if (asked.get(request.id) === cancel) asked.delete(request.id);
     }
@@ -73,7 +74,10 @@ export async function relayStdio(options: RelayOptions): Promise<void> {
   let isModernClient = false;
   wire.onMessage = (message) => {
     if (isRequest(message)) isModernClient = isModern(message);
-    pass(message).catch((err: unknown) => options.log.error({ err }, "a frame could not be passed on"));
+    pass(message).catch((error: unknown) => {
+      const refusal = asRefusal(error, options.log, "relay");
+      if (isRequest(message)) void tell(refusalReply(message, refusal, options.structured ?? false) as Frame);
+    });
   };
 
   const stop = (): void => wire.close();
@@ -84,6 +88,7 @@ export async function relayStdio(options: RelayOptions): Promise<void> {
   try {
     await wire.closed;
     over.abort();
+    for (const cancel of asked.values()) cancel.abort();
     await session.end(AbortSignal.timeout(endSessionMs));
   } finally {
     for (const name of signals) process.off(name, stop);

@@ -3,8 +3,10 @@ import { once } from "node:events";
 import { createServer, type Server } from "node:http";
 import type { AddressInfo } from "node:net";
 import { createInterface } from "node:readline";
+import { PassThrough } from "node:stream";
 import { afterEach, describe, expect, it } from "vitest";
 import { type HttpService, serveHttp } from "../../src/http/index.js";
+import { relayStdio } from "../../src/mcp/index.js";
 import { main } from "../cli/command-line.js";
 import { memoryRooms, type World } from "../mcp/memory-rooms.js";
 import { noLog } from "../mcp/support.js";
@@ -193,6 +195,19 @@ describe.each(eras)("a client of %s behind a relay", (era) => {
     expect((await list).tools.length).toBeGreaterThan(5);
   });
 
+  it("without a name gets its own, made unique", async () => {
+    const { url } = await restartable();
+    const names = await Promise.all(
+      [1, 2].map(async () => {
+        const connected = await connectStdio(era, command(url), "Some Client");
+        closing.push(() => connected.close());
+        return (await connected.call("my_status")).text.match(/^you are (\S+)/)![1]!;
+      }),
+    );
+    for (const name of names) expect(name).toMatch(/^some-client-[0-9a-f]{6}$/);
+    expect(new Set(names).size).toBe(2);
+  });
+
   it("that cancels a wait ends it at the server, and loses no message", async () => {
     const server = await restartable();
     const { call } = await client(era, server.url);
@@ -264,6 +279,69 @@ describe("a call whose answer is lost", () => {
     relay.send({ id: 1, method: "tools/list" });
     expect(await relay.text(1)).toMatch(/^server\.unavailable: /);
     expect(calls.length).toBeGreaterThan(1);
+  });
+});
+
+describe("a server that takes a call and never answers", () => {
+  it("is given up after the time the call may wait and a little more, in each era", async () => {
+    const server = createServer((request, response) => {
+      let body = "";
+      request.on("data", (chunk) => {
+        body += String(chunk);
+      });
+      request.on("end", () => {
+        const { id, method } = JSON.parse(body || "{}") as { id?: number; method?: string };
+        if (method !== "initialize") return;
+        const result = {
+          protocolVersion: "2025-06-18",
+          capabilities: {},
+          serverInfo: { name: "x", version: "1" },
+        };
+        response.writeHead(200, { "content-type": "application/json" });
+        response.end(JSON.stringify({ jsonrpc: "2.0", id, result }));
+      });
+    });
+    const port = await listenOn(server, 0);
+    closing.push(
+      async () => server.close(),
+      async () => server.closeAllConnections(),
+    );
+    const [stdin, stdout] = [new PassThrough(), new PassThrough()];
+    const replies = createInterface(stdout)[Symbol.asyncIterator]();
+    const ended = relayStdio({
+      url: new URL(`http://127.0.0.1:${port}/mcp`),
+      version: "1.2.3",
+      log: noLog,
+      quietMs: 200,
+      reachMs: 500,
+      stdin,
+      stdout,
+    });
+    const ask = async (
+      id: number,
+      method: string,
+      params: object,
+    ): Promise<{ took: number; told: string }> => {
+      const from = Date.now();
+      stdin.write(`${JSON.stringify({ jsonrpc: "2.0", id, method, params })}\n`);
+      const told = String((await replies.next()).value);
+      expect(JSON.parse(told)).toMatchObject({ jsonrpc: "2.0", id });
+      return { took: Date.now() - from, told };
+    };
+    await ask(0, "initialize", {});
+    const wait = { name: "read_inbox", arguments: { wait_seconds: 1 } };
+    const _meta = { "io.modelcontextprotocol/protocolVersion": "2026-07-28" };
+    for (const params of [wait, { ...wait, _meta }]) {
+      const { took, told } = await ask(1, "tools/call", params);
+      expect(told).toContain("server.outcome_unknown");
+      expect(took).toBeGreaterThanOrEqual(1_200);
+      expect(took).toBeLessThan(5_000);
+    }
+    const { took, told } = await ask(2, "prompts/list", {});
+    expect(told).toContain("server.unavailable");
+    expect(took).toBeLessThan(5_000);
+    stdin.end();
+    await ended;
   });
 });
 
