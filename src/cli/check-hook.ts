@@ -1,8 +1,10 @@
 import { visible } from "../addresses/index.js";
 import { isRefusal } from "../errors/index.js";
-import { agentToCheck, lookForMail, settingsForCheck } from "./look-for-mail.js";
+import { remind } from "../mcp/index.js";
+import { lookForMail, settingsForLook } from "./look-for-mail.js";
 import { printJson } from "./print.js";
-import type { Switches } from "./switches.js";
+import { ServerRefused } from "./server-refused.js";
+import type { ServerSwitches, Switches } from "./switches.js";
 import { UsageError } from "./usage-error.js";
 
 /** What Claude Code says to a hook; all of it is foreign and only looked at. */
@@ -27,7 +29,7 @@ const mostInputBytes = 64 * 1024 * 1024;
  * yet reminded, answers as that event expects. Otherwise it says nothing. It never ends with 2, which would block the
  * client: a store that is away is 0, a wrong setting 1, each told on standard error.
  */
-export async function checkHook(switches: Switches): Promise<void> {
+export async function checkHook(switches: Switches & ServerSwitches): Promise<void> {
   const late = setTimeout(() => leave(0, `no answer from the store in ${patienceMs / 1000} s`), patienceMs);
   try {
     await answer(switches);
@@ -38,8 +40,8 @@ export async function checkHook(switches: Switches): Promise<void> {
   }
 }
 
-async function answer(switches: Switches): Promise<void> {
-  const agent = agentToCheck(switches);
+async function answer(switches: Switches & ServerSwitches): Promise<void> {
+  const config = settingsForLook(switches);
   const {
     session_id: session,
     hook_event_name: event,
@@ -54,15 +56,16 @@ async function answer(switches: Switches): Promise<void> {
   // Mail is the main agent's. And whoever goes on because of a hook is not held up by it again.
   if (sub !== undefined || (isStop && stopping !== false && stopping !== undefined)) return;
   if (!isStop && !contextEvents.includes(event)) return;
-  const config = settingsForCheck(switches);
-  const { holdsData } = await import("../redis/engine/index.js");
-  if (config.redisUrl === undefined && !holdsData(config.dataDir)) return;
+  if (config.server === undefined) {
+    // Where there is nothing to look into, nothing is to be remembered either.
+    const { holdsStore } = await import("./with-house.js");
+    if (!holdsStore(config)) return;
+  }
   const { Reminders } = await import("./reminders.js");
-  const reminders = new Reminders(config, agent, session);
+  const reminders = new Reminders(config, config.agent, session);
   await reminders.alone(async () => {
-    const found = await lookForMail(switches, agent);
+    const found = await lookForMail(config);
     if (!found) return;
-    const { remind } = await import("../mailbox/index.js");
     const last = reminders.last();
     const { isNews, reminded } = remind(last, found);
     // Remembered first: rather no reminder than the same one twice.
@@ -104,6 +107,7 @@ async function hookInput(): Promise<HookInput> {
 
 /** What a person cannot mend by correcting the hook. */
 function isOfTheStore(error: unknown): boolean {
+  if (error instanceof ServerRefused) return error.isAway;
   if (isRefusal(error)) return error.kind !== "INVALID_ARGUMENT";
   return !(error instanceof UsageError);
 }

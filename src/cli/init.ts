@@ -8,13 +8,11 @@ import { hookCommand, hooksFile, withHooks } from "./claude-code-hooks.js";
 import { Unreadable } from "./edit-json.js";
 import { type KnownClient, knownClients, type Start, type Surroundings } from "./known-clients.js";
 import { printLine } from "./print.js";
-import { type Switches, settingsOf } from "./switches.js";
+import { type ServerSwitches, type Switches, serverSettingsOf, settingsOf } from "./switches.js";
 import { UsageError } from "./usage-error.js";
 import { textOf, writeWhole } from "./write-whole.js";
 
-export interface InitSwitches extends Switches {
-  readonly server?: string;
-  readonly plainHttp?: boolean;
+export interface InitSwitches extends Switches, ServerSwitches {
   readonly client?: readonly string[];
   readonly hooks?: boolean;
   readonly yes?: boolean;
@@ -62,7 +60,7 @@ export async function init(switches: InitSwitches): Promise<void> {
     printLine("\nNothing was written: there is no terminal to ask at. --yes writes what is shown above.");
   if (switches.server !== undefined)
     printLine(
-      "\nA server asks each agent for its token: give it to the client's process as LLM_MAILBOX_TOKEN or LLM_MAILBOX_TOKEN_FILE.",
+      "\nA server asks each agent for its token: give it to the client's process, and to its hooks, as LLM_MAILBOX_TOKEN or LLM_MAILBOX_TOKEN_FILE.",
     );
 }
 
@@ -104,9 +102,11 @@ function* changesFor(
     printLine(
       `\nClaude Code in every project instead: claude mcp add --scope user mailbox -- ${asTyped(how)}`,
     );
-    // The hooks look into the store themselves, which a server keeps for itself.
-    if (switches.server !== undefined) continue;
-    const command = hookCommand(hookStart(switches), agent, around.platform);
+    const command = hookCommand(
+      { command: how.command, args: [program(), ...where(switches)] },
+      agent,
+      around.platform,
+    );
     yield {
       title: "Claude Code's hooks, in this project: reminders of unread mail",
       file: hooksFile(around),
@@ -165,36 +165,30 @@ function attempt(file: string, apply: Change["apply"]): string | { readonly left
 
 /** This very program, by places that hold whatever PATH and folder the client starts it with. */
 function start(switches: InitSwitches, agent: string): Start {
-  const { server, plainHttp } = switches;
-  const more = server === undefined ? storeWords(switches) : ["--server", checked(switches, server)];
-  const words = ["stdio", "--agent", agent, ...more, ...(server && plainHttp ? ["--plain-http"] : [])];
+  const words = ["stdio", "--agent", agent, ...where(switches)];
   return { command: process.execPath, args: [program(), ...words] };
 }
 
-function hookStart(switches: InitSwitches): Start {
-  return { command: process.execPath, args: [program(), ...storeWords(switches)] };
-}
-
-function program(): string {
-  return realpathSync(fileURLToPath(new URL("../main.js", import.meta.url)));
-}
-
-function storeWords(switches: InitSwitches): string[] {
+/** The words that name the store, or the server that has it; checked while somebody is there to read a refusal. */
+function where(switches: InitSwitches): string[] {
   if (switches.redisUrl !== undefined)
     throw new UsageError(
       "init writes no address of a Redis, because it may hold a password: give the client's process REDIS_URL or REDIS_URL_FILE instead",
     );
-  const { dataDir, namespace } = readConfig(process.env, settingsOf(switches));
+  const { dataDir, namespace, server } = readConfig(process.env, {
+    ...settingsOf(switches),
+    ...serverSettingsOf(switches),
+  });
+  if (switches.server !== undefined)
+    return ["--server", server!, ...(switches.plainHttp ? ["--plain-http"] : [])];
   return [
     ...(switches.dataDir === undefined ? [] : ["--data-dir", dataDir]),
     ...(switches.namespace === undefined ? [] : ["--namespace", namespace]),
   ];
 }
 
-/** The address as it is understood, or a refusal while somebody is there to read it. */
-function checked(switches: InitSwitches, server: string): string {
-  const flags = { ...settingsOf(switches), server, ...(switches.plainHttp && { plainHttp: "1" }) };
-  return readConfig(process.env, flags).server!;
+function program(): string {
+  return realpathSync(fileURLToPath(new URL("../main.js", import.meta.url)));
 }
 
 function asTyped({ command, args }: Start): string {

@@ -3,7 +3,7 @@ import { nearest } from "../addresses/index.js";
 import type { Flags } from "../config/index.js";
 import type { InitSwitches } from "./init.js";
 import type { StdioSwitches } from "./stdio.js";
-import type { Switches } from "./with-house.js";
+import type { ServerSwitches, Switches } from "./switches.js";
 
 /** A command as it is typed: its words, what it does, an example, and how it is loaded when it is called. */
 interface Entry {
@@ -52,10 +52,10 @@ function addServers(program: Command): void {
       description: "serve one MCP client on standard input and output",
       example: "llm-mailbox stdio --agent reviewer",
       set: (command) =>
-        command
-          .option("--server <url>", "relay to a server that owns the store, or LLM_MAILBOX_SERVER")
-          .option("--plain-http", "to a server on another machine without TLS, or LLM_MAILBOX_PLAIN_HTTP=1")
-          .option("--channel", "push hints of new mail to Claude Code (preview), or LLM_MAILBOX_CHANNEL=1"),
+        withServer(command).option(
+          "--channel",
+          "push hints of new mail to Claude Code (preview), or LLM_MAILBOX_CHANNEL=1",
+        ),
     },
     async ({ switches }) => (await import("./stdio.js")).stdio(switches),
   );
@@ -100,16 +100,14 @@ function addLooks(program: Command): void {
         "show the configuration of the clients found here, and write it after asking; overwrites nothing",
       example: "llm-mailbox init --client claude-code --agent coder",
       set: (command) =>
-        command
+        withServer(command)
           .option("--client <name...>", "only these: claude-desktop, claude-code, codex, cursor, vscode")
-          .option("--server <url>", "connect them through a relay to this server")
-          .option("--plain-http", "to a server on another machine without TLS")
           .option("--hooks", "with --yes: also the reminders of Claude Code")
           .option("-y, --yes", "write without asking"),
     },
     async ({ switches }) => (await import("./init.js")).init(switches),
   );
-  add<Switches & { hook?: "claude-code" }>(
+  add<Switches & ServerSwitches & { hook?: "claude-code" }>(
     program,
     {
       name: "check",
@@ -117,7 +115,7 @@ function addLooks(program: Command): void {
         "tell in one line what waits unread for an agent, and print nothing when nothing does; marks nothing as read",
       example: "llm-mailbox check --agent reviewer     in a hook of a client, before each prompt",
       set: (command) =>
-        withJson(command).addOption(
+        withServer(withJson(command)).addOption(
           new Option(
             "--hook <client>",
             "answer an event of this client's hooks, read on standard input",
@@ -488,6 +486,12 @@ function refuseWord(group: Command, word: string): never {
 
 function withJson(command: Command, text = "JSON, for programs"): Command {
   return command.option("--json", text);
+}
+
+function withServer(command: Command): Command {
+  return command
+    .option("--server <url>", "a server that owns the store, instead of one here, or LLM_MAILBOX_SERVER")
+    .option("--plain-http", "to a server on another machine without TLS, or LLM_MAILBOX_PLAIN_HTTP=1");
 }
 
 function limitOption(standard: number): Option {

@@ -13,7 +13,7 @@ import {
 import { homedir } from "node:os";
 import { join } from "node:path";
 import type { Config } from "../config/index.js";
-import type { Reminded } from "../mailbox/index.js";
+import type { Reminded } from "../mcp/index.js";
 
 /** Most sessions remembered, and how long one is after its last reminder. */
 const mostFiles = 500;
@@ -32,7 +32,7 @@ export class Reminders {
 
   constructor(config: Config, agent: string, session: string) {
     this.#folder = folderOf(config);
-    const whose = JSON.stringify([config.redisUrl ?? "", config.namespace, agent, session]);
+    const whose = JSON.stringify([config.server ?? config.redisUrl ?? "", config.namespace, agent, session]);
     this.#file = `${createHash("sha256").update(whose).digest("hex").slice(0, 32)}.json`;
   }
 
@@ -84,8 +84,8 @@ export class Reminders {
 }
 
 /** In the data directory; with a store elsewhere, where programs of this platform keep what they remember. */
-function folderOf({ redisUrl, dataDir }: Config): string {
-  if (redisUrl === undefined) return join(dataDir, "reminders");
+function folderOf({ server, redisUrl, dataDir }: Config): string {
+  if (server === undefined && redisUrl === undefined) return join(dataDir, "reminders");
   const { env, platform } = process;
   const state =
     platform === "win32"

@@ -1,13 +1,11 @@
 import { type Config, readConfig } from "../config/index.js";
 import { relayStdio, serveStdio } from "../mcp/index.js";
 import { openLog } from "../observability/index.js";
-import { type Switches, settingsOf } from "./switches.js";
+import { type ServerSwitches, type Switches, serverSettingsOf, settingsOf } from "./switches.js";
 import { UsageError } from "./usage-error.js";
 import { packageVersion } from "./version.js";
 
-export interface StdioSwitches extends Switches {
-  readonly server?: string;
-  readonly plainHttp?: boolean;
+export interface StdioSwitches extends Switches, ServerSwitches {
   readonly channel?: boolean;
 }
 
@@ -17,8 +15,7 @@ export async function stdio(switches: StdioSwitches): Promise<void> {
   process.stdout.removeAllListeners("error");
   const config = readConfig(process.env, {
     ...settingsOf(switches),
-    ...(switches.server !== undefined && { server: switches.server }),
-    ...(switches.plainHttp && { plainHttp: "1" }),
+    ...serverSettingsOf(switches),
     ...(switches.channel && { channel: "1" }),
   });
   await (config.server === undefined ? serve(config) : relay(config, config.server));

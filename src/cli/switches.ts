@@ -14,3 +14,13 @@ export function settingsOf({ agent, dataDir, redisUrl, namespace }: Switches): F
     ...(namespace === undefined ? {} : { namespace }),
   };
 }
+
+/** What a command understands that can ask a server instead of opening a store. */
+export interface ServerSwitches {
+  readonly server?: string;
+  readonly plainHttp?: boolean;
+}
+
+export function serverSettingsOf({ server, plainHttp }: ServerSwitches): Flags {
+  return { ...(server === undefined ? {} : { server }), ...(plainHttp ? { plainHttp: "1" } : {}) };
+}

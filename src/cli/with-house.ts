@@ -37,8 +37,12 @@ export async function lookInto<T>(
   work: (house: House, config: Config) => Promise<T>,
 ): Promise<T> {
   const config = readConfig(process.env, settingsOf(switches));
-  if (config.redisUrl === undefined && !holdsData(config.dataDir)) return nothing;
-  return withHouseOf(config, work);
+  return holdsStore(config) ? withHouseOf(config, work) : nothing;
+}
+
+/** Whether there may be something to look into: not in a data directory in which nothing was ever stored. */
+export function holdsStore(config: Config): boolean {
+  return config.redisUrl !== undefined || holdsData(config.dataDir);
 }
 
 /** Whoever may open the store is the operator: no rule about who may read what binds the command line. */

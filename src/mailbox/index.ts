@@ -37,11 +37,9 @@ export type { ReadOptions } from "./read-options.js";
 export { recallMessage } from "./recall-message.js";
 export { recentMessages } from "./recent-messages.js";
 export { releaseRun } from "./release-run.js";
-export { type Reminded, remind } from "./reminder.js";
 export { messageById, overdueMail, searchMessages, summary, thread } from "./search-messages.js";
 export { sendMessage } from "./send-message.js";
 export { envelope, shown } from "./show-delivery.js";
-export { unreadLine } from "./unread-line.js";
 export { type UnreadMail, unreadMail } from "./unread-mail.js";
 export {
   abandonAttachment,

@@ -1,7 +1,8 @@
 import type { Caller } from "../identity/index.js";
-import { type Reminded, remind, unreadLine } from "../mailbox/index.js";
 import type { Log } from "./log.js";
+import { type Reminded, remind } from "./reminder.js";
 import type { Rooms } from "./rooms.js";
+import { unreadLine } from "./unread-line.js";
 
 /** An opt-in preview of Claude Code: a server that declares it may push, and its method is named alike. */
 export const channelCapability = "claude/channel";

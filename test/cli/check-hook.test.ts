@@ -13,7 +13,10 @@ import {
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { remind } from "../../src/mailbox/index.js";
+import { type HttpService, serveHttp } from "../../src/http/index.js";
+import { remind } from "../../src/mcp/index.js";
+import { memoryRooms } from "../mcp/memory-rooms.js";
+import { noLog } from "../mcp/support.js";
 import { describeOnEachStore } from "../stores/index.js";
 import { type Ended, type Office, openOffice, runOn } from "./command-line.js";
 
@@ -173,7 +176,6 @@ describe("a hook of Claude Code", () => {
     ["no event", "", args, {}],
     ["an event that is no JSON", "\u001b[31m{", args, {}],
     ["an event without a session", '{"hook_event_name":"Stop"}', args, {}],
-    ["a server, which it cannot ask", stop, args, { LLM_MAILBOX_SERVER: "http://127.0.0.1:1" }],
   ])(
     "with %s ends with 1, which a client shows and goes on, and never with 2",
     async (_, input, words, more) => {
@@ -187,6 +189,52 @@ describe("a hook of Claude Code", () => {
       expect(err).not.toContain("\u001b");
     },
   );
+});
+
+describe("a hook of Claude Code whose mail is at a server", () => {
+  const world = memoryRooms();
+  let service: HttpService;
+  beforeAll(async () => {
+    service = await serveHttp(world, { namespace: "default", version: "1", log: noLog, port: 0 });
+  });
+  afterAll(() => service.close());
+
+  const state = join(home, "server-state");
+  const look = (server: string, ...args: string[]): Promise<Ended> =>
+    runOn(
+      JSON.stringify({ session_id: "one", hook_event_name: "PostToolUse" }),
+      { HOME: home, XDG_STATE_HOME: state },
+      ...["check", ...args, "--agent", "bob", "--server", server],
+    );
+
+  it("asks there, as the other checks do, takes nothing, and leaves no run behind", async () => {
+    expect(await look(service.url, "--hook", "claude-code")).toEqual(quiet);
+    world.put("bob", { from: "alice", body: "the words", sent_at: new Date().toISOString() });
+    const line = "LLM Mailbox: 1 unread message for bob, from alice. Call read_inbox to read.";
+    const { status, out, err } = await look(service.url, "--hook", "claude-code");
+    expect({ status, err }).toEqual({ status: 0, err: "" });
+    expect(JSON.parse(out)).toEqual({
+      hookSpecificOutput: { hookEventName: "PostToolUse", additionalContext: line },
+    });
+    expect(await look(service.url, "--hook", "claude-code")).toEqual(quiet);
+    expect((await look(service.url)).out).toBe(`${line}\n`);
+    expect(JSON.parse((await look(service.url, "--json")).out)).toEqual({
+      agent: "bob",
+      unread: 1,
+      urgent: 0,
+      open: 0,
+      from: ["alice"],
+    });
+    await world.until(() => world.ended.length === world.begun.length);
+    expect(world.confirmations).toEqual([]);
+  });
+
+  it("that is away lets the client go on; a check by hand is refused", async () => {
+    const { status, out, err } = await look("http://127.0.0.1:1", "--hook", "claude-code");
+    expect({ status, out }).toEqual({ status: 0, out: "" });
+    expect(err).toMatch(/^llm-mailbox: server\.unavailable: /);
+    expect(await look("http://127.0.0.1:1")).toMatchObject({ status: 1, out: "" });
+  });
 });
 
 describe("a reminder", () => {

@@ -202,7 +202,7 @@ describe("init", () => {
       mcpServers: { mailbox: entry("--agent", "coder", "--server", "https://mail.example.org/mcp") },
     });
     expect(out).toContain("LLM_MAILBOX_TOKEN");
-    expect(out).not.toContain("--hook");
+    expect(out).toContain("check --hook claude-code --agent coder --server https://mail.example.org/mcp");
     const plain = await run("--yes", "--client", "cursor", "--server", "http://mail.example.org");
     expect(plain).toMatchObject({ status: 2, err: expect.stringContaining("could be read on the way") });
   });

@@ -1,4 +1,4 @@
-import type { UnreadMail } from "./unread-mail.js";
+import type { UnreadMail } from "../mailbox/index.js";
 
 /** A client may put this line before a model: only counts and names that we have checked stand in it. */
 export function unreadLine(

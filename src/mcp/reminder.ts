@@ -1,4 +1,4 @@
-import type { UnreadMail } from "./unread-mail.js";
+import type { UnreadMail } from "../mailbox/index.js";
 
 /** What somebody was last reminded of: how much was unread, and until when. */
 export interface Reminded {
