@@ -20,7 +20,7 @@ interface HookInput {
 const contextEvents: readonly unknown[] = ["SessionStart", "UserPromptSubmit", "PostToolUse"];
 
 /** Longest time the client is held up. */
-const patienceMs = 5_000;
+const patienceMs = 8_000;
 
 const mostInputBytes = 64 * 1024 * 1024;
 

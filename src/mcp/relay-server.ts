@@ -43,7 +43,8 @@ export class RelayedServer {
   readonly #shown: string;
   readonly #headers: Readonly<Record<string, string>>;
   readonly #structured: boolean;
-  readonly #reachMs: number;
+  /** How long a server that cannot be reached is tried. */
+  readonly reachMs: number;
   readonly #quietMs: number;
 
   constructor(options: RelayedServerOptions) {
@@ -52,7 +53,7 @@ export class RelayedServer {
     if (options.structured) this.#url.searchParams.set("structured", "1");
     this.#shown = this.#url.origin;
     this.#structured = options.structured ?? false;
-    this.#reachMs = options.reachMs ?? 8_000;
+    this.reachMs = options.reachMs ?? 8_000;
     this.#quietMs = options.quietMs ?? 20_000;
     this.#headers = {
       accept: "application/json, text/event-stream",
@@ -82,7 +83,7 @@ export class RelayedServer {
     },
   ): Promise<Answer> {
     const { signal } = asking;
-    const until = Date.now() + (asking.reachMs ?? this.#reachMs);
+    const until = Date.now() + (asking.reachMs ?? this.reachMs);
     const body = JSON.stringify(request);
     for (let pauseMs = 100; ; pauseMs = Math.min(2 * pauseMs, 1_000)) {
       let reply: Frame | undefined;
@@ -157,9 +158,11 @@ function fateOf(ended: Ended): "undone" | "unknown" | "answered" | "session-lost
   if (ended.kind === "unreached") return "undone";
   if (ended.kind === "broken") return "unknown";
   const { status } = ended;
-  if (status === 404) return "session-lost";
+  const reply = replyIn(ended);
+  // The newer era answers an unknown method with 404 too, but then it answers this request by its id.
+  if (status === 404 && (reply?.id ?? null) === null) return "session-lost";
   if (status === 401 || status === 403) return "refused";
-  if (replyIn(ended)) return "answered";
+  if (reply) return "answered";
   // A stream that ended without its reply, or a proxy that lost the server behind it.
   if (status < 300 || status === 502 || status === 504) return "unknown";
   return status === 503 ? "undone" : "refused";

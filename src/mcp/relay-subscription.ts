@@ -15,7 +15,7 @@ export async function keepSubscription(
   tell: (frame: Frame) => Promise<void>,
   signal: AbortSignal,
 ): Promise<void> {
-  const until = Date.now() + 8_000;
+  const until = Date.now() + server.reachMs;
   let uris: readonly string[] | undefined;
   for (let pauseMs = 250; ; pauseMs = Math.min(2 * pauseMs, 5_000)) {
     let refusal: Frame | undefined;

@@ -421,7 +421,14 @@ describe("the process of a relay", () => {
     relay.send({ id: 1, method: "no/such" });
     relay.call(2, "read_inbox", { limit: "x" });
     relay.send({ id: 3, method: "resources/read", params: { uri: "mailbox://topics/%ff" } });
-    await Promise.all([1, 2, 3].map((id) => relay.reply(id)));
+    const _meta = {
+      "io.modelcontextprotocol/protocolVersion": "2026-07-28",
+      "io.modelcontextprotocol/clientInfo": { name: "raw", version: "1" },
+      "io.modelcontextprotocol/clientCapabilities": {},
+    };
+    relay.send({ id: 4, method: "no/such", params: { _meta } });
+    await Promise.all([1, 2, 3, 4].map((id) => relay.reply(id)));
+    for (const id of [1, 4]) expect((await relay.reply(id)).error).toMatchObject({ code: -32601 });
     for (const line of relay.lines) expect(JSON.parse(line)).toMatchObject({ jsonrpc: "2.0" });
   });
 
