@@ -56,8 +56,9 @@ describeOnEachStore("a hook of Claude Code", (store) => {
   const line = (count: string, agent: string, from = "alice"): string =>
     `LLM Mailbox: ${count} for ${agent}, from ${from}. Call read_inbox to read.`;
 
-  it("says what is unread in the way of each event, once for each session, and marks nothing as read", async () => {
-    const [alice, bob] = [await office.as("alice"), await office.as("bob")];
+  it("says what is unread in the way of each event, and at no event the same again", async () => {
+    const alice = await office.as("alice");
+    await office.as("bob");
     const session = randomUUID();
     expect(await hook("bob", at(session, "SessionStart", { source: "startup" }))).toEqual(quiet);
 
@@ -68,21 +69,27 @@ describeOnEachStore("a hook of Claude Code", (store) => {
     );
     for (const event of ["PostToolUse", "UserPromptSubmit", "SessionStart", "Stop"])
       expect(await hook("bob", at(session, event))).toEqual(quiet);
+  });
 
-    await alice.send("bob", "second");
-    const second = line("2 unread messages", "bob");
-    expect(answerOf(await hook("bob", at(session, "UserPromptSubmit", { prompt: "x" })))).toEqual(
+  it("says what came since, and to each session all of it, and marks nothing as read", async () => {
+    const [alice, gwen] = [await office.as("alice"), await office.as("gwen")];
+    const session = randomUUID();
+    await alice.send("gwen", "first");
+    await hook("gwen", at(session, "SessionStart"));
+    await alice.send("gwen", "second");
+    const second = line("2 unread messages", "gwen");
+    expect(answerOf(await hook("gwen", at(session, "UserPromptSubmit", { prompt: "x" })))).toEqual(
       context("UserPromptSubmit", second),
     );
     const other = randomUUID();
-    expect(answerOf(await hook("bob", at(other, "SessionStart")))).toEqual(context("SessionStart", second));
+    expect(answerOf(await hook("gwen", at(other, "SessionStart")))).toEqual(context("SessionStart", second));
 
-    const { messages } = await bob.read();
+    const { messages } = await gwen.read();
     expect(messages.map(({ delivery_count }) => delivery_count)).toEqual([1, 1]);
-    expect(await hook("bob", at(session, "PostToolUse"))).toEqual(quiet);
-    await alice.send("bob", "third");
-    expect(answerOf(await hook("bob", at(session, "PostToolUse")))).toEqual(
-      context("PostToolUse", line("1 unread message", "bob")),
+    expect(await hook("gwen", at(session, "PostToolUse"))).toEqual(quiet);
+    await alice.send("gwen", "third");
+    expect(answerOf(await hook("gwen", at(session, "PostToolUse")))).toEqual(
+      context("PostToolUse", line("1 unread message", "gwen")),
     );
   });
 
