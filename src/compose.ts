@@ -180,6 +180,7 @@ function roomsOf({ config, store, hints, context, directory, runs, topics }: Par
       searchMessages: (caller, input) => mail.searchMessages(context, caller, input),
       confirm: (caller, batch, reached) => context.memory(caller).confirm(batch, reached),
       news: (caller) => mail.newsOf(context, caller),
+      unread: (caller) => mail.unreadMail(context, caller),
       messageById: async (caller, id) => {
         const { delivery, states } = await mail.messageById(context, caller, id);
         return whole(delivery, states);

@@ -1,7 +1,9 @@
 import { Argument, Command, InvalidArgumentError, Option } from "commander";
 import { nearest } from "../addresses/index.js";
 import type { Flags } from "../config/index.js";
-import type { Switches } from "./with-house.js";
+import type { InitSwitches } from "./init.js";
+import type { StdioSwitches } from "./stdio.js";
+import type { ServerSwitches, Switches } from "./switches.js";
 
 /** A command as it is typed: its words, what it does, an example, and how it is loaded when it is called. */
 interface Entry {
@@ -43,12 +45,17 @@ export function buildProgram(version: string): Command {
 }
 
 function addServers(program: Command): void {
-  add<Flags>(
+  add<StdioSwitches>(
     program,
     {
       name: "stdio",
       description: "serve one MCP client on standard input and output",
       example: "llm-mailbox stdio --agent reviewer",
+      set: (command) =>
+        withServer(command).option(
+          "--channel",
+          "push hints of new mail to Claude Code (preview), or LLM_MAILBOX_CHANNEL=1",
+        ),
     },
     async ({ switches }) => (await import("./stdio.js")).stdio(switches),
   );
@@ -85,16 +92,40 @@ function addLooks(program: Command): void {
     },
     async ({ switches }) => (await import("./demo.js")).demo(switches),
   );
-  add<Switches>(
+  add<InitSwitches>(
+    program,
+    {
+      name: "init",
+      description:
+        "show the configuration of the clients found here, and write it after asking; overwrites nothing",
+      example: "llm-mailbox init --client claude-code --agent coder",
+      set: (command) =>
+        withServer(command)
+          .option("--client <name...>", "only these: claude-desktop, claude-code, codex, cursor, vscode")
+          .option("--hooks", "with --yes: also the reminders of Claude Code")
+          .option("-y, --yes", "write without asking"),
+    },
+    async ({ switches }) => (await import("./init.js")).init(switches),
+  );
+  add<Switches & ServerSwitches & { hook?: "claude-code" }>(
     program,
     {
       name: "check",
       description:
         "tell in one line what waits unread for an agent, and print nothing when nothing does; marks nothing as read",
       example: "llm-mailbox check --agent reviewer     in a hook of a client, before each prompt",
-      set: withJson,
+      set: (command) =>
+        withServer(withJson(command)).addOption(
+          new Option(
+            "--hook <client>",
+            "answer an event of this client's hooks, read on standard input",
+          ).choices(["claude-code"]),
+        ),
     },
-    async ({ switches }) => (await import("./check.js")).check(switches),
+    async ({ switches }) =>
+      switches.hook
+        ? (await import("./check-hook.js")).checkHook(switches)
+        : (await import("./check.js")).check(switches),
   );
   add<Switches>(
     program,
@@ -455,6 +486,12 @@ function refuseWord(group: Command, word: string): never {
 
 function withJson(command: Command, text = "JSON, for programs"): Command {
   return command.option("--json", text);
+}
+
+function withServer(command: Command): Command {
+  return command
+    .option("--server <url>", "a server that owns the store, instead of one here, or LLM_MAILBOX_SERVER")
+    .option("--plain-http", "to a server on another machine without TLS, or LLM_MAILBOX_PLAIN_HTTP=1");
 }
 
 function limitOption(standard: number): Option {

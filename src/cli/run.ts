@@ -40,5 +40,5 @@ function statusOf(error: unknown): number | undefined {
   if (isRefusal(error)) return error.kind === "INVALID_ARGUMENT" ? misused : refused;
   if (!(error instanceof Error)) return undefined;
   if (error.name === "UsageError") return misused;
-  return error.name === "NotThere" || error.name === "EngineError" ? refused : undefined;
+  return ["NotThere", "EngineError", "ServerRefused"].includes(error.name) ? refused : undefined;
 }

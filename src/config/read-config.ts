@@ -3,6 +3,7 @@ import { resolve } from "node:path";
 import { isAgentName, isNamespace, nearest } from "../addresses/index.js";
 import { refuse } from "../errors/index.js";
 import { defaultDataDir } from "./data-dir.js";
+import { isReadableOnTheWay, serverUrl } from "./server-url.js";
 
 interface Setting {
   readonly env: string;
@@ -52,6 +53,14 @@ export const settings = {
       "1 to 63 of a-z 0-9 . _ -, beginning with a letter or digit, not everyone, postmaster or operator",
     parse: (text) => (isAgentName(text) ? text : undefined),
   },
+  token: { env: "LLM_MAILBOX_TOKEN", secret: true, ...anyText, allowed: "the token of an agent" },
+  server: {
+    env: "LLM_MAILBOX_SERVER",
+    allowed: "an http:// or https:// address without a password in it",
+    parse: serverUrl,
+  },
+  plainHttp: { env: "LLM_MAILBOX_PLAIN_HTTP", ...yesNo },
+  channel: { env: "LLM_MAILBOX_CHANNEL", ...yesNo },
   logLevel: { env: "LLM_MAILBOX_LOG_LEVEL", ...oneOf("debug", "info", "warn", "error", "silent") },
   structured: { env: "LLM_MAILBOX_STRUCTURED", ...yesNo },
   host: { env: "LLM_MAILBOX_HOST", ...anyText, allowed: "a loopback address" },
@@ -86,6 +95,12 @@ export interface Config {
   readonly tier?: "D0" | "D1" | "D2";
   readonly namespace: string;
   readonly agent?: string;
+  /** What proves who this agent is. */
+  readonly token?: string;
+  /** A server that owns the store, instead of a store of this process. */
+  readonly server?: string;
+  /** Tells a client that takes them of new mail through its channel. */
+  readonly channel: boolean;
   readonly logLevel: "debug" | "info" | "warn" | "error" | "silent";
   readonly structured: boolean;
   readonly host: string;
@@ -152,11 +167,22 @@ export function readConfig(env: NodeJS.ProcessEnv, flags: Flags = {}): Config {
     claimMs: seconds("claimSeconds"),
     failures: given<number>("failures"),
   });
+  const server = given<string>("server");
+  const plainHttp = given<boolean>("plainHttp") ?? false;
+  if (server !== undefined && isReadableOnTheWay(server) && !plainHttp)
+    refuse("config.invalid", {
+      setting: "--server (LLM_MAILBOX_SERVER)",
+      problem: "is plain http to another machine, so token and mail could be read on the way",
+      allowed:
+        "https://, or http:// to this machine; or --plain-http (LLM_MAILBOX_PLAIN_HTTP=1) where the network is trusted",
+    });
   return Object.freeze({
     ...present({
       redisUrl: given<string>("redisUrl"),
       tier: given<NonNullable<Config["tier"]>>("tier"),
       agent: given<string>("agent"),
+      token: given<string>("token"),
+      server,
       filesDir: given<string>("filesDir"),
     }),
     dataDir: resolve(given<string>("dataDir") ?? defaultDataDir(env)),
@@ -164,6 +190,7 @@ export function readConfig(env: NodeJS.ProcessEnv, flags: Flags = {}): Config {
     engineIdleMs: seconds("engineIdleSeconds") ?? 60_000,
     namespace: given<string>("namespace") ?? "default",
     logLevel: given<Config["logLevel"]>("logLevel") ?? "warn",
+    channel: given<boolean>("channel") ?? false,
     structured: given<boolean>("structured") ?? false,
     host: given<string>("host") ?? "127.0.0.1",
     port: given<number>("port") ?? 7678,

@@ -181,6 +181,18 @@ const entries = {
     kind: "FAILED_PRECONDITION",
     text: "the store offers durability {actual} but {required} is required. Configure the store, or lower LLM_MAILBOX_TIER.",
   },
+  "server.unavailable": {
+    kind: "UNAVAILABLE",
+    text: "the mailbox server at {server} cannot be reached; nothing was done. Try again in a few seconds; if it stays away, tell the operator.",
+  },
+  "server.outcome_unknown": {
+    kind: "UNKNOWN",
+    text: "the connection to the mailbox server broke before it answered, so the call may or may not have been done. Repeat it only {how}.",
+  },
+  "server.refused": {
+    kind: "FAILED_PRECONDITION",
+    text: "the mailbox server refused the request with HTTP status {status}; nothing was done. Ask the operator to check {what}.",
+  },
   internal: {
     kind: "INTERNAL",
     text: "something went wrong on our side (id {id}); the operator finds it in the log. Trying again may help.",

@@ -11,6 +11,12 @@ export function newMessageId(nowMs: number): string {
   return `${last.toString(36)}-${randomLetters()}`;
 }
 
+/** When a message was written, ms of the store's clock; 0 for what is not an id of ours. */
+export function messageIdAt(id: string): number {
+  const micros = Number.parseInt(id.split("-", 1)[0]!, 36);
+  return Number.isSafeInteger(micros) ? micros / 1000 : 0;
+}
+
 /**
  * 64 random bits in 13 letters and digits: 36 in seven and 28 in six. From the random parts of a UUID, because Node draws
  * many of those at a time, where each `randomBytes` asks the system.

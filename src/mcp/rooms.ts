@@ -11,6 +11,7 @@ import type {
   SearchResult,
   SendMessage,
   SendReceipt,
+  UnreadMail,
 } from "../mailbox/index.js";
 import type { SubscribeTopic, SubscriptionReceipt } from "../topics/index.js";
 
@@ -71,6 +72,8 @@ export interface Rooms {
     confirm(caller: Caller, batch: string, reached: boolean): void;
     /** Counts, only when something arrived since the last reply to this run. */
     news(caller: Caller): Promise<{ readonly unread: number; readonly urgent: number } | undefined>;
+    /** What waits, only looked at: nothing counts as told or delivered by it. */
+    unread(caller: Caller): Promise<UnreadMail>;
     messageById(caller: Caller, id: string): Promise<WholeMessage>;
     /** The newest messages of a thread that the caller may see, oldest first. */
     thread(

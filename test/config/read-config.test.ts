@@ -71,6 +71,26 @@ const cases: Readonly<
     ],
     bad: ["a".repeat(64), "Alice", "everyone", "operator", "postmaster", "queue:a", "a}"],
   },
+  token: { at: "token", good: [["mb_abc", "mb_abc"]], bad: [] },
+  server: {
+    at: "server",
+    good: [
+      ["http://127.0.0.1:7678", "http://127.0.0.1:7678/mcp"],
+      ["http://localhost:7678/mcp", "http://localhost:7678/mcp"],
+      ["http://[::1]:1", "http://[::1]:1/mcp"],
+      ["https://mail.example.org/team/mcp", "https://mail.example.org/team/mcp"],
+    ],
+    bad: ["mail.example.org", "ftp://example.org", "https://user:word@example.org", "http://", "/mcp"],
+  },
+  plainHttp: { at: "server", good: [["1", undefined]], bad: ["yes"] },
+  channel: {
+    at: "channel",
+    good: [
+      ["1", true],
+      ["0", false],
+    ],
+    bad: ["on"],
+  },
   logLevel: {
     at: "logLevel",
     good: ["debug", "info", "warn", "error", "silent"].map((level) => [level, level] as const),
@@ -266,5 +286,28 @@ describe("an unknown variable of ours", () => {
 
   it("is a _FILE of a setting that is no secret", () => {
     expect(refused(() => readConfig({ LLM_MAILBOX_AGENT_FILE: "/etc/passwd" }))).toContain("is unknown");
+  });
+});
+
+describe("a server elsewhere", () => {
+  const plain = ["http://mail.example.org/mcp", "http://10.0.0.1:7678", "http://127.0.0.1.example.org"];
+
+  it.each(plain)("at %s is refused, because what is sent there could be read on the way", (server) => {
+    const message = refused(() => readConfig({}, { server }));
+    expect(message).toContain("could be read on the way");
+    expect(message).toContain("--plain-http");
+    expect(message).not.toContain(server);
+  });
+
+  it.each(plain)("at %s is taken by whoever trusts the network and says so", (server) => {
+    expect(readConfig({ LLM_MAILBOX_PLAIN_HTTP: "1" }, { server }).server).toBe(
+      new URL(server).href.replace(/\/$/, "/mcp"),
+    );
+    expect(readConfig({}, { server, plainHttp: "1" }).server).toContain("/mcp");
+  });
+
+  it("is nobody's default, and neither is a channel", () => {
+    expect(readConfig({}).server).toBeUndefined();
+    expect(readConfig({}).channel).toBe(false);
   });
 });

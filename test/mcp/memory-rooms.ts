@@ -186,6 +186,18 @@ export function memoryRooms({ waitingEveryMs = 10_000 } = {}): World {
         const ready = box(caller.principal.agent);
         return { unread: ready.length, urgent: ready.filter((one) => one.priority === "urgent").length };
       },
+      unread: async (caller) => {
+        const ready = box(caller.principal.agent);
+        return {
+          unread: ready.length,
+          urgent: ready.filter((one) => one.priority === "urgent").length,
+          open: 0,
+          dead: 0,
+          senders: [...new Set(ready.map((one) => one.from))],
+          newestAt: 0,
+          lookedAt: Date.now(),
+        };
+      },
       messageById: async (_caller, id) => find(id),
       // As the real one: a thread nobody may see is an empty one.
       thread: async (_caller, id) => ({ messages: id === "none" ? [] : [find(id)], earlier: 0 }),
