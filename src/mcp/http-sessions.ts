@@ -71,6 +71,7 @@ export class HttpSessions {
     const id = randomUUID();
     const connection = new Connection(this.#rooms, this.#options, {
       ...(asking.agent !== undefined && { agent: asking.agent }),
+      ...(asking.principal && { principal: asking.principal }),
       session: true,
     });
     const transport = new WebStandardStreamableHTTPServerTransport({
@@ -105,6 +106,7 @@ export class HttpSessions {
       },
     };
     server.onclose = () => void session.end();
+    connection.whileOpen(asking.whileHolds(() => void session.end()));
     this.#sessions.set(id, session);
     await server.connect(transport);
     const response = await this.#serve(session, asking);

@@ -12,6 +12,7 @@ import {
   type Transport,
 } from "@modelcontextprotocol/server";
 import { StdioServerTransport, serveStdio as serveSdk } from "@modelcontextprotocol/server/stdio";
+import type { Principal } from "../identity/index.js";
 import { Connection, type FaceOptions } from "./connection.js";
 import { createServer } from "./create-server.js";
 import { newExchange, type SettledExchange } from "./exchange.js";
@@ -23,6 +24,8 @@ import { Watches } from "./watches.js";
 
 export interface StdioOptions extends FaceOptions {
   readonly agent?: string;
+  /** What the credential of the process proved. */
+  readonly principal?: Principal;
   readonly structured?: boolean;
   /** Ends the connection as SIGTERM does. */
   readonly signal?: AbortSignal;
