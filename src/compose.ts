@@ -9,7 +9,7 @@ import {
   RunsOfNamespaces,
   Tokens,
 } from "./agents/index.js";
-import type { Config } from "./config/index.js";
+import { type Config, settings } from "./config/index.js";
 import { refuse } from "./errors/index.js";
 import { type Admit, type Caller, JwtVerifier, type May } from "./identity/index.js";
 import * as mail from "./mailbox/index.js";
@@ -188,6 +188,7 @@ async function openLocal(config: Config, log: Logger): Promise<Store> {
       engine: config.engine,
       idleMs: config.engineIdleMs,
       supervisorCommand: [process.execPath, executable(), "supervise"],
+      supervisorEnvironment: withoutSecrets(process.env),
       log: (event, facts) => log.info(facts ?? {}, event),
     });
   const engine = await ensure();
@@ -199,6 +200,11 @@ async function openLocal(config: Config, log: Logger): Promise<Store> {
     revive: async () => void (await ensure()),
     log: (event, facts) => log.warn(facts, event),
   });
+}
+
+function withoutSecrets(env: NodeJS.ProcessEnv): NodeJS.ProcessEnv {
+  const secrets = Object.values(settings).flatMap((setting) => ("secret" in setting ? [setting.env] : []));
+  return Object.fromEntries(Object.entries(env).filter(([name]) => !secrets.some((one) => name === one)));
 }
 
 /** The program that other processes start as a supervisor: always the built one. */

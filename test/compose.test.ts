@@ -23,7 +23,12 @@ describeOnEachStore("the rooms together", (store) => {
     namespace = `t${randomBytes(5).toString("hex")}`,
     settings: Record<string, string> = {},
   ): Promise<House> => {
-    const config = readConfig({ REDIS_URL: store().url, LLM_MAILBOX_NAMESPACE: namespace, ...settings });
+    const config = readConfig({
+      REDIS_URL: store().url,
+      LLM_MAILBOX_ALLOW_UNVERIFIED: "1",
+      LLM_MAILBOX_NAMESPACE: namespace,
+      ...settings,
+    });
     const house = await openHouse(config, openLog("error"));
     houses.push(house);
     return house;

@@ -154,7 +154,9 @@ function lifetimeOf({ expires, never, note }: Lasting): { ttlMs?: number; note?:
 function tokenIdIn(given: string): string {
   const id = parseToken(given)?.id ?? given;
   if (!/^[0-9a-f]{16}$/.test(id))
-    throw new UsageError("a token is named by 16 characters of 0-9 a-f; llm-mailbox agents tokens lists them");
+    throw new UsageError(
+      "a token is named by 16 characters of 0-9 a-f; llm-mailbox agents tokens lists them",
+    );
   return id;
 }
 
