@@ -15,8 +15,7 @@ const misuses: ReadonlySet<string> = new Set(["INVALID_ARGUMENT", "UNAUTHENTICAT
  * status 2; anything else is a bug and shows whole.
  */
 export async function run(argv: readonly string[]): Promise<void> {
-  // The words of a command line are for everybody of the machine to read, and --redis-url may hold a password.
-  process.title = "llm-mailbox";
+  hidePassword(argv.slice(2));
   const program = buildProgram(packageVersion());
   for (const command of [program, ...program.commands.flatMap((one) => [one, ...one.commands])])
     command.exitOverride().configureOutput({
@@ -39,6 +38,16 @@ export async function run(argv: readonly string[]): Promise<void> {
     process.stderr.write(`llm-mailbox: ${visible((error as Error).message, "\n")}\n`);
     process.exitCode = status;
   }
+}
+
+/** The words of a command line are for everybody on the machine to read, and an address may hold a password. */
+function hidePassword(words: readonly string[]): void {
+  if (!words.some((word) => word.startsWith("--redis-url"))) return;
+  const shown = words.map((word, n) => {
+    if (words[n - 1] === "--redis-url") return "…";
+    return word.replace(/^--redis-url=.*/s, "--redis-url=…");
+  });
+  process.title = ["llm-mailbox", ...shown].join(" ");
 }
 
 function statusOf(error: unknown): number | undefined {

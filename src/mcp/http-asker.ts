@@ -1,19 +1,7 @@
 import { isAgentName } from "../addresses/index.js";
 import { httpStatus, isRefusal, MailboxError } from "../errors/index.js";
-import type { Principal } from "../identity/index.js";
-import { jsonRpcError, type McpEndpointOptions } from "./http-asking.js";
+import { type Asker, jsonRpcError, type McpEndpointOptions } from "./http-asking.js";
 import type { Rooms } from "./rooms.js";
-
-/** Who sent an HTTP request. */
-export interface Asker {
-  readonly agent: string | undefined;
-  /** What the credential proved; without one, the agent named itself. */
-  readonly principal: Principal | undefined;
-  /** Stands for who asks; a session or a run belongs to the one that opened it. */
-  readonly owner: string;
-  /** Calls back once, within a second of the end of what this request was believed by. */
-  whileHolds(onEnd: () => void): () => void;
-}
 
 const bearer = /^Bearer +([\w.~+/=-]+) *$/i;
 

@@ -1,6 +1,6 @@
+import type { Principal } from "../identity/index.js";
 import type { FaceOptions } from "./connection.js";
 import type { Exchange } from "./exchange.js";
-import type { Asker } from "./http-asker.js";
 
 /** Comment frames on open streams: a dead one is noticed within this time. */
 export const keepAliveMs = 5_000;
@@ -18,6 +18,17 @@ export interface McpEndpointOptions extends FaceOptions {
 export interface HttpExchange extends Exchange {
   /** True while the client takes what was written more slowly than it is written. */
   stalled(): boolean;
+}
+
+/** Who sent an HTTP request. */
+export interface Asker {
+  readonly agent: string | undefined;
+  /** What the credential proved; without one, the agent named itself. */
+  readonly principal: Principal | undefined;
+  /** Stands for who asks; a session or a run belongs to the one that opened it. */
+  readonly owner: string;
+  /** Calls back once, within a second of the end of what this request was believed by. */
+  whileHolds(onEnd: () => void): () => void;
 }
 
 /** One HTTP request, and who asks. */

@@ -52,10 +52,16 @@ export async function connectStdio(era: Era, spawn: Spawn, name = "Test Client")
     : modern(name, new ModernStdio(parameters));
 }
 
-export async function connectHttp(era: Era, url: string, name = "Test Client"): Promise<TestClient> {
+export async function connectHttp(
+  era: Era,
+  url: string,
+  name = "Test Client",
+  headers: Record<string, string> = {},
+): Promise<TestClient> {
+  const options = { requestInit: { headers } };
   return era === "2025-11-25"
-    ? older(name, new OlderHttp(new URL(url)))
-    : modern(name, new ModernHttp(new URL(url)));
+    ? older(name, new OlderHttp(new URL(url), options))
+    : modern(name, new ModernHttp(new URL(url), options));
 }
 
 async function older(name: string, transport: OlderStdio | OlderHttp): Promise<TestClient> {
