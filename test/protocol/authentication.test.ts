@@ -8,6 +8,7 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest";
 import { mintToken } from "../../src/identity/index.js";
+import { inspectEngine } from "../../src/redis/engine/index.js";
 import { type Issuer, openIssuer } from "../identity/issuer.js";
 import { startStore } from "../stores/index.js";
 import { connectHttp, connectStdio, type Era, eras, type TestClient } from "./clients.js";
@@ -643,8 +644,8 @@ describe("a secret", () => {
       "q",
     );
     expect(ended.status).toBe(0);
-    const { pid } = JSON.parse(readFileSync(join(own, "supervisor.lock"), "utf8")) as { pid: number };
-    const environment = readFileSync(`/proc/${pid}/environ`, "utf8");
+    const { running } = await inspectEngine(own, "auto");
+    const environment = readFileSync(`/proc/${running!.supervisor}/environ`, "utf8");
     expect(environment).toContain(`LLM_MAILBOX_DATA_DIR=${own}`);
     expect(environment).not.toContain(secret);
   });
