@@ -83,6 +83,9 @@ describe("docs/operations.md", () => {
     dataDir: "see [below](#the-data-directory)",
     engineIdleSeconds: String(config.engineIdleMs / 1_000),
     structured: config.structured ? "1" : "0",
+    allowUnverified: config.allowUnverified ? "1" : "0",
+    allowedHosts: config.allowedHosts.join(",") || "none",
+    allowedOrigins: config.allowedOrigins.join(",") || "none",
     historySeconds: String(defaultMailboxLimits.historyMs / 1_000),
     claimSeconds: String(defaultMailboxLimits.claimMs / 1_000),
   };
@@ -197,9 +200,12 @@ describe.each(pages)("%s", (page) => {
   });
 
   it("speaks only of settings and refusals that are there", () => {
+    const known: string[] = Object.values(settings).flatMap((setting) => [
+      setting.env,
+      ...("secret" in setting ? [`${setting.env}_FILE`] : []),
+    ]);
     const variables = [...text.matchAll(/`(LLM_MAILBOX_[A-Z_]*[A-Z])[=`]/g)].map(([, variable]) => variable!);
-    for (const variable of variables)
-      expect(Object.values(settings).map(({ env }) => env as string)).toContain(variable);
+    for (const variable of variables) expect(known).toContain(variable);
   });
 });
 

@@ -159,7 +159,7 @@ const entries = {
   },
   "auth.token_unknown": {
     kind: "NOT_FOUND",
-    text: "no token {id} that still holds. llm-mailbox agents tokens lists them by their ids.",
+    text: "no token {id} that still holds. Call llm-mailbox agents tokens: it lists them by their ids.",
   },
   "access.denied": {
     kind: "PERMISSION_DENIED",
