@@ -10,6 +10,9 @@ const changeAccess = loadScript(import.meta.url, "change-access.lua");
 /** Rules are asked for anew when they are older than this: with the way there and back a change holds within a second. */
 const freshMs = 750;
 
+/** Whoever tries many ids must not fill our memory with them. */
+const mostTokensKnown = 10_000;
+
 /** The rules of a namespace, as they were at most a second ago. */
 export interface Rules {
   readonly version: string;
@@ -136,11 +139,14 @@ export class Access {
     // Whoever has proved nothing must not make us follow the rules of namespaces they name.
     if (!known) return (await storedToken(this.#store, namespace, id))?.record;
     const { version } = await this.rules(namespace);
-    const cached = known.tokens.get(id);
-    if (cached) return cached;
+    // That there is none is remembered too: what is unknown takes no other way than what is known.
+    if (known.tokens.has(id)) return known.tokens.get(id);
     const stored = await storedToken(this.#store, namespace, id);
-    // Read after the version, so at least as new; only what exists is remembered, and only at that version.
-    if (stored && known.rules.version === version) known.tokens.set(id, stored.record);
+    // Read after the version, so at least as new, and kept only for that version.
+    if (known.rules.version === version) {
+      if (known.tokens.size >= mostTokensKnown) known.tokens.clear();
+      known.tokens.set(id, stored?.record);
+    }
     return stored?.record;
   }
 

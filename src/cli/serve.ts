@@ -1,5 +1,6 @@
-import { openHouse } from "../compose.js";
+import { type House, openHouse } from "../compose.js";
 import { type Config, type Flags, readConfig } from "../config/index.js";
+import { isRefusal } from "../errors/index.js";
 import { type HttpOptions, type HttpService, serveHttp } from "../http/index.js";
 import { openLog } from "../observability/index.js";
 import { packageVersion } from "./version.js";
@@ -9,10 +10,10 @@ export async function serve(flags: Flags): Promise<void> {
   const config = readConfig(process.env, flags);
   const log = openLog(config.logLevel);
   const house = await openHouse(config, log);
-  let isGuarded = config.jwtJwks !== undefined;
-  const start = async (): Promise<HttpService> => {
-    isGuarded ||= (await house.access.rules(config.namespace)).tokensRequired;
-    return serveHttp(house.rooms, {
+  const start = async (): Promise<HttpService & { readonly believesNames: boolean }> => {
+    const { tokensRequired } = await house.access.rules(config.namespace);
+    const isGuarded = tokensRequired || config.jwtJwks !== undefined;
+    const service = await serveHttp(house.rooms, {
       ...optionsOf(config),
       log,
       // Once a token was issued there is no way back, so that what is open to the network stays guarded.
@@ -23,6 +24,7 @@ export async function serve(flags: Flags): Promise<void> {
         tier: house.store.tier,
       }),
     });
+    return { ...service, believesNames: !isGuarded && (await believesNames(house)) };
   };
   const service = await start().catch(async (refusal: unknown) => {
     // What is open would keep the process alive behind its message.
@@ -32,7 +34,7 @@ export async function serve(flags: Flags): Promise<void> {
   process.stderr.write(
     [
       `llm-mailbox ${packageVersion()} is ready.`,
-      `  MCP      ${config.publicUrl ?? service.url}/mcp${isGuarded ? ", with a token in Authorization: Bearer" : "?agent=NAME"}`,
+      `  MCP      ${config.publicUrl ?? service.url}/mcp${service.believesNames ? "?agent=NAME" : ", with a token in Authorization: Bearer"}`,
       `  store    ${house.store.label}, durability ${house.store.tier}`,
       ...(config.redisUrl === undefined ? [`  data     ${config.dataDir}`] : []),
       "  Stop with Ctrl-C; nothing that was accepted is lost.",
@@ -46,6 +48,16 @@ export async function serve(flags: Flags): Promise<void> {
   await service.close();
   await Promise.race([house.close(), new Promise((resolve) => setTimeout(resolve, 1_000))]);
   process.exit(0);
+}
+
+async function believesNames({ credentials, config }: House): Promise<boolean> {
+  try {
+    await credentials.check({ namespace: config.namespace, credential: { kind: "none" } });
+    return true;
+  } catch (error) {
+    if (isRefusal(error, "auth.required")) return false;
+    throw error;
+  }
 }
 
 function optionsOf(config: Config): Omit<HttpOptions, "log"> {

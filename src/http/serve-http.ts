@@ -2,6 +2,7 @@ import { createServer, type IncomingMessage, type Server, type ServerResponse } 
 import type { AddressInfo } from "node:net";
 import { refuse } from "../errors/index.js";
 import { type Log, openMcpEndpoint, type Rooms } from "../mcp/index.js";
+import { crossOriginHeaders } from "./cross-origin.js";
 import { isAllowedHost, isAllowedOrigin, isLoopback } from "./loopback.js";
 import { answer } from "./node-exchange.js";
 import { isMetadataPath, protectedResource } from "./protected-resource.js";
@@ -74,6 +75,12 @@ export async function serveHttp(rooms: Rooms, options: HttpOptions): Promise<Htt
       return json(response, 403, refusal("Host", "is not this machine"));
     if (!isAllowedOrigin(request.headers.origin, options.allowedOrigins))
       return json(response, 403, refusal("Origin", "is not a page of this machine"));
+    const shared = Object.entries(crossOriginHeaders(request.headers.origin, options.allowedOrigins));
+    for (const [name, value] of shared) response.setHeader(name, value);
+    if (request.method === "OPTIONS" && shared.length > 0) {
+      response.writeHead(204).end();
+      return;
+    }
     const path = (request.url ?? "/").split("?", 1)[0];
     if (path === "/mcp" && !["GET", "POST", "DELETE"].includes(request.method ?? "")) {
       response.setHeader("allow", "GET, POST, DELETE");
@@ -81,7 +88,7 @@ export async function serveHttp(rooms: Rooms, options: HttpOptions): Promise<Htt
     }
     if (path === "/mcp") return answer(request, response, endpoint, maxBodyBytes);
     if (isMetadataPath(path)) {
-      const base = options.publicUrl ?? `http://${request.headers.host}`;
+      const base = options.publicUrl ?? new URL(`http://${request.headers.host}`).origin;
       return json(response, 200, protectedResource(base, options.issuer));
     }
     if (path === "/healthz") return json(response, 200, { status: "ok" });
