@@ -1,9 +1,17 @@
 import { realpathSync } from "node:fs";
 import { fileURLToPath } from "node:url";
-import { Access, Directory, myStatus, Runs } from "./agents/index.js";
-import type { Config } from "./config/index.js";
+import {
+  Access,
+  Credentials,
+  Directory,
+  myStatus,
+  type Runs,
+  RunsOfNamespaces,
+  Tokens,
+} from "./agents/index.js";
+import { type Config, settings } from "./config/index.js";
 import { refuse } from "./errors/index.js";
-import type { Admit, Caller, May } from "./identity/index.js";
+import { type Admit, type Caller, JwtVerifier, type May } from "./identity/index.js";
 import * as mail from "./mailbox/index.js";
 import type { Rooms, WholeMessage } from "./mcp/index.js";
 import type { Logger } from "./observability/index.js";
@@ -19,6 +27,9 @@ export interface House {
   readonly topics: Topics;
   readonly directory: Directory;
   readonly access: Access;
+  readonly tokens: Tokens;
+  readonly credentials: Credentials;
+  /** The runs of the configured namespace. */
   readonly runs: Runs;
   readonly rooms: Rooms;
   close(): Promise<void>;
@@ -39,28 +50,34 @@ export async function openHouse(
   timing: { readonly callTimeoutMs?: number } = {},
 ): Promise<House> {
   const logEvent = (event: string, facts?: Record<string, unknown>): void => log.warn(facts ?? {}, event);
+  const jwt = jwtOf(config, logEvent);
   const store = await openStore(config, log, timing);
   const hints = new Hints(store.endpoint, logEvent);
   const limits = { ...mail.defaultMailboxLimits, ...config.limits };
   const directory = new Directory(store, 100);
-  const access = new Access({ store, hints });
+  const access = new Access({ store, hints, ...(believesNames(config) ? {} : { namesRefused }) });
   const admit: Admit = (caller, action, resource) => access.admit(caller, action, resource);
   const may: May = async (caller, action, resource) =>
     (await access.decide(caller, action, resource)).allowed;
+  const tokens = new Tokens({ store, access, admit });
+  const credentials = new Credentials({ access, tokens, ...(jwt ? { jwt } : {}), log: logEvent });
   const topics = new Topics({ store, hints, admit, may });
-  let sweptTopicsAt = 0;
-  const runs = new Runs({
-    store,
-    namespace: config.namespace,
-    release: (agent, run, inGoodOrder) => mail.releaseRun(context, config.namespace, agent, run, inGoodOrder),
-    sweep: async () => {
-      await mail.sweepOutboxes(context, config.namespace);
-      await keeper.sweep(config.namespace);
-      if (Date.now() - sweptTopicsAt < sweepTopicsEveryMs) return;
-      sweptTopicsAt = Date.now();
-      await topics.removeIdleTopics(config.namespace);
-    },
-    log: logEvent,
+  const runs = new RunsOfNamespaces((namespace) => {
+    const keeper = new mail.MailboxKeeper(context);
+    let sweptTopicsAt = 0;
+    return {
+      store,
+      namespace,
+      release: (agent, run, inGoodOrder) => mail.releaseRun(context, namespace, agent, run, inGoodOrder),
+      sweep: async () => {
+        await mail.sweepOutboxes(context, namespace);
+        await keeper.sweep(namespace);
+        if (Date.now() - sweptTopicsAt < sweepTopicsEveryMs) return;
+        sweptTopicsAt = Date.now();
+        await topics.removeIdleTopics(namespace);
+      },
+      log: logEvent,
+    };
   });
   const context = new mail.MailContext({
     store,
@@ -77,8 +94,7 @@ export async function openHouse(
     ...(config.filesDir === undefined ? {} : { filesDir: config.filesDir }),
     log: logEvent,
   });
-  const keeper = new mail.MailboxKeeper(context);
-  const rooms = roomsOf({ config, store, hints, context, directory, runs, topics });
+  const rooms = roomsOf({ store, hints, context, directory, access, credentials, runs, topics });
   return {
     config,
     store,
@@ -86,14 +102,50 @@ export async function openHouse(
     topics,
     directory,
     access,
-    runs,
+    tokens,
+    credentials,
+    runs: runs.of(config.namespace),
     rooms,
     close: async () => {
+      credentials.close();
       await runs.close();
       hints.close();
       store.close();
     },
   };
+}
+
+/** Whoever can open a local engine is a process of its owner; of a store on the network nobody can say that. */
+function believesNames(config: Config): boolean {
+  return config.redisUrl === undefined || config.allowUnverified;
+}
+
+const namesRefused = "other machines may reach the store, and LLM_MAILBOX_ALLOW_UNVERIFIED is not 1";
+
+/** @throws {MailboxError} `config.invalid` when only a part of what a JWT is checked against is set */
+function jwtOf(
+  config: Config,
+  log: (event: string, facts: Record<string, unknown>) => void,
+): JwtVerifier | undefined {
+  const { jwtJwks: jwks, jwtIssuer: issuer, jwtAudience: audience } = config;
+  if (jwks === undefined && issuer === undefined && audience === undefined) return undefined;
+  if (jwks === undefined || issuer === undefined || audience === undefined)
+    return refuse("config.invalid", {
+      setting: `LLM_MAILBOX_${jwks === undefined ? "JWKS" : issuer === undefined ? "JWT_ISSUER" : "JWT_AUDIENCE"}`,
+      problem: "is missing, so that a JWT meant for others would be accepted",
+      allowed: "all of LLM_MAILBOX_JWKS, LLM_MAILBOX_JWT_ISSUER and LLM_MAILBOX_JWT_AUDIENCE, or none",
+    });
+  const settings = {
+    jwks,
+    issuer,
+    audience,
+    algorithms: config.jwtAlgorithms,
+    agentClaim: config.jwtAgentClaim,
+    namespaceClaim: config.jwtNamespaceClaim,
+    rolesClaim: config.jwtRolesClaim,
+    namespace: config.namespace,
+  };
+  return new JwtVerifier(settings, log);
 }
 
 /** Where the store is, in the order of preference: a configured address, or the local engine of the data directory. */
@@ -119,7 +171,8 @@ async function openRemote(
   log: Logger,
   timing: { readonly callTimeoutMs?: number },
 ): Promise<Store> {
-  const shown = url.replace(/\/\/[^@/]*@/, "//…@");
+  // A password stands before the last @, whatever is in it, or in what follows a question mark.
+  const shown = url.replace(/\/\/.*@/, "//…@").replace(/\?.*/, "");
   return Store.open({
     endpoint: { url },
     label: shown,
@@ -135,6 +188,7 @@ async function openLocal(config: Config, log: Logger): Promise<Store> {
       engine: config.engine,
       idleMs: config.engineIdleMs,
       supervisorCommand: [process.execPath, executable(), "supervise"],
+      supervisorEnvironment: withoutSecrets(process.env),
       log: (event, facts) => log.info(facts ?? {}, event),
     });
   const engine = await ensure();
@@ -148,6 +202,11 @@ async function openLocal(config: Config, log: Logger): Promise<Store> {
   });
 }
 
+function withoutSecrets(env: NodeJS.ProcessEnv): NodeJS.ProcessEnv {
+  const secrets = Object.values(settings).flatMap((setting) => ("secret" in setting ? [setting.env] : []));
+  return Object.fromEntries(Object.entries(env).filter(([name]) => !secrets.some((one) => name === one)));
+}
+
 /** The program that other processes start as a supervisor: always the built one. */
 function executable(): string {
   const here = fileURLToPath(import.meta.url);
@@ -158,24 +217,37 @@ function executable(): string {
 }
 
 interface Parts {
-  readonly config: Config;
   readonly store: Store;
   readonly hints: Hints;
   readonly context: mail.MailContext;
   readonly directory: Directory;
-  readonly runs: Runs;
+  readonly access: Access;
+  readonly credentials: Credentials;
+  readonly runs: RunsOfNamespaces;
   readonly topics: Topics;
 }
 
-function roomsOf({ config, store, hints, context, directory, runs, topics }: Parts): Rooms {
+function roomsOf(parts: Parts): Rooms {
+  const { store, hints, context, directory, access, credentials, runs, topics } = parts;
   return {
+    identity: {
+      verify: (credential) => credentials.verify(credential),
+      check: (held) => credentials.check(held),
+      whileHolds: (held, onEnd) => credentials.whileHolds(held, onEnd),
+    },
     runs: {
-      begin: (principal) => runs.begin(principal),
+      begin: async (principal) => {
+        await credentials.check(principal);
+        return runs.begin(principal);
+      },
       end: (caller) => runs.end(caller),
     },
     mail: {
       sendMessage: (caller, input) => mail.sendMessage(context, caller, input),
-      readInbox: (caller, input, options) => mail.readInbox(context, caller, input, options),
+      readInbox: (caller, input, options) =>
+        whileProved(credentials, caller, input.wait_seconds, options, (bounded) =>
+          mail.readInbox(context, caller, input, bounded),
+        ),
       ackMessages: (caller, input) => mail.ackMessages(context, caller, input),
       searchMessages: (caller, input) => mail.searchMessages(context, caller, input),
       confirm: (caller, batch, reached) => context.memory(caller).confirm(batch, reached),
@@ -223,7 +295,7 @@ function roomsOf({ config, store, hints, context, directory, runs, topics }: Par
         await mail.noteCall(context, caller);
         await context.deps.admit(caller, "agents.find", "*");
         return directory.find(caller, input, {
-          online: () => runs.online(),
+          online: () => runs.of(caller.principal.namespace).online(),
           topics: async () => (await topics.listTopics(caller)).map(({ name }) => name),
           ready: async (queue) =>
             (await mail.countReady(context, caller.principal.namespace, `queue:${queue}`)).unread,
@@ -235,7 +307,8 @@ function roomsOf({ config, store, hints, context, directory, runs, topics }: Par
         return myStatus(
           {
             directory,
-            runs,
+            runs: runs.of(caller.principal.namespace),
+            rights: (principal) => access.roles(principal),
             inbox: async (asking) => {
               const [counts, overdue] = await Promise.all([
                 mail.countInbox(context, asking),
@@ -261,12 +334,45 @@ function roomsOf({ config, store, hints, context, directory, runs, topics }: Par
         );
       },
     },
-    watch: (caller, target, onChange) => watch(config, hints, topics, caller, target, onChange),
+    watch: async (caller, target, onChange) => {
+      await credentials.check(caller.principal);
+      // Whoever is no longer who it was is told nothing more, not even that something changed.
+      let holds = true;
+      const stopWatching = await watch(hints, topics, caller, target, () => holds && onChange());
+      const stopHolding = credentials.whileHolds(caller.principal, () => {
+        holds = false;
+        stopWatching();
+      });
+      return () => {
+        stopHolding();
+        stopWatching();
+      };
+    },
   };
 }
 
+/** A wait ends with the credential of whoever waits: what arrives afterwards is not for them. */
+async function whileProved<Options extends { readonly signal?: AbortSignal }, T>(
+  credentials: Credentials,
+  caller: Caller,
+  waitSeconds: number | undefined,
+  options: Options,
+  wait: (options: Options) => Promise<T>,
+): Promise<T> {
+  if (!waitSeconds) return wait(options);
+  const ended = new AbortController();
+  const stop = credentials.whileHolds(caller.principal, () => ended.abort());
+  try {
+    const signal = options.signal ? AbortSignal.any([options.signal, ended.signal]) : ended.signal;
+    const answer = await wait({ ...options, signal });
+    if (ended.signal.aborted) await credentials.check(caller.principal);
+    return answer;
+  } finally {
+    stop();
+  }
+}
+
 async function watch(
-  config: Config,
   hints: Hints,
   topics: Topics,
   caller: Caller,
@@ -289,7 +395,7 @@ async function watch(
     case "topics":
       return topics.watchTopics(namespace, onChange);
     case "agents":
-      return hints.listen(directoryKeys(config.namespace).channel, onChange);
+      return hints.listen(directoryKeys(namespace).channel, onChange);
   }
 }
 

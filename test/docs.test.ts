@@ -89,6 +89,9 @@ describe("docs/operations.md", () => {
     dataDir: "see [below](#the-data-directory)",
     engineIdleSeconds: String(config.engineIdleMs / 1_000),
     structured: config.structured ? "1" : "0",
+    allowUnverified: config.allowUnverified ? "1" : "0",
+    allowedHosts: config.allowedHosts.join(",") || "none",
+    allowedOrigins: config.allowedOrigins.join(",") || "none",
     historySeconds: String(defaultMailboxLimits.historyMs / 1_000),
     claimSeconds: String(defaultMailboxLimits.claimMs / 1_000),
   };

@@ -9,6 +9,8 @@ export interface StatusSources {
   readonly inbox: (
     caller: Caller,
   ) => Promise<Pick<Status, "unread" | "urgent" | "open" | "overdue" | "dead_letters">>;
+  /** What the caller may: the roles of its credential, or those the namespace gives its agent. */
+  readonly rights: (principal: Caller["principal"]) => Promise<readonly string[]>;
   readonly subscriptions: (caller: Caller) => Promise<readonly string[]>;
   readonly store: { readonly label: string; readonly tier: string };
 }
@@ -18,10 +20,11 @@ export async function myStatus(sources: StatusSources, caller: Caller, input: My
   if (input.describe !== undefined || input.capabilities !== undefined)
     await sources.directory.describe(caller, input.describe, input.capabilities);
   const { principal, run } = caller;
-  const [inbox, runs, subscriptions] = await Promise.all([
+  const [inbox, runs, subscriptions, rights] = await Promise.all([
     sources.inbox(caller),
     sources.runs.ofAgent(principal.agent),
     sources.subscriptions(caller),
+    sources.rights(principal),
   ]);
   return {
     name: principal.agent,
@@ -29,7 +32,7 @@ export async function myStatus(sources: StatusSources, caller: Caller, input: My
     verified: principal.verified,
     run: run.id.slice(run.id.indexOf("/") + 1),
     other_runs: runs.filter((other) => other !== run.id).length,
-    rights: principal.roles,
+    rights,
     ...inbox,
     subscriptions,
     store: sources.store.label,

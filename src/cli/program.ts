@@ -1,6 +1,7 @@
 import { Argument, Command, InvalidArgumentError, Option } from "commander";
 import { nearest } from "../addresses/index.js";
 import type { Flags } from "../config/index.js";
+import { type Role, roles } from "../identity/index.js";
 import type { InitSwitches } from "./init.js";
 import type { StdioSwitches } from "./stdio.js";
 import type { ServerSwitches, Switches } from "./switches.js";
@@ -67,7 +68,10 @@ function addServers(program: Command): void {
       example: "llm-mailbox serve --port 7678",
       set: (command) =>
         command
-          .option("--host <address>", "loopback address to listen on (127.0.0.1)")
+          .option(
+            "--host <address>",
+            "address to listen on (127.0.0.1); another than loopback needs credentials",
+          )
           .option("--port <port>", "port to listen on (7678)"),
     },
     async ({ switches }) => (await import("./serve.js")).serve(switches),
@@ -197,6 +201,103 @@ function addAgents(program: Command): void {
     },
     async ({ words: [rule], switches }) =>
       (await import("./unknown-names.js")).unknownNames(rule as "open" | "refuse" | undefined, switches),
+  );
+  addTokens(agents);
+}
+
+function addTokens(agents: Command): void {
+  const name = (): Argument => new Argument("<name>", "the name of an agent");
+  const lasting = (command: Command): Command =>
+    command
+      .addOption(
+        new Option("--expires <time>", "how long it holds, such as 12h or 30d (90d)").argParser(
+          timeUpTo(3_650),
+        ),
+      )
+      .option("--never", "it holds until it is revoked")
+      .option("--note <text>", "what it is for, shown in lists");
+  add<Switches & { expires?: number; never?: boolean; note?: string; role?: readonly Role[] }>(
+    agents,
+    {
+      name: "issue",
+      description: "issue a token for an agent; it is printed once and kept nowhere",
+      example: "llm-mailbox agents issue reviewer > reviewer.token",
+      set: (command) =>
+        lasting(
+          command
+            .addArgument(name())
+            .addOption(
+              new Option(
+                "--role <role>",
+                "what the agent may without a grant (agent); may be repeated",
+              ).argParser(oneMoreRole),
+            ),
+        ),
+    },
+    async ({ words: [agent], switches }) => (await import("./tokens.js")).issueToken(agent!, switches),
+  );
+  add<Switches>(
+    agents,
+    {
+      name: "tokens",
+      description: "list the tokens of all agents or of one, without what would prove anything",
+      example: "llm-mailbox agents tokens reviewer",
+      set: (command) => command.addArgument(new Argument("[name]", "the name of an agent")),
+    },
+    async ({ words: [agent], switches }) => (await import("./tokens.js")).listTokens(agent, switches),
+  );
+  add<Switches & { overlap: number; expires?: number; never?: boolean; note?: string }>(
+    agents,
+    {
+      name: "rotate",
+      description: "issue another token for the agent of this one, which ends after the overlap",
+      example: "llm-mailbox agents rotate 0123456789abcdef --overlap 10m",
+      set: (command) =>
+        lasting(
+          command
+            .addArgument(new Argument("<token-id>", "as agents tokens lists it"))
+            .addOption(
+              new Option("--overlap <time>", "how long the old one still holds (1h)")
+                .argParser(timeUpTo(90))
+                .default(3_600_000, "1h"),
+            ),
+        ),
+    },
+    async ({ words: [id], switches }) => (await import("./tokens.js")).rotateToken(id!, switches),
+  );
+  add<Switches>(
+    agents,
+    {
+      name: "revoke",
+      description: "end a token, or with --agent all of an agent, in every process within a second",
+      example: "llm-mailbox agents revoke 0123456789abcdef",
+      set: (command) => command.addArgument(new Argument("[token-id]", "as agents tokens lists it")),
+    },
+    async ({ words: [id], switches }) => (await import("./tokens.js")).revokeToken(id, switches),
+  );
+  add<Switches & { expires?: number; never?: boolean; note?: string }>(
+    agents,
+    {
+      name: "recover",
+      description: "end every token of an agent and issue another, when one is lost or known to others",
+      example: "llm-mailbox agents recover reviewer > reviewer.token",
+      set: (command) => lasting(command.addArgument(name())),
+    },
+    async ({ words: [agent], switches }) => (await import("./tokens.js")).recoverAgent(agent!, switches),
+  );
+  add<Switches & { reset?: boolean }>(
+    agents,
+    {
+      name: "roles",
+      description: "show or set what an agent that proves its name may without a grant",
+      example: "llm-mailbox agents roles watcher observer",
+      set: (command) =>
+        command
+          .addArgument(name())
+          .addArgument(new Argument("[role...]", `some of ${roles.join(", ")}`))
+          .option("--reset", "what any agent may"),
+    },
+    async ({ words, switches }) => (await import("./tokens.js")).agentRoles(words, switches),
   );
 }
 
@@ -496,6 +597,24 @@ function withServer(command: Command): Command {
 
 function limitOption(standard: number): Option {
   return new Option("--limit <count>", "how many at most").argParser(countUpTo(10_000, 1)).default(standard);
+}
+
+function oneMoreRole(text: string, before: readonly Role[] = []): readonly Role[] {
+  const role = roles.find((one) => one === text);
+  if (!role) throw new InvalidArgumentError(`The roles are ${roles.join(", ")}.`);
+  return before.includes(role) ? before : [...before, role];
+}
+
+/** Milliseconds of what a person typed, such as 90s, 10m, 1h or 30d. */
+function timeUpTo(mostDays: number): (text: string) => number {
+  const units: Readonly<Record<string, number>> = { s: 1_000, m: 60_000, h: 3_600_000, d: 86_400_000 };
+  return (text) => {
+    const [, count, unit] = /^(\d{1,9})(s|m|h|d)$/.exec(text) ?? [];
+    const ms = Number(count) * (units[unit ?? ""] ?? Number.NaN);
+    if (!(ms > 0 && ms <= mostDays * 86_400_000))
+      throw new InvalidArgumentError(`It is a time such as 90s, 10m, 1h or 30d, at most ${mostDays}d.`);
+    return ms;
+  };
 }
 
 function countUpTo(most: number, least: number): (text: string) => number {

@@ -1,6 +1,7 @@
 import { type Config, readConfig } from "../config/index.js";
 import { relayStdio, serveStdio } from "../mcp/index.js";
 import { openLog } from "../observability/index.js";
+import { startPrincipal } from "./start-principal.js";
 import { type ServerSwitches, type Switches, serverSettingsOf, settingsOf } from "./switches.js";
 import { UsageError } from "./usage-error.js";
 import { packageVersion } from "./version.js";
@@ -26,8 +27,14 @@ async function serve(config: Config): Promise<void> {
   const log = openLog(config.logLevel);
   const { openHouse } = await import("../compose.js");
   const house = await openHouse(config, log);
+  const principal = await startPrincipal(house).catch(async (refusal: unknown) => {
+    // What is open would keep the process alive behind its message.
+    await house.close();
+    throw refusal;
+  });
   await serveStdio(house.rooms, {
     namespace: config.namespace,
+    ...(principal ? { principal } : {}),
     version: packageVersion(),
     log,
     structured: config.structured,

@@ -151,11 +151,15 @@ const entries = {
   },
   "auth.required": {
     kind: "UNAUTHENTICATED",
-    text: "this namespace has tokens, so a name alone is not believed. Ask the operator for one (llm-mailbox agents issue NAME) and pass it in LLM_MAILBOX_TOKEN, or over HTTP as Authorization: Bearer.",
+    text: "a name alone is not believed: {because}. Ask the operator for a token (llm-mailbox agents issue NAME) and pass it in LLM_MAILBOX_TOKEN, or over HTTP as Authorization: Bearer.",
   },
   "auth.invalid": {
     kind: "UNAUTHENTICATED",
     text: "the credential is unknown, expired, revoked or not meant for this server. Ask the operator for a new one (llm-mailbox agents issue NAME).",
+  },
+  "auth.token_unknown": {
+    kind: "NOT_FOUND",
+    text: "no token {id} that still holds. Call llm-mailbox agents tokens: it lists them by their ids.",
   },
   "access.denied": {
     kind: "PERMISSION_DENIED",

@@ -11,6 +11,7 @@ export const actions = [
   "agents.describe",
   "admin.dead-letters",
   "admin.grants",
+  "admin.tokens",
   "admin.audit",
 ] as const;
 

@@ -203,7 +203,8 @@ async function readMailbox(
     if (deliveries.length === 0) memory.dropBatches(place, [ask.batch]);
     // Another run has mail open here: if it is gone, its mail is ours to take, now.
     const gone =
-      (others as readonly string[]).length > 0 && (await deps.runs.releaseGone(others as readonly string[]));
+      (others as readonly string[]).length > 0 &&
+      (await deps.runs.releaseGone(namespace, others as readonly string[]));
     const more = deliveries.length === 0 && ask.limit > 0 && (ask.ids ?? []).length === 0;
     if (more && gone) continue;
     if (more && goOn) {

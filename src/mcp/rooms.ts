@@ -36,6 +36,14 @@ export type WatchTarget =
  * `MailboxError`; whatever else it throws is shown to the client as `internal`.
  */
 export interface Rooms {
+  readonly identity: {
+    /** The principal a bearer credential proves. @throws {MailboxError} `auth.invalid`, whatever is wrong with it */
+    verify(credential: string): Promise<Principal>;
+    /** @throws {MailboxError} `auth.required` where a name alone is not believed, `auth.invalid` */
+    check(held: Pick<Principal, "namespace" | "credential">): Promise<void>;
+    /** Calls back once, within a second of the end of the credential. The answer gives the watch up. */
+    whileHolds(held: Pick<Principal, "namespace" | "credential">, onEnd: () => void): () => void;
+  };
   readonly runs: {
     /** Mints a run. The face calls it at the first call of a connection, not before. */
     begin(principal: Principal): Promise<Caller>;

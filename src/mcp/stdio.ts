@@ -12,6 +12,7 @@ import {
   type Transport,
 } from "@modelcontextprotocol/server";
 import { StdioServerTransport, serveStdio as serveSdk } from "@modelcontextprotocol/server/stdio";
+import type { Principal } from "../identity/index.js";
 import { channelMethod, openChannel } from "./channel.js";
 import { Connection, type FaceOptions } from "./connection.js";
 import { createServer } from "./create-server.js";
@@ -24,6 +25,8 @@ import { Watches } from "./watches.js";
 
 export interface StdioOptions extends FaceOptions {
   readonly agent?: string;
+  /** What the credential of the process proved. */
+  readonly principal?: Principal;
   readonly structured?: boolean;
   /** Pushes hints of new mail through the channel of Claude Code (an opt-in preview of it). */
   readonly channel?: boolean;

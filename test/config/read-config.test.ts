@@ -71,7 +71,6 @@ const cases: Readonly<
     ],
     bad: ["a".repeat(64), "Alice", "everyone", "operator", "postmaster", "queue:a", "a}"],
   },
-  token: { at: "token", good: [["mb_abc", "mb_abc"]], bad: [] },
   server: {
     at: "server",
     good: [
@@ -106,7 +105,52 @@ const cases: Readonly<
     ],
     bad: ["yes", "TRUE", "2"],
   },
+  token: { at: "token", good: [[" lmt_x\n", "lmt_x"]], bad: [] },
+  allowUnverified: {
+    at: "allowUnverified",
+    good: [
+      ["1", true],
+      ["0", false],
+    ],
+    bad: ["yes"],
+  },
+  jwtJwks: { at: "jwtJwks", good: [["https://issuer.example/keys", "https://issuer.example/keys"]], bad: [] },
+  jwtIssuer: { at: "jwtIssuer", good: [["https://issuer.example", "https://issuer.example"]], bad: [] },
+  jwtAudience: { at: "jwtAudience", good: [["llm-mailbox", "llm-mailbox"]], bad: [] },
+  jwtAlgorithms: {
+    at: "jwtAlgorithms",
+    good: [
+      ["RS256", ["RS256"]],
+      ["ES256, EdDSA", ["ES256", "EdDSA"]],
+    ],
+    bad: ["none", "HS256", "RS256,HS256", "RS256,", "rs256"],
+  },
+  jwtAgentClaim: {
+    at: "jwtAgentClaim",
+    good: [["https://x.example/agent", "https://x.example/agent"]],
+    bad: ["a b"],
+  },
+  jwtNamespaceClaim: { at: "jwtNamespaceClaim", good: [["tenant", "tenant"]], bad: ["a b"] },
+  jwtRolesClaim: { at: "jwtRolesClaim", good: [["groups", "groups"]], bad: ["a b"] },
   host: { at: "host", good: [["127.0.0.1", "127.0.0.1"]], bad: [] },
+  allowedHosts: {
+    at: "allowedHosts",
+    good: [
+      ["mail.example, 10.0.0.5", ["mail.example", "10.0.0.5"]],
+      ["[fd00::1]", ["[fd00::1]"]],
+    ],
+    bad: ["*", "*.example", "https://mail.example", "mail.example/x", "a b", ","],
+  },
+  allowedOrigins: {
+    at: "allowedOrigins",
+    good: [["https://app.example", ["https://app.example"]]],
+    bad: ["*", "app.test", "https://app.example/", "https://*.example", "null"],
+  },
+  publicUrl: {
+    at: "publicUrl",
+    good: [["https://mail.example/", "https://mail.example"]],
+    bad: ["mail.example", "https://x.example/path", "https://x.example/?a=1", "ftp://mail.example"],
+  },
   filesDir: { at: "filesDir", good: [["/srv/files", resolve("/srv/files")]], bad: [] },
   port: {
     at: "port",

@@ -16,7 +16,12 @@ export async function openFaultHouse(
   callTimeoutMs = 5_000,
   settings: Record<string, string> = {},
 ): Promise<House> {
-  const config = readConfig({ REDIS_URL: url, LLM_MAILBOX_NAMESPACE: namespace, ...settings });
+  const config = readConfig({
+    REDIS_URL: url,
+    LLM_MAILBOX_ALLOW_UNVERIFIED: "1",
+    LLM_MAILBOX_NAMESPACE: namespace,
+    ...settings,
+  });
   return openHouse(config, openLog("silent"), { callTimeoutMs });
 }
 

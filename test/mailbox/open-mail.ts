@@ -88,7 +88,10 @@ export async function openMail(
     may: async (caller, action, resource) => (await access.decide(caller, action, resource)).allowed,
     feed: noTopics,
     directory: new Directory(store, 100),
-    runs,
+    runs: {
+      active: (caller) => runs.active(caller),
+      releaseGone: (_, gone) => runs.releaseGone(gone),
+    },
     publish: () => Promise.reject(new Error("no topics here")),
     log,
     ...deps,

@@ -106,6 +106,12 @@ export function memoryRooms({ waitingEveryMs = 10_000 } = {}): World {
         observers.add(look);
       });
     },
+    // Names are believed here, and no credential proves anything.
+    identity: {
+      verify: async () => refuse("auth.invalid"),
+      check: async () => undefined,
+      whileHolds: () => () => undefined,
+    },
     runs: {
       begin: async (principal) => {
         begun.push(principal);

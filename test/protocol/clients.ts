@@ -48,7 +48,7 @@ interface Spawn {
 /** How a client reaches its server. */
 export type Way =
   | { readonly over: "stdio"; readonly spawn: Spawn }
-  | { readonly over: "http"; readonly url: string };
+  | { readonly over: "http"; readonly url: string; readonly headers?: Record<string, string> };
 
 /** The clients there are, by the name of their SDK and the revision they were told to speak. */
 export const speakers = {
@@ -65,8 +65,13 @@ export async function connectStdio(era: Era, spawn: Spawn, name?: string): Promi
   return speakers[speakerOf(era)]({ over: "stdio", spawn }, name);
 }
 
-export async function connectHttp(era: Era, url: string, name?: string): Promise<TestClient> {
-  return speakers[speakerOf(era)]({ over: "http", url }, name);
+export async function connectHttp(
+  era: Era,
+  url: string,
+  name?: string,
+  headers: Record<string, string> = {},
+): Promise<TestClient> {
+  return speakers[speakerOf(era)]({ over: "http", url, headers }, name);
 }
 
 function speakerOf(era: Era): Speaker {
@@ -74,11 +79,19 @@ function speakerOf(era: Era): Speaker {
 }
 
 function olderWay(way: Way): OlderStdio | OlderHttp {
-  return way.over === "stdio" ? new OlderStdio(quiet(way.spawn)) : new OlderHttp(new URL(way.url));
+  return way.over === "stdio"
+    ? new OlderStdio(quiet(way.spawn))
+    : new OlderHttp(new URL(way.url), withHeaders(way));
 }
 
 function modernWay(way: Way): ModernStdio | ModernHttp {
-  return way.over === "stdio" ? new ModernStdio(quiet(way.spawn)) : new ModernHttp(new URL(way.url));
+  return way.over === "stdio"
+    ? new ModernStdio(quiet(way.spawn))
+    : new ModernHttp(new URL(way.url), withHeaders(way));
+}
+
+function withHeaders({ headers = {} }: Extract<Way, { over: "http" }>): { requestInit: RequestInit } {
+  return { requestInit: { headers } };
 }
 
 function quiet(spawn: Spawn): {
