@@ -2,11 +2,27 @@ import { realpathSync } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { formatAddress, parseAddress, parsePattern } from "./addresses/index.js";
-import { Access, Directory, myStatus, Runs } from "./agents/index.js";
+import {
+  Access,
+  Credentials,
+  Directory,
+  myStatus,
+  type Runs,
+  RunsOfNamespaces,
+  Tokens,
+} from "./agents/index.js";
 import { type Places, Recorder, Sealer, type SealTimes } from "./audit/index.js";
-import type { Config } from "./config/index.js";
+import { type Config, settings } from "./config/index.js";
 import { refuse } from "./errors/index.js";
-import { type Admit, type Caller, type May, type RecordDecision, rowOf } from "./identity/index.js";
+import {
+  type Admit,
+  type Caller,
+  JwtVerifier,
+  type May,
+  type Principal,
+  type RecordDecision,
+  rowOf,
+} from "./identity/index.js";
 import * as mail from "./mailbox/index.js";
 import type { Rooms, WholeMessage } from "./mcp/index.js";
 import type { Logger } from "./observability/index.js";
@@ -22,9 +38,11 @@ export interface House {
   readonly topics: Topics;
   readonly directory: Directory;
   readonly access: Access;
+  readonly tokens: Tokens;
+  readonly credentials: Credentials;
+  /** The runs of the configured namespace. */
   readonly runs: Runs;
   readonly recorder: Recorder;
-  readonly sealer: Sealer;
   /** Where decisions are recorded. */
   readonly places: Places;
   readonly rooms: Rooms;
@@ -47,47 +65,53 @@ export async function openHouse(
   timing: { readonly callTimeoutMs?: number; readonly seal?: Partial<SealTimes> } = {},
 ): Promise<House> {
   const logEvent = (event: string, facts?: Record<string, unknown>): void => log.warn(facts ?? {}, event);
+  const jwt = jwtOf(config, logEvent);
   const store = await openStore(config, log, timing);
   const hints = new Hints(store.endpoint, logEvent);
   const limits = { ...mail.defaultMailboxLimits, ...config.limits };
   const directory = new Directory(store, 100);
-  const access = new Access({ store, hints });
+  const access = new Access({ store, hints, ...(believesNames(config) ? {} : { namesRefused }) });
   const admit: Admit = (caller, action, resource) => access.admit(caller, action, resource);
   const may: May = async (caller, action, resource) =>
     (await access.decide(caller, action, resource)).allowed;
   const recorder = new Recorder({ store, log: logEvent });
   const record: RecordDecision = (caller, admission) => recorder.record(caller, admission);
+  const tokens = new Tokens({ store, access, admit, record });
+  const credentials = new Credentials({ access, tokens, ...(jwt ? { jwt } : {}), log: logEvent });
   const topics = new Topics({ store, hints, admit, may, record });
   const places: Places = {
     mailboxes: (namespace) => directory.mailboxes(namespace),
     roots: (namespace) => topics.roots(namespace),
   };
   const folder = join(config.dataDir, "audit");
-  const sealer = new Sealer({
-    store,
-    places,
-    folder,
-    keyFile: config.auditKeyFile ?? join(folder, "key.pem"),
-    ...(timing.seal ? { times: timing.seal } : {}),
-    log: logEvent,
-  });
-  let sweptTopicsAt = 0;
-  const runs = new Runs({
-    store,
-    namespace: config.namespace,
-    release: (agent, run, inGoodOrder) => mail.releaseRun(context, config.namespace, agent, run, inGoodOrder),
-    sweep: async () => {
-      // By itself: neither keeps the other from being done.
-      await sealer
-        .sweep(config.namespace)
-        .catch((error: Error) => logEvent("audit rows wait to be sealed", { error: error.message }));
-      await mail.sweepOutboxes(context, config.namespace);
-      await keeper.sweep(config.namespace);
-      if (Date.now() - sweptTopicsAt < sweepTopicsEveryMs) return;
-      sweptTopicsAt = Date.now();
-      await topics.removeIdleTopics(config.namespace);
-    },
-    log: logEvent,
+  const runs = new RunsOfNamespaces((namespace) => {
+    const keeper = new mail.MailboxKeeper(context);
+    const sealer = new Sealer({
+      store,
+      places,
+      folder,
+      keyFile: config.auditKeyFile ?? join(folder, "key.pem"),
+      ...(timing.seal ? { times: timing.seal } : {}),
+      log: logEvent,
+    });
+    let sweptTopicsAt = 0;
+    return {
+      store,
+      namespace,
+      release: (agent, run, inGoodOrder) => mail.releaseRun(context, namespace, agent, run, inGoodOrder),
+      sweep: async () => {
+        // By itself: neither keeps the other from being done.
+        await sealer
+          .sweep(namespace)
+          .catch((error: Error) => logEvent("audit rows wait to be sealed", { error: error.message }));
+        await mail.sweepOutboxes(context, namespace);
+        await keeper.sweep(namespace);
+        if (Date.now() - sweptTopicsAt < sweepTopicsEveryMs) return;
+        sweptTopicsAt = Date.now();
+        await topics.removeIdleTopics(namespace);
+      },
+      log: logEvent,
+    };
   });
   const context = new mail.MailContext({
     store,
@@ -105,8 +129,10 @@ export async function openHouse(
     ...(config.filesDir === undefined ? {} : { filesDir: config.filesDir }),
     log: logEvent,
   });
-  const keeper = new mail.MailboxKeeper(context);
-  const rooms = roomsOf({ config, store, hints, context, directory, runs, topics, recorder });
+  const rooms = roomsOf({
+    ...{ store, hints, context, directory, access, credentials, runs, topics, recorder },
+    namespace: config.namespace,
+  });
   return {
     config,
     store,
@@ -114,17 +140,52 @@ export async function openHouse(
     topics,
     directory,
     access,
-    runs,
+    tokens,
+    credentials,
+    runs: runs.of(config.namespace),
     recorder,
-    sealer,
     places,
     rooms,
     close: async () => {
+      credentials.close();
       await runs.close();
       hints.close();
       store.close();
     },
   };
+}
+
+/** Whoever can open a local engine is a process of its owner; of a store on the network nobody can say that. */
+function believesNames(config: Config): boolean {
+  return config.redisUrl === undefined || config.allowUnverified;
+}
+
+const namesRefused = "other machines may reach the store, and LLM_MAILBOX_ALLOW_UNVERIFIED is not 1";
+
+/** @throws {MailboxError} `config.invalid` when only a part of what a JWT is checked against is set */
+function jwtOf(
+  config: Config,
+  log: (event: string, facts: Record<string, unknown>) => void,
+): JwtVerifier | undefined {
+  const { jwtJwks: jwks, jwtIssuer: issuer, jwtAudience: audience } = config;
+  if (jwks === undefined && issuer === undefined && audience === undefined) return undefined;
+  if (jwks === undefined || issuer === undefined || audience === undefined)
+    return refuse("config.invalid", {
+      setting: `LLM_MAILBOX_${jwks === undefined ? "JWKS" : issuer === undefined ? "JWT_ISSUER" : "JWT_AUDIENCE"}`,
+      problem: "is missing, so that a JWT meant for others would be accepted",
+      allowed: "all of LLM_MAILBOX_JWKS, LLM_MAILBOX_JWT_ISSUER and LLM_MAILBOX_JWT_AUDIENCE, or none",
+    });
+  const settings = {
+    jwks,
+    issuer,
+    audience,
+    algorithms: config.jwtAlgorithms,
+    agentClaim: config.jwtAgentClaim,
+    namespaceClaim: config.jwtNamespaceClaim,
+    rolesClaim: config.jwtRolesClaim,
+    namespace: config.namespace,
+  };
+  return new JwtVerifier(settings, log);
 }
 
 /** Where the store is, in the order of preference: a configured address, or the local engine of the data directory. */
@@ -150,7 +211,8 @@ async function openRemote(
   log: Logger,
   timing: { readonly callTimeoutMs?: number },
 ): Promise<Store> {
-  const shown = url.replace(/\/\/[^@/]*@/, "//…@");
+  // A password stands before the last @, whatever is in it, or in what follows a question mark.
+  const shown = url.replace(/\/\/.*@/, "//…@").replace(/\?.*/, "");
   return Store.open({
     endpoint: { url },
     label: shown,
@@ -166,6 +228,7 @@ async function openLocal(config: Config, log: Logger): Promise<Store> {
       engine: config.engine,
       idleMs: config.engineIdleMs,
       supervisorCommand: [process.execPath, executable(), "supervise"],
+      supervisorEnvironment: withoutSecrets(process.env),
       log: (event, facts) => log.info(facts ?? {}, event),
     });
   const engine = await ensure();
@@ -179,6 +242,11 @@ async function openLocal(config: Config, log: Logger): Promise<Store> {
   });
 }
 
+function withoutSecrets(env: NodeJS.ProcessEnv): NodeJS.ProcessEnv {
+  const secrets = Object.values(settings).flatMap((setting) => ("secret" in setting ? [setting.env] : []));
+  return Object.fromEntries(Object.entries(env).filter(([name]) => !secrets.some((one) => name === one)));
+}
+
 /** The program that other processes start as a supervisor: always the built one. */
 function executable(): string {
   const here = fileURLToPath(import.meta.url);
@@ -189,17 +257,20 @@ function executable(): string {
 }
 
 interface Parts {
-  readonly config: Config;
+  readonly namespace: string;
   readonly store: Store;
   readonly hints: Hints;
   readonly context: mail.MailContext;
   readonly directory: Directory;
-  readonly runs: Runs;
+  readonly access: Access;
+  readonly credentials: Credentials;
+  readonly runs: RunsOfNamespaces;
   readonly topics: Topics;
   readonly recorder: Recorder;
 }
 
-function roomsOf({ config, store, hints, context, directory, runs, topics, recorder }: Parts): Rooms {
+function roomsOf(parts: Parts): Rooms {
+  const { namespace, store, hints, context, directory, access, credentials, runs, topics, recorder } = parts;
   /** What is refused leaves a row, in this one place for all that a face can ask. */
   const guard = <T>(
     caller: Caller,
@@ -208,8 +279,30 @@ function roomsOf({ config, store, hints, context, directory, runs, topics, recor
     work: () => Promise<T>,
   ): Promise<T> => recorder.guard(caller, () => ({ action, resource: namesIn(given) }), work);
   return {
+    identity: {
+      verify: (credential) =>
+        recorder.guard(
+          nobodyOf(namespace),
+          () => unproved,
+          () => credentials.verify(credential),
+        ),
+      check: (held) =>
+        recorder.guard(
+          nobodyOf(held.namespace, held),
+          () => unproved,
+          () => credentials.check(held),
+        ),
+      whileHolds: (held, onEnd) => credentials.whileHolds(held, onEnd),
+    },
     runs: {
-      begin: (principal) => runs.begin(principal),
+      begin: async (principal) => {
+        await recorder.guard(
+          nobodyOf(principal.namespace, principal),
+          () => unproved,
+          () => credentials.check(principal),
+        );
+        return runs.begin(principal);
+      },
       end: (caller) => runs.end(caller),
     },
     mail: {
@@ -217,7 +310,9 @@ function roomsOf({ config, store, hints, context, directory, runs, topics, recor
         guard(caller, "mailbox.send", input.to, () => mail.sendMessage(context, caller, input)),
       readInbox: (caller, input, options) =>
         guard(caller, "mailbox.read", [input.mailbox ?? caller.principal.agent], () =>
-          mail.readInbox(context, caller, input, options),
+          whileProved(credentials, caller, input.wait_seconds, options, (bounded) =>
+            mail.readInbox(context, caller, input, bounded),
+          ),
         ),
       ackMessages: (caller, input) =>
         guard(caller, "mailbox.read", [caller.principal.agent], () =>
@@ -233,6 +328,7 @@ function roomsOf({ config, store, hints, context, directory, runs, topics, recor
             ),
       confirm: (caller, batch, reached) => context.memory(caller).confirm(batch, reached),
       news: (caller) => mail.newsOf(context, caller),
+      unread: (caller) => mail.unreadMail(context, caller),
       messageById: async (caller, id) => {
         const { delivery, states } = await guard(caller, "mailbox.read", [caller.principal.agent], () =>
           mail.messageById(context, caller, id),
@@ -290,7 +386,7 @@ function roomsOf({ config, store, hints, context, directory, runs, topics, recor
           await mail.noteCall(context, caller);
           await recorder.record(caller, await context.deps.admit(caller, "agents.find", "*"));
           return directory.find(caller, input, {
-            online: () => runs.online(),
+            online: () => runs.of(caller.principal.namespace).online(),
             topics: async () => (await topics.listTopics(caller)).map(({ name }) => name),
             ready: async (queue) =>
               (await mail.countReady(context, caller.principal.namespace, `queue:${queue}`)).unread,
@@ -303,7 +399,8 @@ function roomsOf({ config, store, hints, context, directory, runs, topics, recor
           return myStatus(
             {
               directory,
-              runs,
+              runs: runs.of(caller.principal.namespace),
+              rights: (principal) => access.roles(principal),
               inbox: async (asking) => {
                 const [counts, overdue] = await Promise.all([
                   mail.countInbox(context, asking),
@@ -331,12 +428,45 @@ function roomsOf({ config, store, hints, context, directory, runs, topics, recor
           );
         }),
     },
-    watch: (caller, target, onChange) => watch(config, hints, topics, caller, target, onChange),
+    watch: async (caller, target, onChange) => {
+      await credentials.check(caller.principal);
+      // Whoever is no longer who it was is told nothing more, not even that something changed.
+      let holds = true;
+      const stopWatching = await watch(hints, topics, caller, target, () => holds && onChange());
+      const stopHolding = credentials.whileHolds(caller.principal, () => {
+        holds = false;
+        stopWatching();
+      });
+      return () => {
+        stopHolding();
+        stopWatching();
+      };
+    },
   };
 }
 
+/** A wait ends with the credential of whoever waits: what arrives afterwards is not for them. */
+async function whileProved<Options extends { readonly signal?: AbortSignal }, T>(
+  credentials: Credentials,
+  caller: Caller,
+  waitSeconds: number | undefined,
+  options: Options,
+  wait: (options: Options) => Promise<T>,
+): Promise<T> {
+  if (!waitSeconds) return wait(options);
+  const ended = new AbortController();
+  const stop = credentials.whileHolds(caller.principal, () => ended.abort());
+  try {
+    const signal = options.signal ? AbortSignal.any([options.signal, ended.signal]) : ended.signal;
+    const answer = await wait({ ...options, signal });
+    if (ended.signal.aborted) await credentials.check(caller.principal);
+    return answer;
+  } finally {
+    stop();
+  }
+}
+
 async function watch(
-  config: Config,
   hints: Hints,
   topics: Topics,
   caller: Caller,
@@ -359,8 +489,17 @@ async function watch(
     case "topics":
       return topics.watchTopics(namespace, onChange);
     case "agents":
-      return hints.listen(directoryKeys(config.namespace).channel, onChange);
+      return hints.listen(directoryKeys(namespace).channel, onChange);
   }
+}
+
+/** What was asked for by somebody who could not prove who it is. */
+const unproved = { action: "auth.prove", resource: "*" };
+
+/** A caller as far as it is known before it has a run: by the name it says, or not at all. */
+function nobodyOf(namespace: string, held: Partial<Principal> = {}): Caller {
+  const nobody = { agent: "", verified: false, roles: [], credential: { kind: "none" } } as const;
+  return { principal: { ...nobody, ...held, namespace }, run: { id: "" as Caller["run"]["id"] } };
 }
 
 const namesShown = 20;

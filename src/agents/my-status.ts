@@ -9,6 +9,8 @@ export interface StatusSources {
   readonly inbox: (
     caller: Caller,
   ) => Promise<Pick<Status, "unread" | "urgent" | "open" | "overdue" | "dead_letters">>;
+  /** What the caller may: the roles of its credential, or those the namespace gives its agent. */
+  readonly rights: (principal: Caller["principal"]) => Promise<readonly string[]>;
   readonly subscriptions: (caller: Caller) => Promise<readonly string[]>;
   /** Keeps the decision where nothing is changed. */
   readonly record: RecordDecision;
@@ -26,10 +28,11 @@ export async function myStatus(
   if (describes) await sources.directory.describe(caller, input.describe, input.capabilities, admission);
   else await sources.record(caller, admission);
   const { principal, run } = caller;
-  const [inbox, runs, subscriptions] = await Promise.all([
+  const [inbox, runs, subscriptions, rights] = await Promise.all([
     sources.inbox(caller),
     sources.runs.ofAgent(principal.agent),
     sources.subscriptions(caller),
+    sources.rights(principal),
   ]);
   return {
     name: principal.agent,
@@ -37,7 +40,7 @@ export async function myStatus(
     verified: principal.verified,
     run: run.id.slice(run.id.indexOf("/") + 1),
     other_runs: runs.filter((other) => other !== run.id).length,
-    rights: principal.roles,
+    rights,
     ...inbox,
     subscriptions,
     store: sources.store.label,

@@ -42,19 +42,12 @@ export class Recorder {
     }
   }
 
-  /** Records a refusal; of somebody who is not known as an agent, among the rows of the directory. */
-  async refused(
-    who: Caller | { readonly namespace: string },
-    asked: Asked,
-    error: MailboxError,
-  ): Promise<void> {
+  /** Records a refusal; of somebody who has no run, and so perhaps no mailbox, among the rows of the directory. */
+  async refused(caller: Caller, asked: Asked, error: MailboxError): Promise<void> {
     // Nothing was decided then, or it is not known what was; and nothing can be written.
     if (error.code === "store.unavailable" || error.code === "store.outcome_unknown") return;
-    const known = "principal" in who;
-    const caller = known ? who : nobody(who.namespace);
-    const key = known
-      ? mailboxKeys(caller.principal.namespace, caller.principal.agent).audit
-      : directoryKeys(who.namespace).audit;
+    const { namespace, agent } = caller.principal;
+    const key = caller.run.id === "" ? directoryKeys(namespace).audit : mailboxKeys(namespace, agent).audit;
     const denied = error.kind === "PERMISSION_DENIED" || error.kind === "UNAUTHENTICATED";
     const { action, resource } = error.code === "access.denied" ? deniedOf(error, asked) : asked;
     const reason =
@@ -70,7 +63,7 @@ export class Recorder {
     } catch (failure) {
       this.#log("a refusal is not in the audit", {
         code: error.code,
-        agent: caller.principal.agent,
+        agent,
         error: (failure as Error).message,
       });
     }
@@ -83,12 +76,5 @@ function deniedOf({ facts }: MailboxError, asked: Asked): Asked {
   return {
     action: /^[a-z]+\.[a-z-]+$/.test(action) ? action : asked.action,
     resource: String(facts.resource ?? asked.resource),
-  };
-}
-
-function nobody(namespace: string): Caller {
-  return {
-    principal: { namespace, agent: "", verified: false, roles: [], credential: { kind: "none" } },
-    run: { id: "" as Caller["run"]["id"] },
   };
 }

@@ -1,5 +1,5 @@
 import type { House } from "../compose.js";
-import { type Config, type Flags, readConfig } from "../config/index.js";
+import { type Config, readConfig } from "../config/index.js";
 import {
   type Action,
   type Admission,
@@ -9,11 +9,9 @@ import {
 } from "../identity/index.js";
 import { openLog } from "../observability/index.js";
 import { holdsData } from "../redis/engine/index.js";
+import { type Switches, settingsOf } from "./switches.js";
 
-/** What every command for people understands. */
-export interface Switches extends Pick<Flags, "agent" | "dataDir" | "redisUrl" | "namespace"> {
-  readonly json?: boolean;
-}
+export { type Switches, settingsOf } from "./switches.js";
 
 /** Opens the rooms for one command and closes them after it, whatever came of it. */
 export async function withHouse<T>(
@@ -45,8 +43,12 @@ export async function lookInto<T>(
   work: (house: House, config: Config) => Promise<T>,
 ): Promise<T> {
   const config = readConfig(process.env, settingsOf(switches));
-  if (config.redisUrl === undefined && !holdsData(config.dataDir)) return nothing;
-  return withHouseOf(config, work);
+  return holdsStore(config) ? withHouseOf(config, work) : nothing;
+}
+
+/** Whether there may be something to look into: not in a data directory in which nothing was ever stored. */
+export function holdsStore(config: Config): boolean {
+  return config.redisUrl !== undefined || holdsData(config.dataDir);
 }
 
 /** Whoever may open the store is the operator: no rule about who may read what binds the command line. */
@@ -76,14 +78,4 @@ export function onlookerOf(config: Config, agent: string): Caller {
 
 function atCommandLine(principal: Caller["principal"]): Caller {
   return { principal, run: { id: `${principal.agent}/command-line` as RunId } };
-}
-
-/** The switches that are settings; what else a command takes may have the name of a setting by chance. */
-export function settingsOf({ agent, dataDir, redisUrl, namespace }: Switches): Flags {
-  return {
-    ...(agent === undefined ? {} : { agent }),
-    ...(dataDir === undefined ? {} : { dataDir }),
-    ...(redisUrl === undefined ? {} : { redisUrl }),
-    ...(namespace === undefined ? {} : { namespace }),
-  };
 }

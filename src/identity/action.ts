@@ -13,6 +13,7 @@ export const actions = [
   "admin.topics",
   "admin.dead-letters",
   "admin.grants",
+  "admin.tokens",
   "admin.audit",
 ] as const;
 

@@ -41,7 +41,7 @@ export interface MailDependencies {
   readonly runs: {
     active(caller: Caller): void;
     /** Gives back what is open at those of these runs that are gone; true when there was one. */
-    releaseGone(runs: readonly string[]): Promise<boolean>;
+    releaseGone(namespace: string, runs: readonly string[]): Promise<boolean>;
   };
   readonly publish: (
     caller: Caller,

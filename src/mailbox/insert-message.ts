@@ -14,7 +14,7 @@ export interface Posting {
   readonly bytes: number;
   readonly lifeMs: number;
   /** What the sender asked for; a topic keeps its messages by its own retention otherwise. */
-  readonly ttlMs?: number;
+  readonly ttlMs?: number | undefined;
   readonly ackRequired: boolean;
 }
 
@@ -33,7 +33,7 @@ export async function insertMessage(
 ): Promise<{ readonly state: "STORED" | "REPLAYED"; readonly id: string }> {
   const { limits } = context;
   const { message } = posting;
-  await expectConfirmation(context, namespace, mailbox, message);
+  if (message.attachments) await expectConfirmation(context, namespace, mailbox);
   const job = mailbox.startsWith("queue:");
   const [word, first, second] = await context.run(namespace, mailbox, sendScript, [
     operation.key,
@@ -57,7 +57,8 @@ export async function insertMessage(
   switch (word) {
     case "STORED":
     case "REPLAYED":
-      if (first === message.id) await confirmSoon(context, namespace, mailbox, message);
+      if (first === message.id && message.attachments)
+        await confirmSoon(context, namespace, mailbox, message);
       return { state: word, id: String(first) };
     case "CONFLICT":
       refuse("mailbox.idempotency_conflict");

@@ -20,7 +20,7 @@ export async function sendToOne(
 ): Promise<SendReceipt> {
   const to = formatAddress(address);
   const { message } = posting;
-  await referenceAttachments(context, caller, message, [to]);
+  if (message.attachments) await referenceAttachments(context, caller, message, [to]);
   const noting = noteStored(context, caller, message.id, to, operation.attempt);
   let outcome: { readonly state: string; readonly id: string };
   try {

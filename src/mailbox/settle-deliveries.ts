@@ -115,7 +115,7 @@ export async function settleAt(
     const known = memory.known(id);
     if (known?.claimedUntil !== undefined) {
       if (words[n + 1] === "EXTENDED") known.claimedUntil = at;
-      else delete known.claimedUntil;
+      else known.claimedUntil = undefined;
     }
   }
   if (Number(pending) > 0) await flushSoon(context, caller.principal.namespace, mailbox);

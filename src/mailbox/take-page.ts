@@ -5,7 +5,7 @@ import { claimMsOf } from "./claim-length.js";
 import { type MailContext, ownMailbox } from "./context.js";
 import type { Inbox, ReadInbox } from "./contract.js";
 import { parseEntries, toDelivery, withMessages } from "./delivery-record.js";
-import type { Delivery, FeedFilter, TopicFeed } from "./feed.js";
+import type { Delivery, FeedFilter, StoredMessage, TopicFeed } from "./feed.js";
 import { rememberVisit } from "./find-delivery.js";
 import { filterOf } from "./inbox-filter.js";
 import { listenForNews } from "./inbox-news.js";
@@ -20,7 +20,10 @@ import { emptyInbox, envelopeChars, shown } from "./show-delivery.js";
 const readScript = loadScript(import.meta.url, "read-inbox.lua");
 
 /** A page, and when time alone will make something ready, by the store's clock (0: nothing). */
-export type Taken = Inbox & { readonly nextDueAt: number };
+export interface Taken {
+  readonly inbox: Inbox;
+  readonly nextDueAt: number;
+}
 
 /**
  * Takes the next page for the run. When it fails half way, what was taken comes again with the next read.
@@ -70,11 +73,11 @@ async function takeBatch(
   if (queue) await rememberVisit(context, caller, place);
 
   const own = filter.topic === undefined ? limit : 0;
-  const follows = !queue && (await followsAnything(context, caller));
+  const follows = !queue && (memory.follows ?? (await followsAnything(context, caller)));
   const topics = follows ? await takeFromTopics(context, caller, place, ask, own) : undefined;
   if (topics && options.signal?.aborted) {
     memory.confirm(batch, false);
-    return { ...emptyInbox(true), nextDueAt: 0 };
+    return { inbox: emptyInbox(true), nextDueAt: 0 };
   }
   const fromTopics = topics?.deliveries ?? [];
   const page = await readMailbox(context, caller, place, {
@@ -85,16 +88,16 @@ async function takeBatch(
 
   for (const delivery of page.deliveries) rememberDelivery(context, caller, delivery, place);
   for (const delivery of fromTopics) rememberDelivery(context, caller, delivery, topicPlace);
-  const deliveries = [...page.deliveries, ...fromTopics];
-  const last = deliveries.toSorted((a, b) => a.message.sentAt - b.message.sentAt).at(-1);
-  if (last) memory.cause = { id: last.message.id, origin: last.message.origin };
+  const deliveries = fromTopics.length > 0 ? [...page.deliveries, ...fromTopics] : page.deliveries;
+  let last: StoredMessage | undefined;
+  for (const { message } of deliveries) if (!last || message.sentAt >= last.sentAt) last = message;
+  if (last) memory.cause = { id: last.id, origin: last.origin };
   const { counts } = page;
   const { feed } = topics ?? {};
   const unread = counts.unread + Math.max((feed?.unread ?? 0) - fromTopics.length, 0);
   if (place === ownMailbox(caller)) memory.told = { unread, urgent: counts.urgent };
-  return {
+  const inbox: Inbox = {
     messages: deliveries.map(shown),
-    ...(deliveries.length > 0 ? { batch } : {}),
     unread,
     urgent: counts.urgent + (feed?.urgent ?? 0),
     open: counts.open + (feed?.open ?? 0) + fromTopics.length,
@@ -106,15 +109,14 @@ async function takeBatch(
     })),
     collapsed: fromTopics.length > 0 ? (feed?.collapsed ?? []) : [],
     timed_out: false,
-    nextDueAt: counts.nextDueAt,
   };
+  return { inbox: deliveries.length > 0 ? { ...inbox, batch } : inbox, nextDueAt: counts.nextDueAt };
 }
 
-/** Looked up once and then remembered until this run hears of a change. */
+/** Remembered from then on, until this run hears of a change. */
 async function followsAnything(context: MailContext, caller: Caller): Promise<boolean> {
   const memory = context.memory(caller);
   await listenForNews(context, caller);
-  if (memory.follows !== undefined) return memory.follows;
   const { heard } = memory;
   const follows = await context.deps.feed.follows(caller);
   // What was heard while looking may be newer than what was seen.
@@ -211,7 +213,8 @@ async function readMailbox(
     if (deliveries.length === 0) memory.dropBatches(place, [ask.batch]);
     // Another run has mail open here: if it is gone, its mail is ours to take, now.
     const gone =
-      (others as readonly string[]).length > 0 && (await deps.runs.releaseGone(others as readonly string[]));
+      (others as readonly string[]).length > 0 &&
+      (await deps.runs.releaseGone(namespace, others as readonly string[]));
     const more = deliveries.length === 0 && ask.limit > 0 && (ask.ids ?? []).length === 0;
     if (more && gone) continue;
     if (more && goOn) {

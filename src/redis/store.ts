@@ -1,5 +1,4 @@
 import { randomUUID } from "node:crypto";
-import type { Writable } from "node:stream";
 import { Command, type Redis } from "ioredis";
 import { MailboxError, refuse } from "../errors/index.js";
 import { type Connection, type Endpoint, openConnection } from "./connection.js";
@@ -273,22 +272,8 @@ function send(connection: Connection, command: Command): Promise<unknown> {
 /** What is asked before the next I/O goes out as one write: a write costs our process more than the command in it. */
 function writeTogether(stream: Redis["stream"] | undefined): void {
   if (!stream || stream.writableCorked > 0) return;
-  stream._writev = writeJoined;
   stream.cork();
-  process.nextTick(uncork, stream);
-}
-
-function uncork(stream: Redis["stream"]): void {
-  stream.uncork();
-}
-
-/** One text is cheaper to write than a list of them, and commands are short. */
-function writeJoined(
-  this: Writable,
-  chunks: readonly { readonly chunk: string }[],
-  done: (error?: Error | null) => void,
-): void {
-  this._write(chunks.map(({ chunk }) => chunk).join(""), "utf8", done);
+  process.nextTick(() => stream.uncork());
 }
 
 /** What a failed command tells: was it executed (`lost`: nobody knows), or must it be loaded, or is it our mistake? */

@@ -42,6 +42,7 @@ export class AuditDesk {
     const folder = dataDir || mkdtempSync(join(tmpdir(), "mailbox-audit-"));
     const config = readConfig({
       REDIS_URL: url,
+      LLM_MAILBOX_ALLOW_UNVERIFIED: "1",
       LLM_MAILBOX_NAMESPACE: namespace,
       LLM_MAILBOX_DATA_DIR: folder,
       ...settings,

@@ -21,6 +21,7 @@ export async function openFaultHouse(
 ): Promise<House> {
   const config = readConfig({
     REDIS_URL: url,
+    LLM_MAILBOX_ALLOW_UNVERIFIED: "1",
     LLM_MAILBOX_NAMESPACE: namespace,
     LLM_MAILBOX_DATA_DIR: dataDir,
     ...settings,

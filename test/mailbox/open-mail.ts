@@ -101,7 +101,10 @@ export async function openMail(
     record: (caller, admission) => recorder.record(caller, admission),
     feed: noTopics,
     directory: new Directory(store, 100),
-    runs,
+    runs: {
+      active: (caller) => runs.active(caller),
+      releaseGone: (_, gone) => runs.releaseGone(gone),
+    },
     publish: () => Promise.reject(new Error("no topics here")),
     log,
     ...deps,
