@@ -1,22 +1,39 @@
 import { openHouse } from "../compose.js";
 import { type Flags, readConfig } from "../config/index.js";
-import { serveHttp } from "../http/index.js";
-import { openLog } from "../observability/index.js";
+import { catalogue } from "../errors/index.js";
+import { defaultHttpLimits, serveHttp } from "../http/index.js";
+import { toolNames } from "../mcp/index.js";
+import { openLog, openServiceMetrics } from "../observability/index.js";
 import { packageVersion } from "./version.js";
 
 /** MCP over Streamable HTTP on loopback, until SIGTERM or SIGINT. */
 export async function serve(flags: Flags): Promise<void> {
   const config = readConfig(process.env, flags);
   const log = openLog(config.logLevel);
-  const house = await openHouse(config, log);
+  const metrics = openServiceMetrics({
+    version: packageVersion(),
+    tools: await toolNames(),
+    codes: Object.keys(catalogue),
+  });
+  const house = await openHouse(config, log, { onRoundTrip: metrics.roundTrip });
+  metrics.registry.gauge("llm_mailbox_store_connected", "1 while the store can be reached.", () =>
+    Number(house.store.connected),
+  );
+  metrics.registry.gauge("llm_mailbox_store_tier", "What the store promises, see guarantees.md.", () => [
+    [{ tier: house.store.tier }, 1],
+  ]);
   const service = await serveHttp(house.rooms, {
     namespace: config.namespace,
     version: packageVersion(),
     log,
     host: config.host,
     port: config.port,
-    // A body of control characters takes six bytes for each in JSON.
-    maxBodyBytes: Math.max(1024 * 1024, 8 * (config.limits.bodyBytes ?? 0)),
+    limits: {
+      ...config.http,
+      // A body of control characters takes six bytes for each in JSON.
+      bodyBytes: Math.max(defaultHttpLimits.bodyBytes, 8 * (config.limits.bodyBytes ?? 0)),
+    },
+    metrics,
     ready: async () => ({ ready: house.store.connected, store: house.store.label, tier: house.store.tier }),
   }).catch(async (refusal: unknown) => {
     // What is open would keep the process alive behind its message.
@@ -27,6 +44,7 @@ export async function serve(flags: Flags): Promise<void> {
     [
       `llm-mailbox ${packageVersion()} is ready.`,
       `  MCP      ${service.url}/mcp?agent=NAME`,
+      `  older    ${service.url}/sse?agent=NAME, for clients that know only HTTP+SSE`,
       `  store    ${house.store.label}, durability ${house.store.tier}`,
       ...(config.redisUrl === undefined ? [`  data     ${config.dataDir}`] : []),
       "  Stop with Ctrl-C; nothing that was accepted is lost.",

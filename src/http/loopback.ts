@@ -11,7 +11,8 @@ export function isLoopback(host: string): boolean {
  * its own name point here (DNS rebinding); then this header carries that name.
  */
 export function isLocalHost(header: string | undefined, bound: string): boolean {
-  const name = hostname(`http://${header ?? ""}`);
+  // Nothing that a URL would take for something else than a name and a port.
+  const name = /^[\w.:[\]-]+$/.test(header ?? "") ? hostname(`http://${header}`) : undefined;
   return name !== undefined && (isLoopback(name) || name === bound.toLowerCase());
 }
 

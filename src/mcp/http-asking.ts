@@ -1,5 +1,6 @@
 import type { FaceOptions } from "./connection.js";
 import type { Exchange } from "./exchange.js";
+import type { EndpointLimits } from "./http-limits.js";
 
 /** Comment frames on open streams: a dead one is noticed within this time. */
 export const keepAliveMs = 5_000;
@@ -7,26 +8,54 @@ export const keepAliveMs = 5_000;
 export interface McpEndpointOptions extends FaceOptions {
   /** How long a session, or the run of a client without one, is kept without a call (30 min). */
   readonly idleMs?: number;
+  /** What differs from the defaults. */
+  readonly limits?: Partial<EndpointLimits>;
 }
 
 /** The way an HTTP response takes to its client. */
 export interface HttpExchange extends Exchange {
   /** True while the client takes what was written more slowly than it is written. */
   stalled(): boolean;
+  /** Calls back once the operating system has taken this chunk of the response's body. Never, if it does not. */
+  onTaken(chunk: Uint8Array, callback: () => void): void;
+  /** Ends the connection, whatever was written. */
+  cut(): void;
+}
+
+/** Who asks. */
+export interface Asker {
+  readonly agent: string | undefined;
+  /** Stands for who asks; a session belongs to the one that opened it. */
+  readonly owner: string;
 }
 
 /** One HTTP request, and who asks. */
-export interface Asking {
+export interface Asking extends Asker {
   readonly request: Request;
   /** The JSON of a POST. */
   readonly body: unknown;
   readonly exchange: HttpExchange;
-  readonly agent: string | undefined;
-  /** Stands for who asks; a session belongs to the one that opened it. */
-  readonly owner: string;
   readonly structured: boolean;
+  /** Aborts when the process is about to end: waits end as if their time were over. */
+  readonly draining: AbortSignal;
 }
 
 export function jsonRpcError(status: number, code: number, message: string): Response {
   return Response.json({ jsonrpc: "2.0", error: { code, message }, id: null }, { status });
+}
+
+/** A refusal that may not be one in a moment. */
+export function tooMany(status: 429 | 503, message: string): Response {
+  const response = jsonRpcError(status, -32000, message);
+  response.headers.set("retry-after", "1");
+  return response;
+}
+
+/** The ids of the requests in a body, which may be one message or a list of them. */
+export function requestIds(body: unknown): (string | number)[] {
+  const messages = (Array.isArray(body) ? body : [body]) as ({ id?: unknown; method?: unknown } | null)[];
+  return messages.flatMap((message) => {
+    const id = message?.method === undefined ? undefined : message?.id;
+    return typeof id === "string" || typeof id === "number" ? [id] : [];
+  });
 }

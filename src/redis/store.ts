@@ -21,6 +21,8 @@ export interface StoreOptions {
   readonly revive?: () => Promise<void>;
   /** How long one call may take in all, retries included, in milliseconds. */
   readonly callTimeoutMs?: number;
+  /** Told of each question to the store: how long it took, and whether it was answered. */
+  readonly onRoundTrip?: (seconds: number, answered: boolean) => void;
   readonly log?: (event: string, facts: Record<string, unknown>) => void;
 }
 
@@ -168,7 +170,8 @@ export class Store {
       }
       try {
         const [name, ...rest] = command;
-        const reply = await inTime(call(this.#connection, name!, ...rest), until - Date.now());
+        const asked = call(this.#connection, name!, ...rest);
+        const reply = await inTime(this.#measured(asked), until - Date.now());
         return { reply, lost };
       } catch (error) {
         const verdict = judge(error as Error);
@@ -183,6 +186,18 @@ export class Store {
         if (verdict !== "load") await pause(20);
       }
     }
+  }
+
+  #measured<T>(asked: Promise<T>): Promise<T> {
+    const { onRoundTrip } = this.#options;
+    if (!onRoundTrip) return asked;
+    const from = performance.now();
+    const tell = (answered: boolean): void => onRoundTrip((performance.now() - from) / 1000, answered);
+    asked.then(
+      () => tell(true),
+      () => tell(false),
+    );
+    return asked;
   }
 
   close(): void {
