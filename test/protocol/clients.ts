@@ -4,6 +4,7 @@ import {
 } from "@modelcontextprotocol/client";
 import { StdioClientTransport as ModernStdio } from "@modelcontextprotocol/client/stdio";
 import { Client as OlderClient } from "@modelcontextprotocol/sdk/client/index.js";
+import { SSEClientTransport as OldestHttp } from "@modelcontextprotocol/sdk/client/sse.js";
 import { StdioClientTransport as OlderStdio } from "@modelcontextprotocol/sdk/client/stdio.js";
 import { StreamableHTTPClientTransport as OlderHttp } from "@modelcontextprotocol/sdk/client/streamableHttp.js";
 import { ResourceUpdatedNotificationSchema } from "@modelcontextprotocol/sdk/types.js";
@@ -58,7 +59,12 @@ export async function connectHttp(era: Era, url: string, name = "Test Client"): 
     : modern(name, new ModernHttp(new URL(url)));
 }
 
-async function older(name: string, transport: OlderStdio | OlderHttp): Promise<TestClient> {
+/** The two-endpoint transport of 2024-11-05, which only the older SDK knows. */
+export async function connectSse(url: string, name = "Test Client"): Promise<TestClient> {
+  return older(name, new OldestHttp(new URL(url)));
+}
+
+async function older(name: string, transport: OlderStdio | OlderHttp | OldestHttp): Promise<TestClient> {
   const client = new OlderClient({ name, version: "1.0.0" });
   await client.connect(transport as OlderStdio);
   const followers = new Set<(uri: string) => void>();
