@@ -222,7 +222,7 @@ export async function saidUntilClosed(socket: Socket): Promise<string> {
   socket.setEncoding("utf8").on("data", (chunk: string) => {
     said += chunk;
   });
-  if (!socket.closed) await once(socket, "close");
+  if (!socket.closed) await new Promise((resolve) => socket.once("close", resolve));
   return said;
 }
 
