@@ -179,10 +179,14 @@ export class EventStream {
 export class SseClient {
   readonly stream: EventStream;
   readonly address: string;
+  readonly #answers = new Map<unknown, string>();
+  readonly #waiting = new Map<unknown, (answer: string) => void>();
+  #rest = "";
 
   private constructor(stream: EventStream, address: string) {
     this.stream = stream;
     this.address = address;
+    stream.response.on("data", (chunk: string) => this.#take(chunk));
   }
 
   static async open(url: string, agent: string, reading = true): Promise<SseClient> {
@@ -200,11 +204,29 @@ export class SseClient {
     return ask(this.address, { headers: { "content-type": "application/json" }, body });
   }
 
+  /** The answer to a request, once it has come. */
   async answer(id: number): Promise<string> {
-    const [, found] = await this.stream.until(
-      new RegExp(`^data: (\\{(?:[^\\n]*,)?"id":${id}[,}][^\\n]*)$`, "m"),
-    );
-    return found!;
+    const answer =
+      this.#answers.get(id) ??
+      (await new Promise<string>((resolve) => {
+        this.#waiting.set(id, resolve);
+      }));
+    this.#answers.delete(id);
+    return answer;
+  }
+
+  #take(chunk: string): void {
+    const lines = (this.#rest + chunk).split("\n");
+    this.#rest = lines.pop()!;
+    for (const line of lines) {
+      if (!line.startsWith("data: {")) continue;
+      const text = line.slice(6);
+      const { id } = JSON.parse(text) as { id?: unknown };
+      const waiting = this.#waiting.get(id);
+      this.#waiting.delete(id);
+      if (waiting) waiting(text);
+      else this.#answers.set(id, text);
+    }
   }
 }
 

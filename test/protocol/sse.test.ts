@@ -68,9 +68,12 @@ describe("a client that knows only HTTP+SSE", () => {
   it("is told of changes to the resources it subscribed to", async () => {
     const [anna, bert] = [unique("anna"), unique("bert")];
     const [a, b] = await Promise.all([connect(anna), connect(bert)]);
+    let tell: (uri: string) => void = () => undefined;
     const heard = new Promise<string>((resolve) => {
-      void b.follow(["mailbox://inbox"], resolve).then(() => a.call("send_message", { to: bert, body: "x" }));
+      tell = resolve;
     });
+    await b.follow(["mailbox://inbox"], (uri) => tell(uri));
+    await a.call("send_message", { to: bert, body: "x" });
     expect(await heard).toBe("mailbox://inbox");
     expect(JSON.parse(await b.read("mailbox://inbox"))).toMatchObject({ unread: 1 });
   });
