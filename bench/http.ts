@@ -81,13 +81,22 @@ export const http: Measurement = {
         const toBare = await greeted(bare.url, "sender", era);
         const nothing = new Series([single], () => client.call("bench_nothing"));
         const send = new Series([single], sending(client, era));
+        const ping = new Series([single], () => client.call("bench_ping"));
         const bareNothing = new Series([bare], () => toBare.call("bench_nothing"));
-        const parts = [nothing, bareNothing, send].map(
+        const parts = [nothing, bareNothing, send, ping].map(
           (series) => (round: number) =>
             series.round(series === send ? perRound : 2 * perRound, round >= skipped),
         );
         await inTurn(rounds + skipped, parts);
+        const floor = ratios(ping.cpuUs, nothing.cpuUs);
         findings.push(
+          {
+            what: `CPU of the server per call over HTTP (${era}) of a tool that only asks the store for a PONG, against a tool that does nothing`,
+            store: store.name,
+            value: times(floor),
+            aim: "shown",
+            beside: `${us(spread(ping.cpuUs).median)}: what any call costs that asks the store once, before it does anything`,
+          },
           compared(
             store,
             `CPU of the server per \`send_message\` over HTTP (${era}), against a tool that does nothing on the same stack`,
