@@ -6,7 +6,7 @@ import { toolNames } from "../mcp/index.js";
 import { openLog, openServiceMetrics } from "../observability/index.js";
 import { packageVersion } from "./version.js";
 
-/** MCP over Streamable HTTP on loopback, until SIGTERM or SIGINT. */
+/** MCP over HTTP on loopback, until SIGTERM or SIGINT. */
 export async function serve(flags: Flags): Promise<void> {
   const config = readConfig(process.env, flags);
   const log = openLog(config.logLevel);

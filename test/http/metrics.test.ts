@@ -1,4 +1,4 @@
-import { mkdtempSync, rmSync } from "node:fs";
+import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
@@ -106,6 +106,17 @@ describe("/metrics", () => {
         ].map((name) => now.get(`llm_mailbox_${name}`));
       })
       .toEqual([0, 0, 0, 0]);
+  });
+
+  it("is described in docs/operations.md, each number and its kind", async () => {
+    const { body } = await ask(`${server.url}/metrics`);
+    const page = readFileSync(new URL("../../docs/operations.md", import.meta.url), "utf8");
+    const told = [...page.matchAll(/^\| `((?:llm_mailbox|process)_\w+)` \| (\w+) \|/gm)];
+    const there = [...body.matchAll(/^# TYPE (\w+) (\w+)$/gm)];
+    const sorted = (found: readonly RegExpMatchArray[]) =>
+      found.map(([, name, kind]) => `${name} ${kind}`).sort();
+    expect(there.length).toBeGreaterThan(10);
+    expect(sorted(told)).toEqual(sorted(there));
   });
 
   it("shows nothing that a caller chose: no name, topic, tool, path or text", async () => {

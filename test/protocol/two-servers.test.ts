@@ -2,6 +2,7 @@ import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import type { House } from "../../src/compose.js";
 import { type HttpService, serveHttp } from "../../src/http/index.js";
 import { newNamespace, openFaultHouse } from "../faults/fault-house.js";
+import { ask, modernCall, textIn } from "../http/raw-http.js";
 import { noLog } from "../mcp/support.js";
 import { describeOnEachStore } from "../stores/index.js";
 import { connectHttp, connectSse, type TestClient } from "./clients.js";
@@ -73,5 +74,22 @@ describeOnEachStore("two servers on one store", (store) => {
       await writer.call("send_message", { to: name, body: "across" });
       expect((await waiting).text).toContain("across");
     });
+  });
+
+  it("settle on one what was read on the other, for a client that each request takes to another of them", async () => {
+    const name = `roamer-${Math.random().toString(36).slice(2, 10)}`;
+    let id = 1;
+    const call = async (server: 0 | 1, agent: string, tool: string, input: object = {}): Promise<string> => {
+      const at = `${services[server]!.url}/mcp?agent=${agent}`;
+      return textIn((await ask(at, modernCall(id++, tool, input))).body);
+    };
+    await call(0, `writer-to-${name}`, "send_message", { to: [name], body: "one" });
+    const [, batch] = (await call(0, name, "read_inbox")).match(/batch (\S+): pass it as after/)!;
+    await call(0, `writer-to-${name}`, "send_message", { to: [name], body: "two" });
+    const next = await call(1, name, "read_inbox", { after: batch });
+    expect(next).toContain("two");
+    expect(next).not.toContain("one\n");
+    const sent = await call(1, `writer-to-${name}`, "search_messages", { sent: true });
+    expect(sent).toMatch(new RegExp(`^2\\. .*${name} settled$`, "m"));
   });
 });
