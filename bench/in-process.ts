@@ -14,7 +14,13 @@ export async function openRooms(
 
 export function callerNamed(agent: string): Caller {
   return {
-    principal: { namespace: "default", agent, verified: false, roles: ["agent"] },
+    principal: {
+      namespace: "default",
+      agent,
+      verified: false,
+      roles: ["agent"],
+      credential: { kind: "none" },
+    },
     run: { id: `${agent}/bench` as RunId },
   };
 }

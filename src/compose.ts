@@ -1,9 +1,9 @@
 import { realpathSync } from "node:fs";
 import { fileURLToPath } from "node:url";
-import { Directory, myStatus, Runs } from "./agents/index.js";
+import { Access, Directory, myStatus, Runs } from "./agents/index.js";
 import type { Config } from "./config/index.js";
 import { refuse } from "./errors/index.js";
-import type { Caller } from "./identity/index.js";
+import type { Admit, Caller, May } from "./identity/index.js";
 import * as mail from "./mailbox/index.js";
 import type { Rooms, WholeMessage } from "./mcp/index.js";
 import type { Logger } from "./observability/index.js";
@@ -18,6 +18,7 @@ export interface House {
   readonly mail: mail.MailContext;
   readonly topics: Topics;
   readonly directory: Directory;
+  readonly access: Access;
   readonly runs: Runs;
   readonly rooms: Rooms;
   close(): Promise<void>;
@@ -45,7 +46,11 @@ export async function openHouse(config: Config, log: Logger, timing: HouseOption
   const hints = new Hints(store.endpoint, logEvent);
   const limits = { ...mail.defaultMailboxLimits, ...config.limits };
   const directory = new Directory(store, 100);
-  const topics = new Topics({ store, hints });
+  const access = new Access({ store, hints });
+  const admit: Admit = (caller, action, resource) => access.admit(caller, action, resource);
+  const may: May = async (caller, action, resource) =>
+    (await access.decide(caller, action, resource)).allowed;
+  const topics = new Topics({ store, hints, admit, may });
   let sweptTopicsAt = 0;
   const runs = new Runs({
     store,
@@ -64,6 +69,8 @@ export async function openHouse(config: Config, log: Logger, timing: HouseOption
     store,
     hints,
     limits,
+    admit,
+    may,
     feed: topics.feed,
     directory,
     runs,
@@ -81,6 +88,7 @@ export async function openHouse(config: Config, log: Logger, timing: HouseOption
     mail: context,
     topics,
     directory,
+    access,
     runs,
     rooms,
     close: async () => {
@@ -216,6 +224,7 @@ function roomsOf({ config, store, hints, context, directory, runs, topics }: Par
     agents: {
       findRecipients: async (caller, input) => {
         await mail.noteCall(context, caller);
+        await context.deps.admit(caller, "agents.find", "*");
         return directory.find(caller, input, {
           online: () => runs.online(),
           topics: async () => (await topics.listTopics(caller)).map(({ name }) => name),
@@ -225,6 +234,7 @@ function roomsOf({ config, store, hints, context, directory, runs, topics }: Par
       },
       myStatus: async (caller, input) => {
         await mail.noteCall(context, caller);
+        await context.deps.admit(caller, "agents.describe", caller.principal.agent);
         return myStatus(
           {
             directory,

@@ -1,6 +1,6 @@
 import type { House } from "../compose.js";
 import { type Config, type Flags, readConfig } from "../config/index.js";
-import type { Caller, RunId } from "../identity/index.js";
+import { type Caller, operatorPrincipal, type RunId } from "../identity/index.js";
 import { openLog } from "../observability/index.js";
 import { holdsData } from "../redis/engine/index.js";
 
@@ -45,19 +45,16 @@ export async function lookInto<T>(
 
 /** Whoever may open the store is the operator: no rule about who may read what binds the command line. */
 export function operator(config: Config): Caller {
-  return asCaller(config.namespace, "operator", ["admin"]);
+  return atCommandLine(operatorPrincipal(config.namespace));
 }
 
 /** Looks with the eyes of an agent, without being one of its runs: nothing can be taken or settled this way. */
 export function onlookerOf(config: Config, agent: string): Caller {
-  return asCaller(config.namespace, agent, ["agent"]);
+  return atCommandLine({ ...operatorPrincipal(config.namespace), agent, roles: ["agent"] });
 }
 
-function asCaller(namespace: string, agent: string, roles: Caller["principal"]["roles"]): Caller {
-  return {
-    principal: { namespace, agent, verified: true, roles },
-    run: { id: `${agent}/command-line` as RunId },
-  };
+function atCommandLine(principal: Caller["principal"]): Caller {
+  return { principal, run: { id: `${principal.agent}/command-line` as RunId } };
 }
 
 /** The switches that are settings; what else a command takes may have the name of a setting by chance. */

@@ -149,6 +149,14 @@ const entries = {
     kind: "INVALID_ARGUMENT",
     text: "start_at {given} is neither now, earliest nor a message id of this topic. Pass one of these.",
   },
+  "auth.required": {
+    kind: "UNAUTHENTICATED",
+    text: "this namespace has tokens, so a name alone is not believed. Ask the operator for one (llm-mailbox agents issue NAME) and pass it in LLM_MAILBOX_TOKEN, or over HTTP as Authorization: Bearer.",
+  },
+  "auth.invalid": {
+    kind: "UNAUTHENTICATED",
+    text: "the credential is unknown, expired, revoked or not meant for this server. Ask the operator for a new one (llm-mailbox agents issue NAME).",
+  },
   "access.denied": {
     kind: "PERMISSION_DENIED",
     text: "{principal} may not {action} {resource}. Ask the operator for a grant.",

@@ -1,2 +1,14 @@
 /** Who is calling: the principal behind a call, proved or not. */
-export { type Caller, localPrincipal, type Principal, type Role, type Run, type RunId } from "./principal.js";
+export { type Action, actions } from "./action.js";
+export type { Admission, Admit, May } from "./admission.js";
+export {
+  type Caller,
+  type Credential,
+  localPrincipal,
+  operatorPrincipal,
+  type Principal,
+  type Role,
+  type Run,
+  type RunId,
+  roles,
+} from "./principal.js";

@@ -1,6 +1,6 @@
 import { MailboxError } from "../errors/index.js";
 import type { Caller } from "../identity/index.js";
-import type { MailContext } from "./context.js";
+import { type MailContext, ownMailbox } from "./context.js";
 import type { AckMessages, AckResult } from "./contract.js";
 import { visitedMailboxes } from "./find-delivery.js";
 import { isMessageId } from "./message-id.js";
@@ -16,7 +16,7 @@ import { refused, type Settled, type Settlement, settleAt, shortId } from "./set
  * to another consumer, `delivery.not_open`, `mailbox.not_yours`. Repeating the call with its key changes nothing more,
  * also when what was given back has been delivered again meanwhile.
  *
- * @throws {MailboxError} `mailbox.idempotency_conflict`, `mailbox.rate_limited`, `store.*`
+ * @throws {MailboxError} `access.denied`, `mailbox.idempotency_conflict`, `mailbox.rate_limited`, `store.*`
  */
 export async function ackMessages(
   context: MailContext,
@@ -24,6 +24,7 @@ export async function ackMessages(
   input: AckMessages,
 ): Promise<AckResult> {
   await noteCall(context, caller);
+  await context.deps.admit(caller, "mailbox.read", ownMailbox(caller));
   const ids = [...new Set(input.ids)];
   const results = new Map<string, Settled>();
   const memory = context.memory(caller);

@@ -1,4 +1,4 @@
-import type { Caller } from "../identity/index.js";
+import type { Admit, Caller, May } from "../identity/index.js";
 import {
   type Hints,
   type MailboxName,
@@ -19,6 +19,8 @@ export interface MailDependencies {
   readonly store: Store;
   readonly hints: Hints;
   readonly limits: MailboxLimits;
+  readonly admit: Admit;
+  readonly may: May;
   readonly feed: TopicFeed;
   readonly directory: {
     /** Refuses a near miss of a known name and opens nothing. */

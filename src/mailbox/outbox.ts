@@ -58,6 +58,7 @@ export async function deliver(context: MailContext, entry: OutboxEntry, to: Outb
         agent: entry.agent,
         verified: entry.verified,
         roles: ["agent"],
+        credential: { kind: "operator" },
       },
       run: { id: "" },
     };

@@ -18,7 +18,7 @@ import { takeOrWait } from "./wait-for-mail.js";
  * With `wait_seconds` it answers as soon as something is there; a timeout is a normal answer. An aborted wait takes
  * nothing.
  *
- * @throws {MailboxError} `address.invalid`, `mailbox.unknown_recipient`, `mailbox.not_yours`, `store.*`
+ * @throws {MailboxError} `access.denied`, `address.invalid`, `mailbox.unknown_recipient`, `mailbox.not_yours`, `store.*`
  */
 export async function readInbox(
   context: MailContext,
@@ -27,21 +27,21 @@ export async function readInbox(
   options: ReadOptions,
 ): Promise<Inbox> {
   await noteCall(context, caller);
+  const place = placeOf(caller, input.mailbox);
+  await context.deps.admit(caller, "mailbox.read", place);
   if (input.message_id !== undefined)
     return readPart(context, caller, input.message_id, input.offset ?? 0, options);
   if (input.offset)
     refuse("input.invalid", { problem: "offset goes with the message_id of a message that was cut" });
-  const place = await placeOf(context, caller, input.mailbox);
+  // A worker may be there before its first job.
+  if (place !== ownMailbox(caller))
+    await context.deps.directory.reach(caller, "queue", place.slice("queue:".length), false);
   if (input.redeliver) return readOpen(context, caller, place, input, options);
   if (input.peek) return peekInbox(context, caller, place, input, options);
   return takeOrWait(context, caller, place, input, options);
 }
 
-async function placeOf(
-  context: MailContext,
-  caller: Caller,
-  given: string | undefined,
-): Promise<MailboxName> {
+function placeOf(caller: Caller, given: string | undefined): MailboxName {
   if (given === undefined) return ownMailbox(caller);
   const address = parseAddress(given);
   if (address.kind === "agent" && address.name === caller.principal.agent) return ownMailbox(caller);
@@ -50,7 +50,5 @@ async function placeOf(
       problem:
         "mailbox is your own (leave it out) or a queue such as queue:reviewers; for a topic pass topic",
     });
-  // A worker may be there before its first job.
-  await context.deps.directory.reach(caller, "queue", address.name, false);
   return formatAddress(address);
 }

@@ -38,6 +38,9 @@ export async function searchMessages(
   input: SearchMessages,
 ): Promise<SearchResult> {
   await noteCall(context, caller);
+  const topic = input.topic === undefined || input.sent ? undefined : parseTopic(input.topic);
+  if (topic === undefined) await context.deps.admit(caller, "mailbox.read", ownMailbox(caller));
+  else await context.deps.admit(caller, "topic.read", `topic:${topic}`);
   const limit = input.limit ?? 20;
   const asked: Asked = {
     words: (input.query ?? "").toLowerCase().split(/\s+/).filter(Boolean),
@@ -48,8 +51,7 @@ export async function searchMessages(
     until: instant("until", input.until),
   };
   if (input.sent) return searchSent(context, caller, asked, input.cursor, limit);
-  if (input.topic !== undefined)
-    return searchTopic(context, caller, parseTopic(input.topic), asked, input.cursor, limit);
+  if (topic !== undefined) return searchTopic(context, caller, topic, asked, input.cursor, limit);
   return searchOwn(context, caller, asked, input.cursor, limit);
 }
 
@@ -59,6 +61,7 @@ export async function messageById(
   caller: Caller,
   id: string,
 ): Promise<{ readonly delivery: Delivery; readonly states: FoundMessage["states"] }> {
+  await context.deps.admit(caller, "mailbox.read", ownMailbox(caller));
   const found = await findDelivery(context, caller, id);
   if (found)
     return {
@@ -237,6 +240,7 @@ export function summary(message: StoredMessage, states: FoundMessage["states"]):
 
 /** Everything of one thread in the caller's mailbox, oldest first. */
 export async function thread(context: MailContext, caller: Caller, id: string): Promise<readonly Delivery[]> {
+  await context.deps.admit(caller, "mailbox.read", ownMailbox(caller));
   const [, list] = await context.run(caller.principal.namespace, ownMailbox(caller), listMessages, [
     "all",
     "",

@@ -24,7 +24,7 @@ import { settleAnswered } from "./settle-deliveries.js";
  * its recipient later, or the sender's dead letters after 24 h. A send without a key that equals one of the same run
  * within a minute inserts nothing and names the first (`duplicate_of`), unless `again`.
  *
- * @throws {MailboxError} `address.invalid`, `mailbox.unknown_recipient`, `mailbox.too_many_unclaimed`, `mailbox.full`,
+ * @throws {MailboxError} `access.denied`, `address.invalid`, `mailbox.unknown_recipient`, `mailbox.too_many_unclaimed`, `mailbox.full`,
  *   `mailbox.sender_full`, `mailbox.body_too_large`, `mailbox.too_many_recipients`, `mailbox.idempotency_conflict`,
  *   `mailbox.conversation_exhausted`, `mailbox.rate_limited`, `mailbox.blocked`, `mailbox.not_yours`, `attachment.*`,
  *   `store.*`;
@@ -42,6 +42,12 @@ export async function sendMessage(
   if (addresses.length > limits.recipients)
     refuse("mailbox.too_many_recipients", { count: addresses.length, limit: limits.recipients });
   checkRate(context, caller);
+  for (const address of addresses)
+    await deps.admit(
+      caller,
+      address.kind === "topic" ? "topic.publish" : "mailbox.send",
+      formatAddress(address),
+    );
 
   const memory = context.memory(caller);
   const answered = input.in_reply_to ? await findAnswered(context, caller, input.in_reply_to) : undefined;

@@ -203,6 +203,10 @@ export interface DirectoryKeys {
   /** string: who sweeps, until when */
   readonly sweeper: string;
   readonly settings: string;
+  /** hash: version, tokens-required, roles:AGENT, grant:ID */
+  readonly access: string;
+  /** hash token id → what is known of the token; never the token */
+  readonly tokens: string;
   readonly channel: string;
   /** hash: the patterns one agent follows and the topic roots where it has deliveries */
   follows(agent: string): string;
@@ -222,6 +226,8 @@ export function directoryKeys(namespace: string): DirectoryKeys {
     outboxes: `${at}outboxes`,
     sweeper: `${at}sweeper`,
     settings: `${at}settings`,
+    access: `${at}access`,
+    tokens: `${at}tokens`,
     channel: `${at}hints`,
     follows: (agent) => `${at}follows:${agent}`,
   };

@@ -1,5 +1,5 @@
 import { refuse } from "../errors/index.js";
-import type { Caller } from "../identity/index.js";
+import type { Admit, Caller, May } from "../identity/index.js";
 import {
   directoryKeys,
   type Hints,
@@ -17,6 +17,8 @@ const registerScript = loadScript(import.meta.url, "register-root.lua");
 export interface TopicDependencies {
   readonly store: Store;
   readonly hints: Hints;
+  readonly admit: Admit;
+  readonly may: May;
   readonly limits?: Partial<TopicLimits>;
 }
 
@@ -25,11 +27,15 @@ export class TopicContext {
   readonly store: Store;
   readonly hints: Hints;
   readonly limits: TopicLimits;
+  readonly admit: Admit;
+  readonly may: May;
   readonly #registered = new Set<string>();
 
   constructor(deps: TopicDependencies) {
     this.store = deps.store;
     this.hints = deps.hints;
+    this.admit = deps.admit;
+    this.may = deps.may;
     this.limits = { ...topicLimits, ...deps.limits };
   }
 

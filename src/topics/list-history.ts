@@ -17,7 +17,7 @@ const topicsSearched = 50;
  * A page of a topic's history, newest last. `before` in the answer, or the id of a message, leads to the page of the
  * messages before it: no message is left out or shown twice, whatever is published or trimmed meanwhile.
  *
- * @throws {MailboxError} `topic.unknown`, also for a topic the caller may not read
+ * @throws {MailboxError} `access.denied`; `topic.unknown`, also for a topic the caller may not read
  */
 export async function history(
   context: TopicContext,
@@ -26,6 +26,7 @@ export async function history(
   options: { readonly before?: string; readonly limit: number },
 ): Promise<{ readonly deliveries: readonly Delivery[]; readonly before?: string }> {
   const name = parseTopic(topic);
+  await context.admit(caller, "topic.read", `topic:${name}`);
   const found = await page(context, caller, name, options.before ?? "", "", options.limit);
   if (!found) refuse("topic.unknown", { topic: name });
   const oldest = found.at(-1);

@@ -20,6 +20,9 @@ export interface PublishOperation {
  * parents exist from then on. Costs the same for one subscriber and for any number.
  *
  * @param ttlMs after which the message is no longer delivered; without it, it lives as long as the topic's history
+ * Whether the caller may publish here at all was decided when its message was accepted; what is delivered from an outbox
+ * is not decided twice.
+ *
  * @throws {MailboxError} `access.denied` when the topic's access list leaves the caller out
  */
 export async function publishMessage(

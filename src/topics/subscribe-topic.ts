@@ -40,6 +40,8 @@ export async function subscribeTopic(
   input: SubscribeTopic,
 ): Promise<SubscriptionReceipt> {
   const pattern = parsePattern(input.topic);
+  // Whoever may not read a topic any more may still stop following it.
+  if (!input.stop) await context.admit(caller, "topic.read", `topic:${pattern}`);
   return input.stop ? stop(context, caller, pattern) : follow(context, caller, pattern, input);
 }
 

@@ -9,6 +9,7 @@ describe("a principal that named itself", () => {
       agent: "alice",
       verified: false,
       roles: ["agent"],
+      credential: { kind: "none" },
     });
   });
 

@@ -1,5 +1,5 @@
 import { randomBytes } from "node:crypto";
-import { Directory, Runs } from "../../src/agents/index.js";
+import { Access, Directory, Runs } from "../../src/agents/index.js";
 import type { Caller } from "../../src/identity/index.js";
 import { localPrincipal } from "../../src/identity/index.js";
 import {
@@ -72,6 +72,7 @@ export async function openMail(
   const log = (event: string, facts: Record<string, unknown>): void => {
     process.stderr.write(`${event} ${JSON.stringify(facts)}\n`);
   };
+  const access = new Access({ store, hints });
   const runs = new Runs({
     store,
     namespace,
@@ -83,6 +84,8 @@ export async function openMail(
     store,
     hints,
     limits: { ...defaultMailboxLimits, ...limits },
+    admit: (caller, action, resource) => access.admit(caller, action, resource),
+    may: async (caller, action, resource) => (await access.decide(caller, action, resource)).allowed,
     feed: noTopics,
     directory: new Directory(store, 100),
     runs,

@@ -4,7 +4,13 @@ import { coalesceMs, mostWatched, stalledMs, Watches } from "../../src/mcp/watch
 import { memoryRooms } from "./memory-rooms.js";
 
 const caller: Caller = {
-  principal: { namespace: "n", agent: "alice", verified: false, roles: ["agent"] },
+  principal: {
+    namespace: "n",
+    agent: "alice",
+    verified: false,
+    roles: ["agent"],
+    credential: { kind: "none" },
+  },
   run: { id: "r" as RunId },
 };
 

@@ -1,4 +1,5 @@
 import { randomUUID } from "node:crypto";
+import { Access } from "../../src/agents/index.js";
 import { type Caller, localPrincipal, type Role, type RunId } from "../../src/identity/index.js";
 import type { Delivery, StoredMessage } from "../../src/mailbox/index.js";
 import { Hints, Store } from "../../src/redis/index.js";
@@ -17,7 +18,12 @@ export class TopicDesk {
     this.store = store;
     this.#hints = hints;
     this.namespace = namespace;
-    this.topics = new Topics({ store, hints, limits });
+    const access = new Access({ store, hints });
+    this.topics = new Topics({
+      ...{ store, hints, limits },
+      admit: (caller, action, resource) => access.admit(caller, action, resource),
+      may: async (caller, action, resource) => (await access.decide(caller, action, resource)).allowed,
+    });
   }
 
   static async open(

@@ -1,0 +1,23 @@
+#!lua flags=
+--[[
+  Change the rules of a namespace: all of the changes or none, with a new version that every process notices.
+
+  KEYS[1]   access (hash)                            KEYS[2]   channel of the directory
+  ARGV[1]   not after, ms of the store's clock
+  ARGV[2…]  field and value, in turn; an empty value removes the field
+
+  Returns {"CHANGED", version} · {"LATE"}
+]]
+--@include ../redis/lua/clock.lua
+if late() then return { 'LATE' } end
+local access, channel = KEYS[1], KEYS[2]
+for n = 2, #ARGV, 2 do
+  local field, value = ARGV[n], ARGV[n + 1]
+  if value == '' then redis.call('HDEL', access, field) else redis.call('HSET', access, field, value) end
+end
+-- The clock goes into the version: after a lost tail it must not come again for other rules.
+local last = tonumber(redis.call('HGET', access, 'version') or '0')
+local version = whole(math.max(last + 1, nowUs))
+redis.call('HSET', access, 'version', version)
+redis.call('PUBLISH', channel, 'access')
+return { 'CHANGED', version }
