@@ -55,7 +55,8 @@ export class NodeExchange implements HttpExchange {
     endpoint: McpEndpoint,
     unread: UnreadLimit,
   ): Promise<void> {
-    const answer = await endpoint.fetch(webRequest(request, this.signal), this, body);
+    const asked = new WebRequest(request, this.signal) as unknown as Request;
+    const answer = await endpoint.fetch(asked, this, body);
     const response = this.#response;
     if (response.destroyed) {
       await answer.body?.cancel();
@@ -114,11 +115,20 @@ export class NodeExchange implements HttpExchange {
   }
 }
 
-function webRequest(request: IncomingMessage, signal: AbortSignal): Request {
-  const headers = new Headers();
-  for (const [name, value] of Object.entries(request.headers))
-    for (const one of Array.isArray(value) ? value : [value])
-      if (one !== undefined) headers.append(name, one);
-  const url = new URL(request.url ?? "/", `http://${request.headers.host}`);
-  return new Request(url, { method: request.method ?? "GET", headers, signal });
+/**
+ * What handlers ask of a `Request` whose body has been read already. The platform's own makes a signal that follows the
+ * one it is given, and a stream, and costs as much as everything else that is done to carry a call.
+ */
+class WebRequest {
+  readonly method: string;
+  readonly url: string;
+  readonly headers: Headers;
+  readonly signal: AbortSignal;
+
+  constructor({ method = "GET", url = "/", headers }: IncomingMessage, signal: AbortSignal) {
+    this.method = method;
+    this.url = `http://${headers.host}${url}`;
+    this.headers = new Headers(headers as Record<string, string>);
+    this.signal = signal;
+  }
 }

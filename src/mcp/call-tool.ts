@@ -46,8 +46,7 @@ async function carryOut(
 ): Promise<Outcome> {
   const { connection, exchange } = calling;
   const { mail, topics, agents } = connection.rooms;
-  const { signal } = calling.context.mcpReq;
-  const cancelled = exchange.signal === signal ? signal : AbortSignal.any([exchange.signal, signal]);
+  const cancelled = new Cancellation(exchange.signal, calling.context.mcpReq.signal);
   let confirm: ((reached: boolean) => void) | undefined;
   let waited: (() => void) | undefined;
   try {
@@ -59,7 +58,11 @@ async function carryOut(
     const { structured } = calling;
     const output = await tool.handle(input, {
       ...{ caller, mail, topics, agents, session, structured, onWaiting },
-      ...{ signal: cancelled, draining },
+      // Asked for by what waits alone.
+      get signal() {
+        return cancelled.signal;
+      },
+      draining,
     });
     const batch = tool.batch?.(output);
     if (batch !== undefined) confirm = (reached) => tellBatch(connection, caller, batch, reached);
@@ -96,6 +99,26 @@ async function carryOut(
     };
   } finally {
     waited?.();
+  }
+}
+
+/** That nobody waits for a reply any more: its client has gone, or has cancelled the call. */
+class Cancellation {
+  readonly #gone: AbortSignal;
+  readonly #cancelled: AbortSignal;
+
+  constructor(gone: AbortSignal, cancelled: AbortSignal) {
+    this.#gone = gone;
+    this.#cancelled = cancelled;
+  }
+
+  get aborted(): boolean {
+    return this.#gone.aborted || this.#cancelled.aborted;
+  }
+
+  /** Both in one. To make it costs more than most of what a call does besides. */
+  get signal(): AbortSignal {
+    return this.#gone === this.#cancelled ? this.#gone : AbortSignal.any([this.#gone, this.#cancelled]);
   }
 }
 

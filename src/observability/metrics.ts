@@ -63,29 +63,33 @@ type Values<L extends Labels> = { readonly [K in keyof L]: string };
 
 /** Cells of one metric, one for each combination of label values that occurred. */
 class Cells<L extends Labels, Cell> {
-  readonly #labels: ReadonlyMap<string, ReadonlySet<string>>;
+  readonly #names: readonly string[];
+  readonly #allowed: readonly ReadonlySet<string>[];
   readonly #cells = new Map<string, { readonly labels: Record<string, string>; readonly cell: Cell }>();
   readonly #make: () => Cell;
 
   constructor(labels: L, make: () => Cell) {
-    this.#labels = new Map(Object.entries(labels).map(([name, values]) => [name, new Set(values)]));
+    this.#names = Object.keys(labels);
+    this.#allowed = Object.values(labels).map((values) => new Set(values));
     this.#make = make;
   }
 
   at(values: Values<L>): Cell {
-    const labels: Record<string, string> = {};
     let key = "";
-    for (const [name, allowed] of this.#labels) {
-      const value = allowed.has(values[name]!) ? values[name]! : "other";
-      labels[name] = value;
-      key += `${value} `;
+    for (let n = 0; n < this.#names.length; n++) {
+      const value = values[this.#names[n]!]!;
+      key += `${this.#allowed[n]!.has(value) ? value : "other"} `;
     }
-    let found = this.#cells.get(key);
-    if (!found) {
-      found = { labels, cell: this.#make() };
-      this.#cells.set(key, found);
-    }
-    return found.cell;
+    return this.#cells.get(key)?.cell ?? this.#begin(key);
+  }
+
+  /** @param key allowed values, none of which has a space */
+  #begin(key: string): Cell {
+    const values = key.split(" ");
+    const labels = Object.fromEntries(this.#names.map((name, n) => [name, values[n]!]));
+    const cell = this.#make();
+    this.#cells.set(key, { labels, cell });
+    return cell;
   }
 
   *[Symbol.iterator](): Generator<readonly [Record<string, string>, Cell]> {

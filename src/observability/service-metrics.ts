@@ -96,7 +96,7 @@ function addProcess(registry: Metrics, version: string, delay: LoopDelay): void 
   registry.gauge("process_start_time_seconds", "When the process began, in Unix time.", () => startedAt);
 }
 
-const resolutionMs = 10;
+const resolutionMs = 20;
 const windowMs = 30_000;
 
 /** How late the event loop is, in two windows that follow each other, so that who asks disturbs nobody else. */
