@@ -12,6 +12,8 @@ export interface HttpLimits extends EndpointLimits {
   readonly requestSeconds: number;
   /** What one client may leave unread before it is cut. */
   readonly unreadBytes: number;
+  /** How long nothing may move on a connection while an answer is due: longer than any call waits. No setting. */
+  readonly quietSeconds: number;
 }
 
 export const defaultHttpLimits: HttpLimits = {
@@ -22,4 +24,5 @@ export const defaultHttpLimits: HttpLimits = {
   bodyBytes: 1024 * 1024,
   requestSeconds: 30,
   unreadBytes: 4 * 1024 * 1024,
+  quietSeconds: 90,
 };

@@ -121,6 +121,8 @@ function listenerOf(limits: HttpLimits, service: Service): Server {
   // Those beyond a count would be dropped in silence, and with them perhaps the one that says whose page this is.
   server.maxHeadersCount = 0;
   server.maxConnections = limits.connections;
+  // A client that takes nothing of its answer would hold its connection for ever.
+  server.timeout = limits.quietSeconds * 1000;
   return server;
 }
 

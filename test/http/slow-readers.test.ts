@@ -40,6 +40,22 @@ describe("a client that does not read its stream", () => {
     expect(warnings).toContain("a client did not read what it was sent; cut");
     await world.until(() => world.ended.some((caller) => caller.principal.agent === "mute"));
   });
+
+  it("is cut when it has taken nothing for too long, although what it leaves unread is below the limit", async () => {
+    world = memoryRooms();
+    service = await serveHttp(world, {
+      ...{ namespace: "default", version: "0", log: noLog, port: 0 },
+      limits: { unreadBytes: 1e9, callsInFlight: 3, quietSeconds: 2 },
+    });
+    world.put("mute", { id: "long", body: "x".repeat(1_000_000) });
+    const mute = await SseClient.open(service.url, "mute", false);
+    const read = (n: number) => mute.post(message(n, "resources/read", { uri: "mailbox://messages/long" }));
+    let n = 1;
+    // Until nothing more is taken of it: then its calls stay in flight.
+    await expect.poll(async () => (await read(n++)).status, { interval: 20, timeout: 20_000 }).toBe(429);
+    await expect.poll(async () => (await read(n++)).status, { interval: 100, timeout: 20_000 }).toBe(404);
+    await world.until(() => world.ended.some((caller) => caller.principal.agent === "mute"));
+  });
 });
 
 describe("what a connection may leave unread", () => {
