@@ -4,6 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest";
 import { type HttpService, serveHttp } from "../../src/http/index.js";
+import { Metrics } from "../../src/observability/index.js";
 import { ask, message, ServeProcess, SseClient, toolCall } from "../http/raw-http.js";
 import { memoryRooms, type World } from "../mcp/memory-rooms.js";
 import { noLog } from "../mcp/support.js";
@@ -119,6 +120,11 @@ describe("a client that knows only HTTP+SSE", () => {
 describe("a stream of the two-endpoint transport", () => {
   let world: World;
   let service: HttpService;
+  const calls: string[] = [];
+  const metrics = {
+    registry: new Metrics(),
+    calls: { called: (tool: string) => void calls.push(tool), waits: () => () => undefined },
+  };
   beforeAll(async () => {
     world = memoryRooms();
     service = await serveHttp(world, {
@@ -126,6 +132,7 @@ describe("a stream of the two-endpoint transport", () => {
       version: "0",
       log: noLog,
       port: 0,
+      metrics,
       limits: { bodyBytes: 20_000 },
     });
   });
@@ -198,6 +205,28 @@ describe("a stream of the two-endpoint transport", () => {
     await world.until(() => world.waiting() === 0);
     await world.until(() => world.ended.some((caller) => caller.principal.agent === "fate"));
     expect(told()).toEqual([true]);
+  });
+
+  it("counts nothing as read that the client has not taken, and gives it again", async () => {
+    world.put("mute", { id: "long", body: "x".repeat(500_000) });
+    const mute = await SseClient.open(service.url, "mute", false);
+    const inFlight = (): number =>
+      Number(/^llm_mailbox_http_calls_in_flight (\d+)$/m.exec(metrics.registry.text())![1]);
+    // Until the system takes no more for it.
+    for (let n = 1; inFlight() < 5; n++)
+      await mute.post(message(n, "resources/read", { uri: "mailbox://messages/long" }));
+    const told = () => world.confirmations.filter((one) => one.agent === "mute");
+    calls.length = 0;
+    await mute.post(toolCall(10_000, "read_inbox"));
+    await expect.poll(() => calls.filter((tool) => tool === "read_inbox").length).toBeGreaterThan(0);
+    expect(told()).toEqual([]);
+    mute.stream.cut();
+    await world.until(() => told().length > 0);
+    expect(told()).toMatchObject([{ reached: false }]);
+    const again = await SseClient.open(service.url, "mute");
+    await again.post(toolCall(1, "read_inbox"));
+    expect(await again.answer(1)).toContain("delivery 2");
+    again.stream.cut();
   });
 
   it("refuses a second request of an id that has not been answered", async () => {
