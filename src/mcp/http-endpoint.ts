@@ -1,5 +1,5 @@
 import { setMaxListeners } from "node:events";
-import { isJsonContentType, isLegacyRequest } from "@modelcontextprotocol/server";
+import { isJsonContentType } from "@modelcontextprotocol/server";
 import { isAgentName } from "../addresses/index.js";
 import { MailboxError } from "../errors/index.js";
 import {
@@ -15,6 +15,7 @@ import { Owners } from "./http-owners.js";
 import { HttpSessions } from "./http-sessions.js";
 import { SseStreams } from "./http-sse.js";
 import { HttpStateless } from "./http-stateless.js";
+import { isOlderEra } from "./is-older-era.js";
 import { mostLevels, parseBody } from "./parse-body.js";
 import type { Rooms } from "./rooms.js";
 
@@ -69,7 +70,7 @@ export function openEndpoint(rooms: Rooms, options: McpEndpointOptions): McpEndp
       exchange.onSettled(give);
     }
     owners.connected(owner, exchange);
-    return (await isLegacyRequest(request, body)) ? sessions.fetch(asking) : stateless.fetch(asking);
+    return (await isOlderEra(request, body)) ? sessions.fetch(asking) : stateless.fetch(asking);
   };
 
   return {
