@@ -50,6 +50,9 @@ const defaultPort = 7678;
 /** Calls that are not answered this long after the end was announced are cut off. */
 const drainMs = 800;
 
+/** How long a connection without a request is kept for the next. */
+const keepAliveMs = 75_000;
+
 /** Connections that are still open this long after everything else has ended are cut. */
 const graceMs = 300;
 
@@ -123,6 +126,8 @@ function listenerOf(limits: HttpLimits, service: Service): Server {
   server.maxConnections = limits.connections;
   // A client that takes nothing of its answer would hold its connection for ever.
   server.timeout = limits.quietSeconds * 1000;
+  // Longer than a proxy keeps an idle connection to us: whoever closes first must not be the one that is being asked.
+  server.keepAliveTimeout = keepAliveMs;
   return server;
 }
 
