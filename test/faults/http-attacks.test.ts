@@ -298,7 +298,7 @@ describe("a server that is attacked over HTTP", { timeout: 120_000 }, () => {
   it("gives 10,000 concurrent calls with equal ids from many clients each its own answer", async () => {
     const agents = 99;
     const each = 102;
-    const pool = new Agent({ keepAlive: true, maxSockets: 1_000 });
+    const pool = new Agent({ keepAlive: true, maxSockets: 250 });
     const at = (n: number): string => `${server.url}/mcp?agent=client${n}`;
     // A third speaks each transport.
     const clients = await Promise.all(
