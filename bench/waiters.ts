@@ -1,15 +1,15 @@
-import { type ChildProcess, spawn } from "node:child_process";
+import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { createInterface } from "node:readline";
 import { setTimeout as delay } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
 import type { Measurement } from "./finding.js";
 import { HttpClient } from "./http-client.js";
+import { serveOurs } from "./http-server.js";
 import { atMost, percentile, residentBytesOf } from "./measure.js";
 import { StdioClient } from "./stdio-client.js";
 import type { BenchStore } from "./stores.js";
 
-const ours = fileURLToPath(new URL("../dist/main.js", import.meta.url));
 const waitSeconds = 50;
 const mib = 1024 * 1024;
 
@@ -20,7 +20,7 @@ export const waiters: Measurement = {
     const count = quick ? 100 : 1_000;
     const idleMs = quick ? 5_000 : 10_000;
     const proxy = await countBetween(store);
-    const server = await serve(proxy.url);
+    const server = await serveOurs(proxy.url);
     const crier = await StdioClient.open(store, "crier");
     const clients = Array.from({ length: count }, (_, n) => new HttpClient(server.url, `waiter${n}`));
     try {
@@ -139,34 +139,5 @@ async function countBetween(store: BenchStore): Promise<{
       for (;;) if (total(await during(500)) < 50) return;
     },
     close: () => child.stdin.end(),
-  };
-}
-
-async function serve(redisUrl: string): Promise<{
-  readonly url: string;
-  readonly pid: number;
-  close(): Promise<void>;
-}> {
-  const child: ChildProcess = spawn(process.execPath, [ours, "serve", "--port", "0"], {
-    stdio: ["ignore", "inherit", "pipe"],
-    env: { ...process.env, REDIS_URL: redisUrl, LLM_MAILBOX_ALLOW_UNVERIFIED: "1" },
-  });
-  const lines = createInterface({ input: child.stderr! });
-  let url: string | undefined;
-  for await (const line of lines) {
-    url = /MCP\s+(http\S+)\?agent/.exec(line)?.[1];
-    if (url) break;
-    process.stderr.write(`  ${line}\n`);
-  }
-  if (!url) throw new Error("the HTTP server did not start");
-  child.stderr!.resume();
-  return {
-    url,
-    pid: child.pid!,
-    close: async () => {
-      const gone = once(child, "exit");
-      child.kill("SIGTERM");
-      await gone;
-    },
   };
 }

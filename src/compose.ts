@@ -16,7 +16,7 @@ import * as mail from "./mailbox/index.js";
 import type { Rooms, WholeMessage } from "./mcp/index.js";
 import type { Logger } from "./observability/index.js";
 import { ensureEngine } from "./redis/engine/index.js";
-import { directoryKeys, type Endpoint, Hints, mailboxKeys, Store } from "./redis/index.js";
+import { directoryKeys, type Endpoint, Hints, mailboxKeys, Store, type StoreOptions } from "./redis/index.js";
 import { Topics } from "./topics/index.js";
 
 /** Everything of one process, put together: the store, the capabilities, and what the faces are given. */
@@ -35,6 +35,12 @@ export interface House {
   close(): Promise<void>;
 }
 
+/** What a process may say beyond its settings. */
+interface HouseOptions {
+  readonly callTimeoutMs?: number;
+  readonly onRoundTrip?: NonNullable<StoreOptions["onRoundTrip"]>;
+}
+
 const sweepTopicsEveryMs = 60_000;
 
 /**
@@ -42,13 +48,10 @@ const sweepTopicsEveryMs = 60_000;
  * it is handed a function here.
  *
  * @param timing.callTimeoutMs how long one call of a configured store may take in all, retries included
+ * @param timing.onRoundTrip told of every question to the store
  * @throws {MailboxError} `store.unavailable`, `store.tier_too_low`, `config.invalid`
  */
-export async function openHouse(
-  config: Config,
-  log: Logger,
-  timing: { readonly callTimeoutMs?: number } = {},
-): Promise<House> {
+export async function openHouse(config: Config, log: Logger, timing: HouseOptions = {}): Promise<House> {
   const logEvent = (event: string, facts?: Record<string, unknown>): void => log.warn(facts ?? {}, event);
   const jwt = jwtOf(config, logEvent);
   const store = await openStore(config, log, timing);
@@ -149,14 +152,10 @@ function jwtOf(
 }
 
 /** Where the store is, in the order of preference: a configured address, or the local engine of the data directory. */
-async function openStore(
-  config: Config,
-  log: Logger,
-  timing: { readonly callTimeoutMs?: number },
-): Promise<Store> {
+async function openStore(config: Config, log: Logger, timing: HouseOptions): Promise<Store> {
   const store =
     config.redisUrl === undefined
-      ? await openLocal(config, log)
+      ? await openLocal(config, log, timing)
       : await openRemote(config.redisUrl, log, timing);
   if (config.tier !== undefined && store.tier < config.tier) {
     const actual = store.tier;
@@ -166,11 +165,7 @@ async function openStore(
   return store;
 }
 
-async function openRemote(
-  url: string,
-  log: Logger,
-  timing: { readonly callTimeoutMs?: number },
-): Promise<Store> {
+async function openRemote(url: string, log: Logger, timing: HouseOptions): Promise<Store> {
   // A password stands before the last @, whatever is in it, or in what follows a question mark.
   const shown = url.replace(/\/\/.*@/, "//…@").replace(/\?.*/, "");
   return Store.open({
@@ -181,7 +176,11 @@ async function openRemote(
   });
 }
 
-async function openLocal(config: Config, log: Logger): Promise<Store> {
+async function openLocal(
+  config: Config,
+  log: Logger,
+  { onRoundTrip }: Pick<HouseOptions, "onRoundTrip">,
+): Promise<Store> {
   const ensure = () =>
     ensureEngine({
       dataDir: config.dataDir,
@@ -196,6 +195,7 @@ async function openLocal(config: Config, log: Logger): Promise<Store> {
   return Store.open({
     endpoint,
     label: engine.label,
+    ...(onRoundTrip && { onRoundTrip }),
     ...(engine.kind === "embedded" ? { tier: "D2" as const } : {}),
     revive: async () => void (await ensure()),
     log: (event, facts) => log.warn(facts, event),
@@ -254,10 +254,12 @@ function roomsOf(parts: Parts): Rooms {
       news: (caller) => mail.newsOf(context, caller),
       unread: (caller) => mail.unreadMail(context, caller),
       messageById: async (caller, id) => {
+        await mail.noteCall(context, caller);
         const { delivery, states } = await mail.messageById(context, caller, id);
         return whole(delivery, states);
       },
       thread: async (caller, id) => {
+        await mail.noteCall(context, caller);
         const deliveries = await mail.thread(context, caller, id);
         return {
           messages: deliveries
@@ -275,6 +277,7 @@ function roomsOf(parts: Parts): Rooms {
         return receipt;
       },
       listTopics: async (caller) => {
+        await mail.noteCall(context, caller);
         const listed = await topics.listTopics(caller);
         return listed.map(({ name, messages, lastAt }) => ({
           name,
@@ -283,6 +286,7 @@ function roomsOf(parts: Parts): Rooms {
         }));
       },
       history: async (caller, topic, options) => {
+        await mail.noteCall(context, caller);
         const page = await topics.history(caller, topic, options);
         return {
           messages: page.deliveries.map(mail.shown),

@@ -64,7 +64,7 @@ function addServers(program: Command): void {
     program,
     {
       name: "serve",
-      description: "serve MCP over Streamable HTTP on this machine",
+      description: "serve MCP over HTTP on this machine",
       example: "llm-mailbox serve --port 7678",
       set: (command) =>
         command

@@ -10,6 +10,7 @@ import {
   type Script,
   type Store,
 } from "../redis/index.js";
+import { CallRate } from "./call-rate.js";
 import type { StoredMessage, TopicFeed } from "./feed.js";
 import { type MailboxLimits, scriptLimits } from "./limits.js";
 import type { Operation } from "./operation.js";
@@ -60,6 +61,7 @@ export interface MailDependencies {
 export class MailContext {
   readonly deps: MailDependencies;
   readonly limits: MailboxLimits;
+  readonly rate = new CallRate();
   readonly #scriptLimits: string;
   readonly #memories = new Map<string, RunMemory>();
   readonly #slots = new Map<string, { readonly keys: MailboxKeys; readonly list: readonly string[] }>();

@@ -1,5 +1,6 @@
 import { randomBytes } from "node:crypto";
 import { type Caller, localPrincipal, type Principal } from "../identity/index.js";
+import type { CallMeters } from "./call-meters.js";
 import type { Log } from "./log.js";
 import type { Rooms } from "./rooms.js";
 
@@ -9,6 +10,8 @@ export interface FaceOptions {
   /** Version of the package, shown to clients. */
   readonly version: string;
   readonly log: Log;
+  /** What is told to whoever watches over the process. */
+  readonly meters?: CallMeters;
 }
 
 export interface ConnectionOptions {
@@ -18,6 +21,8 @@ export interface ConnectionOptions {
   readonly principal?: Principal;
   /** False where each request stands alone, so that the client must name the batch it saw. */
   readonly session: boolean;
+  /** Aborts when the process is about to end: waits of this client end as if their time were over. */
+  readonly draining?: AbortSignal;
 }
 
 /** Longest time that the end of a run may hold up the end of a connection; a dead run is noticed by its heartbeat. */
@@ -29,6 +34,8 @@ export class Connection {
   readonly log: Log;
   readonly version: string;
   readonly session: boolean;
+  readonly draining: AbortSignal | undefined;
+  readonly meters: FaceOptions["meters"];
   readonly #namespace: string;
   readonly #agent: string | undefined;
   readonly #proved: Principal | undefined;
@@ -41,6 +48,8 @@ export class Connection {
     this.log = face.log;
     this.version = face.version;
     this.session = options.session;
+    this.draining = options.draining;
+    this.meters = face.meters;
     this.#namespace = face.namespace;
     this.#agent = options.agent;
     this.#proved = options.principal;

@@ -65,6 +65,8 @@ export interface Rooms {
       input: ReadInbox,
       options: {
         readonly signal?: AbortSignal;
+        /** Aborts when a wait is to end as if its time were over. */
+        readonly over?: AbortSignal;
         /** The client has no session that would tell whether a reply arrived: it names what it saw by `after`. */
         readonly sessionless?: boolean;
         readonly maxChars: number;

@@ -162,7 +162,10 @@ export function memoryRooms({ waitingEveryMs = 10_000 } = {}): World {
           reminders: [],
           gaps: [],
           collapsed: [],
-          timed_out: messages.length === 0 && waitMs > 0 && Date.now() - started >= waitMs - 5,
+          timed_out:
+            messages.length === 0 &&
+            waitMs > 0 &&
+            (options.over?.aborted || Date.now() - started >= waitMs - 5),
         };
       },
       ackMessages: async (_caller, input) => ({
@@ -304,7 +307,7 @@ export function memoryRooms({ waitingEveryMs = 10_000 } = {}): World {
   async function wait(
     agent: string,
     waitMs: number,
-    options: { signal?: AbortSignal; onWaiting?: (secondsLeft: number) => void },
+    options: { signal?: AbortSignal; over?: AbortSignal; onWaiting?: (secondsLeft: number) => void },
   ): Promise<void> {
     const until = Date.now() + waitMs;
     const ticking = setInterval(
@@ -318,6 +321,8 @@ export function memoryRooms({ waitingEveryMs = 10_000 } = {}): World {
         waiter.wake = () => resolve();
         timer = setTimeout(resolve, waitMs);
         options.signal?.addEventListener("abort", () => reject(options.signal!.reason), { once: true });
+        options.over?.addEventListener("abort", () => resolve(), { once: true });
+        if (options.over?.aborted) resolve();
         waiters.add(waiter);
         happened();
       });

@@ -52,9 +52,9 @@ export const readInbox = defineTool({
       .exactOptional(),
   }),
   annotations: { readOnlyHint: false, destructiveHint: false, idempotentHint: false, openWorldHint: false },
-  handle: (input, { caller, mail, signal, session, structured, onWaiting }) =>
+  handle: (input, { caller, mail, signal, draining, session, structured, onWaiting }) =>
     mail.readInbox(caller, asTextAllows(input, structured), {
-      ...{ signal, onWaiting, sessionless: !session },
+      ...{ signal, onWaiting, sessionless: !session, ...(draining && { over: draining }) },
       maxChars: replyChars - linesChars,
     }),
   say: tell,
