@@ -1,9 +1,9 @@
 import { realpathSync } from "node:fs";
 import { fileURLToPath } from "node:url";
-import { Access, Directory, myStatus, Runs } from "./agents/index.js";
+import { Access, Directory, Grants, myStatus, Runs } from "./agents/index.js";
 import type { Config } from "./config/index.js";
 import { refuse } from "./errors/index.js";
-import type { Admit, Caller, May } from "./identity/index.js";
+import type { Admit, Caller, RightsOf } from "./identity/index.js";
 import * as mail from "./mailbox/index.js";
 import type { Rooms, WholeMessage } from "./mcp/index.js";
 import type { Logger } from "./observability/index.js";
@@ -19,12 +19,13 @@ export interface House {
   readonly topics: Topics;
   readonly directory: Directory;
   readonly access: Access;
+  readonly grants: Grants;
   readonly runs: Runs;
   readonly rooms: Rooms;
   close(): Promise<void>;
 }
 
-const sweepTopicsEveryMs = 60_000;
+const sweepSeldomMs = 60_000;
 
 /**
  * Opens the store and puts the rooms together. The one place that knows them all: where one capability needs another,
@@ -45,10 +46,10 @@ export async function openHouse(
   const directory = new Directory(store, 100);
   const access = new Access({ store, hints });
   const admit: Admit = (caller, action, resource) => access.admit(caller, action, resource);
-  const may: May = async (caller, action, resource) =>
-    (await access.decide(caller, action, resource)).allowed;
-  const topics = new Topics({ store, hints, admit, may });
-  let sweptTopicsAt = 0;
+  const rightsOf: RightsOf = (caller) => access.rightsOf(caller);
+  const grants = new Grants({ store, access, admit });
+  const topics = new Topics({ store, hints, admit, rightsOf });
+  let sweptSeldomAt = 0;
   const runs = new Runs({
     store,
     namespace: config.namespace,
@@ -56,9 +57,10 @@ export async function openHouse(
     sweep: async () => {
       await mail.sweepOutboxes(context, config.namespace);
       await keeper.sweep(config.namespace);
-      if (Date.now() - sweptTopicsAt < sweepTopicsEveryMs) return;
-      sweptTopicsAt = Date.now();
+      if (Date.now() - sweptSeldomAt < sweepSeldomMs) return;
+      sweptSeldomAt = Date.now();
       await topics.removeIdleTopics(config.namespace);
+      await grants.sweep(config.namespace);
     },
     log: logEvent,
   });
@@ -67,7 +69,7 @@ export async function openHouse(
     hints,
     limits,
     admit,
-    may,
+    rightsOf,
     feed: topics.feed,
     directory,
     runs,
@@ -78,7 +80,7 @@ export async function openHouse(
     log: logEvent,
   });
   const keeper = new mail.MailboxKeeper(context);
-  const rooms = roomsOf({ config, store, hints, context, directory, runs, topics });
+  const rooms = roomsOf({ store, context, directory, runs, topics, access });
   return {
     config,
     store,
@@ -86,6 +88,7 @@ export async function openHouse(
     topics,
     directory,
     access,
+    grants,
     runs,
     rooms,
     close: async () => {
@@ -158,26 +161,29 @@ function executable(): string {
 }
 
 interface Parts {
-  readonly config: Config;
   readonly store: Store;
-  readonly hints: Hints;
   readonly context: mail.MailContext;
   readonly directory: Directory;
   readonly runs: Runs;
   readonly topics: Topics;
+  readonly access: Access;
 }
 
-function roomsOf({ config, store, hints, context, directory, runs, topics }: Parts): Rooms {
+function roomsOf({ store, context, directory, runs, topics, access }: Parts): Rooms {
   return {
     runs: {
       begin: (principal) => runs.begin(principal),
       end: (caller) => runs.end(caller),
+    },
+    access: {
+      usableBy: (principal) => access.usableBy(principal),
     },
     mail: {
       sendMessage: (caller, input) => mail.sendMessage(context, caller, input),
       readInbox: (caller, input, options) => mail.readInbox(context, caller, input, options),
       ackMessages: (caller, input) => mail.ackMessages(context, caller, input),
       searchMessages: (caller, input) => mail.searchMessages(context, caller, input),
+      manageDeadLetters: (caller, input) => mail.manageDeadLetters(context, caller, input),
       confirm: (caller, batch, reached) => context.memory(caller).confirm(batch, reached),
       news: (caller) => mail.newsOf(context, caller),
       messageById: async (caller, id) => {
@@ -221,9 +227,13 @@ function roomsOf({ config, store, hints, context, directory, runs, topics }: Par
       findRecipients: async (caller, input) => {
         await mail.noteCall(context, caller);
         await context.deps.admit(caller, "agents.find", "*");
+        const may = await access.rightsOf(caller);
         return directory.find(caller, input, {
+          mayKnow: (mailbox) =>
+            may("agents.find", mailbox) && (may("mailbox.send", mailbox) || may("mailbox.read", mailbox)),
           online: () => runs.online(),
-          topics: async () => (await topics.listTopics(caller)).map(({ name }) => name),
+          topics: async () =>
+            (await topics.findTopics(caller)).filter((name) => may("agents.find", `topic:${name}`)),
           ready: async (queue) =>
             (await mail.countReady(context, caller.principal.namespace, `queue:${queue}`)).unread,
         });
@@ -253,6 +263,7 @@ function roomsOf({ config, store, hints, context, directory, runs, topics }: Par
               };
             },
             subscriptions: (asking) => topics.subscriptionsOf(asking),
+            roles: (asking) => access.rolesOf(asking.principal),
             store,
           },
           caller,
@@ -260,35 +271,42 @@ function roomsOf({ config, store, hints, context, directory, runs, topics }: Par
         );
       },
     },
-    watch: (caller, target, onChange) => watch(config, hints, topics, caller, target, onChange),
+    watch: (caller, target, onChange) => watch(context, topics, caller, target, onChange),
   };
 }
 
 async function watch(
-  config: Config,
-  hints: Hints,
+  context: mail.MailContext,
   topics: Topics,
   caller: Caller,
   target: Parameters<Rooms["watch"]>[1],
   onChange: () => void,
 ): Promise<() => void> {
   const { namespace, agent } = caller.principal;
+  const { admit, hints, rightsOf } = context.deps;
+  /** Asked again with each change: who may not look any more is told of nothing. */
+  const tell = async (): Promise<void> => {
+    const may = await rightsOf(caller).catch(() => () => false);
+    if (target.kind === "inbox" ? may("mailbox.read", agent) : may("agents.find", "*")) onChange();
+  };
   switch (target.kind) {
     case "inbox": {
+      await admit(caller, "mailbox.read", agent);
       const stops = await Promise.all([
-        hints.listen(mailboxKeys(namespace, agent).channel, onChange),
-        topics.feed.listen(caller, onChange),
+        hints.listen(mailboxKeys(namespace, agent).channel, () => void tell()),
+        topics.feed.listen(caller, () => void tell()),
       ]);
       return () => {
         for (const stop of stops) stop();
       };
     }
     case "topic":
-      return topics.watchTopic(namespace, target.name, onChange);
+      return topics.watchTopic(caller, target.name, onChange);
     case "topics":
-      return topics.watchTopics(namespace, onChange);
+      return topics.watchTopics(caller, onChange);
     case "agents":
-      return hints.listen(directoryKeys(config.namespace).channel, onChange);
+      await admit(caller, "agents.find", "*");
+      return hints.listen(directoryKeys(namespace).channel, () => void tell());
   }
 }
 

@@ -10,6 +10,8 @@ export interface StatusSources {
     caller: Caller,
   ) => Promise<Pick<Status, "unread" | "urgent" | "open" | "overdue" | "dead_letters">>;
   readonly subscriptions: (caller: Caller) => Promise<readonly string[]>;
+  /** What the caller's calls are decided by. */
+  readonly roles: (caller: Caller) => Promise<Status["rights"]>;
   readonly store: { readonly label: string; readonly tier: string };
 }
 
@@ -18,10 +20,11 @@ export async function myStatus(sources: StatusSources, caller: Caller, input: My
   if (input.describe !== undefined || input.capabilities !== undefined)
     await sources.directory.describe(caller, input.describe, input.capabilities);
   const { principal, run } = caller;
-  const [inbox, runs, subscriptions] = await Promise.all([
+  const [inbox, runs, subscriptions, rights] = await Promise.all([
     sources.inbox(caller),
     sources.runs.ofAgent(principal.agent),
     sources.subscriptions(caller),
+    sources.roles(caller),
   ]);
   return {
     name: principal.agent,
@@ -29,7 +32,7 @@ export async function myStatus(sources: StatusSources, caller: Caller, input: My
     verified: principal.verified,
     run: run.id.slice(run.id.indexOf("/") + 1),
     other_runs: runs.filter((other) => other !== run.id).length,
-    rights: principal.roles,
+    rights,
     ...inbox,
     subscriptions,
     store: sources.store.label,

@@ -14,5 +14,15 @@ export interface Admission {
  */
 export type Admit = (caller: Caller, action: Action, resource: string) => Promise<Admission>;
 
-/** The same question without a refusal and without a trace, to leave out of a list what may not be used. */
-export type May = (caller: Caller, action: Action, resource: string) => Promise<boolean>;
+/**
+ * What somebody may by the rules of one moment, without a refusal and without a trace: for whoever decides about many
+ * resources at once, and to leave out of a list what may not be used.
+ */
+export type Rights = (action: Action, resource: string) => boolean;
+
+/**
+ * The rights of a caller now.
+ *
+ * @throws {MailboxError} `auth.required`, `auth.invalid`, `store.*`
+ */
+export type RightsOf = (caller: Caller) => Promise<Rights>;

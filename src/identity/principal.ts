@@ -51,3 +51,8 @@ export function localPrincipal(namespace: string, agent: string): Principal {
 export function operatorPrincipal(namespace: string): Principal {
   return { namespace, agent: "operator", verified: true, roles: ["admin"], credential: { kind: "operator" } };
 }
+
+/** Whether no rule binds it. Who opens the store and looks with the eyes of an agent is bound as that agent is. */
+export function isOperator({ agent, credential }: Principal): boolean {
+  return credential.kind === "operator" && agent === "operator";
+}

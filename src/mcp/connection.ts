@@ -29,6 +29,7 @@ export class Connection {
   readonly session: boolean;
   readonly #namespace: string;
   readonly #agent: string | undefined;
+  #principal: Principal | undefined;
   #begun: Promise<Caller> | undefined;
   #ended = false;
   readonly #stops = new Set<() => void>();
@@ -42,11 +43,20 @@ export class Connection {
     this.#agent = options.agent;
   }
 
+  /** Who calls on this connection. Whoever has no name gets one here, and keeps it. */
+  principal(clientName: string | undefined): Principal {
+    this.#principal ??= localPrincipal(
+      this.#namespace,
+      this.#agent ?? `${slug(clientName)}-${randomBytes(3).toString("hex")}`,
+    );
+    return this.#principal;
+  }
+
   /** The caller of this connection, with its run. A start that failed is tried again with the next call. */
   caller(clientName: string | undefined): Promise<Caller> {
     if (this.#ended) return Promise.reject(new Error("the connection is closed"));
     if (!this.#begun) {
-      const begun = this.rooms.runs.begin(this.#principal(clientName));
+      const begun = this.rooms.runs.begin(this.principal(clientName));
       this.#begun = begun;
       begun.catch(() => {
         if (this.#begun === begun) this.#begun = undefined;
@@ -87,13 +97,6 @@ export class Connection {
       .catch((err: unknown) => this.log.warn({ err }, "the run could not be ended; its heartbeat will tell"));
     await Promise.race([ending, patience]);
     clearTimeout(timer);
-  }
-
-  #principal(clientName: string | undefined): Principal {
-    return localPrincipal(
-      this.#namespace,
-      this.#agent ?? `${slug(clientName)}-${randomBytes(3).toString("hex")}`,
-    );
   }
 }
 

@@ -48,7 +48,8 @@ export async function searchTopics(
     readonly limit: number;
   },
 ): Promise<{ readonly deliveries: readonly Delivery[]; readonly before?: string }> {
-  const topics = await meant(context, caller, ask.topic);
+  const { mayRead } = await readerOf(context, caller);
+  const topics = await meant(context, caller, ask.topic, mayRead);
   const until = ask.until === undefined ? undefined : String(Math.floor(ask.until * 1000) + 1000);
   const before = [ask.before, until]
     .filter((one) => one !== undefined)
@@ -74,7 +75,7 @@ export async function findMessage(
 ): Promise<Delivery | undefined> {
   if (!/^[0-9a-zA-Z-]{1,100}$/.test(id)) return undefined;
   const { namespace, agent } = caller.principal;
-  const reader = readerOf(caller);
+  const reader = await readerOf(context, caller);
   const follows = await lookFollows(context, namespace, agent);
   for (const root of follows.roots.keys()) {
     const text = await context.store.command("HGET", topicRootKeys(namespace, root).open(agent), id);
@@ -84,6 +85,7 @@ export async function findMessage(
     const keys = topicRootKeys(namespace, root);
     const facts = parseFacts(String((await context.store.command("HGET", keys.facts, id)) ?? ""));
     if (!facts) continue;
+    if (!reader.mayRead(facts.topic)) return undefined;
     const listing = await readRoot(context, namespace, root, "settings");
     if (!reader.unbound && !listing.mayRead(facts.topic, agent)) return undefined;
     // What is kept for the agents who have it open is no longer history.
@@ -120,16 +122,21 @@ async function page(
   return found;
 }
 
-async function meant(context: TopicContext, caller: Caller, asked: string): Promise<readonly string[]> {
+async function meant(
+  context: TopicContext,
+  caller: Caller,
+  asked: string,
+  mayRead: (topic: string) => boolean,
+): Promise<readonly string[]> {
   const pattern = parsePattern(asked);
-  if (!pattern.includes("*")) return [pattern];
+  if (!pattern.includes("*")) return mayRead(pattern) ? [pattern] : [];
   const { namespace } = caller.principal;
   const root = patternRoot(pattern);
   const roots = root === undefined ? [...(await context.roots(namespace)).keys()] : [root];
   const listings = await Promise.all(roots.map((one) => readRoot(context, namespace, one, "settings")));
   return listings
     .flatMap((listing) => [...listing.topics])
-    .filter(([topic]) => matchesTopic(pattern, topic))
+    .filter(([topic]) => matchesTopic(pattern, topic) && mayRead(topic))
     .sort((a, b) => b[1].lastAt - a[1].lastAt)
     .slice(0, topicsSearched)
     .map(([topic]) => topic);

@@ -1,4 +1,5 @@
 import { matchesTopic, parsePattern, patternRoot, rootOf, type TopicPattern } from "../addresses/index.js";
+import { isRefusal } from "../errors/index.js";
 import type { Caller } from "../identity/index.js";
 import { directoryKeys, topicRootKeys } from "../redis/index.js";
 import type { TopicContext } from "./context.js";
@@ -24,7 +25,8 @@ export async function listenToTopics(
   const pending = new PendingBatches(wake);
   const hear = (message: string): void => {
     if (message === "" || message === `@${agent}`) wake();
-    else if (!message.startsWith("@")) pending.came(follows, message);
+    else if (!message.startsWith("@"))
+      whereReadable(context, caller, message, () => (ended ? undefined : pending.came(follows, message)));
   };
   const look = async (): Promise<void> => {
     follows = await lookFollows(context, namespace, agent);
@@ -111,29 +113,57 @@ class PendingBatches {
   }
 }
 
-/** Calls back when something was published to a topic, or to one that a pattern with a fixed first level means. */
+/** That something happened in a topic is told only to whoever may read it at that moment. */
+function whereReadable(context: TopicContext, caller: Caller, topic: string, tell: () => void): void {
+  context.rightsOf(caller).then(
+    (may) => {
+      if (may("topic.read", `topic:${topic}`)) tell();
+    },
+    (error: unknown) => {
+      // Where the rules cannot be had, only who looks again finds out; whose credential is over finds nothing.
+      if (!isRefusal(error) || error.kind !== "UNAUTHENTICATED") tell();
+    },
+  );
+}
+
+/**
+ * Calls back when something was published to a topic, or to one that a pattern with a fixed first level means.
+ *
+ * @throws {MailboxError} `access.denied`
+ */
 export async function watchTopic(
   context: TopicContext,
-  namespace: string,
+  caller: Caller,
   topic: string,
   onChange: () => void,
 ): Promise<() => void> {
   const pattern = parsePattern(topic);
-  return context.hints.listen(topicRootKeys(namespace, rootOf(pattern)).channel, (message) => {
-    if (message === "" || (!message.startsWith("@") && matchesTopic(pattern, message))) onChange();
+  await context.admit(caller, "topic.read", `topic:${pattern}`);
+  const { channel } = topicRootKeys(caller.principal.namespace, rootOf(pattern));
+  return context.hints.listen(channel, (message) => {
+    if (message === "") onChange();
+    else if (!message.startsWith("@") && matchesTopic(pattern, message))
+      whereReadable(context, caller, message, onChange);
   });
 }
 
-/** Calls back when a topic may have come up, changed or gone, or something was published to one. */
+/**
+ * Calls back when a topic may have come up, changed or gone, or something was published to one.
+ *
+ * @throws {MailboxError} `access.denied`
+ */
 export async function watchTopics(
   context: TopicContext,
-  namespace: string,
+  caller: Caller,
   onChange: () => void,
 ): Promise<() => void> {
+  await context.admit(caller, "topic.read", "*");
+  const { namespace } = caller.principal;
   const stops = new Map<string, () => void>();
   let ended = false;
   const hear = (message: string): void => {
-    if (!message.startsWith("@")) onChange();
+    if (message === "") onChange();
+    else if (!message.startsWith("@")) whereReadable(context, caller, message, onChange);
   };
   const look = async (): Promise<void> => {
     for (const root of (await context.roots(namespace)).keys()) {

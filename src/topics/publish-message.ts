@@ -65,6 +65,6 @@ export async function publishMessage(
     ],
   );
   if (word === "CONFLICT") return { state: "conflict", id: message.id };
-  if (word === "DENIED") denied(caller, "publish to", topic);
+  if (word === "DENIED") denied(caller, "topic.publish", topic);
   return { state: word === "STORED" ? "stored" : "replayed", id: String(id) };
 }

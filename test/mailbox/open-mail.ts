@@ -85,7 +85,7 @@ export async function openMail(
     hints,
     limits: { ...defaultMailboxLimits, ...limits },
     admit: (caller, action, resource) => access.admit(caller, action, resource),
-    may: async (caller, action, resource) => (await access.decide(caller, action, resource)).allowed,
+    rightsOf: (caller) => access.rightsOf(caller),
     feed: noTopics,
     directory: new Directory(store, 100),
     runs,

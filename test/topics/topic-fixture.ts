@@ -22,7 +22,7 @@ export class TopicDesk {
     this.topics = new Topics({
       ...{ store, hints, limits },
       admit: (caller, action, resource) => access.admit(caller, action, resource),
-      may: async (caller, action, resource) => (await access.decide(caller, action, resource)).allowed,
+      rightsOf: (caller) => access.rightsOf(caller),
     });
   }
 
