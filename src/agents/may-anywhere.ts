@@ -8,11 +8,18 @@ const nobody = "~";
 /** Whether somebody may do this with anything at all, as a list of tools asks. */
 export function mayAnywhere(asking: Asking, action: Action, book: GrantBook, nowMs: number): boolean {
   const may = (resource: string): boolean => decideAccess(asking, action, resource, book, nowMs).allowed;
-  const usual = ["*", asking.agent, nobody, `queue:${nobody}`, `topic:${nobody}`, "everyone"];
-  if (usual.some(may)) return true;
+  if (usual(action, asking.agent).some(may)) return true;
   for (const grant of book.of(asking.agent, asking.roles, action))
     if (grant.effect === "allow" && isLive(grant, nowMs) && may(oneOf(grant.resource))) return true;
   return false;
+}
+
+/** Resources of every kind that the action has: what roles and wide grants say holds for one of them. */
+function usual(action: Action, agent: string): readonly string[] {
+  if (action.startsWith("topic.")) return [`topic:${nobody}`];
+  const mailboxes = [agent, nobody, `queue:${nobody}`];
+  if (action === "mailbox.send") return [...mailboxes, "everyone"];
+  return action === "mailbox.read" || action === "agents.describe" ? mailboxes : ["*"];
 }
 
 /** Something that a resource of a grant means. */

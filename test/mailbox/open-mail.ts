@@ -40,6 +40,7 @@ export interface MailOffice {
   readonly store: Store;
   readonly runs: Runs;
   readonly namespace: string;
+  readonly access: Access;
   as(agent: string): Promise<Clerk>;
   sweep(): Promise<void>;
   close(): Promise<void>;
@@ -98,6 +99,7 @@ export async function openMail(
     store,
     runs,
     namespace,
+    access,
     as: async (agent) => clerk(context, runs, await runs.begin(localPrincipal(namespace, agent))),
     sweep: () => sweepOutboxes(context, namespace),
     close: async () => {

@@ -11,6 +11,7 @@ export class TopicDesk {
   readonly topics: Topics;
   readonly store: Store;
   readonly namespace: string;
+  readonly access: Access;
   readonly #hints: Hints;
   #sent = 0;
 
@@ -19,6 +20,7 @@ export class TopicDesk {
     this.#hints = hints;
     this.namespace = namespace;
     const access = new Access({ store, hints });
+    this.access = access;
     this.topics = new Topics({
       ...{ store, hints, limits },
       admit: (caller, action, resource) => access.admit(caller, action, resource),
