@@ -20,7 +20,8 @@ const topicPrefix = "topic:";
  * it: what it costs does not grow with the number of the others.
  */
 export class GrantBook {
-  readonly #shelves = new Map<string, Shelf>();
+  /** who → action → what is said of it */
+  readonly #shelves = new Map<string, Map<string, Shelf>>();
 
   constructor(grants: readonly Grant[]) {
     for (const grant of grants) this.#put(grant);
@@ -49,21 +50,22 @@ export class GrantBook {
     if (this.#shelves.size === 0) return [];
     const room = `${action.slice(0, action.indexOf("."))}.*`;
     const shelves: Shelf[] = [];
-    for (const who of ["*", agent, ...roles.map((role) => `role:${role}`)])
+    for (const who of ["*", agent, ...roles.map((role) => `role:${role}`)]) {
+      const said = this.#shelves.get(who);
+      if (!said) continue;
       for (const what of ["*", room, action]) {
-        const shelf = this.#shelves.get(`${who} ${what}`);
+        const shelf = said.get(what);
         if (shelf) shelves.push(shelf);
       }
+    }
     return shelves;
   }
 
   #put(grant: Grant): void {
-    const key = `${grant.who} ${grant.action}`;
-    let shelf = this.#shelves.get(key);
-    if (!shelf) {
-      shelf = { exact: new Map(), topics: newLevel() };
-      this.#shelves.set(key, shelf);
-    }
+    const said = this.#shelves.get(grant.who) ?? new Map<string, Shelf>();
+    this.#shelves.set(grant.who, said);
+    const shelf = said.get(grant.action) ?? { exact: new Map<string, Grant[]>(), topics: newLevel() };
+    said.set(grant.action, shelf);
     if (grant.resource.startsWith(topicPrefix)) {
       let level = shelf.topics;
       for (const name of grant.resource.slice(topicPrefix.length).split(".")) {
@@ -72,7 +74,11 @@ export class GrantBook {
         level = next;
       }
       level.grants.push(grant);
-    } else shelf.exact.set(grant.resource, [...(shelf.exact.get(grant.resource) ?? []), grant]);
+    } else {
+      const grants = shelf.exact.get(grant.resource);
+      if (grants) grants.push(grant);
+      else shelf.exact.set(grant.resource, [grant]);
+    }
   }
 }
 
