@@ -263,7 +263,7 @@ function roomsOf({ store, context, directory, runs, topics, access }: Parts): Ro
               };
             },
             subscriptions: (asking) => topics.subscriptionsOf(asking),
-            roles: (asking) => access.rolesOf(asking.principal),
+            roles: async (asking) => (await access.rightsOf(asking)).roles,
             store,
           },
           caller,
@@ -286,7 +286,8 @@ async function watch(
   const { admit, hints, rightsOf } = context.deps;
   /** Asked again with each change: who may not look any more is told of nothing. */
   const tell = async (): Promise<void> => {
-    const may = await rightsOf(caller).catch(() => () => false);
+    const may = await rightsOf(caller).catch(() => undefined);
+    if (!may) return;
     if (target.kind === "inbox" ? may("mailbox.read", agent) : may("agents.find", "*")) onChange();
   };
   switch (target.kind) {

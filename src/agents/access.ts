@@ -82,19 +82,15 @@ export class Access {
   /** What the caller may by the rules of now, to decide about many resources at once. Throws as `decide`. */
   async rightsOf(caller: Caller): Promise<Rights> {
     const { asking, rules } = await this.#askedBy(caller.principal);
-    return (action, resource) =>
+    const may = (action: Action, resource: string): boolean =>
       decideAccess(asking, action, resource, rules.book, this.#store.now()).allowed;
+    return Object.assign(may, { roles: asking.roles });
   }
 
   /** Which actions somebody may do with anything at all; needs no run. Throws as `decide`. */
   async usableBy(principal: Principal): Promise<(action: Action) => boolean> {
     const { asking, rules } = await this.#askedBy(principal);
     return (action) => mayAnywhere(asking, action, rules.book, this.#store.now());
-  }
-
-  /** The roles by which the calls of somebody are decided. */
-  async rolesOf(principal: Principal): Promise<readonly Role[]> {
-    return rolesOf(principal, await this.rules(principal.namespace));
   }
 
   async #askedBy(principal: Principal): Promise<{ readonly asking: Asking; readonly rules: Rules }> {

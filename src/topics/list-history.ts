@@ -27,7 +27,8 @@ export async function history(
 ): Promise<{ readonly deliveries: readonly Delivery[]; readonly before?: string }> {
   const name = parseTopic(topic);
   await context.admit(caller, "topic.read", `topic:${name}`);
-  const found = await page(context, caller, name, options.before ?? "", "", options.limit);
+  const unbound = isUnbound(await context.rightsOf(caller));
+  const found = await page(context, caller, unbound, name, options.before ?? "", "", options.limit);
   if (!found) refuse("topic.unknown", { topic: name });
   const oldest = found.at(-1);
   return {
@@ -48,7 +49,7 @@ export async function searchTopics(
     readonly limit: number;
   },
 ): Promise<{ readonly deliveries: readonly Delivery[]; readonly before?: string }> {
-  const { mayRead } = await readerOf(context, caller);
+  const { mayRead, unbound } = await readerOf(context, caller);
   const topics = await meant(context, caller, ask.topic, mayRead);
   const until = ask.until === undefined ? undefined : String(Math.floor(ask.until * 1000) + 1000);
   const before = [ask.before, until]
@@ -56,7 +57,7 @@ export async function searchTopics(
     .sort((a, b) => Number(a) - Number(b))[0];
   const since = ask.since === undefined ? "" : String(Math.floor(ask.since * 1000));
   const pages = await Promise.all(
-    topics.map((topic) => page(context, caller, topic, before ?? "", since, ask.limit)),
+    topics.map((topic) => page(context, caller, unbound, topic, before ?? "", since, ask.limit)),
   );
   const all = pages.flatMap((one) => one ?? []).sort((a, b) => b.sequence - a.sequence);
   const deliveries = all.slice(0, ask.limit);
@@ -99,6 +100,7 @@ export async function findMessage(
 async function page(
   context: TopicContext,
   caller: Caller,
+  unbound: boolean,
   topic: string,
   before: string,
   since: string,
@@ -111,7 +113,7 @@ async function page(
     root,
     historyScript,
     [topicRootKeys(namespace, root).index(topic)],
-    [agent, topic, before, since, limit, isUnbound(caller) ? "1" : "0"],
+    [agent, topic, before, since, limit, unbound ? "1" : "0"],
   );
   if (word !== "HISTORY") return undefined;
   const flat = list as readonly string[];

@@ -130,8 +130,7 @@ export async function listTopics(context: TopicContext, caller: Caller): Promise
   return summaries(
     context,
     caller,
-    (listing, name) =>
-      may("topic.read", `topic:${name}`) && (isUnbound(caller) || listing.mayRead(name, agent)),
+    (listing, name) => may("topic.read", `topic:${name}`) && (isUnbound(may) || listing.mayRead(name, agent)),
   );
 }
 
@@ -139,7 +138,7 @@ export async function listTopics(context: TopicContext, caller: Caller): Promise
 export async function findTopics(context: TopicContext, caller: Caller): Promise<readonly string[]> {
   const may = await context.rightsOf(caller);
   const { agent } = caller.principal;
-  const unbound = isUnbound(caller);
+  const unbound = isUnbound(may);
   const found = await summaries(
     context,
     caller,

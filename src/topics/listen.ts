@@ -4,6 +4,7 @@ import type { Caller } from "../identity/index.js";
 import { directoryKeys, topicRootKeys } from "../redis/index.js";
 import type { TopicContext } from "./context.js";
 import { type Follows, lookFollows } from "./follows.js";
+import { readRoot } from "./list-topics.js";
 
 /**
  * Calls back when something may have come that the agent follows, or was given back to it. Resolves when it listens, so
@@ -28,7 +29,9 @@ export async function listenToTopics(
     else if (!message.startsWith("@"))
       whereReadable(context, caller, message, () => (ended ? undefined : pending.came(follows, message)));
   };
-  const look = async (): Promise<void> => {
+  /** Answers the roots that it now listens to and did not before. */
+  const look = async (): Promise<readonly string[]> => {
+    const fresh: string[] = [];
     follows = await lookFollows(context, namespace, agent);
     const roots = new Set(follows.roots.keys());
     anyRoot = false;
@@ -44,14 +47,18 @@ export async function listenToTopics(
       const stop = await context.hints.listen(topicRootKeys(namespace, root).channel, hear);
       if (ended) stop();
       else stops.set(root, stop);
+      fresh.push(root);
     }
+    return fresh;
   };
-  const lookAgain = (): void => {
+  const lookAgain = (message: string): void => {
     looking = looking
-      .then(() => (ended ? undefined : look()))
+      .then(() => (ended ? [] : look()))
+      // A root that came up is told only to whoever may read in it; what is published there later is a hint of its own.
+      .then((fresh) => message !== "root" || isAnyReadable(context, caller, fresh))
       .then(
-        () => {
-          if (!ended) wake();
+        (isNews) => {
+          if (!ended && isNews) wake();
         },
         () => {
           // The store is away: everybody is woken when it is back, and looks again.
@@ -62,7 +69,7 @@ export async function listenToTopics(
   // Of what the directory tells everybody, little is for this agent: each look costs the store a script.
   const own = `follows ${directory.follows(agent)}`;
   const stopDirectory = await context.hints.listen(directory.channel, (message) => {
-    if (message === "" || message === own || (message === "root" && anyRoot)) lookAgain();
+    if (message === "" || message === own || (message === "root" && anyRoot)) lookAgain(message);
   });
   await look();
   return () => {
@@ -111,6 +118,20 @@ class PendingBatches {
     this.clear();
     this.#wake();
   }
+}
+
+/** Whether one of these roots has a topic that the caller may read. */
+async function isAnyReadable(
+  context: TopicContext,
+  caller: Caller,
+  roots: readonly string[],
+): Promise<boolean> {
+  const may = await context.rightsOf(caller);
+  for (const root of roots) {
+    const { topics } = await readRoot(context, caller.principal.namespace, root, "settings");
+    if ([...topics.keys()].some((topic) => may("topic.read", `topic:${topic}`))) return true;
+  }
+  return false;
 }
 
 /** That something happened in a topic is told only to whoever may read it at that moment. */
@@ -165,19 +186,23 @@ export async function watchTopics(
     if (message === "") onChange();
     else if (!message.startsWith("@")) whereReadable(context, caller, message, onChange);
   };
-  const look = async (): Promise<void> => {
+  const look = async (): Promise<readonly string[]> => {
+    const fresh: string[] = [];
     for (const root of (await context.roots(namespace)).keys()) {
       if (stops.has(root) || ended) continue;
       stops.set(root, () => {});
       const stop = await context.hints.listen(topicRootKeys(namespace, root).channel, hear);
       if (ended) stop();
       else stops.set(root, stop);
+      fresh.push(root);
     }
+    return fresh;
   };
   const stopDirectory = await context.hints.listen(directoryKeys(namespace).channel, (message) => {
     if (message === "" || message === "root")
       look()
-        .then(() => (ended ? undefined : onChange()))
+        .then((fresh) => message === "" || isAnyReadable(context, caller, fresh))
+        .then((isNews) => (ended || !isNews ? undefined : onChange()))
         .catch(() => {
           // The store is away: everybody is woken when it is back, and looks again.
         });

@@ -43,7 +43,7 @@ export async function readerOf(context: TopicContext, caller: Caller): Promise<R
   return {
     namespace,
     agent,
-    unbound: isUnbound(caller),
+    unbound: isUnbound(may),
     mayRead: (topic) => may("topic.read", `topic:${topic}`),
   };
 }

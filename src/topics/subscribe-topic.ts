@@ -6,7 +6,7 @@ import {
   type TopicPattern,
 } from "../addresses/index.js";
 import { refuse } from "../errors/index.js";
-import type { Caller } from "../identity/index.js";
+import type { Caller, Rights } from "../identity/index.js";
 import { loadScript, topicRootKeys } from "../redis/index.js";
 import { denied, isUnbound, type TopicContext } from "./context.js";
 import type { SubscribeTopic, SubscriptionReceipt } from "./contract.js";
@@ -97,7 +97,7 @@ async function follow(
     await bindEverywhere(context, namespace, agent, pattern, noted.followed, noted.roots, !noted.known);
     from = noted.followed.start === "now" ? String(noted.followed.now) : noted.followed.start;
   } else {
-    const asked = isUnbound(caller) || pattern.includes("*") ? "" : pattern;
+    const asked = isUnbound(may) || pattern.includes("*") ? "" : pattern;
     for (;;) {
       const version = versions.get(root)!;
       const bound = await bind(
@@ -128,7 +128,7 @@ async function follow(
       }
     }
   }
-  const topics = await matching(context, caller, pattern, mayRead);
+  const topics = await matching(context, caller, pattern, may);
   return {
     pattern,
     state: followed ? "already_subscribed" : "subscribed",
@@ -270,7 +270,7 @@ async function matching(
   context: TopicContext,
   caller: Caller,
   pattern: TopicPattern,
-  mayRead: (topic: string) => boolean,
+  may: Rights,
 ): Promise<string[]> {
   const { namespace, agent } = caller.principal;
   const root = patternRoot(pattern);
@@ -281,8 +281,8 @@ async function matching(
     for (const topic of listing.topics.keys())
       if (
         matchesTopic(pattern, topic) &&
-        mayRead(topic) &&
-        (isUnbound(caller) || listing.mayRead(topic, agent))
+        may("topic.read", `topic:${topic}`) &&
+        (isUnbound(may) || listing.mayRead(topic, agent))
       )
         found.push(topic);
   }

@@ -337,6 +337,15 @@ describeOnEachStore("what was granted", (store) => {
     await alice.send("topic:plans.open", "2");
     await until("inbox", "open", "topics");
     expect(told.sort()).toEqual(["inbox", "open", "topics"]);
+    // Nor of a first level that comes up and is hidden.
+    await bob.follow("**");
+    await rule(house, ["deny", "bob", "follow", "topic:hidden"]);
+    while ((await bob.bodies()).length > 0);
+    told.length = 0;
+    await alice.send("topic:hidden.root", "3");
+    await alice.send("topic:news.root", "3");
+    await until("inbox", "topics");
+    expect(told.filter((name) => name === "inbox")).toHaveLength(1);
     for (const target of [
       { kind: "topic", name: "plans.secret" },
       { kind: "topic", name: "plans.secret.never.was" },
