@@ -19,7 +19,11 @@ export function serveOurs(
   { tools = false, env = {} }: { tools?: boolean; env?: Record<string, string> } = {},
 ): Promise<HttpServer> {
   const program = at(tools ? "./bench-server.mjs" : "../dist/main.js");
-  return start([program, "serve", "--port", "0"], { REDIS_URL: redisUrl, ...env });
+  return start([program, "serve", "--port", "0"], {
+    REDIS_URL: redisUrl,
+    LLM_MAILBOX_ALLOW_UNVERIFIED: "1",
+    ...env,
+  });
 }
 
 /** The SDK's own handlers and adapter around a tool that does nothing. */

@@ -3,6 +3,7 @@ import { cpus, totalmem } from "node:os";
 import { backlog } from "./backlog.js";
 import { burst } from "./burst.js";
 import { calls } from "./calls.js";
+import { decisions } from "./decisions.js";
 import type { Finding, Measurement } from "./finding.js";
 import { http } from "./http.js";
 import { publish } from "./publish.js";
@@ -18,6 +19,7 @@ const measurements: readonly Measurement[] = [
   publish,
   backlog,
   burst,
+  decisions,
   words,
   waiters,
   http,

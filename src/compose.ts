@@ -4,6 +4,7 @@ import {
   Access,
   Credentials,
   Directory,
+  Grants,
   myStatus,
   type Runs,
   RunsOfNamespaces,
@@ -11,7 +12,7 @@ import {
 } from "./agents/index.js";
 import { type Config, settings } from "./config/index.js";
 import { refuse } from "./errors/index.js";
-import { type Admit, type Caller, JwtVerifier, type May } from "./identity/index.js";
+import { type Admit, type Caller, JwtVerifier, type RightsOf } from "./identity/index.js";
 import * as mail from "./mailbox/index.js";
 import type { Rooms, WholeMessage } from "./mcp/index.js";
 import type { Logger } from "./observability/index.js";
@@ -27,6 +28,7 @@ export interface House {
   readonly topics: Topics;
   readonly directory: Directory;
   readonly access: Access;
+  readonly grants: Grants;
   readonly tokens: Tokens;
   readonly credentials: Credentials;
   /** The runs of the configured namespace. */
@@ -41,7 +43,7 @@ interface HouseOptions {
   readonly onRoundTrip?: NonNullable<StoreOptions["onRoundTrip"]>;
 }
 
-const sweepTopicsEveryMs = 60_000;
+const sweepSeldomMs = 60_000;
 
 /**
  * Opens the store and puts the rooms together. The one place that knows them all: where one capability needs another,
@@ -60,14 +62,14 @@ export async function openHouse(config: Config, log: Logger, timing: HouseOption
   const directory = new Directory(store, 100);
   const access = new Access({ store, hints, ...(believesNames(config) ? {} : { namesRefused }) });
   const admit: Admit = (caller, action, resource) => access.admit(caller, action, resource);
-  const may: May = async (caller, action, resource) =>
-    (await access.decide(caller, action, resource)).allowed;
+  const rightsOf: RightsOf = (caller) => access.rightsOf(caller);
+  const grants = new Grants({ store, access, admit });
   const tokens = new Tokens({ store, access, admit });
   const credentials = new Credentials({ access, tokens, ...(jwt ? { jwt } : {}), log: logEvent });
-  const topics = new Topics({ store, hints, admit, may });
+  const topics = new Topics({ store, hints, admit, rightsOf });
   const runs = new RunsOfNamespaces((namespace) => {
     const keeper = new mail.MailboxKeeper(context);
-    let sweptTopicsAt = 0;
+    let sweptSeldomAt = 0;
     return {
       store,
       namespace,
@@ -75,9 +77,10 @@ export async function openHouse(config: Config, log: Logger, timing: HouseOption
       sweep: async () => {
         await mail.sweepOutboxes(context, namespace);
         await keeper.sweep(namespace);
-        if (Date.now() - sweptTopicsAt < sweepTopicsEveryMs) return;
-        sweptTopicsAt = Date.now();
+        if (Date.now() - sweptSeldomAt < sweepSeldomMs) return;
+        sweptSeldomAt = Date.now();
         await topics.removeIdleTopics(namespace);
+        await grants.sweep(namespace);
       },
       log: logEvent,
     };
@@ -87,7 +90,7 @@ export async function openHouse(config: Config, log: Logger, timing: HouseOption
     hints,
     limits,
     admit,
-    may,
+    rightsOf,
     feed: topics.feed,
     directory,
     runs,
@@ -97,7 +100,7 @@ export async function openHouse(config: Config, log: Logger, timing: HouseOption
     ...(config.filesDir === undefined ? {} : { filesDir: config.filesDir }),
     log: logEvent,
   });
-  const rooms = roomsOf({ store, hints, context, directory, access, credentials, runs, topics });
+  const rooms = roomsOf({ store, context, directory, access, credentials, runs, topics });
   return {
     config,
     store,
@@ -105,6 +108,7 @@ export async function openHouse(config: Config, log: Logger, timing: HouseOption
     topics,
     directory,
     access,
+    grants,
     tokens,
     credentials,
     runs: runs.of(config.namespace),
@@ -218,7 +222,6 @@ function executable(): string {
 
 interface Parts {
   readonly store: Store;
-  readonly hints: Hints;
   readonly context: mail.MailContext;
   readonly directory: Directory;
   readonly access: Access;
@@ -228,7 +231,7 @@ interface Parts {
 }
 
 function roomsOf(parts: Parts): Rooms {
-  const { store, hints, context, directory, access, credentials, runs, topics } = parts;
+  const { store, context, directory, access, credentials, runs, topics } = parts;
   return {
     identity: {
       verify: (credential) => credentials.verify(credential),
@@ -242,6 +245,9 @@ function roomsOf(parts: Parts): Rooms {
       },
       end: (caller) => runs.end(caller),
     },
+    access: {
+      usableBy: (principal) => access.usableBy(principal),
+    },
     mail: {
       sendMessage: (caller, input) => mail.sendMessage(context, caller, input),
       readInbox: (caller, input, options) =>
@@ -250,6 +256,7 @@ function roomsOf(parts: Parts): Rooms {
         ),
       ackMessages: (caller, input) => mail.ackMessages(context, caller, input),
       searchMessages: (caller, input) => mail.searchMessages(context, caller, input),
+      manageDeadLetters: (caller, input) => mail.manageDeadLetters(context, caller, input),
       confirm: (caller, batch, reached) => context.memory(caller).confirm(batch, reached),
       news: (caller) => mail.newsOf(context, caller),
       unread: (caller) => mail.unreadMail(context, caller),
@@ -298,9 +305,13 @@ function roomsOf(parts: Parts): Rooms {
       findRecipients: async (caller, input) => {
         await mail.noteCall(context, caller);
         await context.deps.admit(caller, "agents.find", "*");
+        const may = await access.rightsOf(caller);
         return directory.find(caller, input, {
+          mayKnow: (mailbox) =>
+            may("agents.find", mailbox) && (may("mailbox.send", mailbox) || may("mailbox.read", mailbox)),
           online: () => runs.of(caller.principal.namespace).online(),
-          topics: async () => (await topics.listTopics(caller)).map(({ name }) => name),
+          topics: async () =>
+            (await topics.findTopics(caller)).filter((name) => may("agents.find", `topic:${name}`)),
           ready: async (queue) =>
             (await mail.countReady(context, caller.principal.namespace, `queue:${queue}`)).unread,
         });
@@ -312,7 +323,6 @@ function roomsOf(parts: Parts): Rooms {
           {
             directory,
             runs: runs.of(caller.principal.namespace),
-            rights: (principal) => access.roles(principal),
             inbox: async (asking) => {
               const [counts, overdue] = await Promise.all([
                 mail.countInbox(context, asking),
@@ -331,6 +341,7 @@ function roomsOf(parts: Parts): Rooms {
               };
             },
             subscriptions: (asking) => topics.subscriptionsOf(asking),
+            roles: async (asking) => (await access.rightsOf(asking)).roles,
             store,
           },
           caller,
@@ -342,7 +353,7 @@ function roomsOf(parts: Parts): Rooms {
       await credentials.check(caller.principal);
       // Whoever is no longer who it was is told nothing more, not even that something changed.
       let holds = true;
-      const stopWatching = await watch(hints, topics, caller, target, () => holds && onChange());
+      const stopWatching = await watch(context, topics, caller, target, () => holds && onChange());
       const stopHolding = credentials.whileHolds(caller.principal, () => {
         holds = false;
         stopWatching();
@@ -377,29 +388,38 @@ async function whileProved<Options extends { readonly signal?: AbortSignal }, T>
 }
 
 async function watch(
-  hints: Hints,
+  context: mail.MailContext,
   topics: Topics,
   caller: Caller,
   target: Parameters<Rooms["watch"]>[1],
   onChange: () => void,
 ): Promise<() => void> {
   const { namespace, agent } = caller.principal;
+  const { admit, hints, rightsOf } = context.deps;
+  /** Asked again with each change: who may not look any more is told of nothing. */
+  const tell = async (): Promise<void> => {
+    const may = await rightsOf(caller).catch(() => undefined);
+    if (!may) return;
+    if (target.kind === "inbox" ? may("mailbox.read", agent) : may("agents.find", "*")) onChange();
+  };
   switch (target.kind) {
     case "inbox": {
+      await admit(caller, "mailbox.read", agent);
       const stops = await Promise.all([
-        hints.listen(mailboxKeys(namespace, agent).channel, onChange),
-        topics.feed.listen(caller, onChange),
+        hints.listen(mailboxKeys(namespace, agent).channel, () => void tell()),
+        topics.feed.listen(caller, () => void tell()),
       ]);
       return () => {
         for (const stop of stops) stop();
       };
     }
     case "topic":
-      return topics.watchTopic(namespace, target.name, onChange);
+      return topics.watchTopic(caller, target.name, onChange);
     case "topics":
-      return topics.watchTopics(namespace, onChange);
+      return topics.watchTopics(caller, onChange);
     case "agents":
-      return hints.listen(directoryKeys(namespace).channel, onChange);
+      await admit(caller, "agents.find", "*");
+      return hints.listen(directoryKeys(namespace).channel, () => void tell());
   }
 }
 

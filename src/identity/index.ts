@@ -1,10 +1,11 @@
 /** Who is calling: the principal behind a call, proved or not. */
 export { type Action, actions } from "./action.js";
-export type { Admission, Admit, May } from "./admission.js";
+export type { Admission, Admit, Rights, RightsOf } from "./admission.js";
 export { type JwtSettings, JwtVerifier, jwtAlgorithms } from "./jwt.js";
 export {
   type Caller,
   type Credential,
+  isOperator,
   localPrincipal,
   operatorPrincipal,
   type Principal,

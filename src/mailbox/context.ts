@@ -1,4 +1,4 @@
-import type { Admit, Caller, May } from "../identity/index.js";
+import type { Admit, Caller, RightsOf } from "../identity/index.js";
 import {
   type Hints,
   keptKeys,
@@ -22,16 +22,22 @@ export interface MailDependencies {
   readonly hints: Hints;
   readonly limits: MailboxLimits;
   readonly admit: Admit;
-  readonly may: May;
+  readonly rightsOf: RightsOf;
   readonly feed: TopicFeed;
   readonly directory: {
-    /** Refuses a near miss of a known name and opens nothing. */
-    isUnseen(namespace: string, kind: "agent" | "queue", name: string): Promise<boolean>;
+    /** Refuses a near miss of a name that the caller may know of, and opens nothing. */
+    isUnseen(
+      caller: Caller,
+      kind: "agent" | "queue",
+      name: string,
+      mayKnow: (mailbox: MailboxName) => boolean,
+    ): Promise<boolean>;
     reach(
       caller: Caller,
       kind: "agent" | "queue",
       name: string,
       create: boolean,
+      mayKnow: (mailbox: MailboxName) => boolean,
     ): Promise<"known" | "opened">;
     agents(namespace: string): Promise<ReadonlyMap<string, unknown>>;
     /** Every mailbox there is, queues as `queue:name`. */

@@ -38,7 +38,7 @@ export class Connection {
   readonly meters: FaceOptions["meters"];
   readonly #namespace: string;
   readonly #agent: string | undefined;
-  readonly #proved: Principal | undefined;
+  #principal: Principal | undefined;
   #begun: Promise<Caller> | undefined;
   #ended = false;
   readonly #stops = new Set<() => void>();
@@ -52,14 +52,23 @@ export class Connection {
     this.meters = face.meters;
     this.#namespace = face.namespace;
     this.#agent = options.agent;
-    this.#proved = options.principal;
+    this.#principal = options.principal;
+  }
+
+  /** Who calls on this connection. Whoever has no name gets one here, and keeps it. */
+  principal(clientName: string | undefined): Principal {
+    this.#principal ??= localPrincipal(
+      this.#namespace,
+      this.#agent ?? `${slug(clientName)}-${randomBytes(3).toString("hex")}`,
+    );
+    return this.#principal;
   }
 
   /** The caller of this connection, with its run. A start that failed is tried again with the next call. */
   caller(clientName: string | undefined): Promise<Caller> {
     if (this.#ended) return Promise.reject(new Error("the connection is closed"));
     if (!this.#begun) {
-      const begun = this.rooms.runs.begin(this.#principal(clientName));
+      const begun = this.rooms.runs.begin(this.principal(clientName));
       this.#begun = begun;
       begun.catch(() => {
         if (this.#begun === begun) this.#begun = undefined;
@@ -100,14 +109,6 @@ export class Connection {
       .catch((err: unknown) => this.log.warn({ err }, "the run could not be ended; its heartbeat will tell"));
     await Promise.race([ending, patience]);
     clearTimeout(timer);
-  }
-
-  #principal(clientName: string | undefined): Principal {
-    if (this.#proved) return this.#proved;
-    return localPrincipal(
-      this.#namespace,
-      this.#agent ?? `${slug(clientName)}-${randomBytes(3).toString("hex")}`,
-    );
   }
 }
 

@@ -1,5 +1,5 @@
 import type { z } from "zod";
-import type { Caller } from "../identity/index.js";
+import type { Action, Caller } from "../identity/index.js";
 import type { Part } from "./reply.js";
 import type { Rooms } from "./rooms.js";
 
@@ -40,6 +40,8 @@ export interface Tool<Input = never, Output = never> {
   readonly input: z.ZodObject;
   /** What a client that opted in to structured answers gets beside the text. */
   readonly output: z.ZodObject;
+  /** It is listed for whoever may do one of these with anything at all. */
+  readonly needs: readonly Action[];
   readonly annotations: {
     readonly readOnlyHint: boolean;
     readonly destructiveHint: boolean;

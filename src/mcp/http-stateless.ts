@@ -1,5 +1,6 @@
 import { createHash } from "node:crypto";
 import { createMcpHandler, InMemoryServerEventBus, type McpHttpHandler } from "@modelcontextprotocol/server";
+import { isRefusal } from "../errors/index.js";
 import { Connection, slug } from "./connection.js";
 import { createServer, type Wiring } from "./create-server.js";
 import { type Asking, keepAliveMs, type McpEndpointOptions } from "./http-asking.js";
@@ -141,7 +142,11 @@ export class HttpStateless {
     if (wanted.length === 0) return response;
     try {
       const caller = await guest.connection.caller(clientName);
-      for (const uri of wanted) await watches.add(caller, uri);
+      for (const uri of wanted)
+        await watches.add(caller, uri).catch((error: unknown) => {
+          // One that may not be watched takes nothing from the others.
+          if (!isRefusal(error, "access.denied")) throw error;
+        });
     } catch (err) {
       this.#options.log.warn({ err }, "a subscription could not be watched");
       void handler.close();

@@ -25,6 +25,8 @@ export class Watches {
   readonly #tell: (uri: string) => void;
   readonly #stalled: () => boolean;
   readonly #stops = new Map<string, () => void>();
+  /** Those for which it is still being asked whether they may be watched. */
+  readonly #adding = new Map<string, Promise<() => void>>();
 
   constructor(rooms: Rooms, tell: (uri: string) => void, stalled: () => boolean = () => false) {
     this.#rooms = rooms;
@@ -40,7 +42,11 @@ export class Watches {
   async add(caller: Caller, uri: string): Promise<boolean> {
     const target = watchTarget(uri);
     if (!target) return false;
-    if (this.#stops.has(uri)) return true;
+    if (this.#stops.has(uri)) {
+      // Asked for twice at once: both get the answer of the first.
+      await this.#adding.get(uri);
+      return true;
+    }
     if (this.#stops.size >= mostWatched) return false;
     let wanted = true;
     let timer: NodeJS.Timeout | undefined;
@@ -69,13 +75,17 @@ export class Watches {
       stopWatching?.();
     });
     try {
-      const stop = await this.#rooms.watch(caller, target, onChange);
+      const watching = this.#rooms.watch(caller, target, onChange);
+      this.#adding.set(uri, watching);
+      const stop = await watching;
       if (wanted) stopWatching = stop;
       else stop();
       return true;
     } catch (error) {
       this.remove(uri);
       throw error;
+    } finally {
+      this.#adding.delete(uri);
     }
   }
 

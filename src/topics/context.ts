@@ -1,5 +1,5 @@
 import { refuse } from "../errors/index.js";
-import type { Admit, Caller, May } from "../identity/index.js";
+import type { Admit, Caller, Rights, RightsOf } from "../identity/index.js";
 import {
   directoryKeys,
   type Hints,
@@ -18,7 +18,7 @@ export interface TopicDependencies {
   readonly store: Store;
   readonly hints: Hints;
   readonly admit: Admit;
-  readonly may: May;
+  readonly rightsOf: RightsOf;
   readonly limits?: Partial<TopicLimits>;
 }
 
@@ -28,14 +28,14 @@ export class TopicContext {
   readonly hints: Hints;
   readonly limits: TopicLimits;
   readonly admit: Admit;
-  readonly may: May;
+  readonly rightsOf: RightsOf;
   readonly #registered = new Set<string>();
 
   constructor(deps: TopicDependencies) {
     this.store = deps.store;
     this.hints = deps.hints;
     this.admit = deps.admit;
-    this.may = deps.may;
+    this.rightsOf = deps.rightsOf;
     this.limits = { ...topicLimits, ...deps.limits };
   }
 
@@ -75,9 +75,9 @@ export function parseRoots(flat: unknown): ReadonlyMap<string, number> {
   return roots;
 }
 
-/** Whether access lists of topics do not bind this caller. */
-export function isUnbound(caller: Caller): boolean {
-  return caller.principal.roles.includes("admin");
+/** Whether access lists of topics do not bind a caller with these rights. */
+export function isUnbound({ roles }: Rights): boolean {
+  return roles.includes("admin");
 }
 
 export function denied(caller: Caller, action: string, topic: string): never {

@@ -28,7 +28,7 @@ export async function deleteTopic(
   options: { readonly force?: boolean } = {},
 ): Promise<{ readonly topic: string; readonly ended: number }> {
   const name = parseTopic(topic);
-  if (!isUnbound(caller)) denied(caller, "administer", name);
+  if (!isUnbound(await context.rightsOf(caller))) denied(caller, "administer", name);
   const { namespace } = caller.principal;
   const root = rootOf(name);
   const ended = new Set<string>();

@@ -39,6 +39,7 @@ export async function publishMessage(
   const keys = topicRootKeys(namespace, root);
   const body = JSON.stringify(message);
   const { limits } = context;
+  const rights = await context.rightsOf(caller);
   const [word, id] = await context.run(
     namespace,
     root,
@@ -61,10 +62,10 @@ export async function publishMessage(
       limits.retentionCount,
       limits.retentionBytes,
       limits.trimMost,
-      isUnbound(caller) ? "1" : "0",
+      isUnbound(rights) ? "1" : "0",
     ],
   );
   if (word === "CONFLICT") return { state: "conflict", id: message.id };
-  if (word === "DENIED") denied(caller, "publish to", topic);
+  if (word === "DENIED") denied(caller, "topic.publish", topic);
   return { state: word === "STORED" ? "stored" : "replayed", id: String(id) };
 }

@@ -49,7 +49,7 @@ async function apply(
   create: boolean,
 ): Promise<{ readonly name: string; readonly word: string }> {
   const name = parseTopic(topic);
-  if (!isUnbound(caller)) denied(caller, "administer", name);
+  if (!isUnbound(await context.rightsOf(caller))) denied(caller, "administer", name);
   const sets: string[] = [];
   const unsets: string[] = [];
   for (const setting of settingNames) {

@@ -266,7 +266,12 @@ export class ServeProcess {
 
   static async start(env: Record<string, string>): Promise<ServeProcess> {
     const child = spawn(process.execPath, [main, "serve", "--port", "0"], {
-      env: { PATH: process.env.PATH!, LLM_MAILBOX_LOG_LEVEL: "warn", ...env },
+      env: {
+        PATH: process.env.PATH!,
+        LLM_MAILBOX_LOG_LEVEL: "warn",
+        LLM_MAILBOX_ALLOW_UNVERIFIED: "1",
+        ...env,
+      },
       stdio: ["ignore", "ignore", "pipe"],
     });
     let told = "";

@@ -40,6 +40,7 @@ export interface MailOffice {
   readonly store: Store;
   readonly runs: Runs;
   readonly namespace: string;
+  readonly access: Access;
   as(agent: string): Promise<Clerk>;
   sweep(): Promise<void>;
   close(): Promise<void>;
@@ -85,7 +86,7 @@ export async function openMail(
     hints,
     limits: { ...defaultMailboxLimits, ...limits },
     admit: (caller, action, resource) => access.admit(caller, action, resource),
-    may: async (caller, action, resource) => (await access.decide(caller, action, resource)).allowed,
+    rightsOf: (caller) => access.rightsOf(caller),
     feed: noTopics,
     directory: new Directory(store, 100),
     runs: {
@@ -101,6 +102,7 @@ export async function openMail(
     store,
     runs,
     namespace,
+    access,
     as: async (agent) => clerk(context, runs, await runs.begin(localPrincipal(namespace, agent))),
     sweep: () => sweepOutboxes(context, namespace),
     close: async () => {

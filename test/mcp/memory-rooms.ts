@@ -1,6 +1,6 @@
 import { randomUUID } from "node:crypto";
 import { MailboxError, refuse } from "../../src/errors/index.js";
-import type { Caller, Principal, RunId } from "../../src/identity/index.js";
+import type { Action, Caller, Principal, RunId } from "../../src/identity/index.js";
 import type { DeliveredMessage, Inbox, SendMessage } from "../../src/mailbox/contract.js";
 import type { Rooms, WatchTarget, WholeMessage } from "../../src/mcp/index.js";
 
@@ -28,7 +28,10 @@ export interface World extends Rooms {
   until(condition: () => boolean): Promise<void>;
 }
 
-export function memoryRooms({ waitingEveryMs = 10_000 } = {}): World {
+export function memoryRooms({
+  waitingEveryMs = 10_000,
+  mayUse = (action: Action): boolean => !action.startsWith("admin."),
+} = {}): World {
   const boxes = new Map<string, DeliveredMessage[]>();
   const open = new Map<string, DeliveredMessage>();
   const batches: Batch[] = [];
@@ -122,6 +125,7 @@ export function memoryRooms({ waitingEveryMs = 10_000 } = {}): World {
         happened();
       },
     },
+    access: { usableBy: async () => mayUse },
     mail: {
       sendMessage: async (caller, input) => {
         if (input.body === "break") throw new Error("secret detail of the store");
@@ -184,6 +188,7 @@ export function memoryRooms({ waitingEveryMs = 10_000 } = {}): World {
           .map((one) => find(one.id))
           .map(({ body, content_type, data, in_reply_to, attachments, ...found }) => found),
       }),
+      manageDeadLetters: async () => ({ letters: [], more: false, done: 0, missing: [] }),
       confirm: (caller, batch, reached) => {
         confirmations.push({ agent: caller.principal.agent, batch, reached });
         const known = batches.find((one) => one.name === batch);

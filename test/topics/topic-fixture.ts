@@ -11,6 +11,7 @@ export class TopicDesk {
   readonly topics: Topics;
   readonly store: Store;
   readonly namespace: string;
+  readonly access: Access;
   readonly #hints: Hints;
   #sent = 0;
 
@@ -19,10 +20,11 @@ export class TopicDesk {
     this.#hints = hints;
     this.namespace = namespace;
     const access = new Access({ store, hints });
+    this.access = access;
     this.topics = new Topics({
       ...{ store, hints, limits },
       admit: (caller, action, resource) => access.admit(caller, action, resource),
-      may: async (caller, action, resource) => (await access.decide(caller, action, resource)).allowed,
+      rightsOf: (caller) => access.rightsOf(caller),
     });
   }
 

@@ -51,6 +51,7 @@ export const readInbox = defineTool({
       .object({ offset: z.number(), total: z.number(), next_offset: z.number().exactOptional() })
       .exactOptional(),
   }),
+  needs: ["mailbox.read"],
   annotations: { readOnlyHint: false, destructiveHint: false, idempotentHint: false, openWorldHint: false },
   handle: (input, { caller, mail, signal, draining, session, structured, onWaiting }) =>
     mail.readInbox(caller, asTextAllows(input, structured), {
