@@ -11,6 +11,7 @@ const nothing = {
   description: "For the bench",
   input: z.object({}),
   output: z.object({}),
+  needs: ["agents.describe"],
   annotations: { readOnlyHint: true, destructiveHint: false, idempotentHint: true, openWorldHint: false },
   tellsNews: true, // so that no look at the inbox closes the reply
 };

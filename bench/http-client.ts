@@ -1,17 +1,23 @@
 import { Agent, request } from "node:http";
 
-/** One client over Streamable HTTP of the 2025 era, which does nothing but write requests and read replies. */
+export type HttpEra = "2025-11-25" | "2026-07-28";
+
+/** One client over Streamable HTTP, which does nothing but write requests and read replies. */
 export class HttpClient {
   static readonly #agent = new Agent({ keepAlive: true, maxSockets: Number.POSITIVE_INFINITY });
   readonly #url: URL;
+  readonly #era: HttpEra;
   #session: string | undefined;
   #next = 1;
 
-  constructor(url: string, agent: string) {
+  constructor(url: string, agent: string, era: HttpEra = "2025-11-25") {
     this.#url = new URL(`${url}?agent=${agent}`);
+    this.#era = era;
   }
 
+  /** Opens the session of the older era; the newer has none. */
   async greet(): Promise<void> {
+    if (this.#era !== "2025-11-25") return;
     await this.#post({
       id: this.#next++,
       method: "initialize",
@@ -26,11 +32,15 @@ export class HttpClient {
 
   /** Calls a tool; a refusal is thrown. */
   async call(name: string, input: object = {}): Promise<string> {
-    const body = await this.#post({
-      id: this.#next++,
-      method: "tools/call",
-      params: { name, arguments: input },
-    });
+    const modern = this.#era === "2026-07-28";
+    const body = await this.#post(
+      {
+        id: this.#next++,
+        method: "tools/call",
+        params: { name, arguments: input, ...(modern && { _meta: envelope }) },
+      },
+      modern ? { "mcp-method": "tools/call", "mcp-name": name } : {},
+    );
     const data = body.startsWith("{") ? body : /^data: (\{.*\})$/m.exec(body)?.[1];
     const { result, error } = JSON.parse(data ?? "{}") as {
       result?: { content: readonly { text: string }[]; isError?: boolean };
@@ -45,7 +55,7 @@ export class HttpClient {
     HttpClient.#agent.destroy();
   }
 
-  #post(message: object): Promise<string> {
+  #post(message: object, headers: Record<string, string> = {}): Promise<string> {
     const body = JSON.stringify({ jsonrpc: "2.0", ...message });
     return new Promise((resolve, reject) => {
       const sent = request(
@@ -57,7 +67,8 @@ export class HttpClient {
             "content-type": "application/json",
             "content-length": Buffer.byteLength(body),
             accept: "application/json, text/event-stream",
-            "mcp-protocol-version": "2025-11-25",
+            "mcp-protocol-version": this.#era,
+            ...headers,
             ...(this.#session === undefined ? {} : { "mcp-session-id": this.#session }),
           },
         },
@@ -81,3 +92,9 @@ export class HttpClient {
     });
   }
 }
+
+export const envelope = {
+  "io.modelcontextprotocol/protocolVersion": "2026-07-28",
+  "io.modelcontextprotocol/clientInfo": { name: "bench", version: "0" },
+  "io.modelcontextprotocol/clientCapabilities": {},
+};

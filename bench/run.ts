@@ -3,7 +3,9 @@ import { cpus, totalmem } from "node:os";
 import { backlog } from "./backlog.js";
 import { burst } from "./burst.js";
 import { calls } from "./calls.js";
+import { decisions } from "./decisions.js";
 import type { Finding, Measurement } from "./finding.js";
+import { http } from "./http.js";
 import { publish } from "./publish.js";
 import { start } from "./start.js";
 import { availableStores, startStore } from "./stores.js";
@@ -11,7 +13,18 @@ import { waiters } from "./waiters.js";
 import { wake } from "./wake.js";
 import { words } from "./words.js";
 
-const measurements: readonly Measurement[] = [calls, wake, publish, backlog, burst, words, waiters, start];
+const measurements: readonly Measurement[] = [
+  calls,
+  wake,
+  publish,
+  backlog,
+  burst,
+  decisions,
+  words,
+  waiters,
+  http,
+  start,
+];
 
 const usage = `npm run bench -- [--quick] [--only NAME]… [--store NAME]…
   measurements: ${measurements.map(({ name }) => name).join(", ")}

@@ -1,15 +1,15 @@
-import { type ChildProcess, spawn } from "node:child_process";
+import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { createInterface } from "node:readline";
 import { setTimeout as delay } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
 import type { Measurement } from "./finding.js";
 import { HttpClient } from "./http-client.js";
+import { serveOurs } from "./http-server.js";
 import { atMost, percentile, residentBytesOf } from "./measure.js";
 import { StdioClient } from "./stdio-client.js";
 import type { BenchStore } from "./stores.js";
 
-const ours = fileURLToPath(new URL("../dist/main.js", import.meta.url));
 const waitSeconds = 50;
 const mib = 1024 * 1024;
 
@@ -19,8 +19,9 @@ export const waiters: Measurement = {
   async measure(store, { quick, tell }) {
     const count = quick ? 100 : 1_000;
     const idleMs = quick ? 5_000 : 10_000;
+    await allowBroadcast(store, "crier");
     const proxy = await countBetween(store);
-    const server = await serve(proxy.url);
+    const server = await serveOurs(proxy.url);
     const crier = await StdioClient.open(store, "crier");
     const clients = Array.from({ length: count }, (_, n) => new HttpClient(server.url, `waiter${n}`));
     try {
@@ -142,31 +143,16 @@ async function countBetween(store: BenchStore): Promise<{
   };
 }
 
-async function serve(redisUrl: string): Promise<{
-  readonly url: string;
-  readonly pid: number;
-  close(): Promise<void>;
-}> {
-  const child: ChildProcess = spawn(process.execPath, [ours, "serve", "--port", "0"], {
-    stdio: ["ignore", "inherit", "pipe"],
-    env: { ...process.env, REDIS_URL: redisUrl, LLM_MAILBOX_ALLOW_UNVERIFIED: "1" },
-  });
-  const lines = createInterface({ input: child.stderr! });
-  let url: string | undefined;
-  for await (const line of lines) {
-    url = /MCP\s+(http\S+)\?agent/.exec(line)?.[1];
-    if (url) break;
-    process.stderr.write(`  ${line}\n`);
-  }
-  if (!url) throw new Error("the HTTP server did not start");
-  child.stderr!.resume();
-  return {
-    url,
-    pid: child.pid!,
-    close: async () => {
-      const gone = once(child, "exit");
-      child.kill("SIGTERM");
-      await gone;
+/** As an operator does it: nobody may write to everyone without a grant. */
+async function allowBroadcast(store: BenchStore, who: string): Promise<void> {
+  const child = spawn(
+    process.execPath,
+    [fileURLToPath(new URL("../dist/main.js", import.meta.url)), "grants", "allow", who, "send", "everyone"],
+    {
+      stdio: ["ignore", "ignore", "inherit"],
+      env: { ...process.env, REDIS_URL: store.url },
     },
-  };
+  );
+  const [status] = (await once(child, "exit")) as [number | null];
+  if (status !== 0) throw new Error(`granting a broadcast ended with ${status}`);
 }

@@ -6,6 +6,7 @@ import {
   Access,
   Credentials,
   Directory,
+  Grants,
   myStatus,
   type Runs,
   RunsOfNamespaces,
@@ -18,16 +19,16 @@ import {
   type Admit,
   type Caller,
   JwtVerifier,
-  type May,
   type Principal,
   type RecordDecision,
+  type RightsOf,
   rowOf,
 } from "./identity/index.js";
 import * as mail from "./mailbox/index.js";
 import type { Rooms, WholeMessage } from "./mcp/index.js";
 import type { Logger } from "./observability/index.js";
 import { ensureEngine } from "./redis/engine/index.js";
-import { directoryKeys, type Endpoint, Hints, mailboxKeys, Store } from "./redis/index.js";
+import { directoryKeys, type Endpoint, Hints, mailboxKeys, Store, type StoreOptions } from "./redis/index.js";
 import { Topics } from "./topics/index.js";
 
 /** Everything of one process, put together: the store, the capabilities, and what the faces are given. */
@@ -38,6 +39,7 @@ export interface House {
   readonly topics: Topics;
   readonly directory: Directory;
   readonly access: Access;
+  readonly grants: Grants;
   readonly tokens: Tokens;
   readonly credentials: Credentials;
   /** The runs of the configured namespace. */
@@ -49,21 +51,25 @@ export interface House {
   close(): Promise<void>;
 }
 
-const sweepTopicsEveryMs = 60_000;
+/** What a process may say beyond its settings. */
+interface HouseOptions {
+  readonly callTimeoutMs?: number;
+  readonly seal?: Partial<SealTimes>;
+  readonly onRoundTrip?: NonNullable<StoreOptions["onRoundTrip"]>;
+}
+
+const sweepSeldomMs = 60_000;
 
 /**
  * Opens the store and puts the rooms together. The one place that knows them all: where one capability needs another,
  * it is handed a function here.
  *
  * @param timing.callTimeoutMs how long one call of a configured store may take in all, retries included
+ * @param timing.onRoundTrip told of every question to the store
  * @param timing.seal when audit rows are sealed, signed and trimmed
  * @throws {MailboxError} `store.unavailable`, `store.tier_too_low`, `config.invalid`
  */
-export async function openHouse(
-  config: Config,
-  log: Logger,
-  timing: { readonly callTimeoutMs?: number; readonly seal?: Partial<SealTimes> } = {},
-): Promise<House> {
+export async function openHouse(config: Config, log: Logger, timing: HouseOptions = {}): Promise<House> {
   const logEvent = (event: string, facts?: Record<string, unknown>): void => log.warn(facts ?? {}, event);
   const jwt = jwtOf(config, logEvent);
   const store = await openStore(config, log, timing);
@@ -72,13 +78,13 @@ export async function openHouse(
   const directory = new Directory(store, 100);
   const access = new Access({ store, hints, ...(believesNames(config) ? {} : { namesRefused }) });
   const admit: Admit = (caller, action, resource) => access.admit(caller, action, resource);
-  const may: May = async (caller, action, resource) =>
-    (await access.decide(caller, action, resource)).allowed;
+  const rightsOf: RightsOf = (caller) => access.rightsOf(caller);
   const recorder = new Recorder({ store, log: logEvent });
   const record: RecordDecision = (caller, admission) => recorder.record(caller, admission);
+  const grants = new Grants({ store, access, admit, record });
   const tokens = new Tokens({ store, access, admit, record });
   const credentials = new Credentials({ access, tokens, ...(jwt ? { jwt } : {}), log: logEvent });
-  const topics = new Topics({ store, hints, admit, may, record });
+  const topics = new Topics({ store, hints, admit, rightsOf, record });
   const places: Places = {
     mailboxes: (namespace) => directory.mailboxes(namespace),
     roots: (namespace) => topics.roots(namespace),
@@ -94,7 +100,7 @@ export async function openHouse(
       ...(timing.seal ? { times: timing.seal } : {}),
       log: logEvent,
     });
-    let sweptTopicsAt = 0;
+    let sweptSeldomAt = 0;
     return {
       store,
       namespace,
@@ -106,9 +112,10 @@ export async function openHouse(
           .catch((error: Error) => logEvent("audit rows wait to be sealed", { error: error.message }));
         await mail.sweepOutboxes(context, namespace);
         await keeper.sweep(namespace);
-        if (Date.now() - sweptTopicsAt < sweepTopicsEveryMs) return;
-        sweptTopicsAt = Date.now();
+        if (Date.now() - sweptSeldomAt < sweepSeldomMs) return;
+        sweptSeldomAt = Date.now();
         await topics.removeIdleTopics(namespace);
+        await grants.sweep(namespace);
       },
       log: logEvent,
     };
@@ -118,7 +125,7 @@ export async function openHouse(
     hints,
     limits,
     admit,
-    may,
+    rightsOf,
     record,
     feed: topics.feed,
     directory,
@@ -130,7 +137,7 @@ export async function openHouse(
     log: logEvent,
   });
   const rooms = roomsOf({
-    ...{ store, hints, context, directory, access, credentials, runs, topics, recorder },
+    ...{ store, context, directory, access, credentials, runs, topics, recorder },
     namespace: config.namespace,
   });
   return {
@@ -140,6 +147,7 @@ export async function openHouse(
     topics,
     directory,
     access,
+    grants,
     tokens,
     credentials,
     runs: runs.of(config.namespace),
@@ -189,14 +197,10 @@ function jwtOf(
 }
 
 /** Where the store is, in the order of preference: a configured address, or the local engine of the data directory. */
-async function openStore(
-  config: Config,
-  log: Logger,
-  timing: { readonly callTimeoutMs?: number },
-): Promise<Store> {
+async function openStore(config: Config, log: Logger, timing: HouseOptions): Promise<Store> {
   const store =
     config.redisUrl === undefined
-      ? await openLocal(config, log)
+      ? await openLocal(config, log, timing)
       : await openRemote(config.redisUrl, log, timing);
   if (config.tier !== undefined && store.tier < config.tier) {
     const actual = store.tier;
@@ -206,11 +210,7 @@ async function openStore(
   return store;
 }
 
-async function openRemote(
-  url: string,
-  log: Logger,
-  timing: { readonly callTimeoutMs?: number },
-): Promise<Store> {
+async function openRemote(url: string, log: Logger, timing: HouseOptions): Promise<Store> {
   // A password stands before the last @, whatever is in it, or in what follows a question mark.
   const shown = url.replace(/\/\/.*@/, "//…@").replace(/\?.*/, "");
   return Store.open({
@@ -221,7 +221,11 @@ async function openRemote(
   });
 }
 
-async function openLocal(config: Config, log: Logger): Promise<Store> {
+async function openLocal(
+  config: Config,
+  log: Logger,
+  { onRoundTrip }: Pick<HouseOptions, "onRoundTrip">,
+): Promise<Store> {
   const ensure = () =>
     ensureEngine({
       dataDir: config.dataDir,
@@ -236,6 +240,7 @@ async function openLocal(config: Config, log: Logger): Promise<Store> {
   return Store.open({
     endpoint,
     label: engine.label,
+    ...(onRoundTrip && { onRoundTrip }),
     ...(engine.kind === "embedded" ? { tier: "D2" as const } : {}),
     revive: async () => void (await ensure()),
     log: (event, facts) => log.warn(facts, event),
@@ -259,7 +264,6 @@ function executable(): string {
 interface Parts {
   readonly namespace: string;
   readonly store: Store;
-  readonly hints: Hints;
   readonly context: mail.MailContext;
   readonly directory: Directory;
   readonly access: Access;
@@ -270,7 +274,7 @@ interface Parts {
 }
 
 function roomsOf(parts: Parts): Rooms {
-  const { namespace, store, hints, context, directory, access, credentials, runs, topics, recorder } = parts;
+  const { namespace, store, context, directory, access, credentials, runs, topics, recorder } = parts;
   /** What is refused leaves a row, in this one place for all that a face can ask. */
   const guard = <T>(
     caller: Caller,
@@ -305,6 +309,14 @@ function roomsOf(parts: Parts): Rooms {
       },
       end: (caller) => runs.end(caller),
     },
+    access: {
+      usableBy: (principal) =>
+        recorder.guard(
+          nobodyOf(principal.namespace, principal),
+          () => unproved,
+          () => access.usableBy(principal),
+        ),
+    },
     mail: {
       sendMessage: (caller, input) =>
         guard(caller, "mailbox.send", input.to, () => mail.sendMessage(context, caller, input)),
@@ -326,19 +338,30 @@ function roomsOf(parts: Parts): Rooms {
           : guard(caller, "topic.read", [topical(input.topic)], () =>
               mail.searchMessages(context, caller, input),
             ),
+      manageDeadLetters: (caller, input) =>
+        guard(caller, "admin.dead-letters", [input.mailbox ?? "*"], () =>
+          mail.manageDeadLetters(context, caller, input),
+        ),
       confirm: (caller, batch, reached) => context.memory(caller).confirm(batch, reached),
       news: (caller) => mail.newsOf(context, caller),
       unread: (caller) => mail.unreadMail(context, caller),
       messageById: async (caller, id) => {
-        const { delivery, states } = await guard(caller, "mailbox.read", [caller.principal.agent], () =>
-          mail.messageById(context, caller, id),
+        const { delivery, states } = await guard(
+          caller,
+          "mailbox.read",
+          [caller.principal.agent],
+          async () => {
+            await mail.noteCall(context, caller);
+            return mail.messageById(context, caller, id);
+          },
         );
         return whole(delivery, states);
       },
       thread: async (caller, id) => {
-        const deliveries = await guard(caller, "mailbox.read", [caller.principal.agent], () =>
-          mail.thread(context, caller, id),
-        );
+        const deliveries = await guard(caller, "mailbox.read", [caller.principal.agent], async () => {
+          await mail.noteCall(context, caller);
+          return mail.thread(context, caller, id);
+        });
         return {
           messages: deliveries
             .slice(-50)
@@ -357,6 +380,7 @@ function roomsOf(parts: Parts): Rooms {
         }),
       listTopics: async (caller) => {
         const listed = await guard(caller, "topic.read", ["topic:**"], async () => {
+          await mail.noteCall(context, caller);
           const readable = await topics.listTopics(caller);
           const decision = { action: "topic.read", resource: "topic:**", outcome: "allow" } as const;
           // Each topic is decided by itself and left out where it may not be read: there is one list, so one row.
@@ -371,9 +395,10 @@ function roomsOf(parts: Parts): Rooms {
         }));
       },
       history: async (caller, topic, options) => {
-        const page = await guard(caller, "topic.read", [topical(topic)], () =>
-          topics.history(caller, topic, options),
-        );
+        const page = await guard(caller, "topic.read", [topical(topic)], async () => {
+          await mail.noteCall(context, caller);
+          return topics.history(caller, topic, options);
+        });
         return {
           messages: page.deliveries.map(mail.shown),
           ...(page.before === undefined ? {} : { before: page.before }),
@@ -385,9 +410,13 @@ function roomsOf(parts: Parts): Rooms {
         guard(caller, "agents.find", ["*"], async () => {
           await mail.noteCall(context, caller);
           await recorder.record(caller, await context.deps.admit(caller, "agents.find", "*"));
+          const may = await access.rightsOf(caller);
           return directory.find(caller, input, {
+            mayKnow: (mailbox) =>
+              may("agents.find", mailbox) && (may("mailbox.send", mailbox) || may("mailbox.read", mailbox)),
             online: () => runs.of(caller.principal.namespace).online(),
-            topics: async () => (await topics.listTopics(caller)).map(({ name }) => name),
+            topics: async () =>
+              (await topics.findTopics(caller)).filter((name) => may("agents.find", `topic:${name}`)),
             ready: async (queue) =>
               (await mail.countReady(context, caller.principal.namespace, `queue:${queue}`)).unread,
           });
@@ -400,7 +429,6 @@ function roomsOf(parts: Parts): Rooms {
             {
               directory,
               runs: runs.of(caller.principal.namespace),
-              rights: (principal) => access.roles(principal),
               inbox: async (asking) => {
                 const [counts, overdue] = await Promise.all([
                   mail.countInbox(context, asking),
@@ -419,6 +447,7 @@ function roomsOf(parts: Parts): Rooms {
                 };
               },
               subscriptions: (asking) => topics.subscriptionsOf(asking),
+              roles: async (asking) => (await access.rightsOf(asking)).roles,
               record: (asking, admitted) => recorder.record(asking, admitted),
               store,
             },
@@ -432,7 +461,7 @@ function roomsOf(parts: Parts): Rooms {
       await credentials.check(caller.principal);
       // Whoever is no longer who it was is told nothing more, not even that something changed.
       let holds = true;
-      const stopWatching = await watch(hints, topics, caller, target, () => holds && onChange());
+      const stopWatching = await watch(context, topics, caller, target, () => holds && onChange());
       const stopHolding = credentials.whileHolds(caller.principal, () => {
         holds = false;
         stopWatching();
@@ -467,29 +496,38 @@ async function whileProved<Options extends { readonly signal?: AbortSignal }, T>
 }
 
 async function watch(
-  hints: Hints,
+  context: mail.MailContext,
   topics: Topics,
   caller: Caller,
   target: Parameters<Rooms["watch"]>[1],
   onChange: () => void,
 ): Promise<() => void> {
   const { namespace, agent } = caller.principal;
+  const { admit, hints, rightsOf } = context.deps;
+  /** Asked again with each change: who may not look any more is told of nothing. */
+  const tell = async (): Promise<void> => {
+    const may = await rightsOf(caller).catch(() => undefined);
+    if (!may) return;
+    if (target.kind === "inbox" ? may("mailbox.read", agent) : may("agents.find", "*")) onChange();
+  };
   switch (target.kind) {
     case "inbox": {
+      await admit(caller, "mailbox.read", agent);
       const stops = await Promise.all([
-        hints.listen(mailboxKeys(namespace, agent).channel, onChange),
-        topics.feed.listen(caller, onChange),
+        hints.listen(mailboxKeys(namespace, agent).channel, () => void tell()),
+        topics.feed.listen(caller, () => void tell()),
       ]);
       return () => {
         for (const stop of stops) stop();
       };
     }
     case "topic":
-      return topics.watchTopic(namespace, target.name, onChange);
+      return topics.watchTopic(caller, target.name, onChange);
     case "topics":
-      return topics.watchTopics(namespace, onChange);
+      return topics.watchTopics(caller, onChange);
     case "agents":
-      return hints.listen(directoryKeys(namespace).channel, onChange);
+      await admit(caller, "agents.find", "*");
+      return hints.listen(directoryKeys(namespace).channel, () => void tell());
   }
 }
 

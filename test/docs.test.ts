@@ -4,6 +4,7 @@ import { fileURLToPath } from "node:url";
 import { describe, expect, it } from "vitest";
 import { buildProgram } from "../src/cli/program.js";
 import { readConfig, settings } from "../src/config/index.js";
+import { defaultHttpLimits } from "../src/http/index.js";
 import { defaultMailboxLimits } from "../src/mailbox/index.js";
 import { toolbox } from "../src/mcp/toolbox.js";
 import { doorSentence } from "./architecture/rules.js";
@@ -96,7 +97,7 @@ describe("docs/operations.md", () => {
     claimSeconds: String(defaultMailboxLimits.claimMs / 1_000),
   };
   const standard = (name: keyof typeof settings): string => {
-    const values: Record<string, unknown> = { ...defaultMailboxLimits, ...config };
+    const values: Record<string, unknown> = { ...defaultMailboxLimits, ...defaultHttpLimits, ...config };
     return shown[name] ?? (values[name] === undefined ? "none" : String(values[name]));
   };
   const row = /^\| `([A-Z_]+)` \| ([^|]*) \| ([^|]*) \| (.*) \|$/gm;

@@ -3,13 +3,17 @@ import {
   type Action,
   type Admission,
   type Caller,
+  isOperator,
   type Principal,
+  type Rights,
   type Role,
   rowOf,
 } from "../identity/index.js";
 import { directoryKeys, type Hints, loadScript, type Store } from "../redis/index.js";
-import { type Decision, decideAccess } from "./decide-access.js";
-import type { Grant } from "./grant.js";
+import { type Asking, type Decision, decideAccess } from "./decide-access.js";
+import { type Grant, grantsMost } from "./grant.js";
+import { GrantBook } from "./grant-book.js";
+import { mayAnywhere } from "./may-anywhere.js";
 import { storedToken, type TokenRecord, tokenState } from "./token-record.js";
 
 const changeAccess = loadScript(import.meta.url, "change-access.lua");
@@ -27,6 +31,8 @@ export interface Rules {
   readonly tokensRequired: boolean;
   readonly roles: ReadonlyMap<string, readonly Role[]>;
   readonly grants: readonly Grant[];
+  /** The same grants, arranged for deciding. */
+  readonly book: GrantBook;
 }
 
 /** A change of one field of the rules; without a value the field goes. */
@@ -52,10 +58,12 @@ export interface AccessDependencies {
 /** The rules of a namespace as this process has them, and what it knows of tokens at the same version. */
 interface Known {
   rules: Rules;
+  /** By this process's own clock, which nobody sets back. */
   askedAt: number;
-  /** Counts what was heard of changes, so that an answer from before one is not taken for one after it. */
+  /** Changes heard of, and how many of them were heard of before the rules were asked for. */
   changes: number;
-  asking: Promise<Rules> | undefined;
+  seen: number;
+  asking: Promise<void> | undefined;
   readonly tokens: Map<string, TokenRecord | undefined>;
 }
 
@@ -92,19 +100,22 @@ export class Access {
 
   /** @throws {MailboxError} `auth.required`, `auth.invalid` when the caller's credential does not hold any more */
   async decide(caller: Caller, action: Action, resource: string): Promise<Decision> {
-    const { principal } = caller;
-    const rules = await this.check(principal);
-    return decideAccess(
-      {
-        agent: principal.agent,
-        roles: rolesOf(principal, rules),
-        isOperator: principal.credential.kind === "operator",
-      },
-      action,
-      resource,
-      rules.grants,
-      this.#store.now(),
-    );
+    const { asking, rules } = await this.#askedBy(caller.principal);
+    return decideAccess(asking, action, resource, rules.book, this.#store.now());
+  }
+
+  /** What the caller may by the rules of now, to decide about many resources at once. Throws as `decide`. */
+  async rightsOf(caller: Caller): Promise<Rights> {
+    const { asking, rules } = await this.#askedBy(caller.principal);
+    const may = (action: Action, resource: string): boolean =>
+      decideAccess(asking, action, resource, rules.book, this.#store.now()).allowed;
+    return Object.assign(may, { roles: asking.roles });
+  }
+
+  /** Which actions somebody may do with anything at all; needs no run. Throws as `decide`. */
+  async usableBy(principal: Principal): Promise<(action: Action) => boolean> {
+    const { asking, rules } = await this.#askedBy(principal);
+    return (action) => mayAnywhere(asking, action, rules.book, this.#store.now());
   }
 
   /**
@@ -149,15 +160,16 @@ export class Access {
     return stored?.record;
   }
 
-  /** What the caller may as a whole: the roles that the namespace or the credential gives it. */
-  async roles(principal: Principal): Promise<readonly Role[]> {
-    return rolesOf(principal, await this.rules(principal.namespace));
-  }
-
-  /** Rules that were asked for less than 750 ms ago. */
+  /** Rules that were asked for less than 750 ms ago, and after the last change that this process heard of. */
   rules(namespace: string): Promise<Rules> | Rules {
     const known = this.#known.get(namespace);
-    if (known && Date.now() - known.askedAt < freshMs) return known.rules;
+    return known && isFresh(known) ? known.rules : this.#refresh(namespace);
+  }
+
+  /** The rules as they are now, not up to a second ago: for whoever is about to change them. */
+  rulesNow(namespace: string): Promise<Rules> {
+    const known = this.#known.get(namespace);
+    if (known) known.changes++;
     return this.#refresh(namespace);
   }
 
@@ -165,6 +177,7 @@ export class Access {
    * Changes rules and tokens: all of the changes or none. Holds in this process at once, in every other within a second.
    *
    * @returns false when a token was no longer what the change says it was; nothing was changed then
+   * @throws {MailboxError} `access.too_many_grants`
    */
   async change(
     namespace: string,
@@ -180,15 +193,23 @@ export class Access {
     const [word] = await this.#store.run(
       changeAccess,
       [keys.access, keys.tokens, keys.channel, keys.audit],
-      [admission.row, ...fields],
+      [grantsMost, admission.row, ...fields],
     );
+    if (word === "FULL") refuse("access.too_many_grants", { limit: grantsMost });
     const known = this.#known.get(namespace);
-    if (known) {
-      outdate(known);
-      // Who asks from now on must not be given what was asked for before the change.
-      known.asking = undefined;
-    }
+    if (known) known.changes++;
     return word === "CHANGED";
+  }
+
+  /** The one place where every kind of call proves who it comes from. */
+  async #askedBy(principal: Principal): Promise<{ readonly asking: Asking; readonly rules: Rules }> {
+    const rules = await this.check(principal);
+    const asking = {
+      agent: principal.agent,
+      roles: rolesOf(principal, rules),
+      isOperator: isOperator(principal),
+    };
+    return { asking, rules };
   }
 
   #believe(rules: Rules): void {
@@ -196,46 +217,51 @@ export class Access {
     if (because !== undefined) refuse("auth.required", { because });
   }
 
-  #refresh(namespace: string): Promise<Rules> {
+  async #refresh(namespace: string): Promise<Rules> {
     const known = this.#known.get(namespace) ?? this.#follow(namespace);
-    // Calls at once ask once.
-    if (known.asking) return known.asking;
-    const asking = this.#ask(namespace, known).finally(() => {
-      if (known.asking === asking) known.asking = undefined;
-    });
-    known.asking = asking;
-    return asking;
+    // Calls at once ask once; an answer that was under way when a change was heard of may be older than the change.
+    do {
+      known.asking ??= this.#ask(namespace, known).finally(() => {
+        known.asking = undefined;
+      });
+      await known.asking;
+    } while (known.seen !== known.changes);
+    return known.rules;
   }
 
   #follow(namespace: string): Known {
-    const known: Known = { rules: noRules, askedAt: 0, changes: 0, asking: undefined, tokens: new Map() };
+    const known: Known = {
+      rules: noRules,
+      askedAt: Number.NEGATIVE_INFINITY,
+      changes: 0,
+      seen: 0,
+      asking: undefined,
+      tokens: new Map(),
+    };
     this.#known.set(namespace, known);
     // A hint brings a change sooner; without it the age does.
     void this.#hints.listen(directoryKeys(namespace).channel, (message) => {
-      if (message === "access" || message === "") outdate(known);
+      if (message === "access" || message === "") known.changes++;
     });
     return known;
   }
 
-  async #ask(namespace: string, known: Known): Promise<Rules> {
+  async #ask(namespace: string, known: Known): Promise<void> {
     const { access } = directoryKeys(namespace);
-    const askedAt = Date.now();
+    const askedAt = performance.now();
     const { changes } = known;
     const version = ((await this.#store.command("HGET", access, "version")) as string | null) ?? "";
-    const isSame = version === known.rules.version;
-    const rules = isSame ? known.rules : parseRules(await this.#store.hash(access));
-    // What changed meanwhile may be in it or not: the next call asks again.
-    if (changes !== known.changes) return rules;
-    if (rules !== known.rules) known.tokens.clear();
-    known.rules = rules;
+    if (version !== known.rules.version) {
+      known.rules = parseRules(await this.#store.hash(access));
+      known.tokens.clear();
+    }
     known.askedAt = askedAt;
-    return rules;
+    known.seen = changes;
   }
 }
 
-function outdate(known: Known): void {
-  known.askedAt = 0;
-  known.changes += 1;
+function isFresh(known: Known): boolean {
+  return known.seen === known.changes && performance.now() - known.askedAt < freshMs;
 }
 
 /** The roles a call is decided by. Those the namespace gives to a name hold only for who proved to have it. */
@@ -244,7 +270,13 @@ export function rolesOf(principal: Caller["principal"], rules: Rules): readonly 
   return given ?? principal.roles;
 }
 
-const noRules: Rules = { version: "", tokensRequired: false, roles: new Map(), grants: [] };
+const noRules: Rules = {
+  version: "",
+  tokensRequired: false,
+  roles: new Map(),
+  grants: [],
+  book: new GrantBook([]),
+};
 
 function parseRules(fields: ReadonlyMap<string, string>): Rules {
   const roles = new Map<string, readonly Role[]>();
@@ -258,5 +290,6 @@ function parseRules(fields: ReadonlyMap<string, string>): Rules {
     tokensRequired: fields.get("tokens-required") === "1",
     roles,
     grants,
+    book: new GrantBook(grants),
   };
 }

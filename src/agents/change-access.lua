@@ -4,21 +4,37 @@
 
   KEYS[1]   access (hash)                            KEYS[2]   tokens (hash)
   KEYS[3]   channel of the directory                 KEYS[4]   audit rows (list)
-  ARGV[1]   not after, ms of the store's clock       ARGV[2]   audit row, or empty
-  ARGV[3…]  rule or token, field, what it was (* for anything), what it shall be (empty removes it), in turn
+  ARGV[1]   not after, ms of the store's clock       ARGV[2]   most grants there may be afterwards
+  ARGV[3]   audit row, or empty
+  ARGV[4…]  rule or token, field, what it was (* for anything), what it shall be (empty removes it), in turn
 
-  Returns {"CHANGED", version} · {"MOVED"} when a field is not what it was · {"LATE"}
+  Returns {"CHANGED", version} · {"MOVED"} when a field is not what it was · {"FULL"} · {"LATE"}
 ]]
 --@include ../redis/lua/clock.lua
 --@include ../redis/lua/audit.lua
 if late() then return { 'LATE' } end
-local access, tokens, channel, auditRows, row = KEYS[1], KEYS[2], KEYS[3], KEYS[4], ARGV[2]
+local access, tokens, channel, auditRows, most, row = KEYS[1], KEYS[2], KEYS[3], KEYS[4], tonumber(ARGV[2]), ARGV[3]
 local function keyOf(kind) return kind == 'token' and tokens or access end
-local first = 3
+local function isGrant(field) return string.sub(field, 1, 6) == 'grant:' end
+local more = 0
+local first = 4
 for n = first, #ARGV, 4 do
-  local now = redis.call('HGET', keyOf(ARGV[n]), ARGV[n + 1]) or ''
+  local field, was, shall = ARGV[n + 1], ARGV[n + 2], ARGV[n + 3]
+  local now = redis.call('HGET', keyOf(ARGV[n]), field) or ''
   -- What already is as it shall be was done by an attempt whose answer was lost.
-  if ARGV[n + 2] ~= '*' and now ~= ARGV[n + 2] and now ~= ARGV[n + 3] then return { 'MOVED' } end
+  if was ~= '*' and now ~= was and now ~= shall then return { 'MOVED' } end
+  if ARGV[n] == 'rule' and isGrant(field) then
+    if shall ~= '' and now == '' then more = more + 1 end
+    if shall == '' and now ~= '' then more = more - 1 end
+  end
+end
+-- Other rules are few, so only where the whole comes near the limit the grants are counted one by one.
+if more > 0 and redis.call('HLEN', access) + more > most then
+  local grants = 0
+  for _, field in ipairs(redis.call('HKEYS', access)) do
+    if isGrant(field) then grants = grants + 1 end
+  end
+  if grants + more > most then return { 'FULL' } end
 end
 audit(auditRows, row)
 for n = first, #ARGV, 4 do

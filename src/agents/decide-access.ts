@@ -1,5 +1,13 @@
 import type { Action, Role } from "../identity/index.js";
-import { applies, type Grant } from "./grant.js";
+import type { Grant } from "./grant.js";
+import type { GrantBook } from "./grant-book.js";
+
+/** Who asks, as the rules see it. */
+export interface Asking {
+  readonly agent: string;
+  readonly roles: readonly Role[];
+  readonly isOperator: boolean;
+}
 
 /** Whether somebody may, and what said so: a grant by its id, a role, or that nothing allowed it. */
 export interface Decision {
@@ -12,17 +20,17 @@ export interface Decision {
  * the caller's roles may without being granted it.
  */
 export function decideAccess(
-  asking: { readonly agent: string; readonly roles: readonly Role[]; readonly isOperator: boolean },
+  asking: Asking,
   action: Action,
   resource: string,
-  grants: readonly Grant[],
+  book: GrantBook,
   nowMs: number,
 ): Decision {
   const { agent, roles, isOperator } = asking;
   if (isOperator) return { allowed: true, because: "operator" };
   let allow: Grant | undefined;
-  for (const grant of grants) {
-    if (!applies(grant, agent, roles, action, resource, nowMs)) continue;
+  for (const grant of book.about(agent, roles, action, resource)) {
+    if (!isLive(grant, nowMs)) continue;
     if (grant.effect === "deny") return { allowed: false, because: `grant ${grant.id}` };
     allow ??= grant;
   }
@@ -31,18 +39,24 @@ export function decideAccess(
   return role ? { allowed: true, because: `role ${role}` } : { allowed: false, because: "no grant" };
 }
 
+export function isLive(grant: Grant, nowMs: number): boolean {
+  return grant.expiresAt === undefined || grant.expiresAt > nowMs;
+}
+
 /** What a role may without a grant. `everyone` and administration are never among it, but for an admin. */
 function byDefault(role: Role, agent: string, action: Action, resource: string): boolean {
   if (role === "admin") return true;
+  const isQueue = resource.startsWith("queue:");
   switch (action) {
     case "agents.find":
-    case "agents.describe":
     case "topic.read":
       return true;
+    case "agents.describe":
+      return resource === agent;
     case "mailbox.read":
-      return resource === agent || (role === "agent" && resource.startsWith("queue:"));
+      return resource === agent || (role === "agent" && isQueue);
     case "mailbox.send":
-      return role !== "observer" && resource !== "everyone";
+      return resource !== "everyone" && (role === "agent" || (role === "approver" && !isQueue));
     case "topic.publish":
       return role === "agent";
     default:

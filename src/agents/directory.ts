@@ -46,13 +46,17 @@ export class Directory {
     kind: "agent" | "queue",
     name: string,
     create: boolean,
+    mayKnow: (mailbox: string) => boolean,
   ): Promise<"known" | "opened"> {
     const { namespace, agent } = caller.principal;
     const memo = `${namespace}/${kind}/${name}`;
     if (this.#known.has(memo)) return "known";
     const keys = directoryKeys(namespace);
     const unseen =
-      name !== agent && !create && !this.#open.has(memo) && (await this.isUnseen(namespace, kind, name));
+      name !== agent &&
+      !create &&
+      !this.#open.has(memo) &&
+      (await this.isUnseen(caller, kind, name, mayKnow));
     const [word] = await this.#store.run(
       openMailbox,
       [keys.agents, keys.queues, keys.unclaimedBy, keys.channel, keys.settings],
@@ -71,16 +75,27 @@ export class Directory {
   /**
    * Whether neither an agent nor an open mailbox has this name. Opens nothing.
    *
+   * @param mayKnow whether the caller may learn of a name by a slip: a hint tells that somebody has it
    * @throws {MailboxError} `mailbox.unknown_recipient` for a near miss of a known name
    */
-  async isUnseen(namespace: string, kind: "agent" | "queue", name: string): Promise<boolean> {
+  async isUnseen(
+    caller: Caller,
+    kind: "agent" | "queue",
+    name: string,
+    mayKnow: (mailbox: string) => boolean,
+  ): Promise<boolean> {
+    const { namespace } = caller.principal;
     if (this.#known.has(`${namespace}/${kind}/${name}`)) return false;
     const mailboxes = await this.mailboxes(namespace);
     const queues = mailboxes.flatMap((one) => (one.startsWith("queue:") ? [one.slice("queue:".length)] : []));
     const names = new Set(kind === "queue" ? queues : mailboxes.filter((one) => !one.startsWith("queue:")));
     if (names.has(name)) return false;
+    const other = `queue:${name}`;
     const meant =
-      nearest(name, names) ?? (kind === "agent" && queues.includes(name) ? `queue:${name}` : undefined);
+      nearest(
+        name,
+        [...names].filter((one) => mayKnow(kind === "queue" ? `queue:${one}` : one)),
+      ) ?? (kind === "agent" && queues.includes(name) && mayKnow(other) ? other : undefined);
     if (meant !== undefined)
       refuse("mailbox.unknown_recipient", {
         given: kind === "queue" ? `queue:${name}` : name,
@@ -170,6 +185,8 @@ export class Directory {
     caller: Caller,
     ask: FindRecipients,
     more: {
+      /** Whether the caller may know of a mailbox: an agent, or `queue:name`. */
+      mayKnow: (mailbox: string) => boolean;
       online: () => Promise<ReadonlySet<string>>;
       topics: () => Promise<readonly string[]>;
       ready: (queue: string) => Promise<number>;
@@ -185,13 +202,16 @@ export class Directory {
     const text = ask.text?.toLowerCase() ?? "";
     const has = (words: string): boolean => words.toLowerCase().includes(text);
     const found = [...agents]
+      .filter(([name]) => more.mayKnow(name))
       .map(([name, agent]) => ({ name, agent, online: online.has(name) }))
       .filter(({ name, agent }) => has(name) || has(agent.description ?? "") || agent.capabilities.some(has))
       .filter(({ agent }) => !ask.capability || agent.capabilities.includes(ask.capability))
       .filter((entry) => ask.online === undefined || entry.online === ask.online)
       .sort((a, b) => Number(b.online) - Number(a.online) || b.agent.lastSeenAt - a.agent.lastSeenAt);
     const onlyAgents = ask.capability !== undefined || ask.online !== undefined;
-    const foundQueues = onlyAgents ? [] : [...queues.keys()].filter(has).sort();
+    const foundQueues = onlyAgents
+      ? []
+      : [...queues.keys()].filter((name) => has(name) && more.mayKnow(`queue:${name}`)).sort();
     const foundTopics = onlyAgents ? [] : topics.filter(has).sort();
     const listed = {
       agents: found.slice(0, mostListed),

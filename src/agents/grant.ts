@@ -1,12 +1,6 @@
-import {
-  isAgentName,
-  matchesTopic,
-  parseAddress,
-  parsePattern,
-  type TopicPattern,
-} from "../addresses/index.js";
+import { isAgentName, parseAddress, parsePattern } from "../addresses/index.js";
 import { refuse } from "../errors/index.js";
-import { type Action, actions, type Role, roles } from "../identity/index.js";
+import { type Action, actions, roles } from "../identity/index.js";
 
 /** A rule of a namespace: who may, or may not, do what with which resources, and until when. */
 export interface Grant {
@@ -24,17 +18,32 @@ export interface Grant {
   readonly by: string;
 }
 
-/** What a person types for a grant, checked and in the one form in which it is kept. */
+/** Most grants of one namespace. */
+export const grantsMost = 10_000;
+
+const short: Readonly<Record<string, Action>> = {
+  publish: "topic.publish",
+  follow: "topic.read",
+  send: "mailbox.send",
+};
+
+/**
+ * What a person types for a grant, checked and in the one form in which it is kept. The short words `publish`, `send`,
+ * `read` and `follow` are understood; a bare name is a topic where the action is one of topics.
+ *
+ * @throws {MailboxError} `input.invalid`, `address.invalid`, `address.pattern_invalid`
+ */
 export function parseGrant(given: {
   readonly who: string;
   readonly action: string;
   readonly resource: string;
 }): Pick<Grant, "who" | "action" | "resource"> {
-  return {
-    who: parseWho(given.who),
-    action: parseAction(given.action),
-    resource: parseResource(given.resource),
-  };
+  const who = parseWho(given.who);
+  const action = parseAction(given.action, given.resource);
+  const resource = parseResource(given.resource, action);
+  if (!fits(action, resource))
+    refuse("input.invalid", { problem: `${action} is never done with ${resource}: ${resourcesOf(action)}` });
+  return { who, action, resource };
 }
 
 /** @throws {MailboxError} `input.invalid` */
@@ -48,50 +57,51 @@ export function parseWho(given: string): string {
   });
 }
 
-function parseAction(given: string): string {
+function parseAction(given: string, resource: string): string {
   const action = given.trim().toLowerCase();
   const rooms = new Set(actions.map((one) => `${one.slice(0, one.indexOf("."))}.*`));
+  if (action === "read") return isOfTopics(resource) ? "topic.read" : readOf(resource);
+  if (Object.hasOwn(short, action)) return short[action]!;
   if (action === "*" || rooms.has(action) || (actions as readonly string[]).includes(action)) return action;
   return refuse("input.invalid", {
-    problem: `the action is one of ${actions.join(", ")}, all of a room such as mailbox.*, or *`,
+    problem: `the action is one of ${actions.join(", ")}, in short publish, follow, send or read, all of a room such as mailbox.*, or *`,
   });
 }
 
-function parseResource(given: string): string {
+function readOf(resource: string): Action {
+  if (resource.trim() === "*")
+    refuse("input.invalid", { problem: "read * can mean two: say mailbox.read or topic.read" });
+  return "mailbox.read";
+}
+
+function isOfTopics(resource: string): boolean {
+  return /^\s*(topic:|#)/i.test(resource);
+}
+
+function parseResource(given: string, action: string): string {
   const text = given.trim().toLowerCase();
   if (text === "*" || text === "agent:*" || text === "queue:*") return text;
-  if (/^(topic:|#)/.test(text)) return `topic:${parsePattern(text)}`;
+  const bare = !text.includes(":") && text !== "everyone";
+  if (isOfTopics(text) || (action.startsWith("topic.") && bare)) return `topic:${parsePattern(text)}`;
   const address = parseAddress(text);
   if (address.kind === "everyone") return "everyone";
   return address.kind === "agent" ? address.name : `${address.kind}:${address.name}`;
 }
 
-/** Whether the rule speaks of this caller, action and resource at this time. */
-export function applies(
-  grant: Grant,
-  agent: string,
-  held: readonly Role[],
-  action: Action,
-  resource: string,
-  nowMs: number,
-): boolean {
-  if (grant.expiresAt !== undefined && grant.expiresAt <= nowMs) return false;
-  if (grant.who !== "*" && grant.who !== agent && !held.some((role) => grant.who === `role:${role}`))
-    return false;
-  return coversAction(grant.action, action) && coversResource(grant.resource, resource);
+/** A grant of an action with a resource it never has would look as if it did something. */
+function fits(action: string, resource: string): boolean {
+  if (resource === "*") return true;
+  const isTopic = resource.startsWith("topic:");
+  if (action.startsWith("topic.")) return isTopic;
+  if (action === "mailbox.read" || action === "admin.dead-letters")
+    return !isTopic && resource !== "everyone";
+  if (action.startsWith("mailbox.")) return !isTopic;
+  return action !== "admin.grants" && action !== "admin.audit";
 }
 
-function coversAction(pattern: string, action: Action): boolean {
-  if (pattern === "*" || pattern === action) return true;
-  return pattern.endsWith(".*") && action.startsWith(pattern.slice(0, -1));
-}
-
-/** What is said of a topic holds for the topics below it. */
-function coversResource(pattern: string, resource: string): boolean {
-  if (pattern === "*" || pattern === resource) return true;
-  if (pattern === "queue:*") return resource.startsWith("queue:");
-  if (pattern === "agent:*") return resource !== "*" && resource !== "everyone" && !resource.includes(":");
-  if (!pattern.startsWith("topic:") || !resource.startsWith("topic:")) return false;
-  const below = `${pattern.slice("topic:".length)}.**` as TopicPattern;
-  return matchesTopic(below, resource.slice("topic:".length));
+function resourcesOf(action: string): string {
+  if (action.startsWith("topic.")) return "name a topic or a pattern of topics";
+  if (action.startsWith("mailbox.") || action === "admin.dead-letters")
+    return "name an agent, queue:NAME, agent:* or queue:*; for topics the actions are topic.publish and topic.read";
+  return "its resource is *";
 }

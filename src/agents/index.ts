@@ -2,9 +2,13 @@
 export { Access, type AccessDependencies, type RuleChange, type Rules, rolesOf } from "./access.js";
 export { FindRecipients, MyStatus, type Recipients, type Status } from "./contract.js";
 export { Credentials, type CredentialsDependencies, type Held } from "./credentials.js";
-export { type Decision, decideAccess } from "./decide-access.js";
+export { type Asking, type Decision, decideAccess } from "./decide-access.js";
 export { type Described, Directory, type QueueSettings } from "./directory.js";
-export { type Grant, parseGrant, parseWho } from "./grant.js";
+export { type Explanation, explainAccess } from "./explain-access.js";
+export { type Grant, grantsMost, parseGrant, parseWho } from "./grant.js";
+export { GrantBook } from "./grant-book.js";
+export { Grants, type NewGrant } from "./grants.js";
+export { mayAnywhere } from "./may-anywhere.js";
 export { myStatus, type StatusSources } from "./my-status.js";
 export { Runs, type RunsDependencies } from "./runs.js";
 export { RunsOfNamespaces } from "./runs-of-namespaces.js";

@@ -9,11 +9,11 @@ export interface StatusSources {
   readonly inbox: (
     caller: Caller,
   ) => Promise<Pick<Status, "unread" | "urgent" | "open" | "overdue" | "dead_letters">>;
-  /** What the caller may: the roles of its credential, or those the namespace gives its agent. */
-  readonly rights: (principal: Caller["principal"]) => Promise<readonly string[]>;
   readonly subscriptions: (caller: Caller) => Promise<readonly string[]>;
   /** Keeps the decision where nothing is changed. */
   readonly record: RecordDecision;
+  /** What the caller's calls are decided by. */
+  readonly roles: (caller: Caller) => Promise<Status["rights"]>;
   readonly store: { readonly label: string; readonly tier: string };
 }
 
@@ -32,7 +32,7 @@ export async function myStatus(
     sources.inbox(caller),
     sources.runs.ofAgent(principal.agent),
     sources.subscriptions(caller),
-    sources.rights(principal),
+    sources.roles(caller),
   ]);
   return {
     name: principal.agent,

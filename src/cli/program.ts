@@ -41,6 +41,7 @@ export function buildProgram(version: string): Command {
   addDeadLetters(program);
   addBlocks(program);
   addAudit(program);
+  addGrants(program);
   addAttachments(program);
   addHelp(program);
   return program;
@@ -65,7 +66,7 @@ function addServers(program: Command): void {
     program,
     {
       name: "serve",
-      description: "serve MCP over Streamable HTTP on this machine",
+      description: "serve MCP over HTTP on this machine",
       example: "llm-mailbox serve --port 7678",
       set: (command) =>
         command
@@ -551,6 +552,66 @@ function addAudit(program: Command): void {
       example: "llm-mailbox audit export > audit.jsonl",
     },
     async ({ switches }) => (await import("./audit.js")).exportAuditLog(switches),
+  );
+}
+
+function addGrants(program: Command): void {
+  const asked = (command: Command): Command =>
+    withJson(command)
+      .addArgument(new Argument("<who>", "an agent, role:NAME, or * for everybody"))
+      .addArgument(new Argument("<action>", "publish, follow, send, read, an action by its name, or *"))
+      .addArgument(
+        new Argument("<resource>", "alice, queue:NAME, topic:PATTERN, everyone, agent:*, queue:*, or *"),
+      );
+  const expiring = (command: Command): Command =>
+    asked(command).option("--expires <time>", "until when, from now: 30m, 12h, 7d (until it is removed)");
+  const grants = add<Switches>(
+    program,
+    {
+      name: "grants",
+      description: "list what was allowed or denied to whom, beyond what their roles may",
+      example: "llm-mailbox grants",
+      set: withJson,
+      isList: true,
+    },
+    async ({ switches }) => (await import("./grants.js")).listGrants(switches),
+  );
+  for (const effect of ["allow", "deny"] as const)
+    add<Switches & { expires?: string }>(
+      grants,
+      {
+        name: effect,
+        description:
+          effect === "allow"
+            ? "allow an agent or a role something that its role may not"
+            : "deny an agent or a role something; a deny wins over every allow",
+        example:
+          effect === "allow"
+            ? "llm-mailbox grants allow crier send everyone --expires 1d"
+            : "llm-mailbox grants deny role:agent publish 'topic:releases.**'",
+        set: expiring,
+      },
+      async ({ words, switches }) => (await import("./grants.js")).addGrant(effect, words, switches),
+    );
+  add<Switches>(
+    grants,
+    {
+      name: "remove",
+      description: "take back what was allowed or denied",
+      example: "llm-mailbox grants remove g0a1b2c3",
+      set: (command) => withJson(command).addArgument(new Argument("<id>", "as grants lists it")),
+    },
+    async ({ words: [id], switches }) => (await import("./grants.js")).removeGrant(id!, switches),
+  );
+  add<Switches>(
+    grants,
+    {
+      name: "test",
+      description: "say whether somebody may do something, why, and what would change it; does nothing",
+      example: "llm-mailbox grants test bob publish topic:builds.ci",
+      set: asked,
+    },
+    async ({ words, switches }) => (await import("./grants.js")).testGrant(words, switches),
   );
 }
 

@@ -1,21 +1,29 @@
 import { type House, openHouse } from "../compose.js";
 import { type Config, type Flags, readConfig } from "../config/index.js";
-import { isRefusal } from "../errors/index.js";
-import { type HttpOptions, type HttpService, serveHttp } from "../http/index.js";
-import { openLog } from "../observability/index.js";
+import { catalogue, isRefusal } from "../errors/index.js";
+import { defaultHttpLimits, type HttpOptions, type HttpService, serveHttp } from "../http/index.js";
+import { toolNames } from "../mcp/index.js";
+import { openLog, openServiceMetrics, type ServiceMetrics } from "../observability/index.js";
 import { packageVersion } from "./version.js";
 
-/** MCP over Streamable HTTP, until SIGTERM or SIGINT. */
+/** MCP over HTTP, until SIGTERM or SIGINT. */
 export async function serve(flags: Flags): Promise<void> {
   const config = readConfig(process.env, flags);
   const log = openLog(config.logLevel);
-  const house = await openHouse(config, log);
+  const metrics = openServiceMetrics({
+    version: packageVersion(),
+    tools: await toolNames(),
+    codes: Object.keys(catalogue),
+  });
+  const house = await openHouse(config, log, { onRoundTrip: metrics.roundTrip });
+  showStore(metrics, house);
   const start = async (): Promise<HttpService & { readonly believesNames: boolean }> => {
     const { tokensRequired } = await house.access.rules(config.namespace);
     const isGuarded = tokensRequired || config.jwtJwks !== undefined;
     const service = await serveHttp(house.rooms, {
       ...optionsOf(config),
       log,
+      metrics,
       // Once a token was issued there is no way back, so that what is open to the network stays guarded.
       credentialsRequired: isGuarded,
       ready: async () => ({
@@ -35,6 +43,7 @@ export async function serve(flags: Flags): Promise<void> {
     [
       `llm-mailbox ${packageVersion()} is ready.`,
       `  MCP      ${config.publicUrl ?? service.url}/mcp${service.believesNames ? "?agent=NAME" : ", with a token in Authorization: Bearer"}`,
+      `  older    ${config.publicUrl ?? service.url}/sse${service.believesNames ? "?agent=NAME" : ""}, for clients that know only HTTP+SSE`,
       `  store    ${house.store.label}, durability ${house.store.tier}`,
       ...(config.redisUrl === undefined ? [`  data     ${config.dataDir}`] : []),
       "  Stop with Ctrl-C; nothing that was accepted is lost.",
@@ -48,6 +57,15 @@ export async function serve(flags: Flags): Promise<void> {
   await service.close();
   await Promise.race([house.close(), new Promise((resolve) => setTimeout(resolve, 1_000))]);
   process.exit(0);
+}
+
+function showStore({ registry }: ServiceMetrics, { store }: House): void {
+  registry.gauge("llm_mailbox_store_connected", "1 while the store can be reached.", () =>
+    Number(store.connected),
+  );
+  registry.gauge("llm_mailbox_store_tier", "What the store promises, see guarantees.md.", () => [
+    [{ tier: store.tier }, 1],
+  ]);
 }
 
 async function believesNames({ credentials, config }: House): Promise<boolean> {
@@ -67,8 +85,11 @@ function optionsOf(config: Config): Omit<HttpOptions, "log"> {
     version: packageVersion(),
     host: config.host,
     port: config.port,
-    // A body of control characters takes six bytes for each in JSON.
-    maxBodyBytes: Math.max(1024 * 1024, 8 * (config.limits.bodyBytes ?? 0)),
+    limits: {
+      ...config.http,
+      // A body of control characters takes six bytes for each in JSON.
+      bodyBytes: Math.max(defaultHttpLimits.bodyBytes, 8 * (config.limits.bodyBytes ?? 0)),
+    },
     allowedHosts: publicUrl === undefined ? allowedHosts : [...allowedHosts, new URL(publicUrl).hostname],
     allowedOrigins: config.allowedOrigins,
     ...(publicUrl === undefined ? {} : { publicUrl }),

@@ -162,7 +162,7 @@ function topicSource({ topics, store }: House, config: Config, given: string): S
     },
     watch: (onChange) =>
       patternRoot(pattern) === undefined
-        ? topics.watchTopics(config.namespace, onChange)
-        : topics.watchTopic(config.namespace, pattern, onChange),
+        ? topics.watchTopics(caller, onChange)
+        : topics.watchTopic(caller, pattern, onChange),
   };
 }

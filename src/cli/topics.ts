@@ -1,5 +1,6 @@
 import { isAgentName, parseTopic } from "../addresses/index.js";
 import type { SettingChanges, TopicSettings } from "../topics/index.js";
+import { durationMs } from "./duration.js";
 import { messageAsJson, printPassing } from "./message-lines.js";
 import { ago, lasting, plural, printJson, printLine, printTable } from "./print.js";
 import { UsageError } from "./usage-error.js";
@@ -115,8 +116,6 @@ export async function topicHistory(
   if (page.before !== undefined) printLine(`\nOlder ones: --before ${page.before}`);
 }
 
-const unitsMs: Readonly<Record<string, number>> = { s: 1_000, m: 60_000, h: 3_600_000, d: 86_400_000 };
-
 type Changes = { -readonly [Name in keyof SettingChanges]: SettingChanges[Name] };
 
 function changesOf(given: SettingSwitches): SettingChanges {
@@ -134,18 +133,13 @@ function changesOf(given: SettingSwitches): SettingChanges {
     changes[name] = value as Changes[Name];
   };
   const { retention, retentionCount, retentionBytes, maxSubscribers, publishers, readers } = given;
-  set("retentionMs", "--retention", retention, timeMs, "a time such as 30m, 12h or 7d");
+  set("retentionMs", "--retention", retention, durationMs, "a time such as 30m, 12h or 7d");
   set("retentionCount", "--retention-count", retentionCount, wholeNumber, "a whole number from 1");
   set("retentionBytes", "--retention-bytes", retentionBytes, wholeNumber, "a whole number from 1");
   set("subscribersMost", "--max-subscribers", maxSubscribers, wholeNumber, "a whole number from 1");
   set("publishers", "--publishers", publishers, agentNames, "agents separated by commas, or everyone");
   set("readers", "--readers", readers, agentNames, "agents separated by commas, or everyone");
   return changes;
-}
-
-function timeMs(text: string): number | undefined {
-  const [, count, unit] = /^([1-9]\d{0,5})([smhd])$/.exec(text) ?? [];
-  return unit === undefined ? undefined : Number(count) * unitsMs[unit]!;
 }
 
 function wholeNumber(text: string): number | undefined {

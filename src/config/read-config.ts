@@ -137,6 +137,15 @@ export const settings = {
   historySeconds: { env: "LLM_MAILBOX_HISTORY_SECONDS", ...count(1e9) },
   claimSeconds: { env: "LLM_MAILBOX_CLAIM_SECONDS", ...count(86_400) },
   failures: { env: "LLM_MAILBOX_MAX_FAILURES", ...count(100) },
+  connections: { env: "LLM_MAILBOX_MAX_CONNECTIONS", ...count(1e6) },
+  sessions: { env: "LLM_MAILBOX_MAX_SESSIONS", ...count(1e6) },
+  sessionsPerAgent: { env: "LLM_MAILBOX_MAX_SESSIONS_PER_AGENT", ...count(1e6) },
+  streamsPerAgent: { env: "LLM_MAILBOX_MAX_STREAMS_PER_AGENT", ...count(1e6) },
+  callsInFlight: { env: "LLM_MAILBOX_MAX_CALLS_IN_FLIGHT", ...count(1e6) },
+  headerBytes: { env: "LLM_MAILBOX_MAX_HEADER_BYTES", ...count(1024 * 1024) },
+  headers: { env: "LLM_MAILBOX_MAX_HEADERS", ...count(10_000) },
+  requestSeconds: { env: "LLM_MAILBOX_MAX_REQUEST_SECONDS", ...count(3_600) },
+  unreadBytes: { env: "LLM_MAILBOX_MAX_UNREAD_BYTES", ...count(1e9) },
 } as const satisfies Record<string, Setting>;
 
 type SettingName = keyof typeof settings;
@@ -196,6 +205,18 @@ export interface Config {
     readonly claimMs?: number;
     readonly failures?: number;
   };
+  /** What clients over HTTP may take of the process; only what was set. */
+  readonly http: {
+    readonly connections?: number;
+    readonly sessions?: number;
+    readonly sessionsPerAgent?: number;
+    readonly streamsPerAgent?: number;
+    readonly callsInFlight?: number;
+    readonly headerBytes?: number;
+    readonly headers?: number;
+    readonly requestSeconds?: number;
+    readonly unreadBytes?: number;
+  };
 }
 
 /** What the command line may set, by the name of the setting. */
@@ -249,6 +270,17 @@ export function readConfig(env: NodeJS.ProcessEnv, flags: Flags = {}): Config {
       allowed:
         "https://, or http:// to this machine; or --plain-http (LLM_MAILBOX_PLAIN_HTTP=1) where the network is trusted",
     });
+  const http = present({
+    connections: given<number>("connections"),
+    sessions: given<number>("sessions"),
+    sessionsPerAgent: given<number>("sessionsPerAgent"),
+    streamsPerAgent: given<number>("streamsPerAgent"),
+    callsInFlight: given<number>("callsInFlight"),
+    headerBytes: given<number>("headerBytes"),
+    headers: given<number>("headers"),
+    requestSeconds: given<number>("requestSeconds"),
+    unreadBytes: given<number>("unreadBytes"),
+  });
   return Object.freeze({
     ...present({
       redisUrl: given<string>("redisUrl"),
@@ -281,6 +313,7 @@ export function readConfig(env: NodeJS.ProcessEnv, flags: Flags = {}): Config {
     host: given<string>("host") ?? "127.0.0.1",
     port: given<number>("port") ?? 7678,
     limits: Object.freeze(limits),
+    http: Object.freeze(http),
   });
 }
 

@@ -165,6 +165,14 @@ const entries = {
     kind: "PERMISSION_DENIED",
     text: "{principal} may not {action} {resource}. Ask the operator for a grant.",
   },
+  "access.unknown_grant": {
+    kind: "NOT_FOUND",
+    text: "there is no grant {id}. Call llm-mailbox grants to see those that hold.",
+  },
+  "access.too_many_grants": {
+    kind: "RESOURCE_EXHAUSTED",
+    text: "a namespace has at most {limit} grants. Remove some, or grant to a role or a pattern instead of one by one.",
+  },
   "state.cursor_invalid": {
     kind: "INVALID_ARGUMENT",
     text: "this cursor is not one we gave for this search. Start again without a cursor.",

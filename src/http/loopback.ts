@@ -15,7 +15,8 @@ export function isAllowedHost(
   bound: string,
   allowed: readonly string[] = [],
 ): boolean {
-  const name = hostname(`http://${header ?? ""}`);
+  // Nothing that a URL would take for something else than a name and a port.
+  const name = /^[\w.:[\]-]+$/.test(header ?? "") ? hostname(`http://${header}`) : undefined;
   if (name === undefined) return false;
   return isLoopback(name) || [bound, ...allowed].some((one) => withoutBrackets(one.toLowerCase()) === name);
 }

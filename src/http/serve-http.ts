@@ -1,11 +1,15 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
 import { refuse } from "../errors/index.js";
-import { type Log, openMcpEndpoint, type Rooms } from "../mcp/index.js";
+import { type CallMeters, type Log, type McpEndpoint, openMcpEndpoint, type Rooms } from "../mcp/index.js";
+import { type Metrics, metricsContentType } from "../observability/index.js";
 import { crossOriginHeaders } from "./cross-origin.js";
+import { HttpMeters } from "./http-meters.js";
+import { defaultHttpLimits, type HttpLimits } from "./limits.js";
 import { isAllowedHost, isAllowedOrigin, isLoopback } from "./loopback.js";
-import { answer } from "./node-exchange.js";
+import { NodeExchange } from "./node-exchange.js";
 import { isMetadataPath, protectedResource } from "./protected-resource.js";
+import { BodyReader, type Unread } from "./read-body.js";
 
 export interface Readiness {
   readonly ready: boolean;
@@ -33,27 +37,49 @@ export interface HttpOptions {
   readonly port?: number;
   /** How long a session without a call is kept (30 min). */
   readonly idleMs?: number;
-  /** Most bytes of a request body (1 MiB). */
-  readonly maxBodyBytes?: number;
+  /** What differs from the defaults. */
+  readonly limits?: Partial<HttpLimits>;
   /** Whether calls can be served now, for `/readyz`. */
   readonly ready?: () => Promise<Readiness>;
+  /** The numbers that `/metrics` shows; without them there is no such page. */
+  readonly metrics?: { readonly registry: Metrics; readonly calls: CallMeters };
 }
 
 export interface HttpService {
   readonly url: string;
   readonly port: number;
-  /** Ends calls, sessions and connections; resolves within 5 seconds. */
+  /** Ends whatever a principal has open here; see `McpEndpoint`. */
+  endOwner(owner: string): void;
+  /**
+   * Ends in good order: new requests get 503, waits in flight are answered as if their time were over, then streams,
+   * sessions, runs and connections end. Resolves within 4 seconds.
+   */
   close(): Promise<void>;
 }
 
 const defaultPort = 7678;
 
-/** Connections that are still open this long after the end was announced are cut. */
-const graceMs = 1_000;
+/** Calls that are not answered this long after the end was announced are cut off. */
+const drainMs = 800;
+
+/** How long a connection without a request is kept for the next. */
+const keepAliveMs = 75_000;
+
+/** Connections that are still open this long after everything else has ended are cut. */
+const graceMs = 300;
+
+/** A client that is turned away because this process ends finds the next one, or this one anew, after so many seconds. */
+const retryAfterSeconds = 5;
+
+const methods: Readonly<Record<string, readonly string[]>> = {
+  "/mcp": ["GET", "POST", "DELETE"],
+  "/sse": ["GET"],
+  "/sse/messages": ["POST"],
+};
 
 /**
- * Listens, on loopback unless credentials are required: MCP at `/mcp`, what a client needs to find a credential (RFC
- * 9728), `/healthz` (the process lives) and `/readyz` (it can serve).
+ * Listens, on loopback unless credentials are required: MCP at `/mcp` and `/sse`, what a client needs to find a credential
+ * (RFC 9728), `/healthz` (the process lives), `/readyz` (it can serve) and `/metrics`.
  *
  * @throws {MailboxError} `config.invalid` for another address without credentials, and for a port that is taken
  */
@@ -67,58 +93,168 @@ export async function serveHttp(rooms: Rooms, options: HttpOptions): Promise<Htt
       allowed:
         "127.0.0.1, ::1 or localhost; any other once a token was issued (llm-mailbox agents issue NAME) or LLM_MAILBOX_JWKS is set",
     });
-  const endpoint = await openMcpEndpoint(rooms, options);
-  const maxBodyBytes = options.maxBodyBytes ?? 1024 * 1024;
-
-  const route = async (request: IncomingMessage, response: ServerResponse): Promise<void> => {
-    if (!isAllowedHost(request.headers.host, host, options.allowedHosts))
-      return json(response, 403, refusal("Host", "is not this machine"));
-    if (!isAllowedOrigin(request.headers.origin, options.allowedOrigins))
-      return json(response, 403, refusal("Origin", "is not a page of this machine"));
-    const shared = Object.entries(crossOriginHeaders(request.headers.origin, options.allowedOrigins));
-    for (const [name, value] of shared) response.setHeader(name, value);
-    if (request.method === "OPTIONS" && shared.length > 0) {
-      response.writeHead(204).end();
-      return;
-    }
-    const path = (request.url ?? "/").split("?", 1)[0];
-    if (path === "/mcp" && !["GET", "POST", "DELETE"].includes(request.method ?? "")) {
-      response.setHeader("allow", "GET, POST, DELETE");
-      return json(response, 405, { error: "method not allowed" });
-    }
-    if (path === "/mcp") return answer(request, response, endpoint, maxBodyBytes);
-    if (isMetadataPath(path)) {
-      const base = options.publicUrl ?? new URL(`http://${request.headers.host}`).origin;
-      return json(response, 200, protectedResource(base, options.issuer));
-    }
-    if (path === "/healthz") return json(response, 200, { status: "ok" });
-    if (path === "/readyz") {
-      const state = (await options.ready?.()) ?? { ready: true };
-      return json(response, state.ready ? 200 : 503, state);
-    }
-    return json(response, 404, { error: "there is /mcp, /healthz and /readyz" });
-  };
-
-  const server = createServer((request, response) => {
-    route(request, response).catch((err: unknown) => {
-      options.log.error({ err }, "a request failed");
-      if (!response.headersSent) json(response, 500, { error: "internal" });
-      else response.destroy();
-    });
+  const limits: HttpLimits = { ...defaultHttpLimits, ...options.limits };
+  const endpoint = await openMcpEndpoint(rooms, {
+    ...options,
+    ...(options.metrics && { meters: options.metrics.calls }),
+    limits,
   });
+  const meters = options.metrics && new HttpMeters(options.metrics.registry, endpoint);
+  const service = new Service(host, options, limits, endpoint, meters);
+  const server = listenerOf(limits, service);
+  meters?.watch(server);
   const port = await listen(server, host, options.port ?? defaultPort);
   return {
     url: `http://${host.includes(":") ? `[${host}]` : host}:${port}`,
     port,
+    endOwner: (owner) => endpoint.endOwner(owner),
     close: async () => {
-      const closed = new Promise<void>((resolve) => server.close(() => resolve()));
+      service.draining = true;
+      await Promise.race([endpoint.drain(), new Promise((resolve) => setTimeout(resolve, drainMs))]);
       await endpoint.close();
+      const closed = new Promise<void>((resolve) => server.close(() => resolve()));
       server.closeIdleConnections();
       const cut = setTimeout(() => server.closeAllConnections(), graceMs);
       await closed;
       clearTimeout(cut);
     },
   };
+}
+
+/** A listener that gives slow and greedy clients no more than their share before anything of theirs is looked at. */
+function listenerOf(limits: HttpLimits, service: Service): Server {
+  const requestMs = limits.requestSeconds * 1000;
+  const server = createServer(
+    {
+      maxHeaderSize: limits.headerBytes,
+      headersTimeout: Math.ceil(requestMs / 3),
+      requestTimeout: requestMs,
+      connectionsCheckingInterval: Math.min(1_000, Math.ceil(requestMs / 6)),
+    },
+    (request, response) => void service.answer(request, response),
+  );
+  // Those beyond a count would be dropped in silence, and with them perhaps the one that says whose page this is.
+  server.maxHeadersCount = 0;
+  server.maxConnections = limits.connections;
+  // A client that takes nothing of its answer would hold its connection for ever.
+  server.timeout = limits.quietSeconds * 1000;
+  // Longer than a proxy keeps an idle connection to us: whoever closes first must not be the one that is being asked.
+  server.keepAliveTimeout = keepAliveMs;
+  return server;
+}
+
+/** What is answered to a request. */
+class Service {
+  draining = false;
+  readonly #host: string;
+  readonly #options: HttpOptions;
+  readonly #limits: HttpLimits;
+  readonly #endpoint: McpEndpoint;
+  readonly #meters: HttpMeters | undefined;
+  readonly #bodies: BodyReader;
+
+  constructor(
+    host: string,
+    options: HttpOptions,
+    limits: HttpLimits,
+    endpoint: McpEndpoint,
+    meters: HttpMeters | undefined,
+  ) {
+    this.#host = host;
+    this.#options = options;
+    this.#limits = limits;
+    this.#endpoint = endpoint;
+    this.#meters = meters;
+    this.#bodies = new BodyReader(limits.bodyBytes);
+  }
+
+  async answer(request: IncomingMessage, response: ServerResponse): Promise<void> {
+    const path = (request.url ?? "/").split("?", 1)[0]!;
+    this.#meters?.requested(path, response);
+    try {
+      await this.#route(path, request, response);
+    } catch (err) {
+      this.#options.log.error({ err }, "a request failed");
+      if (!response.headersSent) json(response, 500, { error: "internal" });
+      else response.destroy();
+    }
+  }
+
+  async #route(path: string, request: IncomingMessage, response: ServerResponse): Promise<void> {
+    if (request.rawHeaders.length > 2 * this.#limits.headers)
+      return json(response, 431, rpcError(`more than ${this.#limits.headers} headers`));
+    const { allowedHosts, allowedOrigins, publicUrl, issuer } = this.#options;
+    const { host, origin } = request.headers;
+    if (!isAllowedHost(host, this.#host, allowedHosts))
+      return json(response, 403, rpcError("the Host of this request is not this machine"));
+    if (!isAllowedOrigin(origin, allowedOrigins))
+      return json(response, 403, rpcError("the Origin of this request is not a page of this machine"));
+    const shared = Object.entries(crossOriginHeaders(origin, allowedOrigins));
+    for (const [name, value] of shared) response.setHeader(name, value);
+    if (request.method === "OPTIONS" && shared.length > 0) {
+      response.writeHead(204).end();
+      return;
+    }
+    if (isMetadataPath(path)) {
+      const base = publicUrl ?? new URL(`http://${host}`).origin;
+      return json(response, 200, protectedResource(base, issuer));
+    }
+    if (path === "/healthz") return json(response, 200, { status: "ok" });
+    if (path === "/readyz") return this.#tellReadiness(response);
+    if (path === "/metrics" && this.#options.metrics)
+      return send(response, 200, metricsContentType, this.#options.metrics.registry.text());
+    const allowed = methods[path];
+    if (!allowed)
+      return json(response, 404, { error: "there is /mcp, /sse, /healthz, /readyz and /metrics" });
+    if (!allowed.includes(request.method ?? "")) {
+      response.setHeader("allow", allowed.join(", "));
+      return json(response, 405, { error: "method not allowed" });
+    }
+    if (this.draining) return turnAway(response);
+    return this.#askEndpoint(request, response);
+  }
+
+  async #tellReadiness(response: ServerResponse): Promise<void> {
+    const state = (await this.#options.ready?.()) ?? { ready: true };
+    if (this.draining) return json(response, 503, { ...state, ready: false, draining: true });
+    return json(response, state.ready ? 200 : 503, state);
+  }
+
+  async #askEndpoint(request: IncomingMessage, response: ServerResponse): Promise<void> {
+    const exchange = new NodeExchange(response);
+    let body: string | undefined;
+    if (request.method === "POST") {
+      const read = await this.#bodies.read(request);
+      if ("unread" in read) return this.#refuseBody(response, read.unread);
+      // It may have taken a while to arrive.
+      if (this.draining) return turnAway(response);
+      body = read.text;
+    }
+    return exchange.carry(request, body, this.#endpoint, {
+      bytes: this.#limits.unreadBytes,
+      onCut: () => {
+        this.#meters?.cut();
+        this.#options.log.warn({}, "a client did not read what it was sent; cut");
+      },
+    });
+  }
+
+  #refuseBody(response: ServerResponse, why: Unread): void {
+    if (why === "gone") return;
+    response.setHeader("connection", "close");
+    if (why === "too large") {
+      json(response, 413, rpcError(`the request is larger than ${this.#limits.bodyBytes} bytes`));
+      return;
+    }
+    response.setHeader("retry-after", "1");
+    json(response, 503, rpcError("too many requests are being read; try again"));
+  }
+}
+
+function turnAway(response: ServerResponse): void {
+  response.setHeader("retry-after", String(retryAfterSeconds));
+  response.setHeader("connection", "close");
+  json(response, 503, rpcError("this server is about to end; try again"));
 }
 
 function listen(server: Server, host: string, port: number): Promise<number> {
@@ -141,19 +277,24 @@ function listen(server: Server, host: string, port: number): Promise<number> {
         reject(refusal);
       }
     });
-    server.listen(port, host, () => resolve((server.address() as AddressInfo).port));
+    // A burst of clients waits to be accepted rather than to be sent again.
+    server.listen({ port, host, backlog: 1_024 }, () => resolve((server.address() as AddressInfo).port));
   });
 }
 
-function refusal(header: string, problem: string): object {
-  return {
-    jsonrpc: "2.0",
-    error: { code: -32000, message: `the ${header} of this request ${problem}` },
-    id: null,
-  };
+function rpcError(message: string): object {
+  return { jsonrpc: "2.0", error: { code: -32000, message }, id: null };
 }
 
 function json(response: ServerResponse, status: number, value: object): void {
-  response.writeHead(status, { "content-type": "application/json", "cache-control": "no-store" });
-  response.end(JSON.stringify(value));
+  send(response, status, "application/json", JSON.stringify(value));
+}
+
+function send(response: ServerResponse, status: number, type: string, text: string): void {
+  response.writeHead(status, {
+    "content-type": type,
+    "content-length": Buffer.byteLength(text),
+    "cache-control": "no-store",
+  });
+  response.end(text);
 }

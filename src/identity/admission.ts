@@ -1,5 +1,5 @@
 import type { Action } from "./action.js";
-import type { Caller } from "./principal.js";
+import type { Caller, Role } from "./principal.js";
 
 /** That a caller may do something, decided a moment ago; what the effect records of the decision. */
 export interface Admission {
@@ -14,8 +14,22 @@ export interface Admission {
  */
 export type Admit = (caller: Caller, action: Action, resource: string) => Promise<Admission>;
 
-/** The same question without a refusal and without a trace, to leave out of a list what may not be used. */
-export type May = (caller: Caller, action: Action, resource: string) => Promise<boolean>;
+/**
+ * What somebody may by the rules of one moment, without a refusal and without a trace: for whoever decides about many
+ * resources at once, and to leave out of a list what may not be used.
+ */
+export interface Rights {
+  (action: Action, resource: string): boolean;
+  /** The roles by which it is decided. */
+  readonly roles: readonly Role[];
+}
+
+/**
+ * The rights of a caller now.
+ *
+ * @throws {MailboxError} `auth.required`, `auth.invalid`, `store.*`
+ */
+export type RightsOf = (caller: Caller) => Promise<Rights>;
 
 /**
  * Records a decision whose effect has no script of its own, such as a look. Where it fails, the call is refused.

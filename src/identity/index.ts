@@ -1,11 +1,19 @@
 /** Who is calling: the principal behind a call, proved or not. */
 export { type Action, actions } from "./action.js";
-export { type Admission, type Admit, type May, PendingRow, type RecordDecision } from "./admission.js";
+export {
+  type Admission,
+  type Admit,
+  PendingRow,
+  type RecordDecision,
+  type Rights,
+  type RightsOf,
+} from "./admission.js";
 export { type AuditEvent, auditRow, parseAuditRow, rowOf } from "./audit-event.js";
 export { type JwtSettings, JwtVerifier, jwtAlgorithms } from "./jwt.js";
 export {
   type Caller,
   type Credential,
+  isOperator,
   localPrincipal,
   operatorPrincipal,
   type Principal,

@@ -56,3 +56,8 @@ export function tokenPrincipal(namespace: string, agent: string, id: string): Pr
 export function operatorPrincipal(namespace: string): Principal {
   return { namespace, agent: "operator", verified: true, roles: ["admin"], credential: { kind: "operator" } };
 }
+
+/** Whether no rule binds it. Who opens the store and looks with the eyes of an agent is bound as that agent is. */
+export function isOperator({ agent, credential }: Principal): boolean {
+  return credential.kind === "operator" && agent === "operator";
+}

@@ -2,7 +2,7 @@ import { MailboxError } from "../errors/index.js";
 import { type Caller, PendingRow } from "../identity/index.js";
 import { type MailContext, ownMailbox } from "./context.js";
 import type { AckMessages, AckResult } from "./contract.js";
-import { visitedMailboxes } from "./find-delivery.js";
+import { mayReadAt, visitedMailboxes } from "./find-delivery.js";
 import { isMessageId } from "./message-id.js";
 import { noteCall } from "./note-call.js";
 import { digest, type Operation } from "./operation.js";
@@ -48,7 +48,8 @@ export async function ackMessages(
   const real = ids.filter(isMessageId);
   for (const id of real) {
     const place = memory.known(id)?.place;
-    if (place !== undefined) byPlace.set(place, [...(byPlace.get(place) ?? []), id]);
+    if (place !== undefined && (await mayReadAt(context, caller, place)))
+      byPlace.set(place, [...(byPlace.get(place) ?? []), id]);
   }
   for (const [place, known] of byPlace) await settle(place, known);
   // Ids of an earlier run of this agent, or beyond what this process remembers: wherever the agent has deliveries.

@@ -1,4 +1,4 @@
-import type { Admit, Caller, May, RecordDecision } from "../identity/index.js";
+import type { Admit, Caller, RecordDecision, RightsOf } from "../identity/index.js";
 import {
   type Hints,
   keptKeys,
@@ -10,6 +10,7 @@ import {
   type Script,
   type Store,
 } from "../redis/index.js";
+import { CallRate } from "./call-rate.js";
 import type { StoredMessage, TopicFeed } from "./feed.js";
 import { type MailboxLimits, scriptLimits } from "./limits.js";
 import type { Operation } from "./operation.js";
@@ -21,17 +22,23 @@ export interface MailDependencies {
   readonly hints: Hints;
   readonly limits: MailboxLimits;
   readonly admit: Admit;
-  readonly may: May;
+  readonly rightsOf: RightsOf;
   readonly record: RecordDecision;
   readonly feed: TopicFeed;
   readonly directory: {
-    /** Refuses a near miss of a known name and opens nothing. */
-    isUnseen(namespace: string, kind: "agent" | "queue", name: string): Promise<boolean>;
+    /** Refuses a near miss of a name that the caller may know of, and opens nothing. */
+    isUnseen(
+      caller: Caller,
+      kind: "agent" | "queue",
+      name: string,
+      mayKnow: (mailbox: MailboxName) => boolean,
+    ): Promise<boolean>;
     reach(
       caller: Caller,
       kind: "agent" | "queue",
       name: string,
       create: boolean,
+      mayKnow: (mailbox: MailboxName) => boolean,
     ): Promise<"known" | "opened">;
     agents(namespace: string): Promise<ReadonlyMap<string, unknown>>;
     /** Every mailbox there is, queues as `queue:name`. */
@@ -62,6 +69,7 @@ export interface MailDependencies {
 export class MailContext {
   readonly deps: MailDependencies;
   readonly limits: MailboxLimits;
+  readonly rate = new CallRate();
   readonly #scriptLimits: string;
   readonly #memories = new Map<string, RunMemory>();
   readonly #slots = new Map<string, { readonly keys: MailboxKeys; readonly list: readonly string[] }>();

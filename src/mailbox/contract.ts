@@ -214,3 +214,36 @@ export interface SearchResult {
   readonly messages: readonly FoundMessage[];
   readonly cursor?: string;
 }
+
+export const ManageDeadLetters = z.object({
+  action: z.enum(["list", "requeue", "purge"]),
+  mailbox: z.string().max(100).optional().describe("An agent or queue:name; default all"),
+  ids: listOf(z.string().max(100), 100).optional(),
+  all: z.boolean().optional().describe("Every one of mailbox, instead of ids"),
+  limit: z.number().int().min(1).max(50).optional().describe("Default 20"),
+  idempotency_key: IdempotencyKey.optional(),
+});
+export type ManageDeadLetters = z.infer<typeof ManageDeadLetters>;
+
+export interface DeadLetters {
+  /** For list: latest first. Everything but `said`, `subject` and `excerpt` is vouched for by us. */
+  readonly letters: readonly {
+    readonly id: string;
+    readonly mailbox: string;
+    readonly from: string;
+    readonly verified: boolean;
+    readonly sent_at: string;
+    readonly buried_at: string;
+    readonly reason: string;
+    readonly failures: number;
+    /** Why, in the words of who rejected it. */
+    readonly said?: string;
+    readonly subject?: string;
+    readonly excerpt: string;
+  }[];
+  readonly more: boolean;
+  /** How many were requeued or purged. */
+  readonly done: number;
+  /** Ids that are no dead letters there. */
+  readonly missing: readonly string[];
+}

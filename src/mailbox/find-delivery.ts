@@ -35,14 +35,22 @@ export async function lookUp(
   return parseEntries(list);
 }
 
-/** The agent's own mailbox and the queues it ever took a job from. */
+/** The agent's own mailbox and the queues it ever took a job from, of these what it may read now. */
 export async function visitedMailboxes(
   context: MailContext,
   caller: Caller,
 ): Promise<readonly MailboxName[]> {
   const own = mailboxKeys(caller.principal.namespace, ownMailbox(caller));
   const places = (await context.deps.store.command("SMEMBERS", own.places)) as string[];
-  return [ownMailbox(caller), ...places.filter((place) => place.startsWith("queue:"))];
+  const may = await context.deps.rightsOf(caller);
+  return [ownMailbox(caller), ...places.filter((place) => place.startsWith("queue:"))].filter((place) =>
+    may("mailbox.read", place),
+  );
+}
+
+/** Whether the caller may still read where it was given something; what a topic delivered stays its own. */
+export async function mayReadAt(context: MailContext, caller: Caller, place: Place): Promise<boolean> {
+  return place === topicPlace || (await context.deps.rightsOf(caller))("mailbox.read", place);
 }
 
 /** Remembers, before the first job is taken, that this agent takes jobs there: its gone runs are found by it. */

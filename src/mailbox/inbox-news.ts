@@ -35,12 +35,16 @@ export async function newsOf(
   if (!memory.stopListening) await listenForNews(context, caller);
   if (!memory.stale) return undefined;
   memory.stale = false;
+  if (!(await context.deps.rightsOf(caller))("mailbox.read", ownMailbox(caller))) return undefined;
   const { unread, urgent } = await countInbox(context, caller);
   const { told } = memory;
   memory.told = { unread, urgent };
   return unread > told.unread || urgent > told.urgent ? { unread, urgent } : undefined;
 }
 
+const nothing = { unread: 0, urgent: 0, open: 0, dead: 0 };
+
+/** What waits for the caller: nothing of what it may not read. */
 export async function countInbox(
   context: MailContext,
   caller: Caller,
@@ -50,6 +54,7 @@ export async function countInbox(
   readonly open: number;
   readonly dead: number;
 }> {
+  if (!(await context.deps.rightsOf(caller))("mailbox.read", ownMailbox(caller))) return nothing;
   const { counts } = await lookAtMailbox(
     context,
     caller,

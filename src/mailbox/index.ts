@@ -6,10 +6,12 @@ export { MailContext, type MailDependencies } from "./context.js";
 export {
   AckMessages,
   type AckResult,
+  type DeadLetters,
   type DeliveredMessage,
   type DeliveryState,
   type FoundMessage,
   type Inbox,
+  ManageDeadLetters,
   Priority,
   ReadInbox,
   type RecipientReceipt,
@@ -27,6 +29,7 @@ export { inspectMailbox, type MailboxCounts } from "./inspect-mailbox.js";
 export { MailboxKeeper } from "./keep-mailboxes.js";
 export { defaultMailboxLimits, type MailboxLimits } from "./limits.js";
 export { countReady } from "./look-at-mailbox.js";
+export { manageDeadLetters } from "./manage-dead-letters.js";
 export { noteCall } from "./note-call.js";
 export type { Operation } from "./operation.js";
 export { sweepOutboxes } from "./outbox.js";

@@ -34,8 +34,12 @@ export async function readInbox(
   if (input.offset)
     refuse("input.invalid", { problem: "offset goes with the message_id of a message that was cut" });
   // A worker may be there before its first job.
-  if (place !== ownMailbox(caller))
-    await context.deps.directory.reach(caller, "queue", place.slice("queue:".length), false);
+  if (place !== ownMailbox(caller)) {
+    const may = await context.deps.rightsOf(caller);
+    await context.deps.directory.reach(caller, "queue", place.slice("queue:".length), false, (mailbox) =>
+      may("mailbox.read", mailbox),
+    );
+  }
   if (input.redeliver || input.peek) {
     await context.deps.record(caller, admission);
     const look = input.redeliver ? readOpen : peekInbox;

@@ -32,7 +32,6 @@ export class RunMemory {
   heard = 0;
   /** What the run was last told of its unread mail. */
   told = { unread: 0, urgent: 0 };
-  calls = { minute: 0, count: 0 };
   stopListening: (() => void) | undefined;
   readonly visited = new Set<string>();
 

@@ -297,6 +297,7 @@ function readCursor(kind: string, cursor: string): string {
 
 /** What an agent has open that asked for an acknowledgement and is late, oldest first, at most 20. */
 export async function overdueMail(context: MailContext, caller: Caller): Promise<readonly StoredMessage[]> {
+  if (!(await context.deps.rightsOf(caller))("mailbox.read", ownMailbox(caller))) return [];
   const now = context.deps.store.now();
   const [, list] = await context.run(caller.principal.namespace, ownMailbox(caller), listMessages, [
     "all",

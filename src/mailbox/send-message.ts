@@ -6,7 +6,7 @@ import type { MailContext } from "./context.js";
 import type { SendMessage, SendReceipt } from "./contract.js";
 import type { StoredMessage } from "./feed.js";
 import { findAttachments } from "./find-attachments.js";
-import { findDelivery } from "./find-delivery.js";
+import { findDelivery, mayReadAt } from "./find-delivery.js";
 import type { Posting } from "./insert-message.js";
 import { joinConversation, leaveConversation } from "./join-conversation.js";
 import { newMessageId } from "./message-id.js";
@@ -18,7 +18,7 @@ import { sendToOne } from "./send-to-one.js";
 import { settleAnswered } from "./settle-deliveries.js";
 
 /**
- * Stores a message for each recipient, once per idempotency key.
+ * Stores a message for each recipient, once per idempotency key. Who may not send to one of them sends to none.
  *
  * `stored` means it survives as the store's tier promises; `pending` means it is safe in the sender's outbox and reaches
  * its recipient later, or the sender's dead letters after 24 h. A send without a key that equals one of the same run
@@ -52,6 +52,8 @@ export async function sendMessage(
       ),
     );
 
+  const may = await deps.rightsOf(caller);
+  const mayKnow = (mailbox: string): boolean => may("mailbox.send", mailbox);
   const memory = context.memory(caller);
   const answered = input.in_reply_to ? await findAnswered(context, caller, input.in_reply_to) : undefined;
   const id = newMessageId(deps.store.now());
@@ -84,13 +86,12 @@ export async function sendMessage(
   // Everything that can be refused comes before a mailbox is opened for a name that nobody has.
   if (!input.create && (addresses.length > 1 || input.attachments))
     for (const { kind, name } of named(addresses))
-      if (name !== caller.principal.agent)
-        await deps.directory.isUnseen(caller.principal.namespace, kind, name);
+      if (name !== caller.principal.agent) await deps.directory.isUnseen(caller, kind, name, mayKnow);
   if (input.attachments) {
     const attachments = await findAttachments(context, caller, input.attachments);
     if (attachments.length > 0) message.attachments = attachments;
   }
-  const opened = await reachAll(context, caller, addresses, input.create ?? false);
+  const opened = await reachAll(context, caller, addresses, input.create ?? false, mayKnow);
   if (cause) await joinConversation(context, caller, cause.origin, operation);
   let receipt: SendReceipt;
   try {
@@ -123,10 +124,11 @@ async function reachAll(
   caller: Caller,
   addresses: readonly Address[],
   create: boolean,
+  mayKnow: (mailbox: string) => boolean,
 ): Promise<ReadonlySet<string>> {
   const opened = new Set<string>();
   for (const address of named(addresses)) {
-    const reached = await context.deps.directory.reach(caller, address.kind, address.name, create);
+    const reached = await context.deps.directory.reach(caller, address.kind, address.name, create, mayKnow);
     if (reached === "opened") opened.add(formatAddress(address));
   }
   return opened;
@@ -170,7 +172,8 @@ async function findAnswered(
   readonly place: string;
 }> {
   const known = context.memory(caller).known(id);
-  if (known) return { id, thread: known.thread, origin: known.origin, place: known.place };
+  if (known && (await mayReadAt(context, caller, known.place)))
+    return { id, thread: known.thread, origin: known.origin, place: known.place };
   const found = await findDelivery(context, caller, id);
   if (!found) refuse("mailbox.not_yours", { message_id: "with the id in in_reply_to" });
   const { message } = found.delivery;

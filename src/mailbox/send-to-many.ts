@@ -116,9 +116,12 @@ async function targetsOf(
   const targets = new Set<OutboxTarget>();
   for (const address of addresses) {
     if (address.kind !== "everyone") targets.add(formatAddress(address));
-    else
+    else {
+      // A broadcast is no way around a deny: it reaches those to whom its sender may write.
+      const may = await context.deps.rightsOf(caller);
       for (const name of (await context.deps.directory.agents(caller.principal.namespace)).keys())
-        if (name !== caller.principal.agent) targets.add(name);
+        if (name !== caller.principal.agent && may("mailbox.send", name)) targets.add(name);
+    }
   }
   return [...targets];
 }

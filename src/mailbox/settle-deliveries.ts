@@ -4,6 +4,7 @@ import { loadScript, type MailboxName } from "../redis/index.js";
 import { claimMsOf } from "./claim-length.js";
 import type { MailContext } from "./context.js";
 import type { AckResult } from "./contract.js";
+import { mayReadAt } from "./find-delivery.js";
 import type { Operation } from "./operation.js";
 import { flushSoon } from "./outbox.js";
 import { type Place, topicPlace } from "./run-memory.js";
@@ -51,12 +52,13 @@ export async function markRead(
   return batch;
 }
 
-/** Prolongs the claims of the jobs a run works on, because it called; at most every few minutes per job. */
+/** Prolongs the claims of the jobs a run works on, because it called; at most every few minutes per job, and not where it may not work any more. */
 export async function touchJobs(context: MailContext, caller: Caller): Promise<void> {
   const { deps, limits } = context;
   const soon = deps.store.now() + limits.claimMs / 2;
   for (const [place, ids] of context.memory(caller).jobsEndingBefore(soon))
-    await settleAt(context, caller, place, ids, { outcome: "touch" }, new Map());
+    if (await mayReadAt(context, caller, place))
+      await settleAt(context, caller, place, ids, { outcome: "touch" }, new Map());
 }
 
 /**

@@ -20,7 +20,7 @@ export async function takeOrWait(
   const waitMs = (input.wait_seconds ?? 0) * 1000;
   if (waitMs === 0) return (await takePage(context, caller, place, input, options, row)).inbox;
   const until = Date.now() + waitMs;
-  const wake = new Wake(options.signal);
+  const wake = new Wake(options.signal, options.over);
   const stops: (() => void)[] = [];
   let told = Date.now();
   try {
@@ -36,7 +36,7 @@ export async function takeOrWait(
       wake.rest();
       const { nextDueAt, inbox } = await takePage(context, caller, place, input, options, row);
       const now = Date.now();
-      if (inbox.messages.length > 0 || now >= until)
+      if (inbox.messages.length > 0 || now >= until || options.over?.aborted)
         return { ...inbox, timed_out: inbox.messages.length === 0 };
       const dueAt = nextDueAt > 0 ? now + Math.max(nextDueAt - context.deps.store.now(), 20) : until;
       told = await sleep(wake, Math.min(until, dueAt), until, told, options.onWaiting);
@@ -71,12 +71,12 @@ async function sleep(
 class Wake {
   awake = false;
   #resolve: (() => void) | undefined;
-  readonly #signal: AbortSignal | undefined;
+  readonly #signals: readonly (AbortSignal | undefined)[];
   readonly #onAbort = (): void => this.now();
 
-  constructor(signal: AbortSignal | undefined) {
-    this.#signal = signal;
-    signal?.addEventListener("abort", this.#onAbort);
+  constructor(...signals: readonly (AbortSignal | undefined)[]) {
+    this.#signals = signals;
+    for (const signal of signals) signal?.addEventListener("abort", this.#onAbort);
   }
 
   now(): void {
@@ -101,6 +101,6 @@ class Wake {
   }
 
   end(): void {
-    this.#signal?.removeEventListener("abort", this.#onAbort);
+    for (const signal of this.#signals) signal?.removeEventListener("abort", this.#onAbort);
   }
 }

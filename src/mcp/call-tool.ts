@@ -16,7 +16,7 @@ export interface Calling {
 }
 
 /**
- * Calls a tool and tells its outcome. Never throws: a refusal is a result that begins with its code, a bug is logged
+ * Calls a tool, tells its outcome, and meters it. Never throws: a refusal is a result that begins with its code, a bug is logged
  * and told as `internal`. A batch of messages counts as read only when the reply that carries it was handed over.
  */
 export async function callTool(
@@ -25,19 +25,45 @@ export async function callTool(
   calling: Calling,
 ): Promise<CallToolResult> {
   const tool = anyTool as unknown as Tool<unknown, unknown>;
+  const { meters } = calling.connection;
+  if (!meters) return (await carryOut(tool, given, calling)).result;
+  const from = performance.now();
+  const { result, code } = await carryOut(tool, given, calling);
+  meters.called(tool.name, code, (performance.now() - from) / 1000);
+  return result;
+}
+
+/** The reply, and the word for what became of the call: `ok`, `cancelled` or the code of a refusal. */
+interface Outcome {
+  readonly result: CallToolResult;
+  readonly code: string;
+}
+
+async function carryOut(
+  tool: Tool<unknown, unknown>,
+  given: Readonly<Record<string, unknown>>,
+  calling: Calling,
+): Promise<Outcome> {
   const { connection, exchange } = calling;
   const { mail, topics, agents } = connection.rooms;
-  const { signal } = calling.context.mcpReq;
-  const cancelled = exchange.signal === signal ? signal : AbortSignal.any([exchange.signal, signal]);
+  const cancelled = new Cancellation(exchange.signal, calling.context.mcpReq.signal);
   let confirm: ((reached: boolean) => void) | undefined;
+  let waited: (() => void) | undefined;
   try {
     const input = readArguments(tool.input, given);
     const caller = await connection.caller(calling.clientName);
     const onWaiting = reporter(calling.context, input.wait_seconds);
-    const { session } = connection;
+    if (typeof input.wait_seconds === "number" && input.wait_seconds > 0) waited = connection.meters?.waits();
+    const { session, draining } = connection;
     const { structured } = calling;
-    const around = { caller, mail, topics, agents, session, structured, onWaiting, signal: cancelled };
-    const output = await tool.handle(input, around);
+    const output = await tool.handle(input, {
+      ...{ caller, mail, topics, agents, session, structured, onWaiting },
+      // Asked for by what waits alone.
+      get signal() {
+        return cancelled.signal;
+      },
+      draining,
+    });
     const batch = tool.batch?.(output);
     if (batch !== undefined) confirm = (reached) => tellBatch(connection, caller, batch, reached);
     const refusal = tool.refusal?.(output);
@@ -48,22 +74,51 @@ export async function callTool(
     if (confirm && cancelled.aborted) confirm(false);
     else if (confirm) exchange.onSettled(confirm);
     return {
-      content,
-      ...(refusal && { isError: true }),
-      ...(structured && {
-        structuredContent: { ...(output as object), ...(refusal && structuredCode(refusal)) },
-      }),
+      code: cancelled.aborted ? "cancelled" : (refusal?.code ?? "ok"),
+      result: {
+        content,
+        ...(refusal && { isError: true }),
+        ...(structured && {
+          structuredContent: { ...(output as object), ...(refusal && structuredCode(refusal)) },
+        }),
+      },
     };
   } catch (error) {
     confirm?.(false);
     // Nobody waits for this reply, and what a wait that was cut short throws is nobody's fault.
-    if (cancelled.aborted) return { content: [{ type: "text", text: "cancelled" }], isError: true };
+    if (cancelled.aborted)
+      return { code: "cancelled", result: { content: [{ type: "text", text: "cancelled" }], isError: true } };
     const refusal = asRefusal(error, connection.log, tool.name);
     return {
-      content: renderReply([refusal.message]),
-      isError: true,
-      ...(calling.structured && { structuredContent: structuredRefusal(refusal) }),
+      code: refusal.code,
+      result: {
+        content: renderReply([refusal.message]),
+        isError: true,
+        ...(calling.structured && { structuredContent: structuredRefusal(refusal) }),
+      },
     };
+  } finally {
+    waited?.();
+  }
+}
+
+/** That nobody waits for a reply any more: its client has gone, or has cancelled the call. */
+class Cancellation {
+  readonly #gone: AbortSignal;
+  readonly #cancelled: AbortSignal;
+
+  constructor(gone: AbortSignal, cancelled: AbortSignal) {
+    this.#gone = gone;
+    this.#cancelled = cancelled;
+  }
+
+  get aborted(): boolean {
+    return this.#gone.aborted || this.#cancelled.aborted;
+  }
+
+  /** Both in one. To make it costs more than most of what a call does besides. */
+  get signal(): AbortSignal {
+    return this.#gone === this.#cancelled ? this.#gone : AbortSignal.any([this.#gone, this.#cancelled]);
   }
 }
 

@@ -1,5 +1,6 @@
 import { randomBytes } from "node:crypto";
 import { type Caller, localPrincipal, type Principal } from "../identity/index.js";
+import type { CallMeters } from "./call-meters.js";
 import type { Log } from "./log.js";
 import type { Rooms } from "./rooms.js";
 
@@ -9,6 +10,8 @@ export interface FaceOptions {
   /** Version of the package, shown to clients. */
   readonly version: string;
   readonly log: Log;
+  /** What is told to whoever watches over the process. */
+  readonly meters?: CallMeters;
 }
 
 export interface ConnectionOptions {
@@ -18,6 +21,8 @@ export interface ConnectionOptions {
   readonly principal?: Principal;
   /** False where each request stands alone, so that the client must name the batch it saw. */
   readonly session: boolean;
+  /** Aborts when the process is about to end: waits of this client end as if their time were over. */
+  readonly draining?: AbortSignal;
 }
 
 /** Longest time that the end of a run may hold up the end of a connection; a dead run is noticed by its heartbeat. */
@@ -29,9 +34,11 @@ export class Connection {
   readonly log: Log;
   readonly version: string;
   readonly session: boolean;
+  readonly draining: AbortSignal | undefined;
+  readonly meters: FaceOptions["meters"];
   readonly #namespace: string;
   readonly #agent: string | undefined;
-  readonly #proved: Principal | undefined;
+  #principal: Principal | undefined;
   #begun: Promise<Caller> | undefined;
   #ended = false;
   readonly #stops = new Set<() => void>();
@@ -41,16 +48,27 @@ export class Connection {
     this.log = face.log;
     this.version = face.version;
     this.session = options.session;
+    this.draining = options.draining;
+    this.meters = face.meters;
     this.#namespace = face.namespace;
     this.#agent = options.agent;
-    this.#proved = options.principal;
+    this.#principal = options.principal;
+  }
+
+  /** Who calls on this connection. Whoever has no name gets one here, and keeps it. */
+  principal(clientName: string | undefined): Principal {
+    this.#principal ??= localPrincipal(
+      this.#namespace,
+      this.#agent ?? `${slug(clientName)}-${randomBytes(3).toString("hex")}`,
+    );
+    return this.#principal;
   }
 
   /** The caller of this connection, with its run. A start that failed is tried again with the next call. */
   caller(clientName: string | undefined): Promise<Caller> {
     if (this.#ended) return Promise.reject(new Error("the connection is closed"));
     if (!this.#begun) {
-      const begun = this.rooms.runs.begin(this.#principal(clientName));
+      const begun = this.rooms.runs.begin(this.principal(clientName));
       this.#begun = begun;
       begun.catch(() => {
         if (this.#begun === begun) this.#begun = undefined;
@@ -91,14 +109,6 @@ export class Connection {
       .catch((err: unknown) => this.log.warn({ err }, "the run could not be ended; its heartbeat will tell"));
     await Promise.race([ending, patience]);
     clearTimeout(timer);
-  }
-
-  #principal(clientName: string | undefined): Principal {
-    if (this.#proved) return this.#proved;
-    return localPrincipal(
-      this.#namespace,
-      this.#agent ?? `${slug(clientName)}-${randomBytes(3).toString("hex")}`,
-    );
   }
 }
 

@@ -11,6 +11,7 @@ import { nearest, visible } from "../addresses/index.js";
 import { type Calling, callTool } from "./call-tool.js";
 import { channelCapability } from "./channel.js";
 import type { Connection } from "./connection.js";
+import type { AnyTool } from "./define-tool.js";
 import type { Exchange } from "./exchange.js";
 import { inputSchema, outputSchema } from "./input-schema.js";
 import { instructions } from "./instructions.js";
@@ -39,7 +40,7 @@ export interface Wiring {
 // A server is made for each HTTP request of a modern client: whatever is the same for all is built once.
 const tools = new Map(toolbox.map((tool) => [tool.name, tool]));
 const prompts = new Map([checkIn, handOver].map((prompt) => [prompt.name, prompt]));
-const listed = { plain: lazily(() => listTools(false)), structured: lazily(() => listTools(true)) };
+const lists = new Map<string, ReturnType<typeof listTools>>();
 const promptList = [...prompts.values()].map(({ text, ...told }) => ({
   ...told,
   arguments: [...told.arguments],
@@ -78,7 +79,19 @@ export function createServer(wiring: Wiring): Server {
     exchange: wiring.exchangeOf(context),
     context,
   });
-  server.setRequestHandler("tools/list", () => (wiring.structured ? listed.structured() : listed.plain()));
+  server.setRequestHandler("tools/list", async (_request, context) => {
+    try {
+      // Who may use what is asked without a run: clients list tools at their start, before they know what to call.
+      const principal = connection.principal(clientName(server, context));
+      const mayUse = await connection.rooms.access.usableBy(principal);
+      return listFor(
+        toolbox.filter(({ needs }) => needs.some(mayUse)),
+        wiring.structured,
+      );
+    } catch (error) {
+      throw protocolError(connection, error, "tools/list");
+    }
+  });
   server.setRequestHandler("tools/call", (request, context) => {
     const tool = tools.get(request.params.name);
     if (!tool) throw unknownName("tool", request.params.name, tools.keys());
@@ -125,9 +138,17 @@ export function createServer(wiring: Wiring): Server {
   return server;
 }
 
-function listTools(structured: boolean) {
+/** The list of these tools, built once for each choice that callers have. */
+function listFor(usable: readonly AnyTool[], structured: boolean): ReturnType<typeof listTools> {
+  const choice = `${structured} ${usable.map(({ name }) => name).join(" ")}`;
+  const known = lists.get(choice) ?? listTools(usable, structured);
+  lists.set(choice, known);
+  return known;
+}
+
+function listTools(usable: readonly AnyTool[], structured: boolean) {
   return {
-    tools: toolbox.map((tool) => ({
+    tools: usable.map((tool) => ({
       name: tool.name,
       title: tool.title,
       description: tool.description,
@@ -161,21 +182,14 @@ function inProtocol<T>(connection: Connection, doing: string, act: () => T): T {
   }
 }
 
+const callersFault = new Set(["INVALID_ARGUMENT", "NOT_FOUND", "PERMISSION_DENIED", "UNAUTHENTICATED"]);
+
 /** Outside of tools a refusal is an error of the protocol, with the code in its data. */
 function protocolError(connection: Connection, error: unknown, doing: string): ProtocolError {
   const refusal = asRefusal(error, connection.log, doing);
-  const callersFault = refusal.kind === "INVALID_ARGUMENT" || refusal.kind === "NOT_FOUND";
   return new ProtocolError(
-    callersFault ? ProtocolErrorCode.InvalidParams : ProtocolErrorCode.InternalError,
+    callersFault.has(refusal.kind) ? ProtocolErrorCode.InvalidParams : ProtocolErrorCode.InternalError,
     refusal.message,
     { code: refusal.code },
   );
-}
-
-function lazily<T>(make: () => T): () => T {
-  let made: T | undefined;
-  return () => {
-    made ??= make();
-    return made;
-  };
 }

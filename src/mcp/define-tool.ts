@@ -1,5 +1,5 @@
 import type { z } from "zod";
-import type { Caller } from "../identity/index.js";
+import type { Action, Caller } from "../identity/index.js";
 import type { Part } from "./reply.js";
 import type { Rooms } from "./rooms.js";
 
@@ -15,6 +15,8 @@ export interface Surroundings {
   readonly structured: boolean;
   /** For a call that can wait: aborts when nobody waits for its reply any more. */
   readonly signal: AbortSignal;
+  /** For a call that can wait: aborts when it is to answer as if its time were over. */
+  readonly draining: AbortSignal | undefined;
   /** Tells a client that asked for it how the wait goes on. */
   readonly onWaiting: (secondsLeft: number) => void;
 }
@@ -38,6 +40,8 @@ export interface Tool<Input = never, Output = never> {
   readonly input: z.ZodObject;
   /** What a client that opted in to structured answers gets beside the text. */
   readonly output: z.ZodObject;
+  /** It is listed for whoever may do one of these with anything at all. */
+  readonly needs: readonly Action[];
   readonly annotations: {
     readonly readOnlyHint: boolean;
     readonly destructiveHint: boolean;

@@ -32,6 +32,7 @@ export async function whoAsks(
     return {
       agent: principal.agent,
       principal,
+      account: JSON.stringify([principal.namespace, principal.agent]),
       owner: JSON.stringify([principal.namespace, principal.agent, kind, id]),
       whileHolds: (onEnd) => rooms.identity.whileHolds(principal, onEnd),
     };
@@ -55,6 +56,7 @@ async function unproved(
     agent,
     principal: undefined,
     owner: agent ?? "",
+    account: agent ?? "",
     whileHolds: (onEnd) => rooms.identity.whileHolds(held, onEnd),
   };
 }

@@ -1,6 +1,7 @@
 import type { Principal } from "../identity/index.js";
 import type { FaceOptions } from "./connection.js";
 import type { Exchange } from "./exchange.js";
+import type { EndpointLimits } from "./http-limits.js";
 
 /** Comment frames on open streams: a dead one is noticed within this time. */
 export const keepAliveMs = 5_000;
@@ -12,12 +13,18 @@ export interface McpEndpointOptions extends FaceOptions {
   readonly credentialsRequired?: boolean;
   /** The address of the server as its clients know it, such as `https://mail.example`; else how they called it. */
   readonly publicUrl?: string;
+  /** What differs from the defaults. */
+  readonly limits?: Partial<EndpointLimits>;
 }
 
 /** The way an HTTP response takes to its client. */
 export interface HttpExchange extends Exchange {
   /** True while the client takes what was written more slowly than it is written. */
   stalled(): boolean;
+  /** Calls back once the operating system has taken this chunk of the response's body. Never, if it does not. */
+  onTaken(chunk: Uint8Array, callback: () => void): void;
+  /** Ends the connection, whatever was written. */
+  cut(): void;
 }
 
 /** Who sent an HTTP request. */
@@ -27,6 +34,8 @@ export interface Asker {
   readonly principal: Principal | undefined;
   /** Stands for who asks; a session or a run belongs to the one that opened it. */
   readonly owner: string;
+  /** Whose allowance it uses: the agent's, whatever proved it. */
+  readonly account: string;
   /** Calls back once, within a second of the end of what this request was believed by. */
   whileHolds(onEnd: () => void): () => void;
 }
@@ -38,8 +47,26 @@ export interface Asking extends Asker {
   readonly body: unknown;
   readonly exchange: HttpExchange;
   readonly structured: boolean;
+  /** Aborts when the process is about to end: waits end as if their time were over. */
+  readonly draining: AbortSignal;
 }
 
 export function jsonRpcError(status: number, code: number, message: string): Response {
   return Response.json({ jsonrpc: "2.0", error: { code, message }, id: null }, { status });
+}
+
+/** A refusal that may not be one in a moment. */
+export function tooMany(status: 429 | 503, message: string): Response {
+  const response = jsonRpcError(status, -32000, message);
+  response.headers.set("retry-after", "1");
+  return response;
+}
+
+/** The ids of the requests in a body, which may be one message or a list of them. */
+export function requestIds(body: unknown): (string | number)[] {
+  const messages = (Array.isArray(body) ? body : [body]) as ({ id?: unknown; method?: unknown } | null)[];
+  return messages.flatMap((message) => {
+    const id = message?.method === undefined ? undefined : message?.id;
+    return typeof id === "string" || typeof id === "number" ? [id] : [];
+  });
 }

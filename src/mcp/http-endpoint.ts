@@ -1,54 +1,122 @@
-import { isJsonContentType, isLegacyRequest } from "@modelcontextprotocol/server";
+import { setMaxListeners } from "node:events";
+import { isJsonContentType } from "@modelcontextprotocol/server";
 import { whoAsks } from "./http-asker.js";
-import { type HttpExchange, jsonRpcError, type McpEndpointOptions } from "./http-asking.js";
+import {
+  type Asking,
+  type HttpExchange,
+  jsonRpcError,
+  type McpEndpointOptions,
+  requestIds,
+} from "./http-asking.js";
+import { defaultEndpointLimits } from "./http-limits.js";
+import { Owners } from "./http-owners.js";
 import { HttpSessions } from "./http-sessions.js";
+import { SseStreams } from "./http-sse.js";
 import { HttpStateless } from "./http-stateless.js";
+import { isOlderEra } from "./is-older-era.js";
+import { mostLevels, parseBody } from "./parse-body.js";
 import type { Rooms } from "./rooms.js";
 
 export type { HttpExchange, McpEndpointOptions } from "./http-asking.js";
 
-/** MCP over Streamable HTTP, both eras at one address. */
+/** What is open at an endpoint now. */
+export interface EndpointUse {
+  /** 2025 sessions over Streamable HTTP. */
+  readonly sessions: number;
+  /** Of these, those whose client listens for updates. */
+  readonly listening: number;
+  /** Agents that call without a session. */
+  readonly guests: number;
+  /** Streams of the two-endpoint transport. */
+  readonly sse: number;
+  /** Streams of `subscriptions/listen`. */
+  readonly subscriptions: number;
+  readonly calls: number;
+}
+
+/** MCP over HTTP: Streamable HTTP of both eras at `/mcp`, the two-endpoint transport of 2024-11-05 at `/sse`. */
 export interface McpEndpoint {
-  fetch(request: Request, exchange: HttpExchange): Promise<Response>;
+  /** @param body the text of the request's body, where it has been read already */
+  fetch(request: Request, exchange: HttpExchange, body?: string): Promise<Response>;
+  readonly use: EndpointUse;
+  /** Ends whatever a principal has open here: sessions, streams, runs, and the connections its calls came by. */
+  endOwner(owner: string): void;
+  /** Answers the waits in flight as if their time were over; resolves when no call is in flight any more. */
+  drain(): Promise<void>;
   /** Ends all calls, sessions and runs; resolves within 3 seconds. */
   close(): Promise<void>;
 }
 
 /**
- * Who asks is derived here and nowhere else; `?structured=1` asks for structured answers. The 2025 era gets sessions (the
- * SDK's stateless mode would accept its subscriptions and never serve them), the 2026 era does without.
+ * Who asks is said by `whoAsks` and nothing else; `?structured=1` asks for structured answers. The 2025 era gets sessions
+ * (the SDK's stateless mode would accept its subscriptions and never serve them), the 2026 era does without.
  */
 export function openEndpoint(rooms: Rooms, options: McpEndpointOptions): McpEndpoint {
-  const sessions = new HttpSessions(rooms, options);
-  const stateless = new HttpStateless(rooms, options);
+  const owners = new Owners({ ...defaultEndpointLimits, ...options.limits });
+  const sessions = new HttpSessions(rooms, options, owners);
+  const stateless = new HttpStateless(rooms, options, owners);
+  const streams = new SseStreams(rooms, options, owners);
+  const draining = new AbortController();
+  setMaxListeners(0, draining.signal);
+
+  const streamable = async (asking: Asking): Promise<Response> => {
+    const { request, body, owner, account, exchange } = asking;
+    const calls = isListen(body) ? 0 : requestIds(body).length;
+    if (calls > 0) {
+      const give = owners.hold(account, "call", calls);
+      if (give instanceof Response) return give;
+      exchange.onSettled(give);
+    }
+    owners.connected(owner, exchange);
+    return (await isOlderEra(request, body)) ? sessions.fetch(asking) : stateless.fetch(asking);
+  };
+
   return {
-    fetch: async (request, exchange) => {
+    fetch: async (request, exchange, given) => {
       const asker = await whoAsks(rooms, options, request);
       if (asker instanceof Response) return asker;
       const isPost = request.method === "POST";
       if (isPost && !isJsonContentType(request.headers.get("content-type")))
         return jsonRpcError(415, -32000, "Content-Type must be application/json");
-      const body = isPost ? parse(await request.text()) : undefined;
-      if (isPost && body === undefined) return jsonRpcError(400, -32700, "the body is not valid JSON");
-      const asking = {
-        request,
-        body,
-        exchange,
+      const read = isPost ? parseBody(given ?? (await request.text())) : { value: undefined };
+      if ("problem" in read)
+        return read.problem === "too deep"
+          ? jsonRpcError(400, -32600, `the body is nested deeper than ${mostLevels} levels`)
+          : jsonRpcError(400, -32700, "the body is not valid JSON");
+      const url = new URL(request.url);
+      const structured = ["1", "true"].includes(url.searchParams.get("structured") ?? "");
+      const asking: Asking = {
         ...asker,
-        structured: ["1", "true"].includes(new URL(request.url).searchParams.get("structured") ?? ""),
+        ...{ request, body: read.value, exchange, structured, draining: draining.signal },
       };
-      return (await isLegacyRequest(request, body)) ? sessions.fetch(asking) : stateless.fetch(asking);
+      if (url.pathname === "/sse") return streams.open(asking);
+      return url.pathname === "/sse/messages" ? streams.receive(asking) : streamable(asking);
+    },
+    get use() {
+      return {
+        sessions: sessions.size,
+        listening: sessions.listening,
+        guests: stateless.size,
+        sse: streams.size,
+        subscriptions: owners.count("stream"),
+        calls: owners.count("call"),
+      };
+    },
+    endOwner: (owner) => {
+      for (const part of [sessions, stateless, streams]) part.endOwner(owner);
+      owners.cut(owner);
+    },
+    drain: () => {
+      draining.abort();
+      return owners.idle();
     },
     close: async () => {
-      await Promise.all([sessions.close(), stateless.close()]);
+      draining.abort();
+      await Promise.all([sessions.close(), stateless.close(), streams.close()]);
     },
   };
 }
 
-function parse(text: string): unknown {
-  try {
-    return JSON.parse(text) as unknown;
-  } catch {
-    return undefined;
-  }
+function isListen(body: unknown): boolean {
+  return (body as { method?: unknown } | null | undefined)?.method === "subscriptions/listen";
 }

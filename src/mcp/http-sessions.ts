@@ -13,7 +13,9 @@ import {
   jsonRpcError,
   keepAliveMs,
   type McpEndpointOptions,
+  requestIds,
 } from "./http-asking.js";
+import type { Owners } from "./http-owners.js";
 import { IdleMap } from "./idle-map.js";
 import type { Rooms } from "./rooms.js";
 import { Watches } from "./watches.js";
@@ -25,6 +27,8 @@ interface Session {
   readonly transport: WebStandardStreamableHTTPServerTransport;
   /** The way of the stream on which the client listens for updates. */
   listening: HttpExchange | undefined;
+  /** The ids of requests that are being answered. */
+  readonly pending: Set<string | number>;
   /** Resolves when the run of the session has been ended. */
   end(): Promise<void>;
 }
@@ -32,24 +36,32 @@ interface Session {
 /** How long a session stays after its credential has ended, so that calls in flight are told so. */
 const lastWordsMs = 100;
 
-/** Most sessions open at once. */
-const mostSessions = 10_000;
-
 /** Clients of the 2025 era over HTTP: one session, one server and one run each. */
 export class HttpSessions {
   readonly #rooms: Rooms;
   readonly #options: McpEndpointOptions;
+  readonly #owners: Owners;
   readonly #sessions: IdleMap<Session>;
   readonly #exchanges = new WeakMap<object, Exchange>();
   readonly #ending = new Set<Promise<void>>();
 
-  constructor(rooms: Rooms, options: McpEndpointOptions) {
+  constructor(rooms: Rooms, options: McpEndpointOptions, owners: Owners) {
     this.#rooms = rooms;
     this.#options = options;
+    this.#owners = owners;
     this.#sessions = new IdleMap(options.idleMs ?? 30 * 60_000, (session) => {
       options.log.info({ session: session.id.slice(0, 8) }, "session idle for too long; ended");
       void session.end();
     });
+  }
+
+  get size(): number {
+    return this.#sessions.size;
+  }
+
+  /** How many clients hold their stream of updates open. */
+  get listening(): number {
+    return this.#sessions.values().filter((session) => session.listening).length;
   }
 
   async fetch(asking: Asking): Promise<Response> {
@@ -63,19 +75,24 @@ export class HttpSessions {
     return this.#serve(session, asking);
   }
 
+  endOwner(owner: string): void {
+    for (const session of this.#sessions.values()) if (session.owner === owner) void session.end();
+  }
+
   async close(): Promise<void> {
     for (const session of this.#sessions.close()) void session.end();
     await Promise.all(this.#ending);
   }
 
   async #open(asking: Asking): Promise<Response> {
-    if (this.#sessions.size >= mostSessions)
-      return jsonRpcError(503, -32000, `${mostSessions} sessions are open; try again later`);
+    const give = this.#owners.hold(asking.account, "session");
+    if (give instanceof Response) return give;
     const id = randomUUID();
     const connection = new Connection(this.#rooms, this.#options, {
       ...(asking.agent !== undefined && { agent: asking.agent }),
       ...(asking.principal && { principal: asking.principal }),
       session: true,
+      draining: asking.draining,
     });
     const transport = new WebStandardStreamableHTTPServerTransport({
       sessionIdGenerator: () => id,
@@ -99,9 +116,11 @@ export class HttpSessions {
       owner: asking.owner,
       transport,
       listening: undefined,
+      pending: new Set(),
       end: () => {
         if (ended) return ended;
         this.#sessions.delete(id);
+        give();
         ended = connection.end().finally(() => this.#ending.delete(ended!));
         this.#ending.add(ended);
         void transport.close();
@@ -120,9 +139,17 @@ export class HttpSessions {
   }
 
   async #serve(session: Session, asking: Asking): Promise<Response> {
+    const ids = requestIds(asking.body);
+    // Replies are told apart by these alone.
+    if (ids.some((id) => session.pending.has(id)))
+      return jsonRpcError(400, -32600, "a request of this id has not been answered yet");
+    for (const id of ids) session.pending.add(id);
+    asking.exchange.onSettled(() => {
+      for (const id of ids) session.pending.delete(id);
+    });
     this.#sessions.use(session.id, asking.exchange);
     this.#exchanges.set(asking.request, asking.exchange);
-    if (asking.request.method === "GET") session.listening = asking.exchange;
+    if (asking.request.method === "GET") listen(session, asking.exchange);
     return session.transport.handleRequest(asking.request, {
       ...(asking.body !== undefined && { parsedBody: asking.body }),
     });
@@ -135,6 +162,14 @@ export class HttpSessions {
     const request = context.http?.req;
     return (request && this.#exchanges.get(request)) ?? newExchange(signal);
   }
+}
+
+/** Knows the stream of updates as long as it is open. A second one is refused by the transport, and ends at once. */
+function listen(session: Session, exchange: HttpExchange): void {
+  session.listening ??= exchange;
+  exchange.onSettled(() => {
+    if (session.listening === exchange) session.listening = undefined;
+  });
 }
 
 function sessionNotFound(): Response {

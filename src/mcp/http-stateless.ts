@@ -1,23 +1,25 @@
 import { createHash } from "node:crypto";
 import { createMcpHandler, InMemoryServerEventBus, type McpHttpHandler } from "@modelcontextprotocol/server";
+import { isRefusal } from "../errors/index.js";
 import { Connection, slug } from "./connection.js";
 import { createServer, type Wiring } from "./create-server.js";
-import { type Asking, jsonRpcError, keepAliveMs, type McpEndpointOptions } from "./http-asking.js";
+import { type Asking, keepAliveMs, type McpEndpointOptions } from "./http-asking.js";
+import type { Owners } from "./http-owners.js";
 import { IdleMap } from "./idle-map.js";
 import { listenParams } from "./listen-params.js";
 import { watchTarget } from "./resources/resource-uri.js";
 import type { Rooms } from "./rooms.js";
 import { Watches } from "./watches.js";
 
-/** Most subscription streams one agent may hold open. */
-const mostStreams = 16;
-
 interface Guest {
   /** Who asks, under what name: another credential of the same agent is another guest. */
   readonly key: string;
   readonly agent: string;
+  readonly owner: string;
+  readonly account: string;
   readonly connection: Connection;
-  streams: number;
+  /** Gives back its place among the sessions. */
+  readonly give: () => void;
 }
 
 /**
@@ -27,15 +29,17 @@ interface Guest {
 export class HttpStateless {
   readonly #rooms: Rooms;
   readonly #options: McpEndpointOptions;
+  readonly #owners: Owners;
   readonly #guests: IdleMap<Guest>;
   readonly #wirings = new WeakMap<Request, Wiring>();
   readonly #handler: McpHttpHandler;
   readonly #streams = new Set<McpHttpHandler>();
   readonly #ending = new Set<Promise<void>>();
 
-  constructor(rooms: Rooms, options: McpEndpointOptions) {
+  constructor(rooms: Rooms, options: McpEndpointOptions, owners: Owners) {
     this.#rooms = rooms;
     this.#options = options;
+    this.#owners = owners;
     this.#guests = new IdleMap(options.idleMs ?? 30 * 60_000, (guest) => {
       options.log.info({ agent: guest.agent }, "no call for too long; run ended");
       void this.#end(guest);
@@ -43,8 +47,13 @@ export class HttpStateless {
     this.#handler = this.#newHandler(new InMemoryServerEventBus());
   }
 
+  get size(): number {
+    return this.#guests.size;
+  }
+
   async fetch(asking: Asking): Promise<Response> {
     const guest = this.#guest(asking);
+    if (guest instanceof Response) return guest;
     this.#guests.use(guest.key, asking.exchange);
     this.#wirings.set(asking.request, {
       connection: guest.connection,
@@ -64,17 +73,29 @@ export class HttpStateless {
     await Promise.all(this.#ending);
   }
 
-  #guest(asking: Asking): Guest {
+  endOwner(owner: string): void {
+    for (const guest of this.#guests.values()) {
+      if (guest.owner !== owner) continue;
+      this.#guests.delete(guest.key);
+      void this.#end(guest);
+    }
+  }
+
+  #guest(asking: Asking): Guest | Response {
     const agent = asking.agent ?? unnamed(asking);
-    const key = `${asking.owner}\n${agent}`;
+    const { owner, account, draining } = asking;
+    const key = `${owner}\n${agent}`;
     const known = this.#guests.get(key);
     if (known) return known;
+    const give = this.#owners.hold(account, "session");
+    if (give instanceof Response) return give;
     const connection = new Connection(this.#rooms, this.#options, {
       agent,
       ...(asking.principal && { principal: asking.principal }),
       session: false,
+      draining,
     });
-    const guest: Guest = { key, agent, connection, streams: 0 };
+    const guest: Guest = { key, agent, owner, account, connection, give };
     this.#guests.set(key, guest);
     const end = (): void => {
       this.#guests.delete(key);
@@ -85,6 +106,7 @@ export class HttpStateless {
   }
 
   #end(guest: Guest): Promise<void> {
+    guest.give();
     const ended = guest.connection.end().finally(() => this.#ending.delete(ended));
     this.#ending.add(ended);
     return ended;
@@ -95,13 +117,9 @@ export class HttpStateless {
    * bus each would be woken by the mail of the others.
    */
   async #listen(guest: Guest, asking: Asking): Promise<Response> {
-    if (guest.streams >= mostStreams)
-      return jsonRpcError(
-        429,
-        -32603,
-        `${mostStreams} subscription streams of this agent are open; close one first`,
-      );
     const { exchange } = asking;
+    const give = this.#owners.hold(guest.account, "stream");
+    if (give instanceof Response) return give;
     const { uris, clientName } = listenParams((asking.body as { params?: unknown }).params);
     const wanted = uris.filter((uri) => watchTarget(uri));
     const handler = this.#newHandler(new InMemoryServerEventBus());
@@ -110,14 +128,13 @@ export class HttpStateless {
       (uri) => handler.notify.resourceUpdated(uri),
       () => exchange.stalled(),
     );
-    guest.streams += 1;
     this.#streams.add(handler);
     const stop = guest.connection.whileOpen(() => {
       watches.clear();
       void handler.close();
     });
     exchange.onSettled(() => {
-      guest.streams -= 1;
+      give();
       this.#streams.delete(handler);
       stop();
     });
@@ -125,7 +142,11 @@ export class HttpStateless {
     if (wanted.length === 0) return response;
     try {
       const caller = await guest.connection.caller(clientName);
-      for (const uri of wanted) await watches.add(caller, uri);
+      for (const uri of wanted)
+        await watches.add(caller, uri).catch((error: unknown) => {
+          // One that may not be watched takes nothing from the others.
+          if (!isRefusal(error, "access.denied")) throw error;
+        });
     } catch (err) {
       this.#options.log.warn({ err }, "a subscription could not be watched");
       void handler.close();

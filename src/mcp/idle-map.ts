@@ -24,6 +24,10 @@ export class IdleMap<V> {
     return this.#entries.size;
   }
 
+  values(): V[] {
+    return [...this.#entries.values()].map((entry) => entry.value);
+  }
+
   get(key: string): V | undefined {
     return this.#entries.get(key)?.value;
   }
@@ -51,7 +55,7 @@ export class IdleMap<V> {
   /** Everything that is still here, which is no longer swept. */
   close(): V[] {
     clearInterval(this.#timer);
-    const values = [...this.#entries.values()].map((entry) => entry.value);
+    const values = this.values();
     this.#entries.clear();
     return values;
   }

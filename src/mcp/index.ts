@@ -1,6 +1,9 @@
-/** The face for agents: tools, resources and prompts of the Model Context Protocol, over stdio and Streamable HTTP. */
+/** The face for agents: tools, resources and prompts of the Model Context Protocol, over stdio and HTTP. */
+
+export type { CallMeters } from "./call-meters.js";
 export { newExchange } from "./exchange.js";
-export type { HttpExchange, McpEndpoint, McpEndpointOptions } from "./http-endpoint.js";
+export type { EndpointUse, HttpExchange, McpEndpoint, McpEndpointOptions } from "./http-endpoint.js";
+export { defaultEndpointLimits, type EndpointLimits } from "./http-limits.js";
 export type { Log } from "./log.js";
 export type { RelayOptions } from "./relay.js";
 export { type Reminded, remind } from "./reminder.js";
@@ -24,7 +27,13 @@ export async function serveStdio(rooms: Rooms, options: StdioOptions): Promise<v
   return serve(rooms, options);
 }
 
-/** MCP over Streamable HTTP as a function from request to response, for the room that listens. */
+/** The names of the tools there are. */
+export async function toolNames(): Promise<readonly string[]> {
+  const { toolbox } = await import("./toolbox.js");
+  return toolbox.map(({ name }) => name);
+}
+
+/** MCP over HTTP as a function from request to response, for the room that listens. */
 export async function openMcpEndpoint(rooms: Rooms, options: McpEndpointOptions): Promise<McpEndpoint> {
   const { openEndpoint } = await import("./http-endpoint.js");
   return openEndpoint(rooms, options);

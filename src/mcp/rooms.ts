@@ -1,11 +1,13 @@
 import type { FindRecipients, MyStatus, Recipients, Status } from "../agents/index.js";
-import type { Caller, Principal } from "../identity/index.js";
+import type { Action, Caller, Principal } from "../identity/index.js";
 import type {
   AckMessages,
   AckResult,
+  DeadLetters,
   DeliveredMessage,
   FoundMessage,
   Inbox,
+  ManageDeadLetters,
   ReadInbox,
   SearchMessages,
   SearchResult,
@@ -50,6 +52,10 @@ export interface Rooms {
     /** Gives back at once what the run holds. Safe to repeat. */
     end(caller: Caller): Promise<void>;
   };
+  readonly access: {
+    /** Which actions somebody may do with anything at all. Begins no run. */
+    usableBy(principal: Principal): Promise<(action: Action) => boolean>;
+  };
   readonly mail: {
     sendMessage(caller: Caller, input: SendMessage): Promise<SendReceipt>;
     /**
@@ -65,6 +71,8 @@ export interface Rooms {
       input: ReadInbox,
       options: {
         readonly signal?: AbortSignal;
+        /** Aborts when a wait is to end as if its time were over. */
+        readonly over?: AbortSignal;
         /** The client has no session that would tell whether a reply arrived: it names what it saw by `after`. */
         readonly sessionless?: boolean;
         readonly maxChars: number;
@@ -73,6 +81,7 @@ export interface Rooms {
     ): Promise<Inbox>;
     ackMessages(caller: Caller, input: AckMessages): Promise<AckResult>;
     searchMessages(caller: Caller, input: SearchMessages): Promise<SearchResult>;
+    manageDeadLetters(caller: Caller, input: ManageDeadLetters): Promise<DeadLetters>;
     /**
      * Tells whether the reply that carried this batch reached the client. With `false` its messages come again with
      * the next read. A client without a session confirms by `after` instead, and only `false` is told for it.
@@ -105,6 +114,9 @@ export interface Rooms {
     findRecipients(caller: Caller, input: FindRecipients): Promise<Recipients>;
     myStatus(caller: Caller, input: MyStatus): Promise<Status>;
   };
-  /** Calls back when the target may have changed; the face coalesces. The answer stops it. */
+  /**
+   * Calls back when the target may have changed, as long as the caller may look at it; the face coalesces. The answer
+   * stops it.
+   */
   watch(caller: Caller, target: WatchTarget, onChange: () => void): Promise<() => void>;
 }

@@ -243,12 +243,13 @@ class Listening {
 
   async #watch(uris: readonly string[], clientName: string | undefined): Promise<void> {
     if (uris.length === 0) return;
-    try {
-      const caller = await this.#connection.caller(clientName);
-      for (const uri of uris) await this.#watches.add(caller, uri);
-    } catch (err) {
-      this.#connection.log.warn({ err }, "a subscription could not be watched");
-    }
+    for (const uri of uris)
+      try {
+        // One that may not be watched takes nothing from the others.
+        await this.#watches.add(await this.#connection.caller(clientName), uri);
+      } catch (err) {
+        this.#connection.log.warn({ err }, "a subscription could not be watched");
+      }
   }
 }
 

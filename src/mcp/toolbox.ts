@@ -1,13 +1,14 @@
 import type { AnyTool } from "./define-tool.js";
 import { ackMessages } from "./tools/ack-messages.js";
 import { findRecipients } from "./tools/find-recipients.js";
+import { manageDeadLetters } from "./tools/manage-dead-letters.js";
 import { myStatus } from "./tools/my-status.js";
 import { readInbox } from "./tools/read-inbox.js";
 import { searchMessages } from "./tools/search-messages.js";
 import { sendMessage } from "./tools/send-message.js";
 import { subscribeTopic } from "./tools/subscribe-topic.js";
 
-/** The tools in the order in which clients list them: what is used most comes first. */
+/** The tools in the order in which clients list them: what is used most comes first, and what few may use last. */
 export const toolbox: readonly AnyTool[] = [
   sendMessage,
   readInbox,
@@ -16,4 +17,5 @@ export const toolbox: readonly AnyTool[] = [
   subscribeTopic,
   findRecipients,
   myStatus,
+  manageDeadLetters,
 ];

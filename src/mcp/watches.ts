@@ -1,6 +1,7 @@
 import type { Caller } from "../identity/index.js";
 import { watchTarget } from "./resources/resource-uri.js";
 import type { Rooms } from "./rooms.js";
+import { Turns } from "./turns.js";
 
 /** Shortest time between two updates of one URI: what happens meanwhile is told by one. */
 export const coalesceMs = 250;
@@ -10,6 +11,9 @@ export const stalledMs = 1_000;
 
 /** Most URIs one client may watch. */
 export const mostWatched = 100;
+
+/** Of all clients of this process: a hint may concern each of them. */
+const turns = new Turns();
 
 /**
  * The URIs one client watches. The first change of a URI is told at once, and those that follow at most every 250 ms,
@@ -21,6 +25,8 @@ export class Watches {
   readonly #tell: (uri: string) => void;
   readonly #stalled: () => boolean;
   readonly #stops = new Map<string, () => void>();
+  /** Those for which it is still being asked whether they may be watched. */
+  readonly #adding = new Map<string, Promise<() => void>>();
 
   constructor(rooms: Rooms, tell: (uri: string) => void, stalled: () => boolean = () => false) {
     this.#rooms = rooms;
@@ -36,7 +42,11 @@ export class Watches {
   async add(caller: Caller, uri: string): Promise<boolean> {
     const target = watchTarget(uri);
     if (!target) return false;
-    if (this.#stops.has(uri)) return true;
+    if (this.#stops.has(uri)) {
+      // Asked for twice at once: both get the answer of the first.
+      await this.#adding.get(uri);
+      return true;
+    }
     if (this.#stops.size >= mostWatched) return false;
     let wanted = true;
     let timer: NodeJS.Timeout | undefined;
@@ -56,7 +66,7 @@ export class Watches {
         stalled ? stalledMs : coalesceMs,
       );
       again = stalled;
-      if (!stalled) this.#tell(uri);
+      if (!stalled) turns.do(() => wanted && this.#tell(uri));
     };
     let stopWatching: (() => void) | undefined;
     this.#stops.set(uri, () => {
@@ -65,13 +75,17 @@ export class Watches {
       stopWatching?.();
     });
     try {
-      const stop = await this.#rooms.watch(caller, target, onChange);
+      const watching = this.#rooms.watch(caller, target, onChange);
+      this.#adding.set(uri, watching);
+      const stop = await watching;
       if (wanted) stopWatching = stop;
       else stop();
       return true;
     } catch (error) {
       this.remove(uri);
       throw error;
+    } finally {
+      this.#adding.delete(uri);
     }
   }
 

@@ -1,2 +1,4 @@
-/** What operators see of a running process: its log. */
+/** What operators see of a running process: its log and its numbers. */
 export { type Logger, openLog } from "./log.js";
+export { Metrics, metricsContentType } from "./metrics.js";
+export { openServiceMetrics, type ServiceMetrics } from "./service-metrics.js";

@@ -22,6 +22,8 @@ export interface StoreOptions {
   readonly revive?: () => Promise<void>;
   /** How long one call may take in all, retries included, in milliseconds. */
   readonly callTimeoutMs?: number;
+  /** Told of each question to the store: how long it took, and whether it was answered. */
+  readonly onRoundTrip?: (seconds: number, answered: boolean) => void;
   readonly log?: (event: string, facts: Record<string, unknown>) => void;
 }
 
@@ -173,7 +175,7 @@ export class Store {
       // Taken before it is sent: a Cluster puts its own in its place, which would try again.
       const timer = setTimeout(giveUp, Math.max(until - Date.now(), 1), command.reject);
       try {
-        return { reply: await send(this.#connection, command), lost };
+        return { reply: await this.#measured(send(this.#connection, command)), lost };
       } catch (error) {
         const verdict = judge(error as Error);
         if (verdict === "load") inFull = true;
@@ -189,6 +191,18 @@ export class Store {
         clearTimeout(timer);
       }
     }
+  }
+
+  #measured<T>(asked: Promise<T>): Promise<T> {
+    const { onRoundTrip } = this.#options;
+    if (!onRoundTrip) return asked;
+    const from = performance.now();
+    const tell = (answered: boolean): void => onRoundTrip((performance.now() - from) / 1000, answered);
+    asked.then(
+      () => tell(true),
+      () => tell(false),
+    );
+    return asked;
   }
 
   close(): void {

@@ -1,5 +1,5 @@
 import { refuse } from "../errors/index.js";
-import type { Admit, Caller, May, RecordDecision } from "../identity/index.js";
+import type { Admit, Caller, RecordDecision, Rights, RightsOf } from "../identity/index.js";
 import {
   directoryKeys,
   type Hints,
@@ -18,7 +18,7 @@ export interface TopicDependencies {
   readonly store: Store;
   readonly hints: Hints;
   readonly admit: Admit;
-  readonly may: May;
+  readonly rightsOf: RightsOf;
   readonly record: RecordDecision;
   readonly limits?: Partial<TopicLimits>;
 }
@@ -29,7 +29,7 @@ export class TopicContext {
   readonly hints: Hints;
   readonly limits: TopicLimits;
   readonly admit: Admit;
-  readonly may: May;
+  readonly rightsOf: RightsOf;
   readonly record: RecordDecision;
   readonly #registered = new Set<string>();
 
@@ -37,7 +37,7 @@ export class TopicContext {
     this.store = deps.store;
     this.hints = deps.hints;
     this.admit = deps.admit;
-    this.may = deps.may;
+    this.rightsOf = deps.rightsOf;
     this.record = deps.record;
     this.limits = { ...topicLimits, ...deps.limits };
   }
@@ -78,9 +78,9 @@ export function parseRoots(flat: unknown): ReadonlyMap<string, number> {
   return roots;
 }
 
-/** Whether access lists of topics do not bind this caller. */
-export function isUnbound(caller: Caller): boolean {
-  return caller.principal.roles.includes("admin");
+/** Whether access lists of topics do not bind a caller with these rights. */
+export function isUnbound({ roles }: Rights): boolean {
+  return roles.includes("admin");
 }
 
 export function denied(caller: Caller, action: string, topic: string): never {

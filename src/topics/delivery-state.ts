@@ -55,6 +55,8 @@ export interface Standing {
   readonly open: ReadonlyMap<string, OpenRecord>;
   /** Facts of what is open or given back. */
   readonly openFacts: ReadonlyMap<string, MessageFacts>;
+  /** How many messages were given back in topics that may not be read now: they wait until they may. */
+  readonly withheld: number;
 }
 
 /** In this topic, everything up to here was handled for the subscription. */
@@ -124,7 +126,8 @@ export function parseOpen(id: string, text: string): OpenRecord {
 }
 
 /**
- * Reads what `look-topics.lua` returned. Bindings of patterns that may mean any root count only while `followed` still
+ * Reads what `look-topics.lua` returned. What is open was delivered and stays; what was given back has to be delivered
+ * again, so it shows only where `mayRead` agrees. Bindings of patterns that may mean any root count only while `followed` still
  * names them: the directory is told first when one ends.
  */
 export function parseStanding(
@@ -134,6 +137,7 @@ export function parseStanding(
   deliveries: readonly string[],
   open: readonly string[],
   followed: (pattern: string) => boolean,
+  mayRead: (topic: string) => boolean,
 ): Standing {
   const subscriptions: Subscription[] = [];
   const positions = new Map<string, number>();
@@ -149,9 +153,15 @@ export function parseStanding(
   }
   const records = new Map<string, OpenRecord>();
   const openFacts = new Map<string, MessageFacts>();
+  let withheld = 0;
   for (let n = 0; n < open.length; n += 3) {
     const id = open[n]!;
-    records.set(id, parseOpen(id, open[n + 1]!));
+    const record = parseOpen(id, open[n + 1]!);
+    if (record.state === "back" && !mayRead(record.topic)) {
+      withheld++;
+      continue;
+    }
+    records.set(id, record);
     const facts = parseFacts(open[n + 2]!);
     if (facts) openFacts.set(id, facts);
   }
@@ -163,5 +173,6 @@ export function parseStanding(
     positions,
     open: records,
     openFacts,
+    withheld,
   };
 }

@@ -57,6 +57,7 @@ export class Feed implements TopicFeed {
 
   async open(caller: Caller, limit: number): Promise<readonly Delivery[]> {
     const { namespace, agent } = caller.principal;
+    const reader = await readerOf(this.#context, caller);
     const follows = await lookFollows(this.#context, namespace, agent);
     const deliveries = await Promise.all(
       [...follows.roots.keys()].map(async (root) => {
@@ -66,7 +67,7 @@ export class Feed implements TopicFeed {
           .filter((record) => record.state === "open")
           .sort((a, b) => a.sequence - b.sequence)
           .slice(0, limit);
-        return deliveriesOf(this.#context, readerOf(caller), root, records);
+        return deliveriesOf(this.#context, reader, root, records);
       }),
     );
     return deliveries

@@ -30,6 +30,8 @@ export interface Reader {
   readonly namespace: string;
   readonly agent: string;
   readonly unbound: boolean;
+  /** Whether the rules let the agent read a topic now; its access list has its own say, in the scripts. */
+  readonly mayRead: (topic: string) => boolean;
 }
 
 /** One root as an agent sees it: where it stands, and what the topics with news hold. Looking takes nothing. */
@@ -37,6 +39,8 @@ export interface RootView {
   readonly root: string;
   readonly standing: Standing;
   readonly views: readonly TopicView[];
+  /** Topics with news that the agent may not read: nothing of it is shown or counted. */
+  readonly hidden: readonly string[];
   /** Every topic with news was looked at, so that floors may rise when all are caught up. */
   readonly complete: boolean;
   /** Topics that had something above the lowest floor. */
@@ -81,24 +85,27 @@ export async function inspectRoot(
     deliveries as readonly string[],
     open as readonly string[],
     (pattern) => follows.patterns.has(pattern),
+    reader.mayRead,
   );
   const news: string[] = [];
+  const hidden: string[] = [];
   let headsSeen = 0;
   let complete = ask.topic === undefined;
   for (;;) {
     const flat = heads as readonly string[];
-    for (let n = 0; n < flat.length; n += 2) {
+    for (let n = 0; n < flat.length; n += 3) {
       headsSeen++;
       const topic = flat[n]!;
       if (!isTopicAskedFor(ask.topic, topic) || !hasNews(standing, topic, Number(flat[n + 1]))) continue;
-      if (news.length < limits.topicsMost) news.push(topic);
+      if (flat[n + 2] === "0" || !reader.mayRead(topic)) hidden.push(topic);
+      else if (news.length < limits.topicsMost) news.push(topic);
       else complete = false;
     }
     if (!where || !complete) break;
     [, , , , , heads, where] = await look(context, reader, root, noBatches, String(where), headsMost);
   }
   const views = await peekAt(context, reader, root, standing, news, ask);
-  return { root, standing, views, complete: complete && !where, headsSeen };
+  return { root, standing, views, hidden, complete: complete && !where, headsSeen };
 }
 
 /** Settles the batches that were seen and gives back those that were not, in a root that is not read now. */

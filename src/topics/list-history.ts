@@ -27,7 +27,8 @@ export async function history(
 ): Promise<{ readonly deliveries: readonly Delivery[]; readonly before?: string }> {
   const name = parseTopic(topic);
   const admission = await context.admit(caller, "topic.read", `topic:${name}`);
-  const found = await page(context, caller, name, options.before ?? "", "", options.limit);
+  const unbound = isUnbound(await context.rightsOf(caller));
+  const found = await page(context, caller, unbound, name, options.before ?? "", "", options.limit);
   if (!found) refuse("topic.unknown", { topic: name });
   await context.record(caller, admission);
   const oldest = found.at(-1);
@@ -49,14 +50,15 @@ export async function searchTopics(
     readonly limit: number;
   },
 ): Promise<{ readonly deliveries: readonly Delivery[]; readonly before?: string }> {
-  const topics = await meant(context, caller, ask.topic);
+  const { mayRead, unbound } = await readerOf(context, caller);
+  const topics = await meant(context, caller, ask.topic, mayRead);
   const until = ask.until === undefined ? undefined : String(Math.floor(ask.until * 1000) + 1000);
   const before = [ask.before, until]
     .filter((one) => one !== undefined)
     .sort((a, b) => Number(a) - Number(b))[0];
   const since = ask.since === undefined ? "" : String(Math.floor(ask.since * 1000));
   const pages = await Promise.all(
-    topics.map((topic) => page(context, caller, topic, before ?? "", since, ask.limit)),
+    topics.map((topic) => page(context, caller, unbound, topic, before ?? "", since, ask.limit)),
   );
   const all = pages.flatMap((one) => one ?? []).sort((a, b) => b.sequence - a.sequence);
   const deliveries = all.slice(0, ask.limit);
@@ -75,7 +77,7 @@ export async function findMessage(
 ): Promise<Delivery | undefined> {
   if (!/^[0-9a-zA-Z-]{1,100}$/.test(id)) return undefined;
   const { namespace, agent } = caller.principal;
-  const reader = readerOf(caller);
+  const reader = await readerOf(context, caller);
   const follows = await lookFollows(context, namespace, agent);
   for (const root of follows.roots.keys()) {
     const text = await context.store.command("HGET", topicRootKeys(namespace, root).open(agent), id);
@@ -85,6 +87,7 @@ export async function findMessage(
     const keys = topicRootKeys(namespace, root);
     const facts = parseFacts(String((await context.store.command("HGET", keys.facts, id)) ?? ""));
     if (!facts) continue;
+    if (!reader.mayRead(facts.topic)) return undefined;
     const listing = await readRoot(context, namespace, root, "settings");
     if (!reader.unbound && !listing.mayRead(facts.topic, agent)) return undefined;
     // What is kept for the agents who have it open is no longer history.
@@ -98,6 +101,7 @@ export async function findMessage(
 async function page(
   context: TopicContext,
   caller: Caller,
+  unbound: boolean,
   topic: string,
   before: string,
   since: string,
@@ -110,7 +114,7 @@ async function page(
     root,
     historyScript,
     [topicRootKeys(namespace, root).index(topic)],
-    [agent, topic, before, since, limit, isUnbound(caller) ? "1" : "0"],
+    [agent, topic, before, since, limit, unbound ? "1" : "0"],
   );
   if (word !== "HISTORY") return undefined;
   const flat = list as readonly string[];
@@ -121,16 +125,21 @@ async function page(
   return found;
 }
 
-async function meant(context: TopicContext, caller: Caller, asked: string): Promise<readonly string[]> {
+async function meant(
+  context: TopicContext,
+  caller: Caller,
+  asked: string,
+  mayRead: (topic: string) => boolean,
+): Promise<readonly string[]> {
   const pattern = parsePattern(asked);
-  if (!pattern.includes("*")) return [pattern];
+  if (!pattern.includes("*")) return mayRead(pattern) ? [pattern] : [];
   const { namespace } = caller.principal;
   const root = patternRoot(pattern);
   const roots = root === undefined ? [...(await context.roots(namespace)).keys()] : [root];
   const listings = await Promise.all(roots.map((one) => readRoot(context, namespace, one, "settings")));
   return listings
     .flatMap((listing) => [...listing.topics])
-    .filter(([topic]) => matchesTopic(pattern, topic))
+    .filter(([topic]) => matchesTopic(pattern, topic) && mayRead(topic))
     .sort((a, b) => b[1].lastAt - a[1].lastAt)
     .slice(0, topicsSearched)
     .map(([topic]) => topic);

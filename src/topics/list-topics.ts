@@ -54,8 +54,11 @@ export class RootListing {
   }
 
   mayRead(topic: string, agent: string): boolean {
-    const { readers } = this.effective(topic);
-    return readers === undefined || readers === "everyone" || readers.includes(agent);
+    return isOn(this.effective(topic).readers, agent);
+  }
+
+  mayPublish(topic: string, agent: string): boolean {
+    return isOn(this.effective(topic).publishers, agent);
   }
 
   isSet(topic: string): boolean {
@@ -81,6 +84,10 @@ export class RootListing {
   boundTo(topic: string): readonly string[] {
     return this.#bindings.filter((one) => one.pattern === topic).map((one) => one.agent);
   }
+}
+
+function isOn(list: TopicSettings["readers"], agent: string): boolean {
+  return list === undefined || list === "everyone" || list.includes(agent);
 }
 
 export async function readRoot(
@@ -115,15 +122,45 @@ export interface TopicSummary {
   readonly settings: TopicSettings;
 }
 
-/** The topics the caller may read, by name. */
+/** The topics the caller may read, by name. @throws {MailboxError} `access.denied` */
 export async function listTopics(context: TopicContext, caller: Caller): Promise<readonly TopicSummary[]> {
-  const { namespace, agent } = caller.principal;
+  await context.admit(caller, "topic.read", "*");
+  const may = await context.rightsOf(caller);
+  const { agent } = caller.principal;
+  return summaries(
+    context,
+    caller,
+    (listing, name) => may("topic.read", `topic:${name}`) && (isUnbound(may) || listing.mayRead(name, agent)),
+  );
+}
+
+/** Names of the topics the caller may publish to or read. Whether it may look at all was decided by whoever asks. */
+export async function findTopics(context: TopicContext, caller: Caller): Promise<readonly string[]> {
+  const may = await context.rightsOf(caller);
+  const { agent } = caller.principal;
+  const unbound = isUnbound(may);
+  const found = await summaries(
+    context,
+    caller,
+    (listing, name) =>
+      (may("topic.read", `topic:${name}`) && (unbound || listing.mayRead(name, agent))) ||
+      (may("topic.publish", `topic:${name}`) && (unbound || listing.mayPublish(name, agent))),
+  );
+  return found.map(({ name }) => name);
+}
+
+async function summaries(
+  context: TopicContext,
+  caller: Caller,
+  isShown: (listing: RootListing, name: string) => boolean,
+): Promise<readonly TopicSummary[]> {
+  const { namespace } = caller.principal;
   const roots = [...(await context.roots(namespace)).keys()];
   const listings = await Promise.all(roots.map((root) => readRoot(context, namespace, root, "everything")));
   return listings
     .flatMap((listing) =>
       [...listing.topics].flatMap(([name, record]) =>
-        isUnbound(caller) || listing.mayRead(name, agent)
+        isShown(listing, name)
           ? [
               {
                 name,

@@ -1,8 +1,10 @@
 import { matchesTopic, parsePattern, patternRoot, rootOf, type TopicPattern } from "../addresses/index.js";
+import { isRefusal } from "../errors/index.js";
 import type { Caller } from "../identity/index.js";
 import { directoryKeys, topicRootKeys } from "../redis/index.js";
 import type { TopicContext } from "./context.js";
 import { type Follows, lookFollows } from "./follows.js";
+import { readRoot } from "./list-topics.js";
 
 /**
  * Calls back when something may have come that the agent follows, or was given back to it. Resolves when it listens, so
@@ -24,9 +26,12 @@ export async function listenToTopics(
   const pending = new PendingBatches(wake);
   const hear = (message: string): void => {
     if (message === "" || message === `@${agent}`) wake();
-    else if (!message.startsWith("@")) pending.came(follows, message);
+    else if (!message.startsWith("@"))
+      whereReadable(context, caller, message, () => (ended ? undefined : pending.came(follows, message)));
   };
-  const look = async (): Promise<void> => {
+  /** Answers the roots that it now listens to and did not before. */
+  const look = async (): Promise<readonly string[]> => {
+    const fresh: string[] = [];
     follows = await lookFollows(context, namespace, agent);
     const roots = new Set(follows.roots.keys());
     anyRoot = false;
@@ -42,14 +47,18 @@ export async function listenToTopics(
       const stop = await context.hints.listen(topicRootKeys(namespace, root).channel, hear);
       if (ended) stop();
       else stops.set(root, stop);
+      fresh.push(root);
     }
+    return fresh;
   };
-  const lookAgain = (): void => {
+  const lookAgain = (message: string): void => {
     looking = looking
-      .then(() => (ended ? undefined : look()))
+      .then(() => (ended ? [] : look()))
+      // A root that came up is told only to whoever may read in it; what is published there later is a hint of its own.
+      .then((fresh) => message !== "root" || isAnyReadable(context, caller, fresh))
       .then(
-        () => {
-          if (!ended) wake();
+        (isNews) => {
+          if (!ended && isNews) wake();
         },
         () => {
           // The store is away: everybody is woken when it is back, and looks again.
@@ -60,7 +69,7 @@ export async function listenToTopics(
   // Of what the directory tells everybody, little is for this agent: each look costs the store a script.
   const own = `follows ${directory.follows(agent)}`;
   const stopDirectory = await context.hints.listen(directory.channel, (message) => {
-    if (message === "" || message === own || (message === "root" && anyRoot)) lookAgain();
+    if (message === "" || message === own || (message === "root" && anyRoot)) lookAgain(message);
   });
   await look();
   return () => {
@@ -111,43 +120,89 @@ class PendingBatches {
   }
 }
 
-/** Calls back when something was published to a topic, or to one that a pattern with a fixed first level means. */
+/** Whether one of these roots has a topic that the caller may read. */
+async function isAnyReadable(
+  context: TopicContext,
+  caller: Caller,
+  roots: readonly string[],
+): Promise<boolean> {
+  const may = await context.rightsOf(caller);
+  for (const root of roots) {
+    const { topics } = await readRoot(context, caller.principal.namespace, root, "settings");
+    if ([...topics.keys()].some((topic) => may("topic.read", `topic:${topic}`))) return true;
+  }
+  return false;
+}
+
+/** That something happened in a topic is told only to whoever may read it at that moment. */
+function whereReadable(context: TopicContext, caller: Caller, topic: string, tell: () => void): void {
+  context.rightsOf(caller).then(
+    (may) => {
+      if (may("topic.read", `topic:${topic}`)) tell();
+    },
+    (error: unknown) => {
+      // Where the rules cannot be had, only who looks again finds out; whose credential is over finds nothing.
+      if (!isRefusal(error) || error.kind !== "UNAUTHENTICATED") tell();
+    },
+  );
+}
+
+/**
+ * Calls back when something was published to a topic, or to one that a pattern with a fixed first level means.
+ *
+ * @throws {MailboxError} `access.denied`
+ */
 export async function watchTopic(
   context: TopicContext,
-  namespace: string,
+  caller: Caller,
   topic: string,
   onChange: () => void,
 ): Promise<() => void> {
   const pattern = parsePattern(topic);
-  return context.hints.listen(topicRootKeys(namespace, rootOf(pattern)).channel, (message) => {
-    if (message === "" || (!message.startsWith("@") && matchesTopic(pattern, message))) onChange();
+  await context.admit(caller, "topic.read", `topic:${pattern}`);
+  const { channel } = topicRootKeys(caller.principal.namespace, rootOf(pattern));
+  return context.hints.listen(channel, (message) => {
+    if (message === "") onChange();
+    else if (!message.startsWith("@") && matchesTopic(pattern, message))
+      whereReadable(context, caller, message, onChange);
   });
 }
 
-/** Calls back when a topic may have come up, changed or gone, or something was published to one. */
+/**
+ * Calls back when a topic may have come up, changed or gone, or something was published to one.
+ *
+ * @throws {MailboxError} `access.denied`
+ */
 export async function watchTopics(
   context: TopicContext,
-  namespace: string,
+  caller: Caller,
   onChange: () => void,
 ): Promise<() => void> {
+  await context.admit(caller, "topic.read", "*");
+  const { namespace } = caller.principal;
   const stops = new Map<string, () => void>();
   let ended = false;
   const hear = (message: string): void => {
-    if (!message.startsWith("@")) onChange();
+    if (message === "") onChange();
+    else if (!message.startsWith("@")) whereReadable(context, caller, message, onChange);
   };
-  const look = async (): Promise<void> => {
+  const look = async (): Promise<readonly string[]> => {
+    const fresh: string[] = [];
     for (const root of (await context.roots(namespace)).keys()) {
       if (stops.has(root) || ended) continue;
       stops.set(root, () => {});
       const stop = await context.hints.listen(topicRootKeys(namespace, root).channel, hear);
       if (ended) stop();
       else stops.set(root, stop);
+      fresh.push(root);
     }
+    return fresh;
   };
   const stopDirectory = await context.hints.listen(directoryKeys(namespace).channel, (message) => {
     if (message === "" || message === "root")
       look()
-        .then(() => (ended ? undefined : onChange()))
+        .then((fresh) => message === "" || isAnyReadable(context, caller, fresh))
+        .then((isNews) => (ended || !isNews ? undefined : onChange()))
         .catch(() => {
           // The store is away: everybody is woken when it is back, and looks again.
         });

@@ -9,7 +9,7 @@
   ARGV[5]   what was open for longer is settled, ms  ARGV[6]   heads only above this sequence, or empty for the floor
   ARGV[7]   most heads                               ARGV[8]   1 when no access list binds the agent
 
-  Returns {"STANDS", revision, sequence, {deliveries}, {id, open record, facts, …}, {topic, last sequence, …},
+  Returns {"STANDS", revision, sequence, {deliveries}, {id, open record, facts, …}, {topic, last sequence, 1 if its access list lets the agent read, …},
            where to go on among the heads, or empty, now ms} · {"LATE"}
 ]]
 --@include ../redis/lua/clock.lua
@@ -59,10 +59,9 @@ if floor and most > 0 then
   local from = after ~= '' and after or whole(math.max(floor, 0))
   local found = redis.call('ZRANGEBYSCORE', root.heads, '(' .. from, '+inf', 'WITHSCORES', 'LIMIT', 0, most)
   for n = 1, #found, 2 do
-    if readable(found[n]) then
-      heads[#heads + 1] = found[n]
-      heads[#heads + 1] = whole(tonumber(found[n + 1]))
-    end
+    heads[#heads + 1] = found[n]
+    heads[#heads + 1] = whole(tonumber(found[n + 1]))
+    heads[#heads + 1] = readable(found[n]) and '1' or '0'
   end
   if #found == most * 2 then where = whole(tonumber(found[#found])) end
 end

@@ -200,6 +200,11 @@ export function advanceOf(
   return { topic: view.topic, to: Math.max(to, standing.sequence), caughtUp: true, expired, filtered };
 }
 
+/** Past a topic that may not be read now: what is there is skipped, also if it may be read later. */
+export function pastHidden(standing: Standing, topic: string): Advance {
+  return { topic, to: standing.sequence, caughtUp: true, expired: 0, filtered: 0 };
+}
+
 /** Changes of an agent's delivery fields that move its positions. */
 export interface Moves {
   readonly sets: readonly (readonly [field: string, value: string])[];

@@ -41,6 +41,7 @@ export async function publishMessage(
   const keys = topicRootKeys(namespace, root);
   const body = JSON.stringify(message);
   const { limits } = context;
+  const rights = await context.rightsOf(caller);
   const [word, id] = await context.run(
     namespace,
     root,
@@ -63,11 +64,11 @@ export async function publishMessage(
       limits.retentionCount,
       limits.retentionBytes,
       limits.trimMost,
-      isUnbound(caller) ? "1" : "0",
+      isUnbound(rights) ? "1" : "0",
       row,
     ],
   );
   if (word === "CONFLICT") return { state: "conflict", id: message.id };
-  if (word === "DENIED") denied(caller, "publish to", topic);
+  if (word === "DENIED") denied(caller, "topic.publish", topic);
   return { state: word === "STORED" ? "stored" : "replayed", id: String(id) };
 }

@@ -19,6 +19,7 @@ import {
   isAskedFor,
   movesOf,
   offerOf,
+  pastHidden,
   type TopicOffer,
 } from "./plan-page.js";
 
@@ -36,14 +37,21 @@ export interface Looked {
   readonly nextDueAt: number | undefined;
 }
 
-export function readerOf(caller: Caller): Reader {
+export async function readerOf(context: TopicContext, caller: Caller): Promise<Reader> {
   const { namespace, agent } = caller.principal;
-  return { namespace, agent, unbound: isUnbound(caller) };
+  const may = await context.rightsOf(caller);
+  return {
+    namespace,
+    agent,
+    unbound: isUnbound(may),
+    mayRead: (topic) => may("topic.read", `topic:${topic}`),
+  };
 }
 
 /**
  * Shows what could be delivered next, most urgent and oldest first in each root. Nothing is taken; what retention took
- * away unread is told once and passed over, and so is what no subscription wants.
+ * away unread is told once and passed over, and so is what no subscription wants. What may not be read now is passed
+ * over by every look at a page, without being counted.
  */
 export async function lookAtHeads(
   context: TopicContext,
@@ -52,7 +60,7 @@ export async function lookAtHeads(
   batches: Batches,
   turn: number,
 ): Promise<{ readonly answer: Heads; readonly looked: Looked }> {
-  const reader = readerOf(caller);
+  const reader = await readerOf(context, caller);
   const follows = await followsOf(context, reader.namespace, reader.agent);
   const all = [...follows.roots.keys()].sort();
   const most = context.limits.rootsMost;
@@ -114,9 +122,11 @@ async function lookAtRoot(
   const gaps: { topic: string; missed: number; until: number }[] = [];
   // A page of nothing is asked for by those who only count: for them nothing moves.
   for (let tries = 0; ask.limit > 0 && tries < 5; tries++) {
-    const advances = view.views.map((one) =>
-      advanceOf(view.standing, one, new Set(), { passOver: false, tellGaps: true }),
-    );
+    const { standing: before, hidden } = view;
+    const advances = [
+      ...view.views.map((one) => advanceOf(before, one, new Set(), { passOver: false, tellGaps: true })),
+      ...hidden.map((topic) => pastHidden(before, topic)),
+    ];
     if (!isWorthMoving(view, advances)) break;
     const moved = await commit(context, reader, view, advances, {
       run: "",
@@ -138,7 +148,7 @@ async function lookAtRoot(
   const back = backHeads(view, ask);
   const offered = offers.flatMap(({ offer }) => offer.offered.map((one) => headOf(root, one.id, one.facts)));
   const records = [...standing.open.values()];
-  if (records.length === 0 && standing.subscriptions.length === 0)
+  if (records.length + standing.withheld === 0 && standing.subscriptions.length === 0)
     await leaveQuietly(context, reader, root, follows, standing.nowMs);
   return {
     view,
@@ -171,8 +181,12 @@ function gapUntil(view: RootView["views"][number], advance: Advance): number {
   return Math.floor(last / 1000);
 }
 
-/** Moving costs a write, so what is only unwanted waits until it is a lot; a gap is told and passed over at once. */
+/**
+ * Moving costs a write, so what is only unwanted waits until it is a lot. A gap is told and passed over at once, and so
+ * is what may not be read: whether it comes after all must not depend on what else was there.
+ */
 function isWorthMoving(view: RootView, advances: readonly Advance[]): boolean {
+  if (view.hidden.length > 0) return true;
   if (view.views.some((one) => one.missed > 0) || advances.some((one) => one.expired > 0)) return true;
   if (advances.some((one) => one.filtered >= 50)) return true;
   return view.headsSeen > 100 && view.complete && advances.every((one) => one.caughtUp);
@@ -192,7 +206,7 @@ export async function takeHeads(
   looked: Looked | undefined,
   options: TakeOptions,
 ): Promise<readonly Delivery[]> {
-  const reader = readerOf(caller);
+  const reader = await readerOf(context, caller);
   const byRoot = new Map<string, Head[]>();
   for (const head of heads) byRoot.set(head.root, [...(byRoot.get(head.root) ?? []), head]);
   const pages = await Promise.all(
@@ -230,12 +244,13 @@ async function takeFromRoot(
         own.push(record);
       else if (record?.state === "back" && record.dueAt <= standing.nowMs) {
         const facts = standing.openFacts.get(id);
-        if (facts) claims.push({ id, facts, cut: facts.bytes > options.cutBytes });
+        if (facts && reader.mayRead(facts.topic))
+          claims.push({ id, facts, cut: facts.bytes > options.cutBytes });
       }
     }
     for (const one of view.views)
       for (const candidate of offerOf(standing, one, ask).offered)
-        if (ids.has(candidate.id) && !standing.open.has(candidate.id))
+        if (ids.has(candidate.id) && !standing.open.has(candidate.id) && reader.mayRead(one.topic))
           claims.push({
             id: candidate.id,
             facts: candidate.facts,
@@ -244,12 +259,16 @@ async function takeFromRoot(
     if (own.length > 0) return deliveriesOf(context, reader, root, own);
     if (claims.length === 0) return [];
     const claimed = new Set(claims.map((claim) => claim.id));
-    const advances = view.views.map((one) =>
-      advanceOf(standing, one, claimed, {
-        passOver: passesOver(offerOf(standing, one, ask)) && one.candidates.some(({ id }) => claimed.has(id)),
-        tellGaps: false,
-      }),
-    );
+    const advances = [
+      ...view.views.map((one) =>
+        advanceOf(standing, one, claimed, {
+          passOver:
+            passesOver(offerOf(standing, one, ask)) && one.candidates.some(({ id }) => claimed.has(id)),
+          tellGaps: false,
+        }),
+      ),
+      ...view.hidden.map((topic) => pastHidden(standing, topic)),
+    ];
     const taken = await commit(context, reader, view, advances, {
       run: caller.run.id,
       batch,

@@ -6,7 +6,7 @@ import {
   type TopicPattern,
 } from "../addresses/index.js";
 import { refuse } from "../errors/index.js";
-import { type Caller, PendingRow, rowOf } from "../identity/index.js";
+import { type Caller, PendingRow, type Rights, rowOf } from "../identity/index.js";
 import { loadScript, topicRootKeys } from "../redis/index.js";
 import { denied, isUnbound, type TopicContext } from "./context.js";
 import type { SubscribeTopic, SubscriptionReceipt } from "./contract.js";
@@ -61,12 +61,15 @@ async function follow(
   const root = patternRoot(pattern);
   const sender = senderOf(input.sender);
   const minPriority = String(priorities.indexOf(input.min_priority ?? "low"));
-  const start = await startOf(context, namespace, root, input.start_at?.trim() || "now");
+  const may = await context.rightsOf(caller);
+  const mayRead = (topic: string): boolean => may("topic.read", `topic:${topic}`);
+  const start = await startOf(context, namespace, root, mayRead, input.start_at?.trim() || "now");
   if (root !== undefined) await context.registerRoot(namespace, root);
   const roots = root !== undefined ? [root] : [...(await context.roots(namespace)).keys()];
   // Decided before anything is written, and decided again where a root changed meanwhile.
   const versions = new Map<string, string>();
-  for (const one of roots) versions.set(one, await roomFor(context, caller, one, pattern));
+  for (const one of roots)
+    versions.set(one, await roomFor(context, caller, one, pattern, mayRead, isUnbound(may)));
 
   // Asked before it is noted: our own repetition of a note whose answer was lost finds it there.
   const followed = (await lookFollows(context, namespace, agent)).patterns.has(pattern);
@@ -102,7 +105,7 @@ async function follow(
     await bindEverywhere(context, namespace, agent, pattern, noted.followed, noted.roots, !noted.known);
     from = noted.followed.start === "now" ? String(noted.followed.now) : noted.followed.start;
   } else {
-    const asked = isUnbound(caller) || pattern.includes("*") ? "" : pattern;
+    const asked = isUnbound(may) || pattern.includes("*") ? "" : pattern;
     for (;;) {
       const version = versions.get(root)!;
       const bound = await bind(
@@ -119,21 +122,21 @@ async function follow(
       );
       if (bound.word === "DENIED") {
         await strikePattern(context, namespace, agent, pattern);
-        denied(caller, "follow", pattern);
+        denied(caller, "topic.read", pattern);
       }
       if (bound.word !== "CHANGED") {
         from = bound.start;
         break;
       }
       try {
-        versions.set(root, await roomFor(context, caller, root, pattern));
+        versions.set(root, await roomFor(context, caller, root, pattern, mayRead, isUnbound(may)));
       } catch (error) {
         await strikePattern(context, namespace, agent, pattern);
         throw error;
       }
     }
   }
-  const topics = await matching(context, caller, pattern);
+  const topics = await matching(context, caller, pattern, may);
   return {
     pattern,
     state: followed ? "already_subscribed" : "subscribed",
@@ -216,6 +219,7 @@ async function startOf(
   context: TopicContext,
   namespace: string,
   root: string | undefined,
+  mayRead: (topic: string) => boolean,
   given: string,
 ): Promise<string> {
   const word = given.toLowerCase();
@@ -226,7 +230,7 @@ async function startOf(
     for (const one of roots) {
       const text = await context.store.command("HGET", topicRootKeys(namespace, one).facts, word);
       const facts = parseFacts(String(text ?? ""));
-      if (facts) return String(facts.sequence - 1);
+      if (facts && mayRead(facts.topic)) return String(facts.sequence - 1);
     }
   refuse("topic.position_unknown", {
     given: JSON.stringify(given.slice(0, 40).replace(/[^\x20-\x7e]/g, "?")),
@@ -242,15 +246,17 @@ async function roomFor(
   caller: Caller,
   root: string,
   pattern: TopicPattern,
+  mayRead: (topic: string) => boolean,
+  unbound: boolean,
 ): Promise<string> {
   const { namespace, agent } = caller.principal;
   const listing = await readRoot(context, namespace, root, "settings");
   // Before anything is noted, so that a denied call leaves one row; asked again where it binds.
-  if (!pattern.includes("*") && !isUnbound(caller) && !listing.mayRead(pattern, agent))
+  if (!pattern.includes("*") && !unbound && !listing.mayRead(pattern, agent))
     denied(caller, "follow", pattern);
   if (!listing.hasLimits) return "";
   const whole = await readRoot(context, namespace, root, "everything");
-  const full = fullTopic(whole, agent, pattern);
+  const full = fullTopic(whole, agent, pattern, mayRead);
   if (full) refuse("topic.subscribers_full", full);
   return whole.version;
 }
@@ -259,11 +265,13 @@ function fullTopic(
   listing: RootListing,
   agent: string,
   pattern: TopicPattern,
+  mayRead: (topic: string) => boolean,
 ): { readonly topic: string; readonly limit: number } | undefined {
   const topics = new Set(listing.topics.keys());
   if (!pattern.includes("*")) topics.add(pattern);
   for (const topic of topics) {
-    if (!matchesTopic(pattern, topic)) continue;
+    // Of a topic that may not be read nothing is told, nor delivered.
+    if (!matchesTopic(pattern, topic) || !mayRead(topic)) continue;
     const limit = listing.effective(topic).subscribersMost;
     if (limit === undefined) continue;
     const agents = listing.subscribersOf(topic);
@@ -272,7 +280,12 @@ function fullTopic(
   return undefined;
 }
 
-async function matching(context: TopicContext, caller: Caller, pattern: TopicPattern): Promise<string[]> {
+async function matching(
+  context: TopicContext,
+  caller: Caller,
+  pattern: TopicPattern,
+  may: Rights,
+): Promise<string[]> {
   const { namespace, agent } = caller.principal;
   const root = patternRoot(pattern);
   const roots = root !== undefined ? [root] : [...(await context.roots(namespace)).keys()];
@@ -280,7 +293,11 @@ async function matching(context: TopicContext, caller: Caller, pattern: TopicPat
   for (const one of roots) {
     const listing = await readRoot(context, namespace, one, "settings");
     for (const topic of listing.topics.keys())
-      if (matchesTopic(pattern, topic) && (isUnbound(caller) || listing.mayRead(topic, agent)))
+      if (
+        matchesTopic(pattern, topic) &&
+        may("topic.read", `topic:${topic}`) &&
+        (isUnbound(may) || listing.mayRead(topic, agent))
+      )
         found.push(topic);
   }
   return found.sort();

@@ -1,12 +1,13 @@
 import type { Caller } from "../identity/index.js";
 import type { Delivery, StoredMessage, TopicFeed } from "../mailbox/index.js";
+import { accessLists } from "./access-lists.js";
 import { TopicContext, type TopicDependencies } from "./context.js";
 import type { SubscribeTopic, SubscriptionReceipt } from "./contract.js";
 import { deleteTopic, removeIdleTopics } from "./delete-topic.js";
 import { Feed } from "./feed.js";
 import { lookFollows } from "./follows.js";
 import { history } from "./list-history.js";
-import { listTopics, type TopicSummary } from "./list-topics.js";
+import { findTopics, listTopics, type TopicSummary } from "./list-topics.js";
 import { watchTopic, watchTopics } from "./listen.js";
 import { type PublishOperation, publishMessage } from "./publish-message.js";
 import { retentionOf } from "./retention-of.js";
@@ -41,6 +42,14 @@ export class Topics {
     return listTopics(this.#context, caller);
   }
 
+  findTopics(caller: Caller): Promise<readonly string[]> {
+    return findTopics(this.#context, caller);
+  }
+
+  accessLists(namespace: string, topic: string): ReturnType<typeof accessLists> {
+    return accessLists(this.#context, namespace, topic);
+  }
+
   history(
     caller: Caller,
     topic: string,
@@ -49,12 +58,12 @@ export class Topics {
     return history(this.#context, caller, topic, options);
   }
 
-  watchTopic(namespace: string, topic: string, onChange: () => void): Promise<() => void> {
-    return watchTopic(this.#context, namespace, topic, onChange);
+  watchTopic(caller: Caller, topic: string, onChange: () => void): Promise<() => void> {
+    return watchTopic(this.#context, caller, topic, onChange);
   }
 
-  watchTopics(namespace: string, onChange: () => void): Promise<() => void> {
-    return watchTopics(this.#context, namespace, onChange);
+  watchTopics(caller: Caller, onChange: () => void): Promise<() => void> {
+    return watchTopics(this.#context, caller, onChange);
   }
 
   /** The patterns the caller's agent follows. */

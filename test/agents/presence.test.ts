@@ -38,6 +38,7 @@ describeOnEachStore("presence, as find_recipients shows it", (store) => {
       env: {
         PATH: process.env.PATH!,
         REDIS_URL: store().url,
+        LLM_MAILBOX_ALLOW_UNVERIFIED: "1",
         LLM_MAILBOX_NAMESPACE: house.config.namespace,
       },
     });

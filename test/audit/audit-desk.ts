@@ -4,6 +4,7 @@ import { join } from "node:path";
 import { type FoundEvent, queryAudit, Sealer, type SealTimes } from "../../src/audit/index.js";
 import { type House, openHouse } from "../../src/compose.js";
 import { readConfig } from "../../src/config/index.js";
+import type { Role } from "../../src/identity/index.js";
 import { openLog } from "../../src/observability/index.js";
 import { Agent, newNamespace } from "../faults/fault-house.js";
 
@@ -63,8 +64,8 @@ export class AuditDesk {
     return join(this.folder, `${this.namespace}.checkpoints`);
   }
 
-  begin(agent: string): Promise<Agent> {
-    return Agent.begin(this.house, agent);
+  begin(agent: string, roles?: readonly Role[]): Promise<Agent> {
+    return Agent.begin(this.house, agent, roles);
   }
 
   /** A sealer beside the house's own, which seals at once whatever its age. */

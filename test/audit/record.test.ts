@@ -28,6 +28,7 @@ describeOnEachStore("the audit", (store) => {
     return tool.handle(input as never, {
       ...{ caller: agent.caller, mail, topics, agents, session: true, structured: false },
       signal: new AbortController().signal,
+      draining: undefined,
       onWaiting: () => undefined,
     });
   };
@@ -44,14 +45,17 @@ describeOnEachStore("the audit", (store) => {
       subscribe_topic: [{ topic: "builds.*" }, "alice topic.read topic:builds.* allow role agent"],
       find_recipients: [{}, "alice agents.find * allow role agent"],
       my_status: [{}, "alice agents.describe alice allow role agent"],
+      manage_dead_letters: [{ action: "list" }, "boss admin.dead-letters * allow role admin"],
     };
+    const boss = await desk.begin("boss", ["admin"]);
     expect(Object.keys(calls)).toEqual(toolbox.map(({ name }) => name));
     for (const [name, [input, row]] of Object.entries(calls)) {
       const before = (await desk.events()).length;
-      await call(alice, name, input);
+      const who = row.startsWith("boss") ? boss : alice;
+      await call(who, name, input);
       const events = await desk.events();
       expect(events.slice(before).map(told), name).toEqual([row]);
-      expect(events.at(-1)).toMatchObject({ by: "none", run: alice.caller.run.id.split("/")[1] });
+      expect(events.at(-1)).toMatchObject({ by: "none", run: who.caller.run.id.split("/")[1] });
     }
   });
 

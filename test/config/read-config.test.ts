@@ -174,6 +174,15 @@ const cases: Readonly<
   historySeconds: counted("limits.historyMs", 1e9, 1_000),
   claimSeconds: counted("limits.claimMs", 86_400, 1_000),
   failures: counted("limits.failures", 100),
+  connections: counted("http.connections", 1e6),
+  sessions: counted("http.sessions", 1e6),
+  sessionsPerAgent: counted("http.sessionsPerAgent", 1e6),
+  streamsPerAgent: counted("http.streamsPerAgent", 1e6),
+  callsInFlight: counted("http.callsInFlight", 1e6),
+  headerBytes: counted("http.headerBytes", 1024 * 1024),
+  headers: counted("http.headers", 10_000),
+  requestSeconds: counted("http.requestSeconds", 3_600),
+  unreadBytes: counted("http.unreadBytes", 1e9),
 };
 
 function counted(at: string, most: number, factor = 1): (typeof cases)["failures"] {

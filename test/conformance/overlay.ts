@@ -77,6 +77,7 @@ const plain = {
   title: "Fixture",
   input: z.object({}),
   output: z.object({}),
+  needs: ["agents.describe"] as const,
   annotations: { readOnlyHint: true, destructiveHint: false, idempotentHint: true, openWorldHint: false },
 };
 const { toolbox } = (await import(new URL("../../dist/mcp/toolbox.js", import.meta.url).href)) as {

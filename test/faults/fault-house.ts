@@ -4,7 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { type House, openHouse } from "../../src/compose.js";
 import { readConfig } from "../../src/config/index.js";
-import { type Caller, localPrincipal } from "../../src/identity/index.js";
+import { type Caller, localPrincipal, type Role } from "../../src/identity/index.js";
 import type { AckMessages, Inbox, ReadInbox, SendMessage, SendReceipt } from "../../src/mailbox/index.js";
 import { openLog } from "../../src/observability/index.js";
 
@@ -43,8 +43,9 @@ export class Agent {
     this.caller = caller;
   }
 
-  static async begin(house: House, name: string): Promise<Agent> {
-    return new Agent(house, await house.rooms.runs.begin(localPrincipal(house.config.namespace, name)));
+  static async begin(house: House, name: string, roles: readonly Role[] = ["agent"]): Promise<Agent> {
+    const principal = { ...localPrincipal(house.config.namespace, name), roles };
+    return new Agent(house, await house.rooms.runs.begin(principal));
   }
 
   send(to: string | string[], body: string, more: Partial<SendMessage> = {}): Promise<SendReceipt> {

@@ -124,9 +124,9 @@ export class StoreProxy {
   }
 }
 
-/** What the process does for itself now and then is not part of a call. */
+/** What the process does for itself now and then is not part of a call: sweeping, and asking for the version of the rules. */
 function isCounted(frame: Buffer): boolean {
-  return !frame.includes(":dir}:sweeper");
+  return !frame.includes(":dir}:sweeper") && !frame.includes(":dir}:access");
 }
 
 /** The command's name and, for a script, the last of its key names: enough to say in a failure where it was cut. */

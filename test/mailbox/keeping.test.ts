@@ -10,6 +10,7 @@ import {
   searchMessages,
   thread,
 } from "../../src/mailbox/index.js";
+import { changeGrants } from "../agents/change-grants.js";
 import { describeOnEachStore } from "../stores/index.js";
 import { type MailOffice, openMail, unrecorded } from "./open-mail.js";
 
@@ -315,9 +316,13 @@ describeOnEachStore("what becomes of mail", (store) => {
     expect(bodies).toHaveLength(20);
   });
 
-  it("tells everyone except the sender", async () => {
+  it("tells everyone except the sender, if the sender was granted it", async () => {
     const office = await open();
     const alice = await office.as("alice");
+    await expect(alice.send(["bob", "everyone"], "all hands", { create: true })).rejects.toThrow(
+      /^access.denied: alice may not mailbox.send everyone/,
+    );
+    await changeGrants(office.access, office.namespace, ["allow", "alice", "mailbox.send", "everyone"]);
     const bob = await office.as("bob");
     const carl = await office.as("carl");
     const receipt = await alice.send("everyone", "all hands");

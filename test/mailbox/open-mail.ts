@@ -48,6 +48,7 @@ export interface MailOffice {
   readonly namespace: string;
   /** The command line's caller. */
   readonly operator: Caller;
+  readonly access: Access;
   as(agent: string): Promise<Clerk>;
   sweep(): Promise<void>;
   close(): Promise<void>;
@@ -97,7 +98,7 @@ export async function openMail(
     hints,
     limits: { ...defaultMailboxLimits, ...limits },
     admit: (caller, action, resource) => access.admit(caller, action, resource),
-    may: async (caller, action, resource) => (await access.decide(caller, action, resource)).allowed,
+    rightsOf: (caller) => access.rightsOf(caller),
     record: (caller, admission) => recorder.record(caller, admission),
     feed: noTopics,
     directory: new Directory(store, 100),
@@ -118,6 +119,7 @@ export async function openMail(
       principal: operatorPrincipal(namespace),
       run: { id: "operator/command-line" as RunId },
     },
+    access,
     as: async (agent) => clerk(context, runs, await runs.begin(localPrincipal(namespace, agent))),
     sweep: () => sweepOutboxes(context, namespace),
     close: async () => {

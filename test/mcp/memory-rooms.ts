@@ -1,6 +1,6 @@
 import { randomUUID } from "node:crypto";
 import { MailboxError, refuse } from "../../src/errors/index.js";
-import type { Caller, Principal, RunId } from "../../src/identity/index.js";
+import type { Action, Caller, Principal, RunId } from "../../src/identity/index.js";
 import type { DeliveredMessage, Inbox, SendMessage } from "../../src/mailbox/contract.js";
 import type { Rooms, WatchTarget, WholeMessage } from "../../src/mcp/index.js";
 
@@ -28,7 +28,10 @@ export interface World extends Rooms {
   until(condition: () => boolean): Promise<void>;
 }
 
-export function memoryRooms({ waitingEveryMs = 10_000 } = {}): World {
+export function memoryRooms({
+  waitingEveryMs = 10_000,
+  mayUse = (action: Action): boolean => !action.startsWith("admin."),
+} = {}): World {
   const boxes = new Map<string, DeliveredMessage[]>();
   const open = new Map<string, DeliveredMessage>();
   const batches: Batch[] = [];
@@ -122,6 +125,7 @@ export function memoryRooms({ waitingEveryMs = 10_000 } = {}): World {
         happened();
       },
     },
+    access: { usableBy: async () => mayUse },
     mail: {
       sendMessage: async (caller, input) => {
         if (input.body === "break") throw new Error("secret detail of the store");
@@ -162,7 +166,10 @@ export function memoryRooms({ waitingEveryMs = 10_000 } = {}): World {
           reminders: [],
           gaps: [],
           collapsed: [],
-          timed_out: messages.length === 0 && waitMs > 0 && Date.now() - started >= waitMs - 5,
+          timed_out:
+            messages.length === 0 &&
+            waitMs > 0 &&
+            (options.over?.aborted || Date.now() - started >= waitMs - 5),
         };
       },
       ackMessages: async (_caller, input) => ({
@@ -181,6 +188,7 @@ export function memoryRooms({ waitingEveryMs = 10_000 } = {}): World {
           .map((one) => find(one.id))
           .map(({ body, content_type, data, in_reply_to, attachments, ...found }) => found),
       }),
+      manageDeadLetters: async () => ({ letters: [], more: false, done: 0, missing: [] }),
       confirm: (caller, batch, reached) => {
         confirmations.push({ agent: caller.principal.agent, batch, reached });
         const known = batches.find((one) => one.name === batch);
@@ -304,7 +312,7 @@ export function memoryRooms({ waitingEveryMs = 10_000 } = {}): World {
   async function wait(
     agent: string,
     waitMs: number,
-    options: { signal?: AbortSignal; onWaiting?: (secondsLeft: number) => void },
+    options: { signal?: AbortSignal; over?: AbortSignal; onWaiting?: (secondsLeft: number) => void },
   ): Promise<void> {
     const until = Date.now() + waitMs;
     const ticking = setInterval(
@@ -318,6 +326,8 @@ export function memoryRooms({ waitingEveryMs = 10_000 } = {}): World {
         waiter.wake = () => resolve();
         timer = setTimeout(resolve, waitMs);
         options.signal?.addEventListener("abort", () => reject(options.signal!.reason), { once: true });
+        options.over?.addEventListener("abort", () => resolve(), { once: true });
+        if (options.over?.aborted) resolve();
         waiters.add(waiter);
         happened();
       });

@@ -1,6 +1,7 @@
 import { readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { describe, expect, it } from "vitest";
 import { catalogue } from "../../src/errors/index.js";
+import { actions } from "../../src/identity/index.js";
 import { instructions } from "../../src/mcp/instructions.js";
 import { checkIn } from "../../src/mcp/prompts/check-in.js";
 import { handOver } from "../../src/mcp/prompts/hand-over.js";
@@ -8,6 +9,7 @@ import { toolbox } from "../../src/mcp/toolbox.js";
 import { listedTools } from "./support.js";
 
 const listed = await listedTools();
+const ordinary = await listedTools({ mayUse: (action) => !action.startsWith("admin.") });
 const structured = await listedTools({ structured: true });
 const contracts = new URL("./contracts/", import.meta.url);
 
@@ -26,8 +28,8 @@ function schemaKeys(value: unknown): string[] {
 }
 
 describe("the tools together", () => {
-  it("are the seven of messaging, in the order of their use", () => {
-    expect(listed.map((tool) => tool.name)).toEqual([
+  it("are for an agent the seven of messaging, in the order of their use", () => {
+    expect(ordinary.map((tool) => tool.name)).toEqual([
       "send_message",
       "read_inbox",
       "ack_messages",
@@ -38,8 +40,22 @@ describe("the tools together", () => {
     ]);
   });
 
-  it("cost at most 1,500 tokens in tools/list", () => {
-    expect(JSON.stringify({ tools: listed }).length / 4).toBeLessThanOrEqual(1_500);
+  it("are one more for whoever has the right to it", () => {
+    expect(listed.map((tool) => tool.name)).toEqual([
+      ...ordinary.map((tool) => tool.name),
+      "manage_dead_letters",
+    ]);
+  });
+
+  it("say each which action they need, of those that can be granted", () => {
+    for (const { name, needs } of toolbox) {
+      expect([name, needs.length > 0]).toEqual([name, true]);
+      for (const action of needs) expect(actions).toContain(action);
+    }
+  });
+
+  it("cost an agent at most 1,500 tokens in tools/list", () => {
+    expect(JSON.stringify({ tools: ordinary }).length / 4).toBeLessThanOrEqual(1_500);
   });
 
   it("are each in a file of their own, named for them", () => {

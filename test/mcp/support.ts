@@ -1,4 +1,5 @@
 import { Server } from "@modelcontextprotocol/server";
+import type { Action } from "../../src/identity/index.js";
 import { Connection } from "../../src/mcp/connection.js";
 import { createServer } from "../../src/mcp/create-server.js";
 import { newExchange } from "../../src/mcp/exchange.js";
@@ -20,9 +21,12 @@ export interface ListedTool {
 }
 
 /** `tools/list` as the server of a connection answers it. */
-export async function listedTools({ structured = false } = {}): Promise<ListedTool[]> {
+export async function listedTools({
+  structured = false,
+  mayUse = (_: Action): boolean => true,
+} = {}): Promise<ListedTool[]> {
   const connection = new Connection(
-    memoryRooms(),
+    memoryRooms({ mayUse }),
     { namespace: "n", version: "0", log: noLog },
     { session: true },
   );

@@ -4,6 +4,7 @@ import {
 } from "@modelcontextprotocol/client";
 import { StdioClientTransport as ModernStdio } from "@modelcontextprotocol/client/stdio";
 import { Client as OlderClient } from "@modelcontextprotocol/sdk/client/index.js";
+import { SSEClientTransport as OldestHttp } from "@modelcontextprotocol/sdk/client/sse.js";
 import { StdioClientTransport as OlderStdio } from "@modelcontextprotocol/sdk/client/stdio.js";
 import { StreamableHTTPClientTransport as OlderHttp } from "@modelcontextprotocol/sdk/client/streamableHttp.js";
 import { ResourceUpdatedNotificationSchema } from "@modelcontextprotocol/sdk/types.js";
@@ -48,7 +49,11 @@ interface Spawn {
 /** How a client reaches its server. */
 export type Way =
   | { readonly over: "stdio"; readonly spawn: Spawn }
-  | { readonly over: "http"; readonly url: string; readonly headers?: Record<string, string> };
+  | {
+      readonly over: "http" | "sse";
+      readonly url: string;
+      readonly headers?: Record<string, string>;
+    };
 
 /** The clients there are, by the name of their SDK and the revision they were told to speak. */
 export const speakers = {
@@ -78,10 +83,15 @@ function speakerOf(era: Era): Speaker {
   return era === "2025-11-25" ? "sdk 1.32.2" : "client 2.4.0, automatic";
 }
 
-function olderWay(way: Way): OlderStdio | OlderHttp {
-  return way.over === "stdio"
-    ? new OlderStdio(quiet(way.spawn))
-    : new OlderHttp(new URL(way.url), withHeaders(way));
+/** The two-endpoint transport of 2024-11-05, which only the older SDK knows. */
+export async function connectSse(url: string, name?: string): Promise<TestClient> {
+  return speakers["sdk 1.32.2"]({ over: "sse", url }, name);
+}
+
+function olderWay(way: Way): OlderStdio | OlderHttp | OldestHttp {
+  if (way.over === "stdio") return new OlderStdio(quiet(way.spawn));
+  const Transport = way.over === "sse" ? OldestHttp : OlderHttp;
+  return new Transport(new URL(way.url), withHeaders(way));
 }
 
 function modernWay(way: Way): ModernStdio | ModernHttp {
@@ -90,7 +100,7 @@ function modernWay(way: Way): ModernStdio | ModernHttp {
     : new ModernHttp(new URL(way.url), withHeaders(way));
 }
 
-function withHeaders({ headers = {} }: Extract<Way, { over: "http" }>): { requestInit: RequestInit } {
+function withHeaders({ headers = {} }: Exclude<Way, { over: "stdio" }>): { requestInit: RequestInit } {
   return { requestInit: { headers } };
 }
 
@@ -103,7 +113,10 @@ function quiet(spawn: Spawn): {
   return { ...spawn, args: [...spawn.args], stderr: "ignore" };
 }
 
-async function older(transport: OlderStdio | OlderHttp, name = "Test Client"): Promise<TestClient> {
+async function older(
+  transport: OlderStdio | OlderHttp | OldestHttp,
+  name = "Test Client",
+): Promise<TestClient> {
   const client = new OlderClient({ name, version: "1.0.0" });
   await client.connect(transport as OlderStdio);
   const followers = new Set<(uri: string) => void>();

@@ -14,7 +14,7 @@ beforeAll(async () => {
   world = memoryRooms();
   service = await serveHttp(world, {
     ...options,
-    maxBodyBytes: 100_000,
+    limits: { bodyBytes: 100_000 },
     ready: async () => ({ ready: world.ended.length < 10_000, store: "memory" }),
   });
 });

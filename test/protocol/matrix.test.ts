@@ -33,6 +33,13 @@ const ways: Readonly<
       url: `${url}/mcp?agent=${agent}${structured ? "&structured=1" : ""}`,
     }),
   },
+  "HTTP+SSE": {
+    to: ({ agent, structured }) => ({
+      over: "sse",
+      url: `${url}/sse?agent=${agent}${structured ? "&structured=1" : ""}`,
+    }),
+    only: ["sdk 1.32.2"],
+  },
 };
 
 function started({ agent, structured }: Asked, more: readonly string[], env: Record<string, string>): Way {

@@ -78,7 +78,7 @@ describeOnEachStore("listening to topics", (store) => {
     const alice = bell();
     const stop = await desk.topics.feed.listen(desk.caller("alice"), alice.wake);
     const watching = bell();
-    const stopWatching = await desk.topics.watchTopic(desk.namespace, "busy.**", watching.wake);
+    const stopWatching = await desk.topics.watchTopic(desk.caller("watcher"), "busy.**", watching.wake);
     for (const n of [1, 2]) {
       const seen = watching.next();
       await other.publish("busy.x", `message ${n}`);
@@ -145,8 +145,8 @@ describeOnEachStore("listening to topics", (store) => {
     const watched = bell();
     const listed = bell();
     const stops = [
-      await desk.topics.watchTopic(desk.namespace, "a.x", watched.wake),
-      await desk.topics.watchTopics(desk.namespace, listed.wake),
+      await desk.topics.watchTopic(desk.caller("watcher"), "a.x", watched.wake),
+      await desk.topics.watchTopics(desk.caller("watcher"), listed.wake),
     ];
     const rung = [watched.next(), listed.next()];
     await other.publish("a.x", "one");

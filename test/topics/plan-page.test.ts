@@ -32,6 +32,7 @@ const standing = (subscriptions: Subscription[], more: Partial<Standing> = {}): 
   positions: new Map(),
   open: new Map(),
   openFacts: new Map(),
+  withheld: 0,
   ...more,
 });
 

@@ -12,6 +12,7 @@ export class TopicDesk {
   readonly topics: Topics;
   readonly store: Store;
   readonly namespace: string;
+  readonly access: Access;
   readonly #hints: Hints;
   #sent = 0;
 
@@ -21,11 +22,12 @@ export class TopicDesk {
     this.namespace = namespace;
     const access = new Access({ store, hints });
     const recorder = new Recorder({ store, log: () => undefined });
+    this.access = access;
     this.topics = new Topics({
       ...{ store, hints, limits },
       admit: (caller, action, resource) => access.admit(caller, action, resource),
+      rightsOf: (caller) => access.rightsOf(caller),
       record: (caller, admission) => recorder.record(caller, admission),
-      may: async (caller, action, resource) => (await access.decide(caller, action, resource)).allowed,
     });
   }
 

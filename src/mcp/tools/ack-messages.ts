@@ -20,6 +20,7 @@ export const ackMessages = defineTool({
     ),
     replayed: z.boolean(),
   }),
+  needs: ["mailbox.read"],
   annotations: { readOnlyHint: false, destructiveHint: true, idempotentHint: true, openWorldHint: false },
   handle: (input, { caller, mail }) => mail.ackMessages(caller, input),
   say: tell,

@@ -23,6 +23,7 @@ export const findRecipients = defineTool({
     topics: z.array(z.object({ name: z.string() })),
     more: z.number(),
   }),
+  needs: ["agents.find"],
   annotations: { readOnlyHint: true, destructiveHint: false, idempotentHint: true, openWorldHint: false },
   handle: (input, { caller, agents }) => agents.findRecipients(caller, input),
   say: tell,

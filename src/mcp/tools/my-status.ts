@@ -23,6 +23,7 @@ export const myStatus = defineTool({
     store: z.string(),
     tier: z.string(),
   }),
+  needs: ["agents.describe"],
   annotations: { readOnlyHint: false, destructiveHint: false, idempotentHint: true, openWorldHint: false },
   handle: (input, { caller, agents }) => agents.myStatus(caller, input),
   say: tell,

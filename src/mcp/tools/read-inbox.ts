@@ -51,10 +51,11 @@ export const readInbox = defineTool({
       .object({ offset: z.number(), total: z.number(), next_offset: z.number().exactOptional() })
       .exactOptional(),
   }),
+  needs: ["mailbox.read"],
   annotations: { readOnlyHint: false, destructiveHint: false, idempotentHint: false, openWorldHint: false },
-  handle: (input, { caller, mail, signal, session, structured, onWaiting }) =>
+  handle: (input, { caller, mail, signal, draining, session, structured, onWaiting }) =>
     mail.readInbox(caller, asTextAllows(input, structured), {
-      ...{ signal, onWaiting, sessionless: !session },
+      ...{ signal, onWaiting, sessionless: !session, ...(draining && { over: draining }) },
       maxChars: replyChars - linesChars,
     }),
   say: tell,

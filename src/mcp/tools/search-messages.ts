@@ -45,6 +45,7 @@ export const searchMessages = defineTool({
     ),
     cursor: z.string().exactOptional(),
   }),
+  needs: ["mailbox.read", "topic.read"],
   annotations: { readOnlyHint: true, destructiveHint: false, idempotentHint: true, openWorldHint: false },
   handle: (input, { caller, mail, structured }) =>
     mail.searchMessages(

@@ -24,6 +24,7 @@ export const sendMessage = defineTool({
     replayed: z.boolean(),
     duplicate_of: z.string().exactOptional(),
   }),
+  needs: ["mailbox.send", "topic.publish"],
   annotations: { readOnlyHint: false, destructiveHint: false, idempotentHint: false, openWorldHint: false },
   handle: (input, { caller, mail }) => mail.sendMessage(caller, input),
   say: tell,

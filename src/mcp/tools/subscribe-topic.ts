@@ -15,6 +15,7 @@ export const subscribeTopic = defineTool({
     topics_total: z.number(),
     position: z.string(),
   }),
+  needs: ["topic.read"],
   annotations: { readOnlyHint: false, destructiveHint: false, idempotentHint: true, openWorldHint: false },
   handle: (input, { caller, topics }) => topics.subscribeTopic(caller, input),
   say: tell,

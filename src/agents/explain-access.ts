@@ -1,0 +1,34 @@
+import type { Action } from "../identity/index.js";
+import { type Asking, type Decision, decideAccess, isLive } from "./decide-access.js";
+import type { Grant } from "./grant.js";
+import { GrantBook } from "./grant-book.js";
+
+/** A decision with everything that had a say in it. */
+export interface Explanation extends Decision {
+  /** Live grants that speak of it. One deny outweighs every allow. */
+  readonly denies: readonly Grant[];
+  readonly allows: readonly Grant[];
+  /** What would be decided if nothing were granted or denied. */
+  readonly byRole: Decision;
+}
+
+const nothing = new GrantBook([]);
+
+/** Decides as a call would be decided, and says why. */
+export function explainAccess(
+  asking: Asking,
+  action: Action,
+  resource: string,
+  book: GrantBook,
+  nowMs: number,
+): Explanation {
+  const live = book
+    .about(asking.agent, asking.roles, action, resource)
+    .filter((grant) => isLive(grant, nowMs));
+  return {
+    ...decideAccess(asking, action, resource, book, nowMs),
+    denies: live.filter(({ effect }) => effect === "deny"),
+    allows: live.filter(({ effect }) => effect === "allow"),
+    byRole: decideAccess(asking, action, resource, nothing, nowMs),
+  };
+}

@@ -1,0 +1,17 @@
+/** How much of this process the clients that come over HTTP may hold at once. */
+export interface EndpointLimits {
+  /** Sessions of all kinds, and agents that call without one. */
+  readonly sessions: number;
+  readonly sessionsPerAgent: number;
+  /** Streams of `subscriptions/listen`. */
+  readonly streamsPerAgent: number;
+  /** Calls of one agent that are not answered yet, or whose answer its client has not taken yet. */
+  readonly callsInFlight: number;
+}
+
+export const defaultEndpointLimits: EndpointLimits = {
+  sessions: 10_000,
+  sessionsPerAgent: 100,
+  streamsPerAgent: 16,
+  callsInFlight: 128,
+};

@@ -1,0 +1,101 @@
+import type { Exchange } from "./exchange.js";
+import { tooMany } from "./http-asking.js";
+import type { EndpointLimits } from "./http-limits.js";
+
+type Kind = "session" | "stream" | "call";
+
+/** What one owner holds. */
+class Holdings implements Record<Kind, number> {
+  session = 0;
+  stream = 0;
+  call = 0;
+  readonly connections = new Set<Cuttable>();
+}
+
+interface Cuttable extends Exchange {
+  cut(): void;
+}
+
+const words = { session: "sessions", stream: "streams of updates", call: "calls" } as const;
+
+/**
+ * What each principal holds open in this process. The count is by who asks, so that no second connection, session or
+ * header gets around it.
+ */
+export class Owners {
+  readonly #limits: EndpointLimits;
+  readonly #holdings = new Map<string, Holdings>();
+  #all = new Holdings();
+  #onIdle: (() => void)[] = [];
+
+  constructor(limits: EndpointLimits) {
+    this.#limits = limits;
+  }
+
+  /** How much all of them hold together. */
+  count(kind: Kind): number {
+    return this.#all[kind];
+  }
+
+  /** Takes `count` of a kind for the owner: answers what gives them back, or the refusal for the client. */
+  hold(owner: string, kind: Kind, count = 1): (() => void) | Response {
+    if (kind === "session" && this.#all.session + count > this.#limits.sessions)
+      return tooMany(503, `${this.#limits.sessions} sessions are open; try again later`);
+    const held = this.#of(owner);
+    const most = this.#most(kind);
+    if (held[kind] + count > most) {
+      this.#tidy(owner, held);
+      return tooMany(429, `${most} ${words[kind]} of this agent are open; wait for one to end`);
+    }
+    held[kind] += count;
+    this.#all[kind] += count;
+    let given = false;
+    return () => {
+      if (given) return;
+      given = true;
+      held[kind] -= count;
+      this.#all[kind] -= count;
+      this.#tidy(owner, held);
+      if (this.#all.call === 0) for (const resolve of this.#onIdle.splice(0)) resolve();
+    };
+  }
+
+  /** Knows the connection as the owner's until its exchange is settled. */
+  connected(owner: string, exchange: Cuttable): void {
+    const held = this.#of(owner);
+    held.connections.add(exchange);
+    exchange.onSettled(() => {
+      held.connections.delete(exchange);
+      this.#tidy(owner, held);
+    });
+  }
+
+  /** Cuts every connection on which this owner waits for something. */
+  cut(owner: string): void {
+    for (const connection of [...(this.#holdings.get(owner)?.connections ?? [])]) connection.cut();
+  }
+
+  /** Resolves when no call is in flight. */
+  async idle(): Promise<void> {
+    if (this.#all.call > 0) await new Promise<void>((resolve) => this.#onIdle.push(resolve));
+  }
+
+  #most(kind: Kind): number {
+    if (kind === "session") return this.#limits.sessionsPerAgent;
+    return kind === "stream" ? this.#limits.streamsPerAgent : this.#limits.callsInFlight;
+  }
+
+  #of(owner: string): Holdings {
+    let held = this.#holdings.get(owner);
+    if (!held) {
+      held = new Holdings();
+      this.#holdings.set(owner, held);
+    }
+    return held;
+  }
+
+  #tidy(owner: string, held: Holdings): void {
+    if (held.session + held.stream + held.call + held.connections.size > 0) return;
+    if (this.#holdings.get(owner) === held) this.#holdings.delete(owner);
+  }
+}

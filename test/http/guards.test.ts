@@ -1,0 +1,312 @@
+import { once } from "node:events";
+import { Agent, type IncomingMessage } from "node:http";
+import { PassThrough } from "node:stream";
+import { afterEach, describe, expect, it } from "vitest";
+import { type HttpLimits, type HttpService, serveHttp } from "../../src/http/index.js";
+import { BodyReader } from "../../src/http/read-body.js";
+import { mostLevels, parseBody } from "../../src/mcp/parse-body.js";
+import { memoryRooms, type World } from "../mcp/memory-rooms.js";
+import { noLog } from "../mcp/support.js";
+import {
+  type Answer,
+  ask,
+  EventStream,
+  initialize,
+  json,
+  message,
+  modernCall,
+  modernListen,
+  openSession,
+  openSocket,
+  SseClient,
+  saidUntilClosed,
+  textIn,
+  toolCall,
+} from "./raw-http.js";
+
+let world: World;
+let service: HttpService | undefined;
+
+async function open(limits: Partial<HttpLimits>): Promise<string> {
+  world = memoryRooms();
+  service = await serveHttp(world, { namespace: "default", version: "0", log: noLog, port: 0, limits });
+  return service.url;
+}
+afterEach(async () => {
+  await service?.close();
+  service = undefined;
+});
+
+const retry = ({ status, headers }: Answer): [number, unknown] => [status, headers["retry-after"]];
+
+describe("what a request may have", () => {
+  it("is so many headers, and not one more", async () => {
+    const url = await open({ headers: 20 });
+    const own = 3; // host, connection, and one that the client writes itself
+    const headers = (count: number) =>
+      Object.fromEntries(Array.from({ length: count - own }, (_, n) => [`x-${n}`, "1"]));
+    const at = await ask(`${url}/healthz`, { headers: { ...headers(20), accept: "*/*" } });
+    const past = await ask(`${url}/healthz`, { headers: { ...headers(21), accept: "*/*" } });
+    expect([at.status, past.status]).toEqual([200, 431]);
+  });
+
+  it("is looked at whole: no header is dropped because there were many before it", async () => {
+    const url = await open({ headers: 10_000, headerBytes: 200_000 });
+    const many = Object.fromEntries(Array.from({ length: 3_000 }, (_, n) => [`x-${n}`, "1"]));
+    const answer = await ask(`${url}/healthz`, { headers: { ...many, origin: "https://example.org" } });
+    expect(answer.status).toBe(403);
+  });
+
+  it("is so many bytes of headers, and not one more", async () => {
+    const limit = 4_000;
+    const url = await open({ headerBytes: limit });
+    const fill = (bytes: number) => ask(`${url}/healthz`, { headers: { x: "y".repeat(bytes) } });
+    // The parser counts what it keeps; where exactly it draws the line is found by halving.
+    let fits = 0;
+    let tooMuch = limit + 1;
+    while (tooMuch - fits > 1) {
+      const middle = (fits + tooMuch) >> 1;
+      const { status } = await fill(middle);
+      if (status === 200) fits = middle;
+      else tooMuch = middle;
+      expect([200, 431]).toContain(status);
+    }
+    expect(fits).toBeGreaterThan(limit - 300);
+    expect(tooMuch).toBeLessThanOrEqual(limit);
+  });
+
+  it("is so much time for its headers and for its body, while others are served", async () => {
+    const url = await open({ requestSeconds: 1 });
+    const port = service!.port;
+    const slowHead = await openSocket(port);
+    slowHead.write("GET /healthz HTTP/1.1\r\nhost: localhost\r\nx-slow:");
+    const drip = setInterval(() => slowHead.write("y"), 50);
+    const slowBody = await openSocket(port);
+    slowBody.write(
+      "POST /mcp HTTP/1.1\r\nhost: localhost\r\ncontent-type: application/json\r\ncontent-length: 5000\r\n\r\n{",
+    );
+    const dripBody = setInterval(() => slowBody.write(" "), 50);
+    const ends = [slowHead, slowBody].map((socket) => saidUntilClosed(socket));
+    expect((await ask(`${url}/healthz`)).status).toBe(200);
+    const said = await Promise.all(ends);
+    clearInterval(drip);
+    clearInterval(dripBody);
+    for (const one of said) expect(one).toMatch(/^HTTP\/1\.1 408 /);
+    expect((await ask(`${url}/healthz`)).status).toBe(200);
+  });
+
+  it("is a body of so many bytes, and where more is announced nothing of it is read", async () => {
+    await open({ bodyBytes: 1_000 });
+    const socket = await openSocket(service!.port);
+    const said = saidUntilClosed(socket);
+    socket.write(
+      "POST /mcp HTTP/1.1\r\nhost: localhost\r\ncontent-type: application/json\r\ncontent-length: 104857600\r\n\r\n",
+    );
+    expect(await said).toMatch(/^HTTP\/1\.1 413 [\s\S]*larger than 1000 bytes/);
+  });
+
+  it.each([
+    ["lists", (levels: number) => "[".repeat(levels) + "]".repeat(levels)],
+    ["objects", (levels: number) => `${'{"a":'.repeat(levels)}1${"}".repeat(levels)}`],
+  ])("is so many levels of %s, and not one more", (_, nested) => {
+    expect(parseBody(nested(mostLevels))).toHaveProperty("value");
+    expect(parseBody(nested(mostLevels + 1))).toEqual({ problem: "too deep" });
+    expect(parseBody(nested(300_000))).toEqual({ problem: "too deep" });
+  });
+
+  it("is nested so deep or be answered with an error of the protocol, whatever the transport", async () => {
+    const url = await open({});
+    const bomb = `{"jsonrpc":"2.0","id":1,"method":"tools/call","params":${'{"a":'.repeat(100_000)}1${"}".repeat(100_000)}}`;
+    const session = await openSession(`${url}/mcp?agent=deep`);
+    const sse = await SseClient.open(url, "deep");
+    const answers = [
+      await ask(`${url}/mcp?agent=deep`, { headers: session, body: bomb }),
+      await ask(`${url}/mcp?agent=deep`, { ...modernCall(1, "my_status"), body: bomb }),
+      await sse.post(bomb),
+    ];
+    for (const { status, body } of answers)
+      expect([status, JSON.parse(body)]).toMatchObject([400, { jsonrpc: "2.0", error: { code: -32600 } }]);
+    const fits = { levels: JSON.parse("[".repeat(60) + "]".repeat(60)) as unknown };
+    const call = toolCall(2, "send_message", { to: ["deep"], body: "x", data: fits });
+    expect(textIn((await ask(`${url}/mcp?agent=deep`, { headers: session, body: call })).body)).toContain(
+      "sent",
+    );
+    sse.stream.cut();
+  });
+
+  it("is only a host and a port where it names the host", async () => {
+    const url = await open({});
+    for (const host of ["evil@127.0.0.1", "127.0.0.1/x", "127.0.0.1#x", "127.0.0.1?x", "x:y@localhost"])
+      expect([host, (await ask(`${url}/healthz`, { headers: { host } })).status]).toEqual([host, 403]);
+  });
+});
+
+describe("the bodies that are read at once", () => {
+  it("take bounded memory together: one that would not fit is turned away", async () => {
+    const reader = new BodyReader(32 * 1024 * 1024);
+    const request = () => Object.assign(new PassThrough(), { headers: {} }) as PassThrough & IncomingMessage;
+    const chunk = Buffer.alloc(32 * 1024 * 1024);
+    const slow = Array.from({ length: 4 }, request);
+    const reading = slow.map((one) => reader.read(one));
+    for (const one of slow) {
+      const arrived = once(one, "data");
+      one.write(chunk); // 128 MiB are held in the end: the most
+      await arrived;
+    }
+    const next = request();
+    const refused = reader.read(next);
+    next.write("x");
+    expect(await refused).toEqual({ unread: "busy" });
+    slow[0]!.destroy();
+    expect(await reading[0]).toEqual({ unread: "gone" });
+    const fits = request();
+    const read = reader.read(fits);
+    fits.end("{}");
+    expect(await read).toEqual({ text: "{}" });
+  });
+});
+
+describe("what may be open at once", () => {
+  it("is so many connections; one more is closed, and one that ends makes room", async () => {
+    await open({ connections: 3 });
+    const sockets = [];
+    for (let n = 0; n < 3; n++) sockets.push(await openSocket(service!.port));
+    const more = await openSocket(service!.port);
+    expect(await saidUntilClosed(more)).toBe("");
+    sockets[0]!.destroy();
+    await expect
+      .poll(() =>
+        ask(`${service!.url}/healthz`).then(
+          ({ status }) => status,
+          () => 0,
+        ),
+      )
+      .toBe(200);
+    for (const socket of sockets) socket.destroy();
+  });
+
+  it("is so many sessions of one agent, of whatever kind, and others are not touched by it", async () => {
+    const url = await open({ sessionsPerAgent: 3 });
+    const first = await openSession(`${url}/mcp?agent=many`);
+    const sse = await SseClient.open(url, "many");
+    expect((await ask(`${url}/mcp?agent=many`, modernCall(1, "my_status"))).status).toBe(200);
+    const more = [
+      await ask(`${url}/mcp?agent=many`, { headers: json, body: initialize() }),
+      await ask(`${url}/sse?agent=many`, { headers: { accept: "text/event-stream" } }),
+    ];
+    for (const answer of more) expect(retry(answer)).toEqual([429, "1"]);
+    expect((await ask(`${url}/mcp?agent=other`, { headers: json, body: initialize() })).status).toBe(200);
+    await ask(`${url}/mcp?agent=many`, { method: "DELETE", headers: first });
+    expect((await ask(`${url}/mcp?agent=many`, { headers: json, body: initialize() })).status).toBe(200);
+    sse.stream.cut();
+    await expect
+      .poll(async () => (await ask(`${url}/mcp?agent=many`, { headers: json, body: initialize() })).status)
+      .toBe(200);
+  });
+
+  it("is so many sessions in all, agents that call without one included", async () => {
+    const url = await open({ sessions: 3 });
+    await openSession(`${url}/mcp?agent=a`);
+    const sse = await SseClient.open(url, "b");
+    expect((await ask(`${url}/mcp?agent=c`, modernCall(1, "my_status"))).status).toBe(200);
+    const more = [
+      await ask(`${url}/mcp?agent=d`, { headers: json, body: initialize() }),
+      await ask(`${url}/sse?agent=d`, { headers: { accept: "text/event-stream" } }),
+      await ask(`${url}/mcp?agent=d`, modernCall(1, "my_status")),
+    ];
+    for (const answer of more) expect(retry(answer)).toEqual([503, "1"]);
+    expect((await ask(`${url}/mcp?agent=c`, modernCall(2, "my_status"))).status).toBe(200);
+    sse.stream.cut();
+    await expect
+      .poll(async () => (await ask(`${url}/mcp?agent=d`, modernCall(1, "my_status"))).status)
+      .toBe(200);
+  });
+
+  it("is so many streams of one agent: the limit is a setting", async () => {
+    const url = await open({ streamsPerAgent: 2 });
+    const listen = () => EventStream.open(`${url}/mcp?agent=s`, modernListen("l", ["mailbox://inbox"]));
+    const streams = [await listen(), await listen()];
+    expect(retry(await ask(`${url}/mcp?agent=s`, modernListen("l", ["mailbox://inbox"])))).toEqual([
+      429,
+      "1",
+    ]);
+    for (const stream of streams) stream.cut();
+  });
+});
+
+describe("the calls in flight of one agent", () => {
+  /** Ways in: each is a call that waits. */
+  const ways = async (url: string, agent: string): Promise<(() => Promise<Answer>)[]> => {
+    const [one, other] = [
+      await openSession(`${url}/mcp?agent=${agent}`),
+      await openSession(`${url}/mcp?agent=${agent}`),
+    ];
+    const sse = await SseClient.open(url, agent);
+    let id = 100;
+    const wait = () => toolCall(id++, "read_inbox", { wait_seconds: 50 });
+    const forged = { "x-forwarded-for": "10.9.8.7", forwarded: "for=10.9.8.7", "x-real-ip": "10.9.8.7" };
+    return [
+      () => ask(`${url}/mcp?agent=${agent}`, { headers: one, body: wait() }),
+      () =>
+        ask(`${url}/mcp?agent=${agent}`, {
+          headers: { ...other, ...forged },
+          body: wait(),
+          agent: new Agent(),
+        }),
+      () => ask(`${url}/mcp?agent=${agent}`, modernCall(id++, "read_inbox", { wait_seconds: 50 })),
+      () =>
+        ask(
+          `${url}/mcp?agent=${agent.toUpperCase()}&structured=1`,
+          modernCall(id++, "read_inbox", { wait_seconds: 50 }),
+        ),
+      () => sse.post(wait()),
+    ];
+  };
+
+  it("are so many, by whatever session, transport, header or connection they come", async () => {
+    const url = await open({ callsInFlight: 5 });
+    const all = await ways(url, "busy");
+    const held = all.map((way) => way());
+    await world.until(() => world.waiting() === 5);
+    for (const way of all) expect(retry(await way())).toEqual([429, "1"]);
+    expect(textIn((await ask(`${url}/mcp?agent=idle`, modernCall(1, "my_status"))).body)).toContain("idle");
+    world.put("busy", { body: "one of them is answered" });
+    await Promise.race(held.slice(0, 4));
+    await expect
+      .poll(async () => (await ask(`${url}/mcp?agent=busy`, modernCall(1, "my_status"))).status)
+      .toBe(200);
+    await service!.close();
+    await Promise.allSettled(held);
+  });
+
+  it("count each request of a batch, and a notification never, so that a call can always be cancelled", async () => {
+    const url = await open({ callsInFlight: 3 });
+    const session = await openSession(`${url}/mcp?agent=batch`);
+    const batch = (from: number, count: number) =>
+      `[${Array.from({ length: count }, (_, n) => toolCall(from + n, "read_inbox", { wait_seconds: 50 })).join(",")}]`;
+    const post = (body: string) => ask(`${url}/mcp?agent=batch`, { headers: session, body });
+    expect((await post(batch(1, 4))).status).toBe(429);
+    const held = post(batch(1, 3));
+    await world.until(() => world.waiting() === 3);
+    expect((await post(toolCall(9, "my_status"))).status).toBe(429);
+    const cancel = message(undefined, "notifications/cancelled", { requestId: 1 });
+    expect((await post(cancel)).status).toBe(202);
+    await held;
+    expect((await post(toolCall(9, "my_status"))).status).toBe(200);
+  });
+});
+
+describe("a session", () => {
+  it("takes no second request of an id that has not been answered, so that no answer is taken for another", async () => {
+    const url = await open({});
+    const session = await openSession(`${url}/mcp?agent=ids`);
+    const post = (body: string) => ask(`${url}/mcp?agent=ids`, { headers: session, body });
+    const held = post(toolCall(5, "read_inbox", { wait_seconds: 50 }));
+    await world.until(() => world.waiting() === 1);
+    expect((await post(toolCall(5, "my_status"))).status).toBe(400);
+    expect(textIn((await post(toolCall("5", "my_status"))).body)).toContain("you are ids");
+    world.put("ids", { body: "for the first" });
+    expect(textIn((await held).body)).toContain("for the first");
+    expect(textIn((await post(toolCall(5, "my_status"))).body)).toContain("you are ids");
+  });
+});

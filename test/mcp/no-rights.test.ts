@@ -1,0 +1,254 @@
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { type House, openHouse } from "../../src/compose.js";
+import { readConfig } from "../../src/config/index.js";
+import { type Caller, localPrincipal, type Principal } from "../../src/identity/index.js";
+import { Connection } from "../../src/mcp/connection.js";
+import { createServer } from "../../src/mcp/create-server.js";
+import { newExchange } from "../../src/mcp/exchange.js";
+import type { Rooms } from "../../src/mcp/index.js";
+import { resourceList, templateList } from "../../src/mcp/resources/list.js";
+import { watchTarget } from "../../src/mcp/resources/resource-uri.js";
+import { toolbox } from "../../src/mcp/toolbox.js";
+import { Watches } from "../../src/mcp/watches.js";
+import { openLog } from "../../src/observability/index.js";
+import { changeGrants } from "../agents/change-grants.js";
+import { storeImage } from "../faults/store-image.js";
+import { startStore, type TestStore } from "../stores/index.js";
+import { noLog } from "./support.js";
+
+/** What is there, and what is not: a refusal must not tell one from the other. */
+const there = { agent: "alice", queue: "queue:builds", topic: "plans.secret", id: "" };
+const nowhere = {
+  agent: "amanda-nobody",
+  queue: "queue:never-was",
+  topic: "never.was",
+  id: "1kq0x3v9a2-0a1b2c3d4e5f6",
+};
+type World = typeof there;
+
+/** A call of every tool, written for a world; several where a tool reaches several things. */
+const calls: Readonly<Record<string, (world: World) => readonly Record<string, unknown>[]>> = {
+  send_message: ({ agent, queue, topic, id }) => [
+    ...[agent, queue, `topic:${topic}`, "everyone"].map((to) => ({ to: [to], body: "x" })),
+    { to: [agent, queue], body: "x", create: true },
+    { to: [agent], body: "x", in_reply_to: id, attachments: ["at-1kq0x3v8zz-0f6e5d4c3b2a1"] },
+  ],
+  read_inbox: ({ queue, topic, id }) => [
+    {},
+    { mailbox: queue },
+    { topic },
+    { message_id: id },
+    { peek: true },
+    { redeliver: true },
+    { wait_seconds: 1 },
+  ],
+  ack_messages: ({ id }) => [{ ids: [id] }, { ids: [id], outcome: "retry" }],
+  search_messages: ({ topic, agent }) => [{}, { topic }, { sent: true, recipient: agent }, { sender: agent }],
+  subscribe_topic: ({ topic, id }) => [
+    { topic },
+    { topic: `${topic}.*` },
+    { topic: "**" },
+    { topic, start_at: id },
+  ],
+  find_recipients: () => [{}, { text: "a" }],
+  my_status: () => [{}, { describe: "nobody in particular" }],
+  manage_dead_letters: ({ queue, id }) => [
+    { action: "list" },
+    { action: "list", mailbox: queue },
+    { action: "requeue", ids: [id] },
+    { action: "purge", mailbox: queue, all: true },
+  ],
+};
+
+const uris: Readonly<Record<string, (world: World) => string>> = {
+  "mailbox://inbox": () => "mailbox://inbox",
+  "mailbox://topics": () => "mailbox://topics",
+  "mailbox://agents": () => "mailbox://agents",
+  "mailbox://topics/{topic}{?before,limit}": ({ topic }) => `mailbox://topics/${topic}?limit=5`,
+  "mailbox://threads/{id}": ({ id }) => `mailbox://threads/${id}`,
+  "mailbox://messages/{id}": ({ id }) => `mailbox://messages/${id}`,
+};
+
+/** Functions of the rooms that refuse nothing: what they do without the right is said beside them. */
+const withoutRefusal = {
+  /** Only marks in memory what this run was given before. */
+  confirm: true,
+  /** An extra of other replies: it tells nothing. */
+  news: true,
+};
+
+describe("a caller without any right", () => {
+  let store: TestStore;
+  let house: House;
+  let client: Awaited<ReturnType<typeof connect>>["client"];
+  let rooms: Rooms;
+  let caller: Caller;
+
+  beforeAll(async () => {
+    store = await startStore("embedded");
+    house = await openHouse(readConfig({ REDIS_URL: store.url }), openLog("error"));
+    const alice = await house.rooms.runs.begin(localPrincipal("default", "alice"));
+    const send = async (to: string, body: string): Promise<string> =>
+      (await house.rooms.mail.sendMessage(alice, { to: [to], body })).message_id;
+    there.id = await send("topic:plans.secret", "a secret");
+    await send("queue:builds", "a job");
+    await send("nora", "mail that waits");
+    await changeGrants(house.access, "default", ["deny", "nora", "*", "*"]);
+    ({ client, rooms } = await connect(house, "nora"));
+    // Whoever comes is noted as being there; from here on nothing more is.
+    caller = await rooms.runs.begin(localPrincipal("default", "nora"));
+  });
+  afterAll(async () => {
+    await client?.close();
+    await house?.close();
+    await store?.stop();
+  });
+
+  const image = async (): Promise<Record<string, unknown>> => {
+    const all = await storeImage(store.url, "default");
+    return Object.fromEntries(
+      // Presence is no effect of a call, and refusals may leave their trace in the audit.
+      Object.entries(all).filter(([key]) => !/:(agents|runs|heartbeats|processes)$|audit/.test(key)),
+    );
+  };
+  const callText = async (name: string, input: Record<string, unknown>): Promise<string> => {
+    const result = (await client.callTool({ name, arguments: input })) as {
+      isError?: boolean;
+      content: { text: string }[];
+    };
+    expect(result.isError).toBe(true);
+    return result.content.map(({ text }) => text).join("\n");
+  };
+  /** A refusal without the names that the caller said itself. */
+  const bare = (text: string, world: World): string =>
+    text
+      .replaceAll(world.topic, "TOPIC")
+      .replaceAll(world.queue, "QUEUE")
+      .replaceAll(world.agent, "AGENT")
+      .replaceAll(world.id, "ID");
+  const readText = async (uri: string): Promise<string> =>
+    client.readResource({ uri }).then(
+      () => "done",
+      (error: Error) => error.message,
+    );
+
+  it("is shown no tool", async () => {
+    expect((await client.listTools()).tools).toEqual([]);
+  });
+
+  it("is tried with every tool, resource, watch target and function of the rooms there is", () => {
+    expect(Object.keys(calls).sort()).toEqual(toolbox.map(({ name }) => name).sort());
+    expect(toolbox.length).toBeGreaterThanOrEqual(8);
+    expect(Object.keys(uris).sort()).toEqual(
+      [...resourceList.map(({ uri }) => uri), ...templateList.map(({ uriTemplate }) => uriTemplate)].sort(),
+    );
+    expect(Object.keys(uris).length).toBeGreaterThanOrEqual(6);
+  });
+
+  it("is refused every tool with access.denied, alike whether what it names exists, and nothing is stored", async () => {
+    const before = await image();
+    let tried = 0;
+    for (const { name } of toolbox) {
+      const [real, invented] = [calls[name]!(there), calls[name]!(nowhere)];
+      expect(real.length).toBeGreaterThan(0);
+      for (const [n, input] of real.entries()) {
+        const text = await callText(name, input);
+        expect(text, JSON.stringify(input)).toMatch(
+          /^access\.denied: nora may not \S+ \S+\. Ask the operator/,
+        );
+        expect(bare(text, there)).toBe(bare(await callText(name, invented[n]!), nowhere));
+        tried++;
+      }
+    }
+    expect(tried).toBeGreaterThanOrEqual(25);
+    expect(await image()).toEqual(before);
+  });
+
+  it("is refused every resource, alike whether it exists", async () => {
+    const before = await image();
+    for (const make of Object.values(uris)) {
+      const text = await readText(make(there));
+      expect(text, make(there)).toMatch(/access\.denied: nora may not/);
+      expect(bare(text, there)).toBe(bare(await readText(make(nowhere)), nowhere));
+    }
+    expect(await image()).toEqual(before);
+  });
+
+  it("is refused every subscription, alike whether the resource exists", async () => {
+    const before = await image();
+    let tried = 0;
+    for (const make of Object.values(uris)) {
+      if (!watchTarget(make(there))) continue;
+      const refusals = await Promise.all(
+        [there, nowhere].map(async (world) =>
+          bare(
+            await client.subscribeResource({ uri: make(world) }).then(
+              () => "done",
+              (error: Error) => error.message,
+            ),
+            world,
+          ),
+        ),
+      );
+      expect(refusals[0]).toMatch(/access\.denied: nora may not/);
+      expect(refusals[1]).toBe(refusals[0]);
+      tried++;
+    }
+    expect(tried).toBe(4);
+    expect(await image()).toEqual(before);
+  });
+
+  it("is refused every function of the rooms by itself", async () => {
+    const before = await image();
+    const { mail, topics, agents } = rooms;
+    const tries: Readonly<Record<string, () => Promise<unknown>>> = {
+      sendMessage: () => mail.sendMessage(caller, { to: ["alice"], body: "x" }),
+      readInbox: () => mail.readInbox(caller, {}, { maxChars: 1_000 }),
+      ackMessages: () => mail.ackMessages(caller, { ids: [there.id] }),
+      searchMessages: () => mail.searchMessages(caller, {}),
+      manageDeadLetters: () => mail.manageDeadLetters(caller, { action: "list" }),
+      messageById: () => mail.messageById(caller, there.id),
+      thread: () => mail.thread(caller, there.id),
+      subscribeTopic: () => topics.subscribeTopic(caller, { topic: there.topic }),
+      listTopics: () => topics.listTopics(caller),
+      history: () => topics.history(caller, there.topic, { limit: 1 }),
+      findRecipients: () => agents.findRecipients(caller, {}),
+      myStatus: () => agents.myStatus(caller, {}),
+    };
+    const functions = [mail, topics, agents].flatMap((room) => Object.keys(room));
+    expect(functions.length).toBeGreaterThanOrEqual(14);
+    expect(functions.filter((name) => !(name in withoutRefusal)).sort()).toEqual(Object.keys(tries).sort());
+    for (const [name, attempt] of Object.entries(tries))
+      await expect(attempt(), name).rejects.toMatchObject({ code: "access.denied" });
+    expect(await mail.news(caller)).toBeUndefined();
+    expect(await image()).toEqual(before);
+  });
+});
+
+/** A real client of an observer's connection to the rooms. */
+async function connect(house: House, agent: string) {
+  const observer = (principal: Principal): Principal => ({ ...principal, roles: ["observer"] });
+  const rooms: Rooms = {
+    ...house.rooms,
+    runs: { ...house.rooms.runs, begin: (principal) => house.rooms.runs.begin(observer(principal)) },
+    access: { usableBy: (principal) => house.rooms.access.usableBy(observer(principal)) },
+  };
+  const connection = new Connection(
+    rooms,
+    { namespace: "default", version: "0", log: noLog },
+    { session: true, agent },
+  );
+  const server = createServer({
+    connection,
+    structured: false,
+    exchangeOf: () => newExchange(new AbortController().signal),
+    watches: new Watches(rooms, () => undefined),
+  });
+  const { Client } = await import("@modelcontextprotocol/client");
+  const { InMemoryTransport } = await import("@modelcontextprotocol/server");
+  const [here, far] = InMemoryTransport.createLinkedPair();
+  const client = new Client({ name: "test", version: "0" });
+  await server.connect(here);
+  await client.connect(far as never);
+  return { client, rooms };
+}
