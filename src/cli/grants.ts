@@ -13,7 +13,7 @@ import { type Action, actions, operatorPrincipal, type Role } from "../identity/
 import { durationMs } from "./duration.js";
 import { ago, lasting, printJson, printLine, printTable } from "./print.js";
 import { UsageError } from "./usage-error.js";
-import { lookInto, operator, type Switches, withHouse } from "./with-house.js";
+import { asOperator, lookInto, operator, type Switches, withHouse } from "./with-house.js";
 
 /** Lists the grants that hold. */
 export async function listGrants(switches: Switches): Promise<void> {
@@ -47,8 +47,10 @@ export async function addGrant(
   const asked = { who: who!, action: action!, resource: resource!, effect };
   // Looked at before a store is opened or started: a slip of the keyboard should cost nothing.
   parseGrant(asked);
-  const { grant, replaced } = await withHouse(switches, (house, config) =>
-    house.grants.add(operator(config), { ...asked, ...(lastsMs === undefined ? {} : { lastsMs }) }),
+  const { grant, replaced } = await withHouse(switches, (house) =>
+    asOperator(house, "admin.grants", "*", (caller) =>
+      house.grants.add(caller, { ...asked, ...(lastsMs === undefined ? {} : { lastsMs }) }),
+    ),
   );
   if (switches.json) return printJson({ ...asJson(grant), replaced: replaced.map(({ id }) => id) });
   const time = lastsMs === undefined ? "" : `, for ${lasting(lastsMs / 1000)}`;
@@ -58,7 +60,9 @@ export async function addGrant(
 
 /** Takes a grant back, whether it allowed or denied. */
 export async function removeGrant(id: string, switches: Switches): Promise<void> {
-  const grant = await withHouse(switches, (house, config) => house.grants.remove(operator(config), id));
+  const grant = await withHouse(switches, (house) =>
+    asOperator(house, "admin.grants", "*", (caller) => house.grants.remove(caller, id)),
+  );
   if (switches.json) printJson({ ...asJson(grant), removed: true });
   else printLine(`${grant.id} is gone: ${inWords(grant)}. That holds everywhere within a second.`);
 }

@@ -37,6 +37,9 @@ describe("what a role may without a grant", () => {
     ["admin.dead-letters", "bob", "admin"],
     ["admin.grants", "*", "admin"],
     ["admin.audit", "*", "admin"],
+    ["admin.tokens", "bob", "admin"],
+    ["admin.mailboxes", "bob", "admin"],
+    ["admin.topics", "topic:a.b", "admin"],
   ];
 
   it("is said here of every action there is", () => {

@@ -18,7 +18,10 @@ describe(`random grants, subscriptions and publishes on a store (ORACLE_SEED=${s
   let house: House;
   beforeAll(async () => {
     store = await startStore("embedded");
-    house = await openHouse(readConfig({ REDIS_URL: store.url }), openLog("error"));
+    house = await openHouse(
+      readConfig({ REDIS_URL: store.url, LLM_MAILBOX_ALLOW_UNVERIFIED: "1" }),
+      openLog("error"),
+    );
   });
   afterAll(async () => {
     await house?.close();

@@ -26,7 +26,11 @@ describeOnEachStore("what was granted", (store) => {
   const houses: House[] = [];
   const open = async (): Promise<House> => {
     const namespace = `t${randomBytes(5).toString("hex")}`;
-    const config = readConfig({ REDIS_URL: store().url, LLM_MAILBOX_NAMESPACE: namespace });
+    const config = readConfig({
+      REDIS_URL: store().url,
+      LLM_MAILBOX_ALLOW_UNVERIFIED: "1",
+      LLM_MAILBOX_NAMESPACE: namespace,
+    });
     const house = await openHouse(config, openLog("error"));
     houses.push(house);
     return house;

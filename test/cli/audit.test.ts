@@ -122,6 +122,8 @@ describe("llm-mailbox audit", () => {
         ["recall", "1kq0x3v9a2-0a1b2c3d4e5f6", "--sender", "alice"],
         "admin.mailboxes alice refuse mailbox.not_yours",
       ],
+      [["grants", "deny", "bob", "send", "zoe"], "admin.grants * allow operator"],
+      [["grants", "remove", "g0000000"], "admin.grants * refuse access.unknown_grant"],
       [["topics", "create", "news"], "admin.topics topic:news allow operator"],
       [["topics", "set", "news", "--readers", "bob"], "admin.topics topic:news allow operator"],
       [["topics", "history", "news"], "topic.read topic:news allow operator"],
