@@ -1,4 +1,11 @@
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { defineConfig } from "vitest/config";
+
+// What a program keeps for its user must not end up with the user who runs the tests.
+const home = mkdtempSync(join(tmpdir(), "mailbox-home-"));
+process.on("exit", () => rmSync(home, { recursive: true, force: true }));
 
 // Where a program wants the counts as well (see .ci/run).
 const report = process.env.TEST_REPORT;
@@ -6,6 +13,7 @@ const report = process.env.TEST_REPORT;
 export default defineConfig({
   test: {
     include: ["test/**/*.test.ts"],
+    env: { HOME: home },
     testTimeout: 30_000,
     hookTimeout: 60_000,
     // Tests start servers and processes of their own: a fork each, and no more at once than a small machine has cores.

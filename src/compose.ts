@@ -344,7 +344,10 @@ function roomsOf(parts: Parts): Rooms {
         ),
       confirm: (caller, batch, reached) => context.memory(caller).confirm(batch, reached),
       news: (caller) => mail.newsOf(context, caller),
-      unread: (caller) => mail.unreadMail(context, caller),
+      unread: async (caller) => {
+        await context.deps.admit(caller, "mailbox.read", caller.principal.agent);
+        return mail.unreadMail(context, caller);
+      },
       messageById: async (caller, id) => {
         const { delivery, states } = await guard(
           caller,

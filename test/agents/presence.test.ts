@@ -37,6 +37,7 @@ describeOnEachStore("presence, as find_recipients shows it", (store) => {
     const child = spawn(process.execPath, [program], {
       env: {
         PATH: process.env.PATH!,
+        HOME: process.env.HOME!,
         REDIS_URL: store().url,
         LLM_MAILBOX_ALLOW_UNVERIFIED: "1",
         LLM_MAILBOX_NAMESPACE: house.config.namespace,

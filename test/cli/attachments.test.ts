@@ -33,6 +33,7 @@ describeOnEachStore("the command line for attachments", (store) => {
 
   const env = (): Record<string, string> => ({
     PATH: process.env.PATH!,
+    HOME: process.env.HOME!,
     REDIS_URL: store().url,
     LLM_MAILBOX_ALLOW_UNVERIFIED: "1",
     LLM_MAILBOX_NAMESPACE: office.namespace,

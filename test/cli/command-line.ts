@@ -31,7 +31,11 @@ export function runOn(
     const { stdin } = execFile(
       process.execPath,
       [main, ...args],
-      { env: { PATH: process.env.PATH!, ...settings }, maxBuffer: 16 * 1024 * 1024, timeout: 25_000 },
+      {
+        env: { PATH: process.env.PATH!, HOME: process.env.HOME!, ...settings },
+        maxBuffer: 16 * 1024 * 1024,
+        timeout: 25_000,
+      },
       (error, out, err) => resolve({ status: Number(error?.code ?? 0), out, err }),
     );
     // A command that does not read may be gone before this is written.
@@ -50,7 +54,9 @@ export function startWith(
   settings: Record<string, string>,
   ...args: readonly string[]
 ): { child: ChildProcessWithoutNullStreams; until(text: string | RegExp): Promise<string> } {
-  const child = spawn(process.execPath, [main, ...args], { env: { PATH: process.env.PATH!, ...settings } });
+  const child = spawn(process.execPath, [main, ...args], {
+    env: { PATH: process.env.PATH!, HOME: process.env.HOME!, ...settings },
+  });
   going.add(child);
   child.once("exit", () => going.delete(child));
   let out = "";

@@ -20,6 +20,7 @@ export function serve({ fixtures }: { readonly fixtures: boolean }): Promise<Ser
     stdio: ["ignore", "ignore", "pipe"],
     env: {
       PATH: process.env.PATH!,
+      HOME: process.env.HOME!,
       LLM_MAILBOX_DATA_DIR: dataDir,
       LLM_MAILBOX_ENGINE: "embedded",
       LLM_MAILBOX_ENGINE_IDLE_SECONDS: "2",

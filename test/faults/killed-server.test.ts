@@ -28,6 +28,7 @@ describe.each(engines)("twenty agents on the %s engine", (engine) => {
     folders.push(dataDir);
     const env = {
       PATH: process.env.PATH!,
+      HOME: process.env.HOME!,
       LLM_MAILBOX_DATA_DIR: dataDir,
       LLM_MAILBOX_ENGINE: engine,
       LLM_MAILBOX_ENGINE_IDLE_SECONDS: "20",

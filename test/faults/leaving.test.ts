@@ -60,6 +60,7 @@ describe.each(engines)("a server on the %s engine that is left", (engine) => {
   const dataDir = mkdtempSync(join(tmpdir(), "mailbox-leaving-"));
   const env = {
     PATH: process.env.PATH!,
+    HOME: process.env.HOME!,
     LLM_MAILBOX_DATA_DIR: dataDir,
     LLM_MAILBOX_ENGINE: engine,
     LLM_MAILBOX_ENGINE_IDLE_SECONDS: "3",

@@ -268,6 +268,7 @@ export class ServeProcess {
     const child = spawn(process.execPath, [main, "serve", "--port", "0"], {
       env: {
         PATH: process.env.PATH!,
+        HOME: process.env.HOME!,
         LLM_MAILBOX_LOG_LEVEL: "warn",
         LLM_MAILBOX_ALLOW_UNVERIFIED: "1",
         ...env,

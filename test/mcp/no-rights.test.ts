@@ -86,7 +86,10 @@ describe("a caller without any right", () => {
 
   beforeAll(async () => {
     store = await startStore("embedded");
-    house = await openHouse(readConfig({ REDIS_URL: store.url }), openLog("error"));
+    house = await openHouse(
+      readConfig({ REDIS_URL: store.url, LLM_MAILBOX_ALLOW_UNVERIFIED: "1" }),
+      openLog("error"),
+    );
     const alice = await house.rooms.runs.begin(localPrincipal("default", "alice"));
     const send = async (to: string, body: string): Promise<string> =>
       (await house.rooms.mail.sendMessage(alice, { to: [to], body })).message_id;
@@ -207,6 +210,7 @@ describe("a caller without any right", () => {
       ackMessages: () => mail.ackMessages(caller, { ids: [there.id] }),
       searchMessages: () => mail.searchMessages(caller, {}),
       manageDeadLetters: () => mail.manageDeadLetters(caller, { action: "list" }),
+      unread: () => mail.unread(caller),
       messageById: () => mail.messageById(caller, there.id),
       thread: () => mail.thread(caller, there.id),
       subscribeTopic: () => topics.subscribeTopic(caller, { topic: there.topic }),

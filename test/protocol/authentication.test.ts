@@ -18,6 +18,7 @@ const main = fileURLToPath(new URL("../../dist/main.js", import.meta.url));
 const dataDir = mkdtempSync(join(tmpdir(), "mailbox-auth-"));
 const base = {
   PATH: process.env.PATH!,
+  HOME: process.env.HOME!,
   LLM_MAILBOX_DATA_DIR: dataDir,
   LLM_MAILBOX_ENGINE: "embedded",
   LLM_MAILBOX_ENGINE_IDLE_SECONDS: "2",

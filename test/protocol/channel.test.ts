@@ -12,6 +12,7 @@ import { connectStdio, type TestClient } from "./clients.js";
 const dataDir = mkdtempSync(join(tmpdir(), "mailbox-channel-"));
 const env = {
   PATH: process.env.PATH!,
+  HOME: process.env.HOME!,
   LLM_MAILBOX_DATA_DIR: dataDir,
   LLM_MAILBOX_ENGINE_IDLE_SECONDS: "2",
   LLM_MAILBOX_LOG_LEVEL: "error",

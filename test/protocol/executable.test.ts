@@ -14,6 +14,7 @@ const main = fileURLToPath(new URL("../../dist/main.js", import.meta.url));
 const dataDir = mkdtempSync(join(tmpdir(), "mailbox-protocol-"));
 const env = {
   PATH: process.env.PATH!,
+  HOME: process.env.HOME!,
   LLM_MAILBOX_DATA_DIR: dataDir,
   LLM_MAILBOX_ENGINE_IDLE_SECONDS: "2",
   LLM_MAILBOX_LOG_LEVEL: "error",

@@ -10,7 +10,7 @@ import { type Speaker, speakers, type TestClient, type Way } from "./clients.js"
 
 /** The executable as it is built, on one store, reached in every way by every client. */
 const dataDir = mkdtempSync(join(tmpdir(), "mailbox-matrix-"));
-const base = { PATH: process.env.PATH!, LLM_MAILBOX_LOG_LEVEL: "error" };
+const base = { PATH: process.env.PATH!, HOME: process.env.HOME!, LLM_MAILBOX_LOG_LEVEL: "error" };
 const ownStore = { ...base, LLM_MAILBOX_DATA_DIR: dataDir, LLM_MAILBOX_ENGINE_IDLE_SECONDS: "2" };
 
 let server: ChildProcess;

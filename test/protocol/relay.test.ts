@@ -70,7 +70,7 @@ async function restartable(): Promise<Restartable> {
 const command = (url: string, ...more: string[]) => ({
   command: process.execPath,
   args: [main, "stdio", "--server", url, ...more],
-  env: { PATH: process.env.PATH! },
+  env: { PATH: process.env.PATH!, HOME: process.env.HOME! },
 });
 
 async function client(era: Era, url: string, agent = "anna"): Promise<TestClient> {
@@ -88,7 +88,7 @@ class Relay {
 
   constructor(args: readonly string[], env: Record<string, string> = {}) {
     this.child = spawn(process.execPath, [main, "stdio", ...args], {
-      env: { PATH: process.env.PATH!, ...env },
+      env: { PATH: process.env.PATH!, HOME: process.env.HOME!, ...env },
     });
     this.child.stdin.on("error", () => undefined);
     this.child.stderr.on("data", (text) => {

@@ -22,7 +22,10 @@ describe("what a client may use", () => {
 
   beforeAll(async () => {
     store = await startStore("embedded");
-    house = await openHouse(readConfig({ REDIS_URL: store.url }), openLog("error"));
+    house = await openHouse(
+      readConfig({ REDIS_URL: store.url, LLM_MAILBOX_ALLOW_UNVERIFIED: "1" }),
+      openLog("error"),
+    );
     service = await serveHttp(house.rooms, { namespace: "default", version: "0", log: noLog, port: 0 });
     await changeGrants(
       house.access,
@@ -53,7 +56,12 @@ describe("what a client may use", () => {
         connectStdio(era, {
           command: process.execPath,
           args: [main, "stdio", "--agent", agent],
-          env: { PATH: process.env.PATH!, REDIS_URL: store.url },
+          env: {
+            PATH: process.env.PATH!,
+            HOME: process.env.HOME!,
+            REDIS_URL: store.url,
+            LLM_MAILBOX_ALLOW_UNVERIFIED: "1",
+          },
         }),
     ],
   ];

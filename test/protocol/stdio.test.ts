@@ -20,7 +20,11 @@ describe.each(eras)("a client of %s over stdio", (era) => {
     await Promise.all(clients.splice(0).map((client) => client.close()));
   });
   async function client(env: Record<string, string> = {}, name?: string): Promise<TestClient> {
-    const connected = await connectStdio(era, { ...server, env: { PATH: process.env.PATH!, ...env } }, name);
+    const connected = await connectStdio(
+      era,
+      { ...server, env: { PATH: process.env.PATH!, HOME: process.env.HOME!, ...env } },
+      name,
+    );
     clients.push(connected);
     return connected;
   }
@@ -69,7 +73,7 @@ class Process {
 
   constructor(env: Record<string, string> = {}, readStdout = true) {
     this.child = spawn(server.command, server.args, {
-      env: { PATH: process.env.PATH!, AGENT: "anna", ...env },
+      env: { PATH: process.env.PATH!, HOME: process.env.HOME!, AGENT: "anna", ...env },
     });
     this.exit = new Promise((resolve) => this.child.on("exit", (code, signal) => resolve({ code, signal })));
     this.child.stdin.on("error", () => undefined);
