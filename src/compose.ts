@@ -4,11 +4,12 @@ import { Access, Directory, myStatus, Runs } from "./agents/index.js";
 import type { Config } from "./config/index.js";
 import { refuse } from "./errors/index.js";
 import type { Admit, Caller, May } from "./identity/index.js";
+import * as lock from "./locks/index.js";
 import * as mail from "./mailbox/index.js";
 import type { Rooms, WholeMessage } from "./mcp/index.js";
 import type { Logger } from "./observability/index.js";
 import { ensureEngine } from "./redis/engine/index.js";
-import { directoryKeys, type Endpoint, Hints, mailboxKeys, Store } from "./redis/index.js";
+import { directoryKeys, type Endpoint, Hints, lockKeys, mailboxKeys, Store } from "./redis/index.js";
 import { Topics } from "./topics/index.js";
 
 /** Everything of one process, put together: the store, the capabilities, and what the faces are given. */
@@ -17,6 +18,7 @@ export interface House {
   readonly store: Store;
   readonly mail: mail.MailContext;
   readonly topics: Topics;
+  readonly locks: lock.LockContext;
   readonly directory: Directory;
   readonly access: Access;
   readonly runs: Runs;
@@ -31,12 +33,13 @@ const sweepTopicsEveryMs = 60_000;
  * it is handed a function here.
  *
  * @param timing.callTimeoutMs how long one call of a configured store may take in all, retries included
+ * @param timing.locks how long leases and offers last, where tests have no time to wait
  * @throws {MailboxError} `store.unavailable`, `store.tier_too_low`, `config.invalid`
  */
 export async function openHouse(
   config: Config,
   log: Logger,
-  timing: { readonly callTimeoutMs?: number } = {},
+  timing: { readonly callTimeoutMs?: number; readonly locks?: Partial<lock.LockLimits> } = {},
 ): Promise<House> {
   const logEvent = (event: string, facts?: Record<string, unknown>): void => log.warn(facts ?? {}, event);
   const store = await openStore(config, log, timing);
@@ -48,11 +51,21 @@ export async function openHouse(
   const may: May = async (caller, action, resource) =>
     (await access.decide(caller, action, resource)).allowed;
   const topics = new Topics({ store, hints, admit, may });
+  const locks = new lock.LockContext({
+    ...{ store, hints, admit, may, log: logEvent },
+    limits: { ...lock.defaultLockLimits, ...config.lockLimits, ...timing.locks },
+  });
   let sweptTopicsAt = 0;
   const runs = new Runs({
     store,
     namespace: config.namespace,
-    release: (agent, run, inGoodOrder) => mail.releaseRun(context, config.namespace, agent, run, inGoodOrder),
+    release: async (agent, run, inGoodOrder) => {
+      // Neither waits for the other: what could not be given back now is given back by the next sweep.
+      await Promise.all([
+        lock.releaseRun(locks, config.namespace, run, inGoodOrder),
+        mail.releaseRun(context, config.namespace, agent, run, inGoodOrder),
+      ]);
+    },
     sweep: async () => {
       await mail.sweepOutboxes(context, config.namespace);
       await keeper.sweep(config.namespace);
@@ -78,18 +91,20 @@ export async function openHouse(
     log: logEvent,
   });
   const keeper = new mail.MailboxKeeper(context);
-  const rooms = roomsOf({ config, store, hints, context, directory, runs, topics });
+  const rooms = roomsOf({ config, store, hints, context, directory, runs, topics, locks });
   return {
     config,
     store,
     mail: context,
     topics,
+    locks,
     directory,
     access,
     runs,
     rooms,
     close: async () => {
       await runs.close();
+      locks.close();
       hints.close();
       store.close();
     },
@@ -165,9 +180,10 @@ interface Parts {
   readonly directory: Directory;
   readonly runs: Runs;
   readonly topics: Topics;
+  readonly locks: lock.LockContext;
 }
 
-function roomsOf({ config, store, hints, context, directory, runs, topics }: Parts): Rooms {
+function roomsOf({ config, store, hints, context, directory, runs, topics, locks }: Parts): Rooms {
   return {
     runs: {
       begin: (principal) => runs.begin(principal),
@@ -175,7 +191,10 @@ function roomsOf({ config, store, hints, context, directory, runs, topics }: Par
     },
     mail: {
       sendMessage: (caller, input) => mail.sendMessage(context, caller, input),
-      readInbox: (caller, input, options) => mail.readInbox(context, caller, input, options),
+      readInbox: (caller, input, options) =>
+        lock.duringMailWait(locks, caller, input.wait_seconds ? input.sender : undefined, () =>
+          mail.readInbox(context, caller, input, options),
+        ),
       ackMessages: (caller, input) => mail.ackMessages(context, caller, input),
       searchMessages: (caller, input) => mail.searchMessages(context, caller, input),
       confirm: (caller, batch, reached) => context.memory(caller).confirm(batch, reached),
@@ -216,6 +235,21 @@ function roomsOf({ config, store, hints, context, directory, runs, topics }: Par
           ...(page.before === undefined ? {} : { before: page.before }),
         };
       },
+    },
+    locks: {
+      acquireLock: async (caller, input, options) => {
+        await mail.noteCall(context, caller);
+        return lock.acquireLock(locks, caller, input, options);
+      },
+      releaseLock: async (caller, input) => {
+        await mail.noteCall(context, caller);
+        return lock.releaseLock(locks, caller, input);
+      },
+      listLocks: async (caller, input) => {
+        await mail.noteCall(context, caller);
+        return lock.listLocks(locks, caller, input);
+      },
+      news: (caller) => lock.lockNews(locks, caller),
     },
     agents: {
       findRecipients: async (caller, input) => {
@@ -287,6 +321,8 @@ async function watch(
       return topics.watchTopic(namespace, target.name, onChange);
     case "topics":
       return topics.watchTopics(namespace, onChange);
+    case "locks":
+      return hints.listen(lockKeys(namespace).changes, onChange);
     case "agents":
       return hints.listen(directoryKeys(config.namespace).channel, onChange);
   }

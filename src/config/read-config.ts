@@ -74,6 +74,11 @@ export const settings = {
   historySeconds: { env: "LLM_MAILBOX_HISTORY_SECONDS", ...count(1e9) },
   claimSeconds: { env: "LLM_MAILBOX_CLAIM_SECONDS", ...count(86_400) },
   failures: { env: "LLM_MAILBOX_MAX_FAILURES", ...count(100) },
+  lockDelaySeconds: {
+    env: "LLM_MAILBOX_LOCK_DELAY_SECONDS",
+    allowed: "a whole number from 0 to 86400",
+    parse: (text) => (/^\d{1,5}$/.test(text) && Number(text) <= 86_400 ? Number(text) : undefined),
+  },
 } as const satisfies Record<string, Setting>;
 
 type SettingName = keyof typeof settings;
@@ -108,6 +113,7 @@ export interface Config {
     readonly claimMs?: number;
     readonly failures?: number;
   };
+  readonly lockLimits: { readonly delayMs?: number };
 }
 
 /** What the command line may set, by the name of the setting. */
@@ -168,6 +174,7 @@ export function readConfig(env: NodeJS.ProcessEnv, flags: Flags = {}): Config {
     host: given<string>("host") ?? "127.0.0.1",
     port: given<number>("port") ?? 7678,
     limits: Object.freeze(limits),
+    lockLimits: Object.freeze(present({ delayMs: seconds("lockDelaySeconds") })),
   });
 }
 
