@@ -151,7 +151,7 @@ const entries = {
   },
   "lock.resource_invalid": {
     kind: "INVALID_ARGUMENT",
-    text: "resource {number} cannot be locked: {problem}. Name a thing such as customer:123, a path such as src/auth/login.ts, or a pattern such as src/auth/**.",
+    text: "resource {number} cannot be locked: {problem}. Use a name such as customer:123, a path such as src/auth/login.ts, or a pattern such as src/auth/**.",
   },
   "lock.deadlock": {
     kind: "ABORTED",
@@ -159,11 +159,11 @@ const entries = {
   },
   "lock.too_many_waiters": {
     kind: "RESOURCE_EXHAUSTED",
-    text: "{limit} requests wait for resource {number} already. Nothing was queued; do something else first, or agree with the holder by mail.",
+    text: "{limit} requests wait for resource {number} already. Nothing was queued; try again later, or agree with the holder by mail.",
   },
   "lock.full": {
     kind: "RESOURCE_EXHAUSTED",
-    text: "{who} has {limit} leases and places in queues, which is the most there may be. Release what is not needed any more.",
+    text: "{who} has {limit} leases and places in queues, which is the most there may be. Call release_lock for what is not needed any more.",
   },
   "lock.not_yours": {
     kind: "NOT_FOUND",

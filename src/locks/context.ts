@@ -1,9 +1,22 @@
 import { randomBytes } from "node:crypto";
 import type { Admit, Caller, May } from "../identity/index.js";
-import { type Hints, lockKeyList, lockKeys, type Reply, type Script, type Store } from "../redis/index.js";
+import {
+  type Hints,
+  loadScript,
+  lockKeyList,
+  lockKeys,
+  type Reply,
+  type Script,
+  type Store,
+} from "../redis/index.js";
 import { LeaseMemory } from "./lease-memory.js";
 import { type LockLimits, scriptLimits } from "./limits.js";
 import { Pulse } from "./pulse.js";
+
+const beatLocks = loadScript(import.meta.url, "beat-locks.lua");
+
+/** How long a silent process is remembered. */
+const rememberedMs = 3_600_000;
 
 /** What the locks room is given: the store, and by compose what it needs of other rooms. */
 export interface LockDependencies {
@@ -69,9 +82,12 @@ export class LockContext {
     if (!pulse) {
       const { hints, log } = this.deps;
       pulse = new Pulse({
-        ...{ namespace, process: this.process, hints, limits: this.limits, log },
+        ...{ namespace, hints, limits: this.limits, log },
         memories: () => this.#memoriesOf(namespace),
-        run: (script, args, timeoutMs) => this.run(namespace, script, args, timeoutMs),
+        beat: async () => {
+          const [, dueInMs, offered] = await this.run(namespace, beatLocks, [this.process, rememberedMs]);
+          return { dueInMs: Number(dueInMs), offered: offered as readonly string[] };
+        },
       });
       this.#pulses.set(namespace, pulse);
     }

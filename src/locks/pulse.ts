@@ -1,11 +1,6 @@
-import { type Hints, loadScript, lockKeys, type Reply, type Script } from "../redis/index.js";
+import { type Hints, lockKeys } from "../redis/index.js";
 import type { LeaseMemory } from "./lease-memory.js";
 import type { LockLimits } from "./limits.js";
-
-const beatLocks = loadScript(import.meta.url, "beat-locks.lua");
-
-/** How long a silent process is remembered. */
-const rememberedMs = 3_600_000;
 
 /** Soonest that a process looks again at what is due; what many wait for is done by the first that looks. */
 const soonestMs = 50;
@@ -13,12 +8,12 @@ const soonestMs = 50;
 /** What the heartbeat needs of the room. */
 export interface PulseNeeds {
   readonly namespace: string;
-  readonly process: string;
   readonly hints: Hints;
   readonly limits: LockLimits;
   /** What is remembered of runs that hold or wait here. */
   memories(): readonly LeaseMemory[];
-  run(script: Script, args: readonly (string | number)[], timeoutMs: number): Promise<Reply>;
+  /** Tells the store that this process lives: when something is due next, ms or -1, and what is offered to it. */
+  beat(): Promise<{ readonly dueInMs: number; readonly offered: readonly string[] }>;
   readonly log: (event: string, facts: Record<string, unknown>) => void;
 }
 
@@ -42,8 +37,8 @@ export class LockWait {
   }
 
   hear(ids: ReadonlySet<string> | undefined): void {
-    if (!ids || (this.ticket !== undefined && ids.has(this.ticket))) return this.wake();
-    if (this.ticket === undefined) for (const id of ids) this.#heard.add(id);
+    if (!ids || (this.ticket !== undefined && ids.has(this.ticket))) this.wake();
+    else if (this.ticket === undefined) for (const id of ids) this.#heard.add(id);
   }
 
   wake(): void {
@@ -133,13 +128,12 @@ export class Pulse {
     this.#dueAt = Number.POSITIVE_INFINITY;
     let dueInMs = -1;
     try {
-      const { process, limits } = this.#needs;
-      const [, due, offered] = await this.#needs.run(beatLocks, [process, rememberedMs], limits.beatMs);
-      dueInMs = Number(due);
+      const { dueInMs: due, offered } = await this.#needs.beat();
+      dueInMs = due;
       // Whoever was silent for long may have been passed over, and its hints lost.
-      const wasSilent = Date.now() - this.#beatenAt > limits.aliveMs;
+      const wasSilent = Date.now() - this.#beatenAt > this.#needs.limits.aliveMs;
       this.#beatenAt = Date.now();
-      this.#tell(wasSilent ? undefined : new Set(offered as readonly string[]));
+      this.#tell(wasSilent ? undefined : new Set(offered));
     } catch (error) {
       this.#needs.log("lock heartbeat failed", { error: (error as Error).message });
     } finally {

@@ -27,7 +27,11 @@ describeOnEachStore("acquire_lock", (store) => {
       holders: [{ agent: "alice", mode: "exclusive", state: "held", resource: "customer:123" }],
     });
     const waiting = bob.claim(queued.ticket!, { wait_seconds: 20 });
-    expect(await alice.release(first.lock_id!)).toEqual({ state: "released", next: ["bob"], replayed: false });
+    expect(await alice.release(first.lock_id!)).toEqual({
+      state: "released",
+      next: ["bob"],
+      replayed: false,
+    });
     const second = await waiting;
     expect(second).toMatchObject({ state: "granted", lock_id: queued.ticket });
     expect(second.token).toBeGreaterThan(first.token!);
