@@ -2,16 +2,19 @@ import type { Redis } from "ioredis";
 import { comesBefore, type LockLimits, overlaps, type Resource } from "../../src/locks/index.js";
 
 interface Entry {
-  readonly what: "begin" | "put" | "remove";
+  readonly what: "begin" | "put" | "remove" | "beat" | "over";
   readonly nowMs: number;
   readonly lockMs: number;
   readonly script: string;
+  /** The process that beat, or the run that is over. */
+  readonly who?: string;
   readonly request?: Recorded;
 }
 
 interface Recorded {
   readonly id: string;
   readonly run: string;
+  readonly process: string;
   readonly mode: string;
   readonly priority: number;
   readonly arrival: number;
@@ -38,7 +41,9 @@ export async function readHistory(redis: Redis, namespace: string): Promise<read
       if (what === "begin") script = words[3]!;
       entries.push({
         ...{ what, nowMs, lockMs, script },
-        ...(what === "begin" ? {} : { request: recorded(words, resources) }),
+        ...(what === "put" || what === "remove"
+          ? { request: recorded(words, resources) }
+          : { who: words[3]! }),
       });
     }
     if (lines.length < 10_000) return entries;
@@ -46,9 +51,9 @@ export async function readHistory(redis: Redis, namespace: string): Promise<read
 }
 
 function recorded(words: readonly string[], resources: readonly string[]): Recorded {
-  const [, , , id, run, , mode, priority, arrival, leaseMs, state, token, due, base, flags] = words;
+  const [, , , id, run, process, mode, priority, arrival, leaseMs, state, token, due, base, flags] = words;
   return {
-    ...{ id: id!, run: run!, mode: mode!, state: state!, skipped: flags === "s" },
+    ...{ id: id!, run: run!, process: process!, mode: mode!, state: state!, skipped: flags === "s" },
     ...{ priority: Number(priority), arrival: Number(arrival), leaseMs: Number(leaseMs) },
     ...{ token: Number(token), due: Number(due), base: Number(base) },
     resources: resources as Resource[],
@@ -65,6 +70,8 @@ export function checkHistory(entries: readonly Entry[], limits: LockLimits): str
   const wrong: string[] = [];
   let [lastToken, lastArrival, lastLockMs] = [0, 0, 0];
   let changed: Recorded[] = [];
+  const beats = new Map<string, number>();
+  let over: string | undefined;
   const name = (one: Recorded): string => `${one.id} of ${one.run} (${one.mode} ${one.resources.join(", ")})`;
   const place = (one: Recorded) => ({ priority: one.priority, arrivedAt: one.arrival / 1000 });
   const isBefore = (a: Recorded, b: Recorded): boolean => comesBefore(place(a), place(b), limits.ageingMs);
@@ -93,7 +100,11 @@ export function checkHistory(entries: readonly Entry[], limits: LockLimits): str
       const circle = circleIn(all, blocks);
       if (circle) wrong.push(`a circle of waits: ${circle.join(" → ")}, after ${entry.script}`);
     }
+    for (const one of all)
+      if (one.run === over && one.state !== "cooling")
+        wrong.push(`${name(one)} is still there after its run`);
     changed = [];
+    over = undefined;
   };
   let last: Entry | undefined;
   for (const entry of entries) {
@@ -106,13 +117,17 @@ export function checkHistory(entries: readonly Entry[], limits: LockLimits): str
       continue;
     }
     last = entry;
-    const request = entry.request!;
+    if (entry.what === "beat") beats.set(entry.who!, entry.lockMs);
+    if (entry.what === "over") over = entry.who;
+    if (!entry.request) continue;
+    const { request } = entry;
     const before = now.get(request.id);
     changed.push(request);
     if (entry.what === "remove") {
       now.delete(request.id);
-      const mayEnd = /^(release-lock|force-release-lock|release-run-locks)$/.test(entry.script);
-      const isOver = before && before.state !== "waiting" && before.state !== "offered" && before.due <= entry.lockMs;
+      const mayEnd = /^(release-lock|force-release-lock)$/.test(entry.script) || request.run === over;
+      const isOver =
+        before && before.state !== "waiting" && before.state !== "offered" && before.due <= entry.lockMs;
       if (!mayEnd && !isOver) wrong.push(`${name(request)} ended early, by ${entry.script}`);
       continue;
     }
@@ -123,17 +138,24 @@ export function checkHistory(entries: readonly Entry[], limits: LockLimits): str
     } else {
       if (request.arrival !== before.arrival || request.priority < before.priority)
         wrong.push(`${name(request)} lost its place`);
-      if (request.resources.join() !== before.resources.join()) wrong.push(`${name(request)} asks for other things`);
+      if (request.resources.join() !== before.resources.join())
+        wrong.push(`${name(request)} asks for other things`);
     }
     const wasWaiting = !before || before.state === "waiting";
     if (wasWaiting && (request.state === "held" || request.state === "offered"))
       for (const other of now.values())
-        if (other.state === "waiting" && !other.skipped && isBefore(other, request) && inConflict(other, request))
+        if (
+          other.state === "waiting" &&
+          !other.skipped &&
+          isBefore(other, request) &&
+          inConflict(other, request)
+        )
           wrong.push(`${name(request)} passed ${name(other)}`);
     if (request.state === "held" && before?.state !== "held") {
       if (request.token <= lastToken) wrong.push(`the token of ${name(request)} did not grow`);
       lastToken = request.token;
-      if (request.due !== entry.lockMs + request.leaseMs) wrong.push(`${name(request)} got another lease than asked for`);
+      if (request.due !== entry.lockMs + request.leaseMs)
+        wrong.push(`${name(request)} got another lease than asked for`);
       if (before?.state === "offered" && before.due + limits.offerMs < entry.lockMs)
         wrong.push(`${name(request)} took an offer that was over`);
     }
@@ -141,11 +163,21 @@ export function checkHistory(entries: readonly Entry[], limits: LockLimits): str
       if (request.token !== before.token) wrong.push(`the token of ${name(request)} changed`);
       if (request.due < before.due) wrong.push(`${name(request)} was shortened`);
     }
-    if (request.state === "cooling" && before?.state === "held" && before.due > entry.lockMs && entry.script !== "release-run-locks")
+    if (
+      request.state === "cooling" &&
+      before?.state === "held" &&
+      before.due > entry.lockMs &&
+      request.run !== over
+    )
       wrong.push(`${name(request)} lost its lease early`);
-    if (request.state === "waiting" && before?.state === "held") wrong.push(`${name(request)} lost its lease to the queue`);
-    if (request.skipped && before?.state === "offered" && entry.lockMs < before.base + limits.deadOfferMs)
-      wrong.push(`${name(request)} was passed over too soon`);
+    if (request.state === "waiting" && before?.state === "held")
+      wrong.push(`${name(request)} lost its lease to the queue`);
+    if (request.skipped && before?.state === "offered") {
+      const offeredMs = entry.lockMs - before.base;
+      const silentMs = entry.lockMs - (beats.get(before.process) ?? 0);
+      if (offeredMs < limits.deadOfferMs || (offeredMs < limits.offerMs && silentMs < limits.aliveMs))
+        wrong.push(`${name(request)} was passed over too soon`);
+    }
   }
   if (last) closeScript(last);
   return wrong;

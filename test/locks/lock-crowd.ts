@@ -63,14 +63,15 @@ export class LockCrowd {
   /** The process of these agents died: they rely on nothing they were told any more. */
   died(agents: readonly string[]): void {
     const now = Date.now();
-    for (const one of this.told)
-      if (agents.includes(one.agent)) one.until = Math.min(one.until, now);
+    for (const one of this.told) if (agents.includes(one.agent)) one.until = Math.min(one.until, now);
   }
 
   /** Every agent gets its turn at the same thing. @returns those that did not, within the time. */
   async everyoneServed(agents: readonly string[], withinMs: number): Promise<readonly string[]> {
     const until = Date.now() + withinMs;
     const late: string[] = [];
+    // What nobody gives back ends by itself.
+    await this.#try(agents[0]!, "acquire_lock", { resources: ["forgotten"], lease_seconds: 1 });
     await Promise.all(
       agents.map(async (agent) => {
         while (Date.now() < until) {
@@ -79,7 +80,7 @@ export class LockCrowd {
             lease_seconds: this.#options.leaseSeconds,
             wait_seconds: 5,
           });
-          if (lease?.state === "granted" || lease?.state === "already_held") {
+          if ((lease?.state === "granted" || lease?.state === "already_held") && Date.now() < until) {
             await this.#try(agent, "release_lock", { lock_id: lease.lock_id });
             return;
           }
@@ -119,29 +120,55 @@ export class LockCrowd {
   async #live(agent: string): Promise<void> {
     while (this.#going) {
       const what = this.#random();
-      if (what < 0.05) await this.#steal(agent);
-      else if (what < 0.1) await this.#try(agent, "list_locks", {});
+      if (what < 0.15) await this.#steal(agent);
+      else if (what < 0.2) await this.#try(agent, "list_locks", {});
       await this.#lock(agent);
     }
   }
 
   async #lock(agent: string): Promise<void> {
     const count = 1 + Math.floor(this.#random() * 2);
-    const resources = Array.from({ length: count }, () => this.#pick(this.#random() < 0.7 ? names : patterns));
+    const resources = Array.from({ length: count }, () =>
+      this.#pick(this.#random() < 0.6 ? names : patterns),
+    );
     const mode = this.#random() < 0.35 ? "shared" : "exclusive";
-    const wish = { resources, mode, lease_seconds: this.#options.leaseSeconds };
+    const wish = {
+      resources,
+      mode,
+      lease_seconds: this.#options.leaseSeconds + (this.#random() < 0.5 ? 1 : 0),
+    };
     const asks = { ...wish, priority: Math.floor(this.#random() * 4), ...this.#waits(0.6) };
+    const circles = this.deadlocks;
     let answer = await this.#try(agent, "acquire_lock", asks);
+    if (!answer && this.deadlocks > circles) await this.#letGo(agent);
     for (let tries = 0; answer?.state === "queued" && this.#going; tries++) {
       const ticket = String(answer.ticket);
       this.#ids.add(ticket);
       const what = this.#random();
       if (what < 0.1 || tries > 20) return void (await this.#try(agent, "release_lock", { ticket }));
       if (what < 0.3) await pause(this.#random() * 60);
-      const again = what < 0.5 ? { ...wish, priority: 9 } : { ticket };
+      const again = what < 0.5 ? { ...wish, priority: Math.floor(this.#random() * 10) } : { ticket };
       answer = await this.#try(agent, "acquire_lock", { ...again, ...this.#waits(0.7) });
     }
-    if (answer?.state === "granted" || answer?.state === "already_held") await this.#hold(agent, mode, answer);
+    if (answer?.state === "granted" || answer?.state === "already_held")
+      await this.#hold(agent, mode, answer);
+  }
+
+  /** Gives back what it forgot, and leaves the queues of which it never heard: what a refusal for a circle asks for. */
+  async #letGo(agent: string): Promise<void> {
+    const list = (await this.#try(agent, "list_locks", {})) as
+      | { holders: { agent: string; lock_id: string }[]; waiters: { agent: string; ticket: string }[] }
+      | undefined;
+    const own = [
+      ...(list?.holders ?? []).map((one) => ({ agent: one.agent, id: one.lock_id })),
+      ...(list?.waiters ?? []).map((one) => ({ agent: one.agent, id: one.ticket })),
+    ].filter((one) => one.agent === agent);
+    for (const { id } of own) {
+      const lease = this.told.find((one) => one.id === id);
+      if (lease) lease.until = Math.min(lease.until, Date.now());
+      await this.#try(agent, "release_lock", { lock_id: id });
+    }
+    await pause(10);
   }
 
   async #hold(agent: string, mode: string, answer: Record<string, unknown>): Promise<void> {
@@ -154,7 +181,8 @@ export class LockCrowd {
     // Its mode is that of the lease, which may be the stronger one of an earlier wish.
     if (answer.state === "already_held") {
       const earlier = this.told.find(({ id, agent: who }) => id === lease.id && who === agent);
-      if (earlier && earlier.token !== lease.token) this.wrong.push(`${agent}: another token for ${lease.id}`);
+      if (earlier && earlier.token !== lease.token)
+        this.wrong.push(`${agent}: another token for ${lease.id}`);
       if (earlier && earlier.until > Date.now()) earlier.until = Math.max(earlier.until, lease.until);
     } else {
       this.granted++;
@@ -163,7 +191,7 @@ export class LockCrowd {
     }
     const told = this.told.find(({ id }) => id === lease.id) ?? lease;
     const what = this.#random();
-    if (what < 0.1) {
+    if (what < 0.2) {
       const again = await this.#try(agent, "acquire_lock", { resources: told.resources, mode: told.mode });
       if (again && Date.now() < told.until - 50 && !this.#hasDied(told)) {
         if (again.state !== "already_held" || again.lock_id !== told.id || again.token !== told.token)
@@ -171,7 +199,13 @@ export class LockCrowd {
         else told.until = Math.max(told.until, Date.parse(String(again.expires_at)));
       }
     }
-    if (what > 0.9) {
+    if (what > 0.45 && what < 0.55) {
+      // Whoever holds something may ask for more of it: its own requests are not in its way.
+      const more = await this.#try(agent, "acquire_lock", { resources: [...told.resources, `of/${agent}`] });
+      if (more?.state === "queued") await this.#try(agent, "release_lock", { ticket: more.ticket });
+      else if (more) await this.#try(agent, "release_lock", { lock_id: more.lock_id });
+    }
+    if (what > 0.7) {
       const renewed = await this.#try(agent, "acquire_lock", { lock_id: told.id, lease_seconds: 1 });
       const until = Date.parse(String(renewed?.expires_at));
       if (renewed?.state === "renewed" && !this.#hasDied(told)) {
@@ -180,15 +214,18 @@ export class LockCrowd {
       }
     }
     await pause(this.#random() * this.#options.keepMs);
-    if (what > 0.1 && what < 0.14) return; // forgotten: its lease ends by itself
-    if (what > 0.14 && what < 0.17) await pause(this.#options.leaseSeconds * 1000 + 100);
+    if (what > 0.2 && what < 0.25) return; // forgotten: its lease ends by itself
+    if (what > 0.25 && what < 0.28) await pause(this.#options.leaseSeconds * 1000 + 100);
     this.#write(told);
     await this.#giveBack(agent, told);
   }
 
   async #giveBack(agent: string, lease: Told): Promise<void> {
     if (this.#random() < 0.3) {
-      const verdict = await this.#try(agent, "verify_token", { resource: lease.resources[0], token: lease.token });
+      const verdict = await this.#try(agent, "verify_token", {
+        resource: lease.resources[0],
+        token: lease.token,
+      });
       const isLive = Date.now() < lease.until - 50 && !this.#hasDied(lease);
       if (verdict && isLive && !verdict.valid) this.wrong.push(`the token of ${lease.id} is not valid`);
     }
@@ -212,13 +249,15 @@ export class LockCrowd {
 
   /** What belongs to another agent cannot be given back, renewed or taken over. */
   async #steal(agent: string): Promise<void> {
-    const theirs = this.told.filter((one) => one.agent !== agent && one.until > Date.now() + 200).at(-1);
+    const theirs = this.told.filter((one) => one.agent !== agent && one.until > Date.now() + 20).at(-1);
     if (!theirs) return;
     const released = await this.#try(agent, "release_lock", { lock_id: theirs.id });
     if (released && released.state !== "gone")
       this.wrong.push(`${agent} released ${theirs.id} of ${theirs.agent}: ${JSON.stringify(released)}`);
     const renewed = await this.#try(agent, "acquire_lock", { lock_id: theirs.id });
     if (renewed) this.wrong.push(`${agent} renewed ${theirs.id} of ${theirs.agent}`);
+    const taken = await this.#try(agent, "acquire_lock", { ticket: theirs.id });
+    if (taken) this.wrong.push(`${agent} went on with ${theirs.id} of ${theirs.agent}`);
   }
 
   #hasDied(lease: Told): boolean {
@@ -238,6 +277,7 @@ export class LockCrowd {
     } catch (error) {
       const { message } = error as Error;
       if (message.startsWith("lock.deadlock")) this.deadlocks++;
+      if (message.includes("you are before you")) this.wrong.push(`${agent} is in its own way: ${message}`);
       if (/^lock\./.test(message)) {
         this.calls++;
         return undefined;

@@ -20,8 +20,23 @@ const changes = (name) => [
     (found) =>
       `${found}\n  local key = string.gsub(slot.meta, 'meta$', 'history')\n  redis.call('RPUSH', key, table.concat({ 'begin', whole(nowMs), whole(lockMs), '${name}' }, '|'))`,
   ],
+  [
+    "redis.call('ZADD', slot.processes, whole(lockMs), process)",
+    (found) =>
+      `${found}\nredis.call('RPUSH', (string.gsub(slot.meta, 'meta$', 'history')), table.concat({ 'beat', whole(nowMs), whole(lockMs), process }, '|'))`,
+    ["acquire-lock", "beat-locks"],
+  ],
+  [
+    "local ended, left = 0, 0",
+    (found) =>
+      `${found}\nredis.call('RPUSH', (string.gsub(slot.meta, 'meta$', 'history')), table.concat({ 'over', whole(nowMs), whole(lockMs), run }, '|'))`,
+    ["release-run-locks"],
+  ],
   ["\nlocal known = {}\nlocal waitingScore", () => noteFunction],
-  ["  redis.call('HSET', slot.requests, request.id, table.concat({", (found) => `  note('put', request)\n${found}`],
+  [
+    "  redis.call('HSET', slot.requests, request.id, table.concat({",
+    (found) => `  note('put', request)\n${found}`,
+  ],
   ["  redis.call('HDEL', slot.requests, request.id)", (found) => `  note('remove', request)\n${found}`],
 ];
 
@@ -30,7 +45,10 @@ export function recordHistory(store, mutant) {
   const made = new Map();
   let applied = false;
   store.run = (script, keys, ...rest) => {
-    if (!keys[0]?.endsWith(":lk}:meta") || /^(list-locks|verify-token|note-mail-wait)$/.test(script.name) && script.name !== mutant?.script)
+    if (
+      !keys[0]?.endsWith(":lk}:meta") ||
+      (/^(list-locks|verify-token|note-mail-wait)$/.test(script.name) && script.name !== mutant?.script)
+    )
       return run(script, keys, ...rest);
     let changed = made.get(script.name);
     if (!changed) {
@@ -41,8 +59,10 @@ export function recordHistory(store, mutant) {
             throw new Error(`the mutant that ${mutant.what} no longer fits ${script.name}`);
           text = text.replace(mutant.from, () => mutant.to);
         }
-        for (const [from, to] of changes(script.name)) {
-          if (!text.includes(from) && !mutant) throw new Error(`${script.name} cannot be recorded any more: ${from}`);
+        for (const [from, to, only] of changes(script.name)) {
+          if (only && !only.includes(script.name)) continue;
+          if (!text.includes(from) && !mutant)
+            throw new Error(`${script.name} cannot be recorded any more: ${from}`);
           text = text.replace(from, () => to(from));
         }
         return text;
@@ -51,7 +71,12 @@ export function recordHistory(store, mutant) {
       changed = { name: script.name, source, plainSource, sha: sha1(source), plainSha: sha1(plainSource) };
       made.set(script.name, changed);
     }
-    if (mutant && script.source.includes(mutant.from) && (mutant.script === script.name || mutant.script === "")) applied = true;
+    if (
+      mutant &&
+      script.source.includes(mutant.from) &&
+      (mutant.script === script.name || mutant.script === "")
+    )
+      applied = true;
     return run(changed, keys, ...rest);
   };
   return { applied: () => applied };
