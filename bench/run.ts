@@ -4,6 +4,7 @@ import { backlog } from "./backlog.js";
 import { burst } from "./burst.js";
 import { calls } from "./calls.js";
 import type { Finding, Measurement } from "./finding.js";
+import { locks } from "./locks.js";
 import { publish } from "./publish.js";
 import { start } from "./start.js";
 import { availableStores, startStore } from "./stores.js";
@@ -11,7 +12,17 @@ import { waiters } from "./waiters.js";
 import { wake } from "./wake.js";
 import { words } from "./words.js";
 
-const measurements: readonly Measurement[] = [calls, wake, publish, backlog, burst, words, waiters, start];
+const measurements: readonly Measurement[] = [
+  calls,
+  wake,
+  locks,
+  publish,
+  backlog,
+  burst,
+  words,
+  waiters,
+  start,
+];
 
 const usage = `npm run bench -- [--quick] [--only NAME]… [--store NAME]…
   measurements: ${measurements.map(({ name }) => name).join(", ")}

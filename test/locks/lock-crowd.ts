@@ -74,6 +74,7 @@ export class LockCrowd {
     await this.#try(agents[0]!, "acquire_lock", { resources: ["forgotten"], lease_seconds: 1 });
     await Promise.all(
       agents.map(async (agent) => {
+        await this.#letGo(agent);
         while (Date.now() < until) {
           const lease = await this.#try(agent, "acquire_lock", {
             resources: ["**"],
