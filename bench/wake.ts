@@ -94,7 +94,7 @@ export async function untilWaiting(reader: StdioClient): Promise<void> {
   while (performance.now() < until) await reader.call("bench_nothing");
 }
 
-async function hopBetweenProcesses(store: BenchStore): Promise<Hop> {
+export async function hopBetweenProcesses(store: BenchStore): Promise<Hop> {
   const program = fileURLToPath(new URL("./hop.mjs", import.meta.url));
   const start = (role: string) =>
     spawn(process.execPath, [program, role, store.socketPath], { stdio: ["pipe", "pipe", "inherit"] });

@@ -59,11 +59,7 @@ describe("the model of locks", () => {
   });
 
   it.each([
-    [
-      "counted tokens, where the tail may be lost",
-      ["-DTAIL", "-DCOUNTER"],
-      /assertion violated +!\(given/,
-    ],
+    ["counted tokens, where the tail may be lost", ["-DTAIL", "-DCOUNTER"], /assertion violated +!\(given/],
     ["a written thing that takes any token", ["-DNOFENCE"], /assertion violated \(order/],
     ["a grant that does not look for who holds", ["-DNOCHECK"], /assertion violated \(n<=1/],
     ["what ends and is handed on to nobody", ["-DNOHANDON"], /assertion violated \(\(n>0/],
