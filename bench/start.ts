@@ -64,7 +64,11 @@ interface Running {
  */
 async function engineOf(store: BenchStore): Promise<Running> {
   if (store.name === "redis everysec")
-    return { env: { ...process.env, REDIS_URL: store.url }, how: "by REDIS_URL", dispose: async () => {} };
+    return {
+      env: { ...process.env, REDIS_URL: store.url, LLM_MAILBOX_ALLOW_UNVERIFIED: "1" },
+      how: "by REDIS_URL",
+      dispose: async () => {},
+    };
   const dataDir = mkdtempSync(join(tmpdir(), "mailbox-start-"));
   const env = {
     ...process.env,

@@ -42,6 +42,7 @@ export class StdioClient {
     const client = new StdioClient([process.execPath, benchServer, "stdio", "--agent", agent], {
       ...process.env,
       REDIS_URL: store.url,
+      LLM_MAILBOX_ALLOW_UNVERIFIED: "1",
       ...env,
     });
     await client.greet();

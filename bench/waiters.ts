@@ -149,7 +149,7 @@ async function serve(redisUrl: string): Promise<{
 }> {
   const child: ChildProcess = spawn(process.execPath, [ours, "serve", "--port", "0"], {
     stdio: ["ignore", "inherit", "pipe"],
-    env: { ...process.env, REDIS_URL: redisUrl },
+    env: { ...process.env, REDIS_URL: redisUrl, LLM_MAILBOX_ALLOW_UNVERIFIED: "1" },
   });
   const lines = createInterface({ input: child.stderr! });
   let url: string | undefined;

@@ -1,9 +1,28 @@
 import { realpathSync } from "node:fs";
+import { join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { Access, Directory, myStatus, Runs } from "./agents/index.js";
-import type { Config } from "./config/index.js";
+import { formatAddress, parseAddress, parsePattern } from "./addresses/index.js";
+import {
+  Access,
+  Credentials,
+  Directory,
+  myStatus,
+  type Runs,
+  RunsOfNamespaces,
+  Tokens,
+} from "./agents/index.js";
+import { type Places, Recorder, Sealer, type SealTimes } from "./audit/index.js";
+import { type Config, settings } from "./config/index.js";
 import { refuse } from "./errors/index.js";
-import type { Admit, Caller, May } from "./identity/index.js";
+import {
+  type Admit,
+  type Caller,
+  JwtVerifier,
+  type May,
+  type Principal,
+  type RecordDecision,
+  rowOf,
+} from "./identity/index.js";
 import * as lock from "./locks/index.js";
 import * as mail from "./mailbox/index.js";
 import type { Rooms, WholeMessage } from "./mcp/index.js";
@@ -21,7 +40,13 @@ export interface House {
   readonly locks: lock.LockContext;
   readonly directory: Directory;
   readonly access: Access;
+  readonly tokens: Tokens;
+  readonly credentials: Credentials;
+  /** The runs of the configured namespace. */
   readonly runs: Runs;
+  readonly recorder: Recorder;
+  /** Where decisions are recorded. */
+  readonly places: Places;
   readonly rooms: Rooms;
   close(): Promise<void>;
 }
@@ -34,46 +59,76 @@ const sweepTopicsEveryMs = 60_000;
  *
  * @param timing.callTimeoutMs how long one call of a configured store may take in all, retries included
  * @param timing.locks how long leases and offers last, where tests have no time to wait
+ * @param timing.seal when audit rows are sealed, signed and trimmed
  * @throws {MailboxError} `store.unavailable`, `store.tier_too_low`, `config.invalid`
  */
 export async function openHouse(
   config: Config,
   log: Logger,
-  timing: { readonly callTimeoutMs?: number; readonly locks?: Partial<lock.LockLimits> } = {},
+  timing: {
+    readonly callTimeoutMs?: number;
+    readonly seal?: Partial<SealTimes>;
+    readonly locks?: Partial<lock.LockLimits>;
+  } = {},
 ): Promise<House> {
   const logEvent = (event: string, facts?: Record<string, unknown>): void => log.warn(facts ?? {}, event);
+  const jwt = jwtOf(config, logEvent);
   const store = await openStore(config, log, timing);
   const hints = new Hints(store.endpoint, logEvent);
   const limits = { ...mail.defaultMailboxLimits, ...config.limits };
   const directory = new Directory(store, 100);
-  const access = new Access({ store, hints });
+  const access = new Access({ store, hints, ...(believesNames(config) ? {} : { namesRefused }) });
   const admit: Admit = (caller, action, resource) => access.admit(caller, action, resource);
   const may: May = async (caller, action, resource) =>
     (await access.decide(caller, action, resource)).allowed;
-  const topics = new Topics({ store, hints, admit, may });
+  const recorder = new Recorder({ store, log: logEvent });
+  const record: RecordDecision = (caller, admission) => recorder.record(caller, admission);
+  const tokens = new Tokens({ store, access, admit, record });
+  const credentials = new Credentials({ access, tokens, ...(jwt ? { jwt } : {}), log: logEvent });
+  const topics = new Topics({ store, hints, admit, may, record });
   const locks = new lock.LockContext({
-    ...{ store, hints, admit, may, log: logEvent },
+    ...{ store, hints, admit, may, record, log: logEvent },
     limits: { ...lock.defaultLockLimits, ...config.lockLimits, ...timing.locks },
   });
-  let sweptTopicsAt = 0;
-  const runs = new Runs({
-    store,
-    namespace: config.namespace,
-    release: async (agent, run, inGoodOrder) => {
-      // Neither waits for the other: what could not be given back now is given back by the next sweep.
-      await Promise.all([
-        lock.releaseRun(locks, config.namespace, run, inGoodOrder),
-        mail.releaseRun(context, config.namespace, agent, run, inGoodOrder),
-      ]);
-    },
-    sweep: async () => {
-      await mail.sweepOutboxes(context, config.namespace);
-      await keeper.sweep(config.namespace);
-      if (Date.now() - sweptTopicsAt < sweepTopicsEveryMs) return;
-      sweptTopicsAt = Date.now();
-      await topics.removeIdleTopics(config.namespace);
-    },
-    log: logEvent,
+  const places: Places = {
+    mailboxes: (namespace) => directory.mailboxes(namespace),
+    roots: (namespace) => topics.roots(namespace),
+  };
+  const folder = join(config.dataDir, "audit");
+  const runs = new RunsOfNamespaces((namespace) => {
+    const keeper = new mail.MailboxKeeper(context);
+    const sealer = new Sealer({
+      store,
+      places,
+      folder,
+      keyFile: config.auditKeyFile ?? join(folder, "key.pem"),
+      ...(timing.seal ? { times: timing.seal } : {}),
+      log: logEvent,
+    });
+    let sweptTopicsAt = 0;
+    return {
+      store,
+      namespace,
+      release: async (agent, run, inGoodOrder) => {
+        // Neither waits for the other: what could not be given back now is given back by the next sweep.
+        await Promise.all([
+          lock.releaseRun(locks, namespace, run, inGoodOrder),
+          mail.releaseRun(context, namespace, agent, run, inGoodOrder),
+        ]);
+      },
+      sweep: async () => {
+        // By itself: neither keeps the other from being done.
+        await sealer
+          .sweep(namespace)
+          .catch((error: Error) => logEvent("audit rows wait to be sealed", { error: error.message }));
+        await mail.sweepOutboxes(context, namespace);
+        await keeper.sweep(namespace);
+        if (Date.now() - sweptTopicsAt < sweepTopicsEveryMs) return;
+        sweptTopicsAt = Date.now();
+        await topics.removeIdleTopics(namespace);
+      },
+      log: logEvent,
+    };
   });
   const context = new mail.MailContext({
     store,
@@ -81,17 +136,20 @@ export async function openHouse(
     limits,
     admit,
     may,
+    record,
     feed: topics.feed,
     directory,
     runs,
-    publish: (caller, topic, message, operation, ttlMs) =>
-      topics.publish(caller, { ...message, to: `topic:${topic}` }, operation, ttlMs),
+    publish: (caller, topic, message, operation, row, ttlMs) =>
+      topics.publish(caller, { ...message, to: `topic:${topic}` }, operation, row, ttlMs),
     topicRetentionMs: (namespace, topic) => topics.retentionMs(namespace, topic),
     ...(config.filesDir === undefined ? {} : { filesDir: config.filesDir }),
     log: logEvent,
   });
-  const keeper = new mail.MailboxKeeper(context);
-  const rooms = roomsOf({ config, store, hints, context, directory, runs, topics, locks });
+  const rooms = roomsOf({
+    ...{ store, hints, context, directory, access, credentials, runs, topics, locks, recorder },
+    namespace: config.namespace,
+  });
   return {
     config,
     store,
@@ -100,15 +158,53 @@ export async function openHouse(
     locks,
     directory,
     access,
-    runs,
+    tokens,
+    credentials,
+    runs: runs.of(config.namespace),
+    recorder,
+    places,
     rooms,
     close: async () => {
+      credentials.close();
       await runs.close();
       locks.close();
       hints.close();
       store.close();
     },
   };
+}
+
+/** Whoever can open a local engine is a process of its owner; of a store on the network nobody can say that. */
+function believesNames(config: Config): boolean {
+  return config.redisUrl === undefined || config.allowUnverified;
+}
+
+const namesRefused = "other machines may reach the store, and LLM_MAILBOX_ALLOW_UNVERIFIED is not 1";
+
+/** @throws {MailboxError} `config.invalid` when only a part of what a JWT is checked against is set */
+function jwtOf(
+  config: Config,
+  log: (event: string, facts: Record<string, unknown>) => void,
+): JwtVerifier | undefined {
+  const { jwtJwks: jwks, jwtIssuer: issuer, jwtAudience: audience } = config;
+  if (jwks === undefined && issuer === undefined && audience === undefined) return undefined;
+  if (jwks === undefined || issuer === undefined || audience === undefined)
+    return refuse("config.invalid", {
+      setting: `LLM_MAILBOX_${jwks === undefined ? "JWKS" : issuer === undefined ? "JWT_ISSUER" : "JWT_AUDIENCE"}`,
+      problem: "is missing, so that a JWT meant for others would be accepted",
+      allowed: "all of LLM_MAILBOX_JWKS, LLM_MAILBOX_JWT_ISSUER and LLM_MAILBOX_JWT_AUDIENCE, or none",
+    });
+  const settings = {
+    jwks,
+    issuer,
+    audience,
+    algorithms: config.jwtAlgorithms,
+    agentClaim: config.jwtAgentClaim,
+    namespaceClaim: config.jwtNamespaceClaim,
+    rolesClaim: config.jwtRolesClaim,
+    namespace: config.namespace,
+  };
+  return new JwtVerifier(settings, log);
 }
 
 /** Where the store is, in the order of preference: a configured address, or the local engine of the data directory. */
@@ -134,7 +230,8 @@ async function openRemote(
   log: Logger,
   timing: { readonly callTimeoutMs?: number },
 ): Promise<Store> {
-  const shown = url.replace(/\/\/[^@/]*@/, "//…@");
+  // A password stands before the last @, whatever is in it, or in what follows a question mark.
+  const shown = url.replace(/\/\/.*@/, "//…@").replace(/\?.*/, "");
   return Store.open({
     endpoint: { url },
     label: shown,
@@ -150,6 +247,7 @@ async function openLocal(config: Config, log: Logger): Promise<Store> {
       engine: config.engine,
       idleMs: config.engineIdleMs,
       supervisorCommand: [process.execPath, executable(), "supervise"],
+      supervisorEnvironment: withoutSecrets(process.env),
       log: (event, facts) => log.info(facts ?? {}, event),
     });
   const engine = await ensure();
@@ -163,6 +261,11 @@ async function openLocal(config: Config, log: Logger): Promise<Store> {
   });
 }
 
+function withoutSecrets(env: NodeJS.ProcessEnv): NodeJS.ProcessEnv {
+  const secrets = Object.values(settings).flatMap((setting) => ("secret" in setting ? [setting.env] : []));
+  return Object.fromEntries(Object.entries(env).filter(([name]) => !secrets.some((one) => name === one)));
+}
+
 /** The program that other processes start as a supervisor: always the built one. */
 function executable(): string {
   const here = fileURLToPath(import.meta.url);
@@ -173,38 +276,92 @@ function executable(): string {
 }
 
 interface Parts {
-  readonly config: Config;
+  readonly namespace: string;
   readonly store: Store;
   readonly hints: Hints;
   readonly context: mail.MailContext;
   readonly directory: Directory;
-  readonly runs: Runs;
+  readonly access: Access;
+  readonly credentials: Credentials;
+  readonly runs: RunsOfNamespaces;
   readonly topics: Topics;
   readonly locks: lock.LockContext;
+  readonly recorder: Recorder;
 }
 
-function roomsOf({ config, store, hints, context, directory, runs, topics, locks }: Parts): Rooms {
+function roomsOf(parts: Parts): Rooms {
+  const { namespace, store, hints, context, directory, access, credentials, runs, topics, locks, recorder } =
+    parts;
+  /** What is refused leaves a row, in this one place for all that a face can ask. */
+  const guard = <T>(
+    caller: Caller,
+    action: string,
+    given: readonly (string | undefined)[],
+    work: () => Promise<T>,
+  ): Promise<T> => recorder.guard(caller, () => ({ action, resource: namesIn(given) }), work);
   return {
+    identity: {
+      verify: (credential) =>
+        recorder.guard(
+          nobodyOf(namespace),
+          () => unproved,
+          () => credentials.verify(credential),
+        ),
+      check: (held) =>
+        recorder.guard(
+          nobodyOf(held.namespace, held),
+          () => unproved,
+          () => credentials.check(held),
+        ),
+      whileHolds: (held, onEnd) => credentials.whileHolds(held, onEnd),
+    },
     runs: {
-      begin: (principal) => runs.begin(principal),
+      begin: async (principal) => {
+        await recorder.guard(
+          nobodyOf(principal.namespace, principal),
+          () => unproved,
+          () => credentials.check(principal),
+        );
+        return runs.begin(principal);
+      },
       end: (caller) => runs.end(caller),
     },
     mail: {
-      sendMessage: (caller, input) => mail.sendMessage(context, caller, input),
+      sendMessage: (caller, input) =>
+        guard(caller, "mailbox.send", input.to, () => mail.sendMessage(context, caller, input)),
       readInbox: (caller, input, options) =>
-        lock.duringMailWait(locks, caller, input.wait_seconds ? input.sender : undefined, () =>
-          mail.readInbox(context, caller, input, options),
+        guard(caller, "mailbox.read", [input.mailbox ?? caller.principal.agent], () =>
+          whileProved(credentials, caller, input.wait_seconds, options, (bounded) =>
+            lock.duringMailWait(locks, caller, input.wait_seconds ? input.sender : undefined, () =>
+              mail.readInbox(context, caller, input, bounded),
+            ),
+          ),
         ),
-      ackMessages: (caller, input) => mail.ackMessages(context, caller, input),
-      searchMessages: (caller, input) => mail.searchMessages(context, caller, input),
+      ackMessages: (caller, input) =>
+        guard(caller, "mailbox.read", [caller.principal.agent], () =>
+          mail.ackMessages(context, caller, input),
+        ),
+      searchMessages: (caller, input) =>
+        input.topic === undefined || input.sent
+          ? guard(caller, "mailbox.read", [caller.principal.agent], () =>
+              mail.searchMessages(context, caller, input),
+            )
+          : guard(caller, "topic.read", [topical(input.topic)], () =>
+              mail.searchMessages(context, caller, input),
+            ),
       confirm: (caller, batch, reached) => context.memory(caller).confirm(batch, reached),
       news: (caller) => mail.newsOf(context, caller),
+      unread: (caller) => mail.unreadMail(context, caller),
       messageById: async (caller, id) => {
-        const { delivery, states } = await mail.messageById(context, caller, id);
+        const { delivery, states } = await guard(caller, "mailbox.read", [caller.principal.agent], () =>
+          mail.messageById(context, caller, id),
+        );
         return whole(delivery, states);
       },
       thread: async (caller, id) => {
-        const deliveries = await mail.thread(context, caller, id);
+        const deliveries = await guard(caller, "mailbox.read", [caller.principal.agent], () =>
+          mail.thread(context, caller, id),
+        );
         return {
           messages: deliveries
             .slice(-50)
@@ -214,14 +371,22 @@ function roomsOf({ config, store, hints, context, directory, runs, topics, locks
       },
     },
     topics: {
-      subscribeTopic: async (caller, input) => {
-        await mail.noteCall(context, caller);
-        const receipt = await topics.subscribeTopic(caller, input);
-        context.memory(caller).heardOfTopics(); // the hint may come after the reply
-        return receipt;
-      },
+      subscribeTopic: (caller, input) =>
+        guard(caller, "topic.read", [topical(input.topic)], async () => {
+          await mail.noteCall(context, caller);
+          const receipt = await topics.subscribeTopic(caller, input);
+          context.memory(caller).heardOfTopics(); // the hint may come after the reply
+          return receipt;
+        }),
       listTopics: async (caller) => {
-        const listed = await topics.listTopics(caller);
+        const listed = await guard(caller, "topic.read", ["topic:**"], async () => {
+          const readable = await topics.listTopics(caller);
+          const decision = { action: "topic.read", resource: "topic:**", outcome: "allow" } as const;
+          // Each topic is decided by itself and left out where it may not be read: there is one list, so one row.
+          const row = rowOf(caller, { ...decision, because: "lists what may be read" });
+          await recorder.record(caller, { row });
+          return readable;
+        });
         return listed.map(({ name, messages, lastAt }) => ({
           name,
           messages,
@@ -229,7 +394,9 @@ function roomsOf({ config, store, hints, context, directory, runs, topics, locks
         }));
       },
       history: async (caller, topic, options) => {
-        const page = await topics.history(caller, topic, options);
+        const page = await guard(caller, "topic.read", [topical(topic)], () =>
+          topics.history(caller, topic, options),
+        );
         return {
           messages: page.deliveries.map(mail.shown),
           ...(page.before === undefined ? {} : { before: page.before }),
@@ -237,69 +404,112 @@ function roomsOf({ config, store, hints, context, directory, runs, topics, locks
       },
     },
     locks: {
-      acquireLock: async (caller, input, options) => {
-        await mail.noteCall(context, caller);
-        return lock.acquireLock(locks, caller, input, options);
-      },
-      releaseLock: async (caller, input) => {
-        await mail.noteCall(context, caller);
-        return lock.releaseLock(locks, caller, input);
-      },
-      listLocks: async (caller, input) => {
-        await mail.noteCall(context, caller);
-        return lock.listLocks(locks, caller, input);
-      },
+      acquireLock: (caller, input, options = {}) =>
+        guard(caller, "lock.acquire", (input.resources ?? ["*"]).map(lockable), async () => {
+          await mail.noteCall(context, caller);
+          return whileProved(credentials, caller, input.wait_seconds, options, (bounded) =>
+            lock.acquireLock(locks, caller, input, bounded),
+          );
+        }),
+      releaseLock: (caller, input) =>
+        guard(caller, "lock.acquire", ["*"], async () => {
+          await mail.noteCall(context, caller);
+          return lock.releaseLock(locks, caller, input);
+        }),
+      listLocks: (caller, input) =>
+        guard(caller, "lock.read", [lockable(input.resource ?? "*")], async () => {
+          await mail.noteCall(context, caller);
+          return lock.listLocks(locks, caller, input);
+        }),
       news: (caller) => lock.lockNews(locks, caller),
     },
     agents: {
-      findRecipients: async (caller, input) => {
-        await mail.noteCall(context, caller);
-        await context.deps.admit(caller, "agents.find", "*");
-        return directory.find(caller, input, {
-          online: () => runs.online(),
-          topics: async () => (await topics.listTopics(caller)).map(({ name }) => name),
-          ready: async (queue) =>
-            (await mail.countReady(context, caller.principal.namespace, `queue:${queue}`)).unread,
-        });
-      },
-      myStatus: async (caller, input) => {
-        await mail.noteCall(context, caller);
-        await context.deps.admit(caller, "agents.describe", caller.principal.agent);
-        return myStatus(
-          {
-            directory,
-            runs,
-            inbox: async (asking) => {
-              const [counts, overdue] = await Promise.all([
-                mail.countInbox(context, asking),
-                mail.overdueMail(context, asking),
-              ]);
-              return {
-                unread: counts.unread,
-                urgent: counts.urgent,
-                open: counts.open,
-                dead_letters: counts.dead,
-                overdue: overdue.map(({ id, from, sentAt }) => ({
-                  id,
-                  from,
-                  since: new Date(sentAt).toISOString(),
-                })),
-              };
+      findRecipients: (caller, input) =>
+        guard(caller, "agents.find", ["*"], async () => {
+          await mail.noteCall(context, caller);
+          await recorder.record(caller, await context.deps.admit(caller, "agents.find", "*"));
+          return directory.find(caller, input, {
+            online: () => runs.of(caller.principal.namespace).online(),
+            topics: async () => (await topics.listTopics(caller)).map(({ name }) => name),
+            ready: async (queue) =>
+              (await mail.countReady(context, caller.principal.namespace, `queue:${queue}`)).unread,
+          });
+        }),
+      myStatus: (caller, input) =>
+        guard(caller, "agents.describe", [caller.principal.agent], async () => {
+          await mail.noteCall(context, caller);
+          const admission = await context.deps.admit(caller, "agents.describe", caller.principal.agent);
+          return myStatus(
+            {
+              directory,
+              runs: runs.of(caller.principal.namespace),
+              rights: (principal) => access.roles(principal),
+              inbox: async (asking) => {
+                const [counts, overdue] = await Promise.all([
+                  mail.countInbox(context, asking),
+                  mail.overdueMail(context, asking),
+                ]);
+                return {
+                  unread: counts.unread,
+                  urgent: counts.urgent,
+                  open: counts.open,
+                  dead_letters: counts.dead,
+                  overdue: overdue.map(({ id, from, sentAt }) => ({
+                    id,
+                    from,
+                    since: new Date(sentAt).toISOString(),
+                  })),
+                };
+              },
+              subscriptions: (asking) => topics.subscriptionsOf(asking),
+              record: (asking, admitted) => recorder.record(asking, admitted),
+              store,
             },
-            subscriptions: (asking) => topics.subscriptionsOf(asking),
-            store,
-          },
-          caller,
-          input,
-        );
-      },
+            caller,
+            input,
+            admission,
+          );
+        }),
     },
-    watch: (caller, target, onChange) => watch(config, hints, topics, caller, target, onChange),
+    watch: async (caller, target, onChange) => {
+      await credentials.check(caller.principal);
+      // Whoever is no longer who it was is told nothing more, not even that something changed.
+      let holds = true;
+      const stopWatching = await watch(hints, topics, caller, target, () => holds && onChange());
+      const stopHolding = credentials.whileHolds(caller.principal, () => {
+        holds = false;
+        stopWatching();
+      });
+      return () => {
+        stopHolding();
+        stopWatching();
+      };
+    },
   };
 }
 
+/** A wait ends with the credential of whoever waits: what arrives afterwards is not for them. */
+async function whileProved<Options extends { readonly signal?: AbortSignal }, T>(
+  credentials: Credentials,
+  caller: Caller,
+  waitSeconds: number | undefined,
+  options: Options,
+  wait: (options: Options) => Promise<T>,
+): Promise<T> {
+  if (!waitSeconds) return wait(options);
+  const ended = new AbortController();
+  const stop = credentials.whileHolds(caller.principal, () => ended.abort());
+  try {
+    const signal = options.signal ? AbortSignal.any([options.signal, ended.signal]) : ended.signal;
+    const answer = await wait({ ...options, signal });
+    if (ended.signal.aborted) await credentials.check(caller.principal);
+    return answer;
+  } finally {
+    stop();
+  }
+}
+
 async function watch(
-  config: Config,
   hints: Hints,
   topics: Topics,
   caller: Caller,
@@ -324,8 +534,39 @@ async function watch(
     case "locks":
       return hints.listen(lockKeys(namespace).changes, onChange);
     case "agents":
-      return hints.listen(directoryKeys(config.namespace).channel, onChange);
+      return hints.listen(directoryKeys(namespace).channel, onChange);
   }
+}
+
+/** What was asked for by somebody who could not prove who it is. */
+const unproved = { action: "auth.prove", resource: "*" };
+
+/** A caller as far as it is known before it has a run: by the name it says, or not at all. */
+function nobodyOf(namespace: string, held: Partial<Principal> = {}): Caller {
+  const nobody = { agent: "", verified: false, roles: [], credential: { kind: "none" } } as const;
+  return { principal: { ...nobody, ...held, namespace }, run: { id: "" as Caller["run"]["id"] } };
+}
+
+const namesShown = 20;
+
+/** Addresses as they were given, checked: what is none is written as `?`, for it may be anything. */
+function namesIn(given: readonly (string | undefined)[]): string {
+  const names = given.slice(0, namesShown).map((one) => {
+    if (one === undefined || one === "*" || one === "topic:**") return one ?? "?";
+    try {
+      if (one.startsWith("lock:")) return `lock:${lock.parseResource(one.slice("lock:".length))}`;
+      return one.startsWith("topic:") ? `topic:${parsePattern(one)}` : formatAddress(parseAddress(one));
+    } catch {
+      return "?";
+    }
+  });
+  return [...names, ...(given.length > namesShown ? [`and ${given.length - namesShown} more`] : [])].join(
+    ",",
+  );
+}
+
+function topical(topic: string): string {
+  return topic.startsWith("topic:") ? topic : `topic:${topic.replace(/^#/, "")}`;
 }
 
 function whole(delivery: mail.Delivery, states: WholeMessage["states"]): WholeMessage {
@@ -338,4 +579,9 @@ function whole(delivery: mail.Delivery, states: WholeMessage["states"]): WholeMe
     ...(message.inReplyTo ? { in_reply_to: message.inReplyTo } : {}),
     ...(message.attachments ? { attachments: message.attachments } : {}),
   };
+}
+
+/** What is to be locked, as the gate and the audit name it. */
+function lockable(resource: string): string {
+  return resource === "*" ? "*" : `lock:${resource}`;
 }

@@ -31,7 +31,7 @@ describe("the house", () => {
   });
 
   it("has its tests in rooms of the same names, beside those that look at the whole", () => {
-    const whole = ["architecture", "faults", "model", "protocol", "stores"];
+    const whole = ["architecture", "conformance", "faults", "model", "protocol", "stores"];
     const folders = readdirSync(join(root, "test"), { withFileTypes: true }).filter((one) =>
       one.isDirectory(),
     );

@@ -5,6 +5,7 @@ import { readConfig } from "../src/config/index.js";
 import { type Caller, localPrincipal } from "../src/identity/index.js";
 import type { ReadInbox, SendMessage } from "../src/mailbox/index.js";
 import { openLog } from "../src/observability/index.js";
+import { directoryKeys } from "../src/redis/index.js";
 import { describeOnEachStore } from "./stores/index.js";
 
 interface Desk {
@@ -23,8 +24,13 @@ describeOnEachStore("the rooms together", (store) => {
     namespace = `t${randomBytes(5).toString("hex")}`,
     settings: Record<string, string> = {},
   ): Promise<House> => {
-    const config = readConfig({ REDIS_URL: store().url, LLM_MAILBOX_NAMESPACE: namespace, ...settings });
-    const house = await openHouse(config, openLog("error"));
+    const config = readConfig({
+      REDIS_URL: store().url,
+      LLM_MAILBOX_ALLOW_UNVERIFIED: "1",
+      LLM_MAILBOX_NAMESPACE: namespace,
+      ...settings,
+    });
+    const house = await openHouse(config, openLog("error"), { seal: { everyMs: 3_600_000 } });
     houses.push(house);
     return house;
   };
@@ -186,6 +192,42 @@ describeOnEachStore("the rooms together", (store) => {
     expect((await other.rooms.agents.findRecipients(bob.caller, {})).agents.map((a) => a.name)).toEqual([
       "bob",
     ]);
+  });
+
+  it("serves several namespaces at once: each has its runs, its heartbeat and its sweep, and all end with the process", async () => {
+    const house = await open();
+    const other = `t${randomBytes(5).toString("hex")}`;
+    const namespaces = [house.config.namespace, other];
+    const callers = await Promise.all(
+      namespaces.map((namespace) => house.rooms.runs.begin(localPrincipal(namespace, "alice"))),
+    );
+    const [here, there] = namespaces.map((namespace) => directoryKeys(namespace));
+    for (const keys of [here!, there!]) {
+      await expect.poll(() => house.store.command("GET", keys.sweeper), { timeout: 5_000 }).not.toBeNull();
+      expect(await house.store.command("ZCARD", keys.heartbeats)).toBe(1);
+      expect(await house.store.command("HLEN", keys.runs)).toBe(1);
+    }
+    await house.rooms.mail.sendMessage(callers[1]!, { to: ["bob"], body: "there" });
+    for (const [n, caller] of callers.entries()) {
+      const { agents } = await house.rooms.agents.findRecipients(caller, {});
+      expect(agents.map(({ name, online }) => [name, online])).toEqual([["alice", true]]);
+      expect((await house.rooms.agents.myStatus(caller, {})).namespace).toBe(namespaces[n]);
+      expect(await house.directory.mailboxes(namespaces[n]!)).toEqual(n === 1 ? ["alice", "bob"] : ["alice"]);
+    }
+    let told = 0;
+    const stop = await house.rooms.watch(callers[1]!, { kind: "agents" }, () => {
+      told += 1;
+    });
+    await house.rooms.runs.begin(localPrincipal(other, "carol"));
+    await expect.poll(() => told).toBeGreaterThan(0);
+    stop();
+    await house.runs.close();
+    expect(await house.store.command("HLEN", there!.runs)).toBe(2);
+    houses.splice(houses.indexOf(house), 1);
+    await house.close();
+    const after = await open(other);
+    expect(await after.store.command("HLEN", there!.runs)).toBe(0);
+    expect(await after.store.command("ZCARD", there!.heartbeats)).toBe(0);
   });
 });
 

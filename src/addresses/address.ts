@@ -31,24 +31,23 @@ export function isAgentName(text: string): boolean {
  */
 export function parseAddress(given: string): Address {
   const text = given.trim();
-  const shown = quote(given);
-  if (text.length === 0) refuse("address.invalid", { given: shown, problem: "it is empty" });
-  if (text.length > 300) refuse("address.invalid", { given: shown, problem: "it is too long" });
+  if (text.length === 0) refuse("address.invalid", { given: quote(given), problem: "it is empty" });
+  if (text.length > 300) refuse("address.invalid", { given: quote(given), problem: "it is too long" });
   if (text.startsWith("#")) return { kind: "topic", name: parseTopic(text.slice(1)) };
   const colon = text.indexOf(":");
   if (colon >= 0) {
     const kind = text.slice(0, colon).toLowerCase();
     const rest = text.slice(colon + 1);
     if (kind === "topic") return { kind: "topic", name: parseTopic(rest) };
-    if (kind === "queue") return { kind: "queue", name: name(rest, shown) };
-    if (kind === "agent") return { kind: "agent", name: name(rest, shown) };
-    refuse("address.invalid", { given: shown, problem: "the part before the colon is unknown" });
+    if (kind === "queue") return { kind: "queue", name: name(rest, given) };
+    if (kind === "agent") return { kind: "agent", name: name(rest, given) };
+    refuse("address.invalid", { given: quote(given), problem: "the part before the colon is unknown" });
   }
   const bare = text.startsWith("@") ? text.slice(1) : text;
   if (bare.toLowerCase() === "everyone") return { kind: "everyone" };
   if (bare.includes("@"))
-    refuse("address.invalid", { given: shown, problem: "other sites are not connected here" });
-  return { kind: "agent", name: name(bare, shown) };
+    refuse("address.invalid", { given: quote(given), problem: "other sites are not connected here" });
+  return { kind: "agent", name: name(bare, given) };
 }
 
 export function formatAddress(address: Address): string {
@@ -56,13 +55,14 @@ export function formatAddress(address: Address): string {
   return address.kind === "agent" ? address.name : `${address.kind}:${address.name}`;
 }
 
-function name(text: string, shown: string): string {
+function name(text: string, given: string): string {
   // Letters that only become ASCII by folding, such as the Kelvin sign, are look-alikes and stay what they are.
   const lower = asciiLower(text.trim());
-  if (reserved.has(lower)) refuse("address.invalid", { given: shown, problem: "the name is reserved" });
+  if (reserved.has(lower))
+    refuse("address.invalid", { given: quote(given), problem: "the name is reserved" });
   if (!simpleName.test(lower))
     refuse("address.invalid", {
-      given: shown,
+      given: quote(given),
       problem: "a name has 1 to 63 of the characters a-z 0-9 . _ - and begins with a letter or digit",
     });
   return lower;

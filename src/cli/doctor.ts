@@ -7,7 +7,7 @@ import * as mail from "../mailbox/index.js";
 import { type EngineReport, inspectEngine } from "../redis/engine/index.js";
 import { lasting, plural, printJson, printLine } from "./print.js";
 import { packageVersion } from "./version.js";
-import { type Switches, settingsOf, withHouseOf } from "./with-house.js";
+import { operator, type Switches, settingsOf, withHouseOf } from "./with-house.js";
 
 /** One thing that was looked at. `fail` means that mail cannot be exchanged, or not as the settings demand. */
 interface Finding {
@@ -19,7 +19,9 @@ interface Finding {
 }
 
 const trust =
-  "Processes of one operating-system user that open this store directly are one trust domain: each could read and write what belongs to the others, and names are not proved. Agents are kept apart by the tools they are given, not by the store.";
+  "Processes of one operating-system user that open this store directly are one trust domain: whoever runs as that user can read and write what belongs to every agent, and issue tokens. Tokens keep agents apart as long as they only have their tools; for more, run llm-mailbox serve as another user and give each agent its token.";
+
+const expiresSoonMs = 7 * 24 * 3_600_000;
 
 const oldestNode = [20, 19] as const;
 const slowMs = 250;
@@ -250,6 +252,7 @@ async function look(house: House, { namespace }: Config): Promise<Finding[]> {
     durabilityFinding(store.tier),
     clockFinding(store.now() - Date.now()),
     ...server,
+    ...(await namesFindings(house)),
     ok(
       "runs",
       `${plural(census.living.length, "run")} alive in ${plural(census.processes, "process", "processes")}` +
@@ -266,6 +269,51 @@ async function look(house: House, { namespace }: Config): Promise<Finding[]> {
         )
       : ok("dead letters", "none"),
   ];
+}
+
+/** Whether names are proved here, by what, and what will end soon. */
+async function namesFindings({ config, access, tokens, store }: House): Promise<Finding[]> {
+  const { tokensRequired } = await access.rules(config.namespace);
+  const all = await tokens.list(operator(config));
+  const live = all.filter(({ state }) => state === "live");
+  const soon = live.filter(
+    ({ expiresAt }) => expiresAt !== undefined && expiresAt - store.now() < expiresSoonMs,
+  );
+  const jwt = config.jwtJwks === undefined ? "" : "; JWTs of one issuer are accepted";
+  const agents = new Set(live.map(({ agent }) => agent)).size;
+  const proved = `proved by tokens: ${plural(live.length, "token")} of ${plural(agents, "agent")} ${live.length === 1 ? "holds" : "hold"}`;
+  const findings: Finding[] = [];
+  if (tokensRequired && live.length === 0 && jwt === "")
+    findings.push(
+      warn("names", "tokens are required and none holds: no agent can call", "llm-mailbox agents issue NAME"),
+    );
+  else if (tokensRequired) findings.push(ok("names", `${proved}${jwt}`));
+  else if (config.redisUrl !== undefined && !config.allowUnverified)
+    findings.push(
+      ok(
+        "names",
+        `no tokens yet, and a name alone is not believed on a store of yours: llm-mailbox agents issue NAME${jwt}`,
+      ),
+    );
+  else
+    findings.push(
+      ok(
+        "names",
+        `not proved: each process says its own, and its messages are marked (unverified); llm-mailbox agents issue NAME changes that${jwt}`,
+      ),
+    );
+  if (soon.length > 0)
+    findings.push(
+      warn(
+        "tokens",
+        `${plural(soon.length, "token")} ${soon.length === 1 ? "expires" : "expire"} within 7 days: ${soon
+          .slice(0, 10)
+          .map(({ id, agent }) => `${id} (${agent})`)
+          .join(", ")}${soon.length > 10 ? " and more" : ""}`,
+        "llm-mailbox agents rotate TOKEN-ID, and give the agent the new one",
+      ),
+    );
+  return findings;
 }
 
 function durabilityFinding(tier: House["store"]["tier"]): Finding {

@@ -1,7 +1,10 @@
 import { Argument, Command, InvalidArgumentError, Option } from "commander";
 import { nearest } from "../addresses/index.js";
 import type { Flags } from "../config/index.js";
-import type { Switches } from "./with-house.js";
+import { type Role, roles } from "../identity/index.js";
+import type { InitSwitches } from "./init.js";
+import type { StdioSwitches } from "./stdio.js";
+import type { ServerSwitches, Switches } from "./switches.js";
 
 /** A command as it is typed: its words, what it does, an example, and how it is loaded when it is called. */
 interface Entry {
@@ -38,18 +41,24 @@ export function buildProgram(version: string): Command {
   addLocks(program);
   addDeadLetters(program);
   addBlocks(program);
+  addAudit(program);
   addAttachments(program);
   addHelp(program);
   return program;
 }
 
 function addServers(program: Command): void {
-  add<Flags>(
+  add<StdioSwitches>(
     program,
     {
       name: "stdio",
       description: "serve one MCP client on standard input and output",
       example: "llm-mailbox stdio --agent reviewer",
+      set: (command) =>
+        withServer(command).option(
+          "--channel",
+          "push hints of new mail to Claude Code (preview), or LLM_MAILBOX_CHANNEL=1",
+        ),
     },
     async ({ switches }) => (await import("./stdio.js")).stdio(switches),
   );
@@ -61,7 +70,10 @@ function addServers(program: Command): void {
       example: "llm-mailbox serve --port 7678",
       set: (command) =>
         command
-          .option("--host <address>", "loopback address to listen on (127.0.0.1)")
+          .option(
+            "--host <address>",
+            "address to listen on (127.0.0.1); another than loopback needs credentials",
+          )
           .option("--port <port>", "port to listen on (7678)"),
     },
     async ({ switches }) => (await import("./serve.js")).serve(switches),
@@ -86,16 +98,40 @@ function addLooks(program: Command): void {
     },
     async ({ switches }) => (await import("./demo.js")).demo(switches),
   );
-  add<Switches>(
+  add<InitSwitches>(
+    program,
+    {
+      name: "init",
+      description:
+        "show the configuration of the clients found here, and write it after asking; overwrites nothing",
+      example: "llm-mailbox init --client claude-code --agent coder",
+      set: (command) =>
+        withServer(command)
+          .option("--client <name...>", "only these: claude-desktop, claude-code, codex, cursor, vscode")
+          .option("--hooks", "with --yes: also the reminders of Claude Code")
+          .option("-y, --yes", "write without asking"),
+    },
+    async ({ switches }) => (await import("./init.js")).init(switches),
+  );
+  add<Switches & ServerSwitches & { hook?: "claude-code" }>(
     program,
     {
       name: "check",
       description:
         "tell in one line what waits unread for an agent, and print nothing when nothing does; marks nothing as read",
       example: "llm-mailbox check --agent reviewer     in a hook of a client, before each prompt",
-      set: withJson,
+      set: (command) =>
+        withServer(withJson(command)).addOption(
+          new Option(
+            "--hook <client>",
+            "answer an event of this client's hooks, read on standard input",
+          ).choices(["claude-code"]),
+        ),
     },
-    async ({ switches }) => (await import("./check.js")).check(switches),
+    async ({ switches }) =>
+      switches.hook
+        ? (await import("./check-hook.js")).checkHook(switches)
+        : (await import("./check.js")).check(switches),
   );
   add<Switches>(
     program,
@@ -167,6 +203,103 @@ function addAgents(program: Command): void {
     },
     async ({ words: [rule], switches }) =>
       (await import("./unknown-names.js")).unknownNames(rule as "open" | "refuse" | undefined, switches),
+  );
+  addTokens(agents);
+}
+
+function addTokens(agents: Command): void {
+  const name = (): Argument => new Argument("<name>", "the name of an agent");
+  const lasting = (command: Command): Command =>
+    command
+      .addOption(
+        new Option("--expires <time>", "how long it holds, such as 12h or 30d (90d)").argParser(
+          timeUpTo(3_650),
+        ),
+      )
+      .option("--never", "it holds until it is revoked")
+      .option("--note <text>", "what it is for, shown in lists");
+  add<Switches & { expires?: number; never?: boolean; note?: string; role?: readonly Role[] }>(
+    agents,
+    {
+      name: "issue",
+      description: "issue a token for an agent; it is printed once and kept nowhere",
+      example: "llm-mailbox agents issue reviewer > reviewer.token",
+      set: (command) =>
+        lasting(
+          command
+            .addArgument(name())
+            .addOption(
+              new Option(
+                "--role <role>",
+                "what the agent may without a grant (agent); may be repeated",
+              ).argParser(oneMoreRole),
+            ),
+        ),
+    },
+    async ({ words: [agent], switches }) => (await import("./tokens.js")).issueToken(agent!, switches),
+  );
+  add<Switches>(
+    agents,
+    {
+      name: "tokens",
+      description: "list the tokens of all agents or of one, without what would prove anything",
+      example: "llm-mailbox agents tokens reviewer",
+      set: (command) => command.addArgument(new Argument("[name]", "the name of an agent")),
+    },
+    async ({ words: [agent], switches }) => (await import("./tokens.js")).listTokens(agent, switches),
+  );
+  add<Switches & { overlap: number; expires?: number; never?: boolean; note?: string }>(
+    agents,
+    {
+      name: "rotate",
+      description: "issue another token for the agent of this one, which ends after the overlap",
+      example: "llm-mailbox agents rotate 0123456789abcdef --overlap 10m",
+      set: (command) =>
+        lasting(
+          command
+            .addArgument(new Argument("<token-id>", "as agents tokens lists it"))
+            .addOption(
+              new Option("--overlap <time>", "how long the old one still holds (1h)")
+                .argParser(timeUpTo(90))
+                .default(3_600_000, "1h"),
+            ),
+        ),
+    },
+    async ({ words: [id], switches }) => (await import("./tokens.js")).rotateToken(id!, switches),
+  );
+  add<Switches>(
+    agents,
+    {
+      name: "revoke",
+      description: "end a token, or with --agent all of an agent, in every process within a second",
+      example: "llm-mailbox agents revoke 0123456789abcdef",
+      set: (command) => command.addArgument(new Argument("[token-id]", "as agents tokens lists it")),
+    },
+    async ({ words: [id], switches }) => (await import("./tokens.js")).revokeToken(id, switches),
+  );
+  add<Switches & { expires?: number; never?: boolean; note?: string }>(
+    agents,
+    {
+      name: "recover",
+      description: "end every token of an agent and issue another, when one is lost or known to others",
+      example: "llm-mailbox agents recover reviewer > reviewer.token",
+      set: (command) => lasting(command.addArgument(name())),
+    },
+    async ({ words: [agent], switches }) => (await import("./tokens.js")).recoverAgent(agent!, switches),
+  );
+  add<Switches & { reset?: boolean }>(
+    agents,
+    {
+      name: "roles",
+      description: "show or set what an agent that proves its name may without a grant",
+      example: "llm-mailbox agents roles watcher observer",
+      set: (command) =>
+        command
+          .addArgument(name())
+          .addArgument(new Argument("[role...]", `some of ${roles.join(", ")}`))
+          .option("--reset", "what any agent may"),
+    },
+    async ({ words, switches }) => (await import("./tokens.js")).agentRoles(words, switches),
   );
 }
 
@@ -409,6 +542,60 @@ function addBlocks(program: Command): void {
   );
 }
 
+function addAudit(program: Command): void {
+  const audit: Command = add<Switches>(
+    program,
+    { name: "audit", description: "show what was decided about each call, and prove it", isList: true },
+    async (): Promise<void> => audit.help(),
+  );
+  add<Switches & { checkpoints?: string }>(
+    audit,
+    {
+      name: "verify",
+      description: "find an edited, missing, moved or added row among the sealed ones",
+      example: "llm-mailbox audit verify --checkpoints /backup/default.checkpoints",
+      set: (command) =>
+        withJson(command).option("--checkpoints <file>", "a copy of the checkpoints that was kept elsewhere"),
+    },
+    async ({ switches }) => (await import("./audit.js")).verifyAudit(switches),
+  );
+  add<
+    Switches & {
+      action?: string;
+      resource?: string;
+      outcome?: string;
+      since?: string;
+      until?: string;
+      limit: number;
+    }
+  >(
+    audit,
+    {
+      name: "query",
+      description: "list decisions, newest first; --agent for those about one agent",
+      example: "llm-mailbox audit query --agent planner --outcome deny --since 2026-11-20",
+      set: (command) =>
+        withJson(command)
+          .option("--action <action>", "such as mailbox.send, or mailbox.* for all of a room")
+          .option("--resource <name>", "alice, queue:reviews, topic:builds.ci")
+          .option("--outcome <outcome>", "allow, deny, refuse, or a code such as mailbox.full")
+          .option("--since <time>", "not before this time")
+          .option("--until <time>", "not after this time")
+          .addOption(limitOption(50)),
+    },
+    async ({ switches }) => (await import("./audit.js")).queryAuditLog(switches),
+  );
+  add<Switches>(
+    audit,
+    {
+      name: "export",
+      description: "write every sealed row as a line of JSON, oldest first",
+      example: "llm-mailbox audit export > audit.jsonl",
+    },
+    async ({ switches }) => (await import("./audit.js")).exportAuditLog(switches),
+  );
+}
+
 function addAttachments(program: Command): void {
   add<Switches & { contentType?: string }>(
     program,
@@ -499,8 +686,32 @@ function withJson(command: Command, text = "JSON, for programs"): Command {
   return command.option("--json", text);
 }
 
+function withServer(command: Command): Command {
+  return command
+    .option("--server <url>", "a server that owns the store, instead of one here, or LLM_MAILBOX_SERVER")
+    .option("--plain-http", "to a server on another machine without TLS, or LLM_MAILBOX_PLAIN_HTTP=1");
+}
+
 function limitOption(standard: number): Option {
   return new Option("--limit <count>", "how many at most").argParser(countUpTo(10_000, 1)).default(standard);
+}
+
+function oneMoreRole(text: string, before: readonly Role[] = []): readonly Role[] {
+  const role = roles.find((one) => one === text);
+  if (!role) throw new InvalidArgumentError(`The roles are ${roles.join(", ")}.`);
+  return before.includes(role) ? before : [...before, role];
+}
+
+/** Milliseconds of what a person typed, such as 90s, 10m, 1h or 30d. */
+function timeUpTo(mostDays: number): (text: string) => number {
+  const units: Readonly<Record<string, number>> = { s: 1_000, m: 60_000, h: 3_600_000, d: 86_400_000 };
+  return (text) => {
+    const [, count, unit] = /^(\d{1,9})(s|m|h|d)$/.exec(text) ?? [];
+    const ms = Number(count) * (units[unit ?? ""] ?? Number.NaN);
+    if (!(ms > 0 && ms <= mostDays * 86_400_000))
+      throw new InvalidArgumentError(`It is a time such as 90s, 10m, 1h or 30d, at most ${mostDays}d.`);
+    return ms;
+  };
 }
 
 function countUpTo(most: number, least: number): (text: string) => number {

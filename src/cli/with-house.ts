@@ -1,13 +1,17 @@
 import type { House } from "../compose.js";
-import { type Config, type Flags, readConfig } from "../config/index.js";
-import { type Caller, operatorPrincipal, type RunId } from "../identity/index.js";
+import { type Config, readConfig } from "../config/index.js";
+import {
+  type Action,
+  type Admission,
+  type Caller,
+  operatorPrincipal,
+  type RunId,
+} from "../identity/index.js";
 import { openLog } from "../observability/index.js";
 import { holdsData } from "../redis/engine/index.js";
+import { type Switches, settingsOf } from "./switches.js";
 
-/** What every command for people understands. */
-export interface Switches extends Pick<Flags, "agent" | "dataDir" | "redisUrl" | "namespace"> {
-  readonly json?: boolean;
-}
+export { type Switches, settingsOf } from "./switches.js";
 
 /** Opens the rooms for one command and closes them after it, whatever came of it. */
 export async function withHouse<T>(
@@ -39,13 +43,32 @@ export async function lookInto<T>(
   work: (house: House, config: Config) => Promise<T>,
 ): Promise<T> {
   const config = readConfig(process.env, settingsOf(switches));
-  if (config.redisUrl === undefined && !holdsData(config.dataDir)) return nothing;
-  return withHouseOf(config, work);
+  return holdsStore(config) ? withHouseOf(config, work) : nothing;
+}
+
+/** Whether there may be something to look into: not in a data directory in which nothing was ever stored. */
+export function holdsStore(config: Config): boolean {
+  return config.redisUrl !== undefined || holdsData(config.dataDir);
 }
 
 /** Whoever may open the store is the operator: no rule about who may read what binds the command line. */
 export function operator(config: Config): Caller {
   return atCommandLine(operatorPrincipal(config.namespace));
+}
+
+/** Does something as the operator. No rule forbids it, and it is recorded, also where it is refused. */
+export function asOperator<T>(
+  house: House,
+  action: Action,
+  resource: string,
+  work: (caller: Caller, admission: Admission) => Promise<T>,
+): Promise<T> {
+  const caller = operator(house.config);
+  return house.recorder.guard(
+    caller,
+    () => ({ action, resource }),
+    async () => work(caller, await house.access.admit(caller, action, resource)),
+  );
 }
 
 /** Looks with the eyes of an agent, without being one of its runs: nothing can be taken or settled this way. */
@@ -55,14 +78,4 @@ export function onlookerOf(config: Config, agent: string): Caller {
 
 function atCommandLine(principal: Caller["principal"]): Caller {
   return { principal, run: { id: `${principal.agent}/command-line` as RunId } };
-}
-
-/** The switches that are settings; what else a command takes may have the name of a setting by chance. */
-export function settingsOf({ agent, dataDir, redisUrl, namespace }: Switches): Flags {
-  return {
-    ...(agent === undefined ? {} : { agent }),
-    ...(dataDir === undefined ? {} : { dataDir }),
-    ...(redisUrl === undefined ? {} : { redisUrl }),
-    ...(namespace === undefined ? {} : { namespace }),
-  };
 }

@@ -2,13 +2,15 @@ import { readFileSync } from "node:fs";
 import { resolve } from "node:path";
 import { isAgentName, isNamespace, nearest } from "../addresses/index.js";
 import { refuse } from "../errors/index.js";
+import { jwtAlgorithms } from "../identity/index.js";
 import { defaultDataDir } from "./data-dir.js";
+import { isReadableOnTheWay, serverUrl } from "./server-url.js";
 
 interface Setting {
   readonly env: string;
   readonly allowed: string;
   /** Undefined when the text is not allowed. */
-  readonly parse: (text: string) => string | number | boolean | undefined;
+  readonly parse: (text: string) => string | number | boolean | readonly string[] | undefined;
   /** A secret may also come from a file, named by the same variable with `_FILE`. */
   readonly secret?: boolean;
 }
@@ -23,6 +25,18 @@ const oneOf = (...words: readonly string[]) => ({
   parse: (text: string): string | undefined => (words.includes(text) ? text : undefined),
 });
 const anyText = { allowed: "text", parse: (text: string): string | undefined => text || undefined };
+/** Words separated by commas, each of a form. */
+const listOf = (allowed: string, form: RegExp) => ({
+  allowed,
+  parse: (text: string): readonly string[] | undefined => {
+    const words = text.split(",").map((word) => word.trim());
+    return words.every((word) => form.test(word)) ? words : undefined;
+  },
+});
+const claim = {
+  allowed: "the name of a claim",
+  parse: (text: string): string | undefined => (/^[\w.:/-]{1,200}$/.test(text) ? text : undefined),
+};
 const yesNo = {
   allowed: "1 or 0",
   parse: (text: string): boolean | undefined =>
@@ -52,9 +66,58 @@ export const settings = {
       "1 to 63 of a-z 0-9 . _ -, beginning with a letter or digit, not everyone, postmaster or operator",
     parse: (text) => (isAgentName(text) ? text : undefined),
   },
+  server: {
+    env: "LLM_MAILBOX_SERVER",
+    allowed: "an http:// or https:// address without a password in it",
+    parse: serverUrl,
+  },
+  plainHttp: { env: "LLM_MAILBOX_PLAIN_HTTP", ...yesNo },
+  channel: { env: "LLM_MAILBOX_CHANNEL", ...yesNo },
+  token: { env: "LLM_MAILBOX_TOKEN", secret: true, ...anyText, allowed: "a token, or a JWT" },
+  allowUnverified: { env: "LLM_MAILBOX_ALLOW_UNVERIFIED", ...yesNo },
+  jwtJwks: {
+    env: "LLM_MAILBOX_JWKS",
+    ...anyText,
+    allowed: "a file, or an https: address",
+  },
+  jwtIssuer: { env: "LLM_MAILBOX_JWT_ISSUER", ...anyText, allowed: "the iss of the JWTs, exactly" },
+  jwtAudience: { env: "LLM_MAILBOX_JWT_AUDIENCE", ...anyText, allowed: "an aud of the JWTs, exactly" },
+  jwtAlgorithms: {
+    env: "LLM_MAILBOX_JWT_ALGORITHMS",
+    ...listOf(`some of ${jwtAlgorithms.join(", ")}`, new RegExp(`^(${jwtAlgorithms.join("|")})$`)),
+  },
+  jwtAgentClaim: { env: "LLM_MAILBOX_JWT_AGENT_CLAIM", ...claim },
+  jwtNamespaceClaim: { env: "LLM_MAILBOX_JWT_NAMESPACE_CLAIM", ...claim },
+  jwtRolesClaim: { env: "LLM_MAILBOX_JWT_ROLES_CLAIM", ...claim },
   logLevel: { env: "LLM_MAILBOX_LOG_LEVEL", ...oneOf("debug", "info", "warn", "error", "silent") },
   structured: { env: "LLM_MAILBOX_STRUCTURED", ...yesNo },
-  host: { env: "LLM_MAILBOX_HOST", ...anyText, allowed: "a loopback address" },
+  host: {
+    env: "LLM_MAILBOX_HOST",
+    ...anyText,
+    allowed: "a loopback address, or any other where credentials are required",
+  },
+  allowedHosts: {
+    env: "LLM_MAILBOX_ALLOWED_HOSTS",
+    ...listOf(
+      "host names or addresses, separated by commas, without a port",
+      /^([a-z0-9]([a-z0-9.-]{0,251}[a-z0-9])?|\[?[0-9a-f:.]{2,45}\]?)$/i,
+    ),
+  },
+  allowedOrigins: {
+    env: "LLM_MAILBOX_ALLOWED_ORIGINS",
+    ...listOf("origins such as https://app.example, separated by commas", /^https?:\/\/[^/?#@\s*]{1,253}$/i),
+  },
+  publicUrl: {
+    env: "LLM_MAILBOX_PUBLIC_URL",
+    allowed: "http:// or https://, a host and perhaps a port",
+    parse: (text) =>
+      /^https?:\/\/[^/?#@\s]+\/?$/i.test(text) && URL.canParse(text) ? text.replace(/\/$/, "") : undefined,
+  },
+  auditKeyFile: {
+    env: "LLM_MAILBOX_AUDIT_KEY_FILE",
+    ...anyText,
+    allowed: "a file with an Ed25519 private key, made when there is none",
+  },
   filesDir: { env: "LLM_MAILBOX_FILES_DIR", ...anyText, allowed: "a directory agents may attach files from" },
   port: {
     env: "LLM_MAILBOX_PORT",
@@ -90,11 +153,36 @@ export interface Config {
   readonly engineIdleMs: number;
   readonly tier?: "D0" | "D1" | "D2";
   readonly namespace: string;
+  /** Whether the namespace was set, so that another one of a credential contradicts it. */
+  readonly isNamespaceSet: boolean;
   readonly agent?: string;
+  /** A server that owns the store, instead of a store of this process. */
+  readonly server?: string;
+  /** Tells a client that takes them of new mail through its channel. */
+  readonly channel: boolean;
+  /** What proves who a stdio process is, here or at the server it relays to. */
+  readonly token?: string;
+  /** Whether names are believed on a store of yours where nobody has issued a token yet. */
+  readonly allowUnverified: boolean;
+  /** Where JWTs come from; all of the first three or none. */
+  readonly jwtJwks?: string;
+  readonly jwtIssuer?: string;
+  readonly jwtAudience?: string;
+  readonly jwtAlgorithms: readonly string[];
+  readonly jwtAgentClaim: string;
+  readonly jwtNamespaceClaim: string;
+  readonly jwtRolesClaim: string;
   readonly logLevel: "debug" | "info" | "warn" | "error" | "silent";
   readonly structured: boolean;
   readonly host: string;
   readonly port: number;
+  /** The key that signs what was sealed of the audit; without it, one in the data directory. */
+  readonly auditKeyFile?: string;
+  /** Names by which other machines call this server, and pages that may call it. */
+  readonly allowedHosts: readonly string[];
+  readonly allowedOrigins: readonly string[];
+  /** The address of the server as its clients know it. */
+  readonly publicUrl?: string;
   /** The one folder from which agents may attach files by name; without it, none. */
   readonly filesDir?: string;
   /** Only what was set: each room knows its own defaults. */
@@ -158,18 +246,43 @@ export function readConfig(env: NodeJS.ProcessEnv, flags: Flags = {}): Config {
     claimMs: seconds("claimSeconds"),
     failures: given<number>("failures"),
   });
+  const server = given<string>("server");
+  const plainHttp = given<boolean>("plainHttp") ?? false;
+  if (server !== undefined && isReadableOnTheWay(server) && !plainHttp)
+    refuse("config.invalid", {
+      setting: "--server (LLM_MAILBOX_SERVER)",
+      problem: "is plain http to another machine, so token and mail could be read on the way",
+      allowed:
+        "https://, or http:// to this machine; or --plain-http (LLM_MAILBOX_PLAIN_HTTP=1) where the network is trusted",
+    });
   return Object.freeze({
     ...present({
       redisUrl: given<string>("redisUrl"),
       tier: given<NonNullable<Config["tier"]>>("tier"),
       agent: given<string>("agent"),
+      auditKeyFile: given<string>("auditKeyFile"),
+      server,
       filesDir: given<string>("filesDir"),
+      token: given<string>("token"),
+      jwtJwks: given<string>("jwtJwks"),
+      jwtIssuer: given<string>("jwtIssuer"),
+      jwtAudience: given<string>("jwtAudience"),
+      publicUrl: given<string>("publicUrl"),
     }),
     dataDir: resolve(given<string>("dataDir") ?? defaultDataDir(env)),
     engine: given<Config["engine"]>("engine") ?? "auto",
     engineIdleMs: seconds("engineIdleSeconds") ?? 60_000,
     namespace: given<string>("namespace") ?? "default",
+    isNamespaceSet: given<string>("namespace") !== undefined,
+    allowUnverified: given<boolean>("allowUnverified") ?? false,
+    jwtAlgorithms: Object.freeze(given<readonly string[]>("jwtAlgorithms") ?? ["RS256", "ES256", "EdDSA"]),
+    jwtAgentClaim: given<string>("jwtAgentClaim") ?? "sub",
+    jwtNamespaceClaim: given<string>("jwtNamespaceClaim") ?? "namespace",
+    jwtRolesClaim: given<string>("jwtRolesClaim") ?? "roles",
+    allowedHosts: Object.freeze(given<readonly string[]>("allowedHosts") ?? []),
+    allowedOrigins: Object.freeze(given<readonly string[]>("allowedOrigins") ?? []),
     logLevel: given<Config["logLevel"]>("logLevel") ?? "warn",
+    channel: given<boolean>("channel") ?? false,
     structured: given<boolean>("structured") ?? false,
     host: given<string>("host") ?? "127.0.0.1",
     port: given<number>("port") ?? 7678,

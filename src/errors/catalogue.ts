@@ -175,11 +175,15 @@ const entries = {
   },
   "auth.required": {
     kind: "UNAUTHENTICATED",
-    text: "this namespace has tokens, so a name alone is not believed. Ask the operator for one (llm-mailbox agents issue NAME) and pass it in LLM_MAILBOX_TOKEN, or over HTTP as Authorization: Bearer.",
+    text: "a name alone is not believed: {because}. Ask the operator for a token (llm-mailbox agents issue NAME) and pass it in LLM_MAILBOX_TOKEN, or over HTTP as Authorization: Bearer.",
   },
   "auth.invalid": {
     kind: "UNAUTHENTICATED",
     text: "the credential is unknown, expired, revoked or not meant for this server. Ask the operator for a new one (llm-mailbox agents issue NAME).",
+  },
+  "auth.token_unknown": {
+    kind: "NOT_FOUND",
+    text: "no token {id} that still holds. Call llm-mailbox agents tokens: it lists them by their ids.",
   },
   "access.denied": {
     kind: "PERMISSION_DENIED",
@@ -204,6 +208,18 @@ const entries = {
   "store.tier_too_low": {
     kind: "FAILED_PRECONDITION",
     text: "the store offers durability {actual} but {required} is required. Configure the store, or lower LLM_MAILBOX_TIER.",
+  },
+  "server.unavailable": {
+    kind: "UNAVAILABLE",
+    text: "the mailbox server at {server} cannot be reached; nothing was done. Try again in a few seconds; if it stays away, tell the operator.",
+  },
+  "server.outcome_unknown": {
+    kind: "UNKNOWN",
+    text: "the connection to the mailbox server broke before it answered, so the call may or may not have been done. Repeat it only {how}.",
+  },
+  "server.refused": {
+    kind: "FAILED_PRECONDITION",
+    text: "the mailbox server refused the request with HTTP status {status}; nothing was done. Ask the operator to check {what}.",
   },
   internal: {
     kind: "INTERNAL",

@@ -7,27 +7,37 @@ export function isLoopback(host: string): boolean {
 }
 
 /**
- * Whether a request was addressed to this machine by a name that only this machine has. A page in a browser can have
- * its own name point here (DNS rebinding); then this header carries that name.
+ * Whether a request was addressed to this machine by a name that only this machine has, or by one the operator allows. A
+ * page in a browser can have its own name point here (DNS rebinding); then this header carries that name.
  */
-export function isLocalHost(header: string | undefined, bound: string): boolean {
+export function isAllowedHost(
+  header: string | undefined,
+  bound: string,
+  allowed: readonly string[] = [],
+): boolean {
   const name = hostname(`http://${header ?? ""}`);
-  return name !== undefined && (isLoopback(name) || name === bound.toLowerCase());
+  if (name === undefined) return false;
+  return isLoopback(name) || [bound, ...allowed].some((one) => withoutBrackets(one.toLowerCase()) === name);
 }
 
-/** Programs send no Origin; a browser does, and then it must be a page of this machine. */
-export function isLocalOrigin(header: string | undefined): boolean {
+/** Programs send no Origin; a browser does, and then it must be a page of this machine or one the operator allows. */
+export function isAllowedOrigin(header: string | undefined, allowed: readonly string[] = []): boolean {
   if (header === undefined) return true;
   const name = hostname(header);
-  return name !== undefined && isLoopback(name);
+  if (name === undefined) return false;
+  return isLoopback(name) || allowed.some((one) => one.toLowerCase() === header.toLowerCase());
 }
 
 function hostname(url: string): string | undefined {
   try {
     const { hostname: name, protocol } = new URL(url);
     if (protocol !== "http:" && protocol !== "https:") return undefined;
-    return name.replace(/^\[|\]$/g, "") || undefined;
+    return withoutBrackets(name) || undefined;
   } catch {
     return undefined;
   }
+}
+
+function withoutBrackets(host: string): string {
+  return host.replace(/^\[|\]$/g, "");
 }

@@ -11,8 +11,11 @@ export const actions = [
   "lock.read",
   "agents.find",
   "agents.describe",
+  "admin.mailboxes",
+  "admin.topics",
   "admin.dead-letters",
   "admin.grants",
+  "admin.tokens",
   "admin.audit",
   "admin.locks",
 ] as const;

@@ -1,6 +1,8 @@
 /** Who is calling: the principal behind a call, proved or not. */
 export { type Action, actions } from "./action.js";
-export type { Admission, Admit, May } from "./admission.js";
+export { type Admission, type Admit, type May, PendingRow, type RecordDecision } from "./admission.js";
+export { type AuditEvent, auditRow, parseAuditRow, rowOf } from "./audit-event.js";
+export { type JwtSettings, JwtVerifier, jwtAlgorithms } from "./jwt.js";
 export {
   type Caller,
   type Credential,
@@ -11,4 +13,13 @@ export {
   type Run,
   type RunId,
   roles,
+  tokenPrincipal,
 } from "./principal.js";
+export {
+  isSameToken,
+  looksLikeToken,
+  type MintedToken,
+  mintToken,
+  parseToken,
+  type ShownToken,
+} from "./token.js";

@@ -47,6 +47,11 @@ export function localPrincipal(namespace: string, agent: string): Principal {
   return { namespace, agent, verified: false, roles: ["agent"], credential: { kind: "none" } };
 }
 
+/** The principal that a token proved; what it may is what the namespace says of its agent. */
+export function tokenPrincipal(namespace: string, agent: string, id: string): Principal {
+  return { namespace, agent, verified: true, roles: ["agent"], credential: { kind: "token", id } };
+}
+
 /** Whoever can open the store: the command line of the machine. No rule binds it, and everything it does is recorded. */
 export function operatorPrincipal(namespace: string): Principal {
   return { namespace, agent: "operator", verified: true, roles: ["admin"], credential: { kind: "operator" } };

@@ -11,7 +11,8 @@
   ARGV[9]   how long a lease lasts, ms, or empty for what was asked before
   ARGV[10]  operation, or empty for none             ARGV[11]  digest of what was asked
   ARGV[12]  how long the operation is remembered, ms
-  ARGV[13…] resources, sorted; none with a ticket
+  ARGV[13]  audit rows, a line each
+  ARGV[14…] resources, sorted; none with a ticket
 
   Returns {"GRANTED", id, token, ends at ms, {resource, …}} · {"ALREADY", the same} · {"QUEUED", id, place,
           due in ms or -1, agent that waits for mail of the asker or empty, {agent, mode, state, ends at ms, resource, …},
@@ -19,6 +20,7 @@
           {"FULL", NAMESPACE · RUN} · {"UNKNOWN"} · {"GONE", id} · {"CONFLICT"} · {"LATE"}
 ]]
 --@include ../redis/lua/clock.lua
+--@include ../redis/lua/audit.lua
 --@include ../redis/lua/operations.lua
 --@include lua/slot.lua
 --@include lua/overlap.lua
@@ -28,10 +30,11 @@
 if late() then return { 'LATE' } end
 local run, process, call, ticket, mode = ARGV[3], ARGV[4], ARGV[5], ARGV[6], ARGV[7]
 local priority, leaseMs = tonumber(ARGV[8]), tonumber(ARGV[9])
-local operation, digest, keepMs = ARGV[10], ARGV[11], tonumber(ARGV[12])
+local operation, digest, keepMs, rows = ARGV[10], ARGV[11], tonumber(ARGV[12]), ARGV[13]
 local resources = {}
-for n = 13, #ARGV do resources[#resources + 1] = ARGV[n] end
+for n = 14, #ARGV do resources[#resources + 1] = ARGV[n] end
 
+audit(slot.audit, rows)
 moveTime()
 redis.call('ZADD', slot.processes, whole(lockMs), process)
 expireDue(200)

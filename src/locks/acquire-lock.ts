@@ -1,5 +1,5 @@
 import { refuse } from "../errors/index.js";
-import type { Caller } from "../identity/index.js";
+import { type Caller, PendingRow } from "../identity/index.js";
 import { loadScript } from "../redis/index.js";
 import { circleInWords } from "./circle-in-words.js";
 import type { LockContext } from "./context.js";
@@ -54,10 +54,10 @@ export async function acquireLock(
     if (renewed) return renewed;
   }
   const wish = wishOf(context, caller, input);
-  await admitted(context, caller, wish);
+  const row = await admitted(context, caller, wish);
   const waitMs = (input.wait_seconds ?? 0) * 1000;
-  if (waitMs === 0) return lookWith(context, caller, input, wish);
-  return wait(context, caller, input, wish, waitMs, options);
+  if (waitMs === 0) return lookWith(context, caller, wish, row);
+  return wait(context, caller, wish, row, waitMs, options);
 }
 
 function wishOf(context: LockContext, caller: Caller, input: AcquireLock): Wish {
@@ -78,37 +78,38 @@ function wishOf(context: LockContext, caller: Caller, input: AcquireLock): Wish 
   };
 }
 
-async function admitted(context: LockContext, caller: Caller, wish: Wish): Promise<void> {
+async function admitted(context: LockContext, caller: Caller, wish: Wish): Promise<PendingRow> {
   const known = context.known(caller)?.waits.get(wish.ticket)?.resources;
   const resources = wish.resources.length > 0 ? wish.resources : (known ?? ["*"]);
+  const admissions = [];
   for (const resource of resources)
-    await context.deps.admit(caller, "lock.acquire", resource === "*" ? "*" : `lock:${resource}`);
+    admissions.push(
+      await context.deps.admit(caller, "lock.acquire", resource === "*" ? "*" : `lock:${resource}`),
+    );
+  return new PendingRow(...admissions);
 }
 
 /** A ticket that is no more is no obstacle for whoever says the resources too: it is asked for anew. */
 async function lookWith(
   context: LockContext,
   caller: Caller,
-  input: AcquireLock,
   wish: Wish,
+  row: PendingRow,
 ): Promise<LockAnswer> {
-  const answer = await look(context, caller, wish);
+  const answer = await look(context, caller, wish, row);
   if (answer) return answer;
   context.known(caller)?.drop(wish.ticket);
   if (wish.resources.length === 0) refuse("lock.ticket_unknown", { ticket: plainId(wish.ticket) });
-  return lookWith(context, caller, input, {
-    ...wish,
-    ticket: "",
-    leaseMs: wish.leaseMs ?? context.limits.leaseMs,
-  });
+  const anew = { ...wish, ticket: "", leaseMs: wish.leaseMs ?? context.limits.leaseMs };
+  return lookWith(context, caller, anew, row);
 }
 
 /** Waits without a store command: for a hint that names the ticket, or for anything that may have swallowed one. */
 async function wait(
   context: LockContext,
   caller: Caller,
-  input: AcquireLock,
   first: Wish,
+  row: PendingRow,
   waitMs: number,
   { signal, onWaiting }: WaitOptions,
 ): Promise<LockAnswer> {
@@ -125,7 +126,7 @@ async function wait(
     let wish = first;
     for (;;) {
       waiting.rest();
-      const answer = await lookWith(context, caller, input, wish);
+      const answer = await lookWith(context, caller, wish, row);
       if (answer.state !== "queued" || signal?.aborted) return answer;
       if (Date.now() >= until) return { ...answer, timed_out: true };
       const ticket = answer.ticket!;
@@ -149,7 +150,12 @@ async function wait(
 }
 
 /** One look; undefined when the ticket is unknown. */
-async function look(context: LockContext, caller: Caller, wish: Wish): Promise<LockAnswer | undefined> {
+async function look(
+  context: LockContext,
+  caller: Caller,
+  wish: Wish,
+  row: PendingRow,
+): Promise<LockAnswer | undefined> {
   const { namespace } = caller.principal;
   const { limits } = context;
   const asked = wish.ticket === "" ? wish.resources : [];
@@ -164,8 +170,10 @@ async function look(context: LockContext, caller: Caller, wish: Wish): Promise<L
     wish.named.operation,
     wish.named.digest,
     limits.idempotencyMs,
+    row.text,
     ...asked,
   ]);
+  row.written();
   switch (word) {
     case "GRANTED":
     case "ALREADY": {

@@ -1,5 +1,5 @@
 import { randomBytes } from "node:crypto";
-import type { Admit, Caller, May } from "../identity/index.js";
+import type { Admit, Caller, May, RecordDecision } from "../identity/index.js";
 import {
   type Hints,
   loadScript,
@@ -25,6 +25,7 @@ export interface LockDependencies {
   readonly limits: LockLimits;
   readonly admit: Admit;
   readonly may: May;
+  readonly record: RecordDecision;
   readonly log: (event: string, facts: Record<string, unknown>) => void;
 }
 

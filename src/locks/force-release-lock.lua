@@ -6,11 +6,12 @@
   ARGV[1]   not after, ms of the store's clock       ARGV[2]   limits, see lua/slot.lua
   ARGV[3]   id of the lease or ticket                ARGV[4]   who does it
   ARGV[5]   why, opaque                              ARGV[6]   this call
-  ARGV[7]   how many such notes are kept
+  ARGV[7]   how many such notes are kept             ARGV[8]   audit rows, a line each
 
   Returns {"FORCED", run that had it, agent that is next, …} · {"UNKNOWN"} · {"LATE"}
 ]]
 --@include ../redis/lua/clock.lua
+--@include ../redis/lua/audit.lua
 --@include ../redis/lua/operations.lua
 --@include lua/slot.lua
 --@include lua/overlap.lua
@@ -18,6 +19,7 @@
 --@include lua/queue.lua
 if late() then return { 'LATE' } end
 local id, by, why, call, most = ARGV[3], ARGV[4], ARGV[5], ARGV[6], tonumber(ARGV[7])
+audit(slot.audit, ARGV[8])
 local word, answer = recallOperation(slot.operations, slot.operationExpiry, call, '', call)
 if word then
   local told = { 'FORCED' }

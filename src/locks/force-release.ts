@@ -29,13 +29,14 @@ export async function forceRelease(
   id: string,
   reason: string,
 ): Promise<{ readonly agent: string; readonly next: readonly string[] } | undefined> {
-  await context.deps.admit(caller, "admin.locks", "*");
+  const admission = await context.deps.admit(caller, "admin.locks", "*");
   const [word, run, ...next] = await context.run(caller.principal.namespace, forceReleaseLock, [
     id,
     caller.principal.agent,
     Buffer.from(reason).toString("base64url"),
     newLockId(),
     mostNotes,
+    admission.row,
   ]);
   if (word === "UNKNOWN") return undefined;
   return { agent: agentOf(String(run)), next: next as string[] };
@@ -47,7 +48,7 @@ export async function listForced(
   caller: Caller,
   most: number,
 ): Promise<readonly ForcedRelease[]> {
-  await context.deps.admit(caller, "admin.locks", "*");
+  await context.deps.record(caller, await context.deps.admit(caller, "admin.locks", "*"));
   const { forced } = lockKeys(caller.principal.namespace);
   const notes = (await context.deps.store.command("LRANGE", forced, 0, most - 1)) as string[];
   return notes.map((note) => {

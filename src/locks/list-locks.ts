@@ -28,7 +28,8 @@ interface Row {
 export async function listLocks(context: LockContext, caller: Caller, input: ListLocks): Promise<LockList> {
   const resource = input.resource === undefined ? undefined : parseResource(input.resource);
   const { namespace } = caller.principal;
-  await context.deps.admit(caller, "lock.read", resource === undefined ? "*" : `lock:${resource}`);
+  const asked = resource === undefined ? "*" : `lock:${resource}`;
+  await context.deps.record(caller, await context.deps.admit(caller, "lock.read", asked));
   const { rows, total } = await rowsOf(context, namespace, resource === undefined ? [] : [resource]);
   const seen: Row[] = [];
   for (const row of rows) if (await maySee(context, caller, row)) seen.push(row);

@@ -7,11 +7,13 @@
   ARGV[3]   agent                                    ARGV[4]   id of the lease or ticket
   ARGV[5]   this call                                ARGV[6]   operation, or empty for none
   ARGV[7]   digest of what was asked                 ARGV[8]   how long the call is remembered, ms
+  ARGV[9]   audit rows, a line each
 
   Returns {"RELEASED", what it was, 1 if it was done before, agent that is next, …} with held, offered or waiting ·
           {"GONE"} · {"NOT_YOURS"} · {"CONFLICT"} · {"LATE"}
 ]]
 --@include ../redis/lua/clock.lua
+--@include ../redis/lua/audit.lua
 --@include ../redis/lua/operations.lua
 --@include lua/slot.lua
 --@include lua/overlap.lua
@@ -19,6 +21,7 @@
 --@include lua/queue.lua
 if late() then return { 'LATE' } end
 local agent, id, call, operation, digest, keepMs = ARGV[3], ARGV[4], ARGV[5], ARGV[6], ARGV[7], tonumber(ARGV[8])
+audit(slot.audit, ARGV[9])
 local name = operation ~= '' and operation or call
 local word, answer = recallOperation(slot.operations, slot.operationExpiry, name, digest, call)
 if word == 'CONFLICT' then return { 'CONFLICT' } end

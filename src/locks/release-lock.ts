@@ -1,5 +1,5 @@
 import { refuse } from "../errors/index.js";
-import type { Caller } from "../identity/index.js";
+import { type Caller, PendingRow } from "../identity/index.js";
 import { loadScript } from "../redis/index.js";
 import type { LockContext } from "./context.js";
 import type { Released, ReleaseLock } from "./contract.js";
@@ -28,7 +28,9 @@ export async function releaseLock(
   const { namespace, agent } = caller.principal;
   const known = context.known(caller);
   const resources = (known?.leases.get(id) ?? known?.waits.get(id))?.resources.map((one) => `lock:${one}`);
-  for (const resource of resources ?? ["*"]) await context.deps.admit(caller, "lock.acquire", resource);
+  const admissions = [];
+  for (const resource of resources ?? ["*"])
+    admissions.push(await context.deps.admit(caller, "lock.acquire", resource));
   const named = namedCall(caller, "release_lock", input.idempotency_key, [id]);
   const [word, was, before, ...next] = await context.run(namespace, releaseLockScript, [
     agent,
@@ -37,6 +39,7 @@ export async function releaseLock(
     named.operation,
     named.digest,
     named.operation === "" ? retryMs : context.limits.idempotencyMs,
+    new PendingRow(...admissions).text,
   ]);
   if (word === "CONFLICT") refuse("mailbox.idempotency_conflict");
   if (word === "NOT_YOURS") refuse("lock.not_yours", { lock_id: plainId(id) });

@@ -1,5 +1,5 @@
 import { refuse } from "../errors/index.js";
-import type { Caller } from "../identity/index.js";
+import { type Caller, PendingRow } from "../identity/index.js";
 import { loadScript } from "../redis/index.js";
 import type { LockContext } from "./context.js";
 import type { LockAnswer } from "./contract.js";
@@ -26,10 +26,12 @@ export async function renewLease(
   leaseSeconds: number | undefined,
 ): Promise<LockAnswer | undefined> {
   const resources = context.known(caller)?.leases.get(id)?.resources ?? [];
+  const admissions = [];
   for (const resource of resources.length > 0 ? resources.map((one) => `lock:${one}`) : ["*"])
-    await context.deps.admit(caller, "lock.acquire", resource);
+    admissions.push(await context.deps.admit(caller, "lock.acquire", resource));
+  const { text: rows } = new PendingRow(...admissions);
   const leaseMs = leaseSeconds === undefined ? "" : leaseSeconds * 1000;
-  const standing = (await ask(context, caller, "renew", leaseMs, [id])).get(id);
+  const standing = (await ask(context, caller, "renew", leaseMs, rows, [id])).get(id);
   if (!standing || standing.word === "LOST") {
     context.known(caller)?.drop(id);
     return refuse("lock.not_yours", { lock_id: plainId(id) });
@@ -52,7 +54,7 @@ export function touchLeases(
   caller: Caller,
   ids: readonly string[],
 ): Promise<ReadonlyMap<string, Standing>> {
-  return ask(context, caller, "touch", "", ids);
+  return ask(context, caller, "touch", "", "", ids);
 }
 
 async function ask(
@@ -60,6 +62,7 @@ async function ask(
   caller: Caller,
   how: "renew" | "touch",
   leaseMs: number | "",
+  rows: string,
   ids: readonly string[],
 ): Promise<ReadonlyMap<string, Standing>> {
   const { namespace, agent } = caller.principal;
@@ -68,6 +71,7 @@ async function ask(
     how,
     leaseMs,
     context.limits.longestTouchedMs,
+    rows,
     ...ids,
   ]);
   const words = flat as readonly string[];

@@ -7,18 +7,21 @@
   ARGV[3]   agent                                    ARGV[4]   renew or touch
   ARGV[5]   how long a lease lasts from now, ms, or empty for what was asked before
   ARGV[6]   longest a touched lease lasts from its grant or renewal, ms
-  ARGV[7…]  ids
+  ARGV[7]   audit rows, a line each
+  ARGV[8…]  ids
 
   Returns {"RENEWED", {id, word, token, ends at ms, …}} with a word for each id: HELD · OFFERED · WAITING ·
           SKIPPED · LOST · {"LATE"}
 ]]
 --@include ../redis/lua/clock.lua
+--@include ../redis/lua/audit.lua
 --@include lua/slot.lua
 --@include lua/overlap.lua
 --@include lua/request.lua
 --@include lua/queue.lua
 if late() then return { 'LATE' } end
 local agent, how, leaseMs, longestMs = ARGV[3], ARGV[4], tonumber(ARGV[5]), tonumber(ARGV[6])
+audit(slot.audit, ARGV[7])
 moveTime()
 expireDue(200)
 handOn()
@@ -37,7 +40,7 @@ local function renew(request)
   return 'HELD'
 end
 local results = {}
-for n = 7, #ARGV do
+for n = 8, #ARGV do
   local request = getRequest(ARGV[n])
   local word = renew(request)
   results[#results + 1] = ARGV[n]

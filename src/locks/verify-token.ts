@@ -29,7 +29,7 @@ export async function verifyToken(
 ): Promise<Verdict> {
   const resource = parseResource(given);
   const { namespace } = caller.principal;
-  await context.deps.admit(caller, "lock.read", `lock:${resource}`);
+  await context.deps.record(caller, await context.deps.admit(caller, "lock.read", `lock:${resource}`));
   const [word, first, agent, mode, endsAt] = await context.run(namespace, verifyTokenScript, [
     resource,
     token,

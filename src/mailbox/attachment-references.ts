@@ -85,9 +85,7 @@ export async function expectConfirmation(
   context: MailContext,
   namespace: string,
   mailbox: MailboxName,
-  message: StoredMessage,
 ): Promise<void> {
-  if (!message.attachments) return;
   const { store } = context.deps;
   await store.command("ZADD", directoryKeys(namespace).outboxes, store.now().toFixed(0), mailbox);
 }

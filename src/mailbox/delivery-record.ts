@@ -27,8 +27,8 @@ export interface DeliveryRecord {
 export interface Entry {
   readonly id: string;
   readonly record: DeliveryRecord;
-  /** Missing where the script was asked for records alone. */
-  readonly message?: StoredMessage;
+  /** Undefined where the script was asked for records alone. */
+  readonly message: StoredMessage | undefined;
 }
 
 export const priorities = Priority.options;
@@ -53,7 +53,7 @@ export function parseRecord(text: string): DeliveryRecord {
     openedAt: number(13),
     reminded: number(14),
     reason: words[15]!,
-    said: Buffer.from(words[17] ?? "", "base64url").toString(),
+    said: words[17] ? Buffer.from(words[17], "base64url").toString() : "",
   };
 }
 
@@ -66,7 +66,7 @@ export function parseEntries(flat: ReplyValue | undefined): Entry[] {
     entries.push({
       id: list[n]!,
       record: parseRecord(list[n + 1]!),
-      ...(body === "" ? {} : { message: JSON.parse(body) as StoredMessage }),
+      message: body === "" ? undefined : (JSON.parse(body) as StoredMessage),
     });
   }
   return entries;
@@ -94,7 +94,7 @@ export function deliveryState(record: DeliveryRecord): DeliveryState {
 export function toDelivery(entry: Entry & { readonly message: StoredMessage }): Delivery {
   const { record, message } = entry;
   const job = record.flags.includes("j");
-  return {
+  const delivery: { -readonly [Name in keyof Delivery]: Delivery[Name] } = {
     message,
     state: deliveryState(record),
     sequence: record.sequence,
@@ -102,7 +102,8 @@ export function toDelivery(entry: Entry & { readonly message: StoredMessage }): 
     ackRequired: record.flags.includes("a"),
     job,
     expiresAt: record.expires,
-    ...(job && record.state === "open" ? { claimedUntil: record.at } : {}),
     cut: record.flags.includes("c"),
   };
+  if (job && record.state === "open") delivery.claimedUntil = record.at;
+  return delivery;
 }

@@ -32,7 +32,7 @@ export async function newsOf(
   caller: Caller,
 ): Promise<{ readonly unread: number; readonly urgent: number } | undefined> {
   const memory = context.memory(caller);
-  await listenForNews(context, caller);
+  if (!memory.stopListening) await listenForNews(context, caller);
   if (!memory.stale) return undefined;
   memory.stale = false;
   const { unread, urgent } = await countInbox(context, caller);

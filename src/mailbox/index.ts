@@ -40,7 +40,7 @@ export { releaseRun } from "./release-run.js";
 export { messageById, overdueMail, searchMessages, summary, thread } from "./search-messages.js";
 export { sendMessage } from "./send-message.js";
 export { envelope, shown } from "./show-delivery.js";
-export { unreadMail } from "./unread-mail.js";
+export { type UnreadMail, unreadMail } from "./unread-mail.js";
 export {
   abandonAttachment,
   beginAttachment,

@@ -14,21 +14,26 @@ export interface Posting {
   readonly bytes: number;
   readonly lifeMs: number;
   /** What the sender asked for; a topic keeps its messages by its own retention otherwise. */
-  readonly ttlMs?: number;
+  readonly ttlMs?: number | undefined;
   readonly ackRequired: boolean;
 }
 
-/** Puts a message into one mailbox. Safe to repeat with the same operation. */
+/**
+ * Puts a message into one mailbox. Safe to repeat with the same operation.
+ *
+ * @param row the audit row of the decision; empty where it was recorded before or nobody asked
+ */
 export async function insertMessage(
   context: MailContext,
   namespace: string,
   mailbox: MailboxName,
   posting: Posting,
   operation: Operation,
+  row: string,
 ): Promise<{ readonly state: "STORED" | "REPLAYED"; readonly id: string }> {
   const { limits } = context;
   const { message } = posting;
-  await expectConfirmation(context, namespace, mailbox, message);
+  if (message.attachments) await expectConfirmation(context, namespace, mailbox);
   const job = mailbox.startsWith("queue:");
   const [word, first, second] = await context.run(namespace, mailbox, sendScript, [
     operation.key,
@@ -47,11 +52,13 @@ export async function insertMessage(
     limits.mailboxBytes,
     limits.senderMessages,
     idsOf(message).join(","),
+    row,
   ]);
   switch (word) {
     case "STORED":
     case "REPLAYED":
-      if (first === message.id) await confirmSoon(context, namespace, mailbox, message);
+      if (first === message.id && message.attachments)
+        await confirmSoon(context, namespace, mailbox, message);
       return { state: word, id: String(first) };
     case "CONFLICT":
       refuse("mailbox.idempotency_conflict");

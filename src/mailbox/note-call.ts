@@ -24,5 +24,5 @@ export async function noteCall(context: MailContext, caller: Caller): Promise<vo
       seconds: Math.ceil(((minute + 1) * minuteMs - now) / 1000),
     });
   context.deps.runs.active(caller);
-  await touchJobs(context, caller);
+  if (memory.hasJobs) await touchJobs(context, caller);
 }

@@ -19,11 +19,13 @@ export function digest(content: unknown): string {
 
 function canonical(value: unknown): string {
   if (Array.isArray(value)) return `[${value.map(canonical).join(",")}]`;
-  if (value && typeof value === "object")
-    return `{${Object.keys(value)
-      .sort()
-      .filter((key) => (value as Record<string, unknown>)[key] !== undefined)
-      .map((key) => `${JSON.stringify(key)}:${canonical((value as Record<string, unknown>)[key])}`)
-      .join(",")}}`;
+  if (value && typeof value === "object") {
+    let fields = "";
+    for (const key of Object.keys(value).sort()) {
+      const inner = (value as Record<string, unknown>)[key];
+      if (inner !== undefined) fields += `${fields && ","}${JSON.stringify(key)}:${canonical(inner)}`;
+    }
+    return `{${fields}}`;
+  }
   return JSON.stringify(value) ?? "null";
 }

@@ -15,6 +15,6 @@ export function rememberDelivery(
     place,
     thread: message.thread,
     origin: message.origin,
-    ...(delivery.claimedUntil === undefined ? {} : { claimedUntil: delivery.claimedUntil }),
+    claimedUntil: delivery.claimedUntil,
   });
 }

@@ -7,7 +7,7 @@ interface Known {
   readonly thread: string;
   readonly origin: string;
   /** For an open job: when its claim ends, ms; prolonged by the run's calls. */
-  claimedUntil?: number;
+  claimedUntil: number | undefined;
 }
 
 const mostKnown = 2_000;
@@ -86,6 +86,10 @@ export class RunMemory {
 
   known(id: string): Known | undefined {
     return this.#known.get(id);
+  }
+
+  get hasJobs(): boolean {
+    return this.#jobs.size > 0;
   }
 
   /** Open jobs whose claim ends before the given time, by mailbox. */

@@ -1,6 +1,6 @@
 import { type Address, formatAddress, parseAddress } from "../addresses/index.js";
 import { isRefusal, refuse } from "../errors/index.js";
-import type { Caller } from "../identity/index.js";
+import type { Admission, Caller } from "../identity/index.js";
 import { measureContent } from "./check-content.js";
 import type { MailContext } from "./context.js";
 import type { SendMessage, SendReceipt } from "./contract.js";
@@ -42,11 +42,14 @@ export async function sendMessage(
   if (addresses.length > limits.recipients)
     refuse("mailbox.too_many_recipients", { count: addresses.length, limit: limits.recipients });
   checkRate(context, caller);
+  const admissions: Admission[] = [];
   for (const address of addresses)
-    await deps.admit(
-      caller,
-      address.kind === "topic" ? "topic.publish" : "mailbox.send",
-      formatAddress(address),
+    admissions.push(
+      await deps.admit(
+        caller,
+        address.kind === "topic" ? "topic.publish" : "mailbox.send",
+        formatAddress(address),
+      ),
     );
 
   const memory = context.memory(caller);
@@ -54,7 +57,7 @@ export async function sendMessage(
   const id = newMessageId(deps.store.now());
   const cause = answered ?? memory.cause;
   const operation = operationOf(context, caller, input, addresses);
-  const message: StoredMessage = {
+  const message: { -readonly [Name in keyof StoredMessage]: StoredMessage[Name] } = {
     id,
     from: caller.principal.agent,
     verified: caller.principal.verified,
@@ -63,17 +66,18 @@ export async function sendMessage(
     priority: input.priority ?? "normal",
     thread: answered?.thread ?? id,
     origin: cause?.origin ?? id,
-    ...(input.subject ? { subject: input.subject } : {}),
     contentType: input.content_type ?? "text/plain",
     body: input.body,
-    ...(input.data ? { data: input.data } : {}),
-    ...(input.in_reply_to ? { inReplyTo: input.in_reply_to } : {}),
   };
+  if (input.subject) message.subject = input.subject;
+  if (input.data) message.data = input.data;
+  if (input.in_reply_to) message.inReplyTo = input.in_reply_to;
+  const ttlMs = input.ttl_seconds ? input.ttl_seconds * 1000 : undefined;
   const posting: Posting = {
     message,
     bytes,
-    lifeMs: input.ttl_seconds ? input.ttl_seconds * 1000 : limits.expiryMs,
-    ...(input.ttl_seconds ? { ttlMs: input.ttl_seconds * 1000 } : {}),
+    lifeMs: ttlMs ?? limits.expiryMs,
+    ttlMs,
     ackRequired: input.ack_required ?? false,
   };
 
@@ -82,15 +86,18 @@ export async function sendMessage(
     for (const { kind, name } of named(addresses))
       if (name !== caller.principal.agent)
         await deps.directory.isUnseen(caller.principal.namespace, kind, name);
-  const complete = await attach(context, caller, posting, input.attachments);
+  if (input.attachments) {
+    const attachments = await findAttachments(context, caller, input.attachments);
+    if (attachments.length > 0) message.attachments = attachments;
+  }
   const opened = await reachAll(context, caller, addresses, input.create ?? false);
   if (cause) await joinConversation(context, caller, cause.origin, operation);
   let receipt: SendReceipt;
   try {
     receipt =
       addresses.length === 1 && addresses[0]!.kind !== "everyone"
-        ? await sendToOne(context, caller, addresses[0]!, complete, operation, opened)
-        : await sendToMany(context, caller, addresses, complete, operation, opened);
+        ? await sendToOne(context, caller, addresses[0]!, posting, operation, opened, admissions[0]!)
+        : await sendToMany(context, caller, addresses, posting, operation, opened, admissions);
   } catch (error) {
     // A refusal inserted nothing, so it does not count in the conversation; an unknown outcome may have.
     if (cause && isRefusal(error) && error.kind !== "UNKNOWN")
@@ -104,16 +111,6 @@ export async function sendMessage(
       throw error;
     });
   return receipt;
-}
-
-async function attach(
-  context: MailContext,
-  caller: Caller,
-  posting: Posting,
-  given: SendMessage["attachments"],
-): Promise<Posting> {
-  const attachments = await findAttachments(context, caller, given);
-  return attachments.length === 0 ? posting : { ...posting, message: { ...posting.message, attachments } };
 }
 
 function uniqueAddresses(given: readonly string[]): Address[] {

@@ -1,6 +1,8 @@
 import type { DeliveredMessage, Inbox } from "./contract.js";
 import type { Delivery, StoredMessage } from "./feed.js";
 
+type Writable<T> = { -readonly [Name in keyof T]: T[Name] };
+
 export type Envelope = Pick<
   DeliveredMessage,
   "id" | "from" | "verified" | "to" | "sent_at" | "priority" | "thread" | "subject"
@@ -11,7 +13,7 @@ export const envelopeChars = 400;
 
 /** What every form in which a message is given away begins with. */
 export function envelope(message: StoredMessage): Envelope {
-  return {
+  const envelope: Writable<Envelope> = {
     id: message.id,
     from: message.from,
     verified: message.verified,
@@ -19,26 +21,29 @@ export function envelope(message: StoredMessage): Envelope {
     sent_at: new Date(message.sentAt).toISOString(),
     priority: message.priority,
     thread: message.thread,
-    ...(message.subject ? { subject: message.subject } : {}),
   };
+  if (message.subject) envelope.subject = message.subject;
+  return envelope;
 }
 
 /** A delivery as its reader gets it. */
 export function shown(delivery: Delivery): DeliveredMessage {
   const { message } = delivery;
-  return {
+  // Field by field, not by spreading what may be missing: this is done for every message that is read.
+  const shown: Writable<DeliveredMessage> = {
     ...envelope(message),
     content_type: message.contentType,
     body: message.body,
-    ...(message.data ? { data: message.data } : {}),
-    ...(message.inReplyTo ? { in_reply_to: message.inReplyTo } : {}),
-    ...(message.attachments ? { attachments: message.attachments } : {}),
     ack_required: delivery.ackRequired,
-    ...(delivery.cut ? { cut: true } : {}),
     delivery_count: delivery.count,
-    ...(delivery.claimedUntil ? { claimed_until: new Date(delivery.claimedUntil).toISOString() } : {}),
     expires_at: new Date(delivery.expiresAt).toISOString(),
   };
+  if (message.data) shown.data = message.data;
+  if (message.inReplyTo) shown.in_reply_to = message.inReplyTo;
+  if (message.attachments) shown.attachments = message.attachments;
+  if (delivery.cut) shown.cut = true;
+  if (delivery.claimedUntil) shown.claimed_until = new Date(delivery.claimedUntil).toISOString();
+  return shown;
 }
 
 /** Those that fit one reply, and always the first. */

@@ -1,11 +1,11 @@
-import type { Caller } from "../identity/index.js";
+import type { Caller, PendingRow } from "../identity/index.js";
 import { loadScript, type MailboxName } from "../redis/index.js";
 import { choosePage } from "./choose-page.js";
 import { claimMsOf } from "./claim-length.js";
 import { type MailContext, ownMailbox } from "./context.js";
 import type { Inbox, ReadInbox } from "./contract.js";
 import { parseEntries, toDelivery, withMessages } from "./delivery-record.js";
-import type { Delivery, FeedFilter, TopicFeed } from "./feed.js";
+import type { Delivery, FeedFilter, StoredMessage, TopicFeed } from "./feed.js";
 import { rememberVisit } from "./find-delivery.js";
 import { filterOf } from "./inbox-filter.js";
 import { listenForNews } from "./inbox-news.js";
@@ -20,19 +20,27 @@ import { emptyInbox, envelopeChars, shown } from "./show-delivery.js";
 const readScript = loadScript(import.meta.url, "read-inbox.lua");
 
 /** A page, and when time alone will make something ready, by the store's clock (0: nothing). */
-export type Taken = Inbox & { readonly nextDueAt: number };
+export interface Taken {
+  readonly inbox: Inbox;
+  readonly nextDueAt: number;
+}
 
-/** Takes the next page for the run. When it fails half way, what was taken comes again with the next read. */
+/**
+ * Takes the next page for the run. When it fails half way, what was taken comes again with the next read.
+ *
+ * @param row recorded with the first look into the mailbox, once for a read however long it waits
+ */
 export async function takePage(
   context: MailContext,
   caller: Caller,
   place: MailboxName,
   input: ReadInbox,
   options: ReadOptions,
+  row: PendingRow,
 ): Promise<Taken> {
   const batch = newMessageId(context.deps.store.now());
   try {
-    return await takeBatch(context, caller, place, batch, input, options);
+    return await takeBatch(context, caller, place, batch, input, options, row);
   } catch (error) {
     // What was taken and never reached anybody comes again with the next read.
     context.memory(caller).confirm(batch, false);
@@ -47,6 +55,7 @@ async function takeBatch(
   batch: string,
   input: ReadInbox,
   options: ReadOptions,
+  row: PendingRow,
 ): Promise<Taken> {
   const memory = context.memory(caller);
   const queue = place.startsWith("queue:");
@@ -59,15 +68,16 @@ async function takeBatch(
     filter,
     after: input.after,
     sessionless: options.sessionless ?? false,
+    row,
   };
   if (queue) await rememberVisit(context, caller, place);
 
   const own = filter.topic === undefined ? limit : 0;
-  const follows = !queue && (await followsAnything(context, caller));
+  const follows = !queue && (memory.follows ?? (await followsAnything(context, caller)));
   const topics = follows ? await takeFromTopics(context, caller, place, ask, own) : undefined;
   if (topics && options.signal?.aborted) {
     memory.confirm(batch, false);
-    return { ...emptyInbox(true), nextDueAt: 0 };
+    return { inbox: emptyInbox(true), nextDueAt: 0 };
   }
   const fromTopics = topics?.deliveries ?? [];
   const page = await readMailbox(context, caller, place, {
@@ -78,16 +88,16 @@ async function takeBatch(
 
   for (const delivery of page.deliveries) rememberDelivery(context, caller, delivery, place);
   for (const delivery of fromTopics) rememberDelivery(context, caller, delivery, topicPlace);
-  const deliveries = [...page.deliveries, ...fromTopics];
-  const last = deliveries.toSorted((a, b) => a.message.sentAt - b.message.sentAt).at(-1);
-  if (last) memory.cause = { id: last.message.id, origin: last.message.origin };
+  const deliveries = fromTopics.length > 0 ? [...page.deliveries, ...fromTopics] : page.deliveries;
+  let last: StoredMessage | undefined;
+  for (const { message } of deliveries) if (!last || message.sentAt >= last.sentAt) last = message;
+  if (last) memory.cause = { id: last.id, origin: last.origin };
   const { counts } = page;
   const { feed } = topics ?? {};
   const unread = counts.unread + Math.max((feed?.unread ?? 0) - fromTopics.length, 0);
   if (place === ownMailbox(caller)) memory.told = { unread, urgent: counts.urgent };
-  return {
+  const inbox: Inbox = {
     messages: deliveries.map(shown),
-    ...(deliveries.length > 0 ? { batch } : {}),
     unread,
     urgent: counts.urgent + (feed?.urgent ?? 0),
     open: counts.open + (feed?.open ?? 0) + fromTopics.length,
@@ -99,15 +109,14 @@ async function takeBatch(
     })),
     collapsed: fromTopics.length > 0 ? (feed?.collapsed ?? []) : [],
     timed_out: false,
-    nextDueAt: counts.nextDueAt,
   };
+  return { inbox: deliveries.length > 0 ? { ...inbox, batch } : inbox, nextDueAt: counts.nextDueAt };
 }
 
-/** Looked up once and then remembered until this run hears of a change. */
+/** Remembered from then on, until this run hears of a change. */
 async function followsAnything(context: MailContext, caller: Caller): Promise<boolean> {
   const memory = context.memory(caller);
   await listenForNews(context, caller);
-  if (memory.follows !== undefined) return memory.follows;
   const { heard } = memory;
   const follows = await context.deps.feed.follows(caller);
   // What was heard while looking may be newer than what was seen.
@@ -125,6 +134,7 @@ interface PageAsk {
   readonly filter: FeedFilter;
   readonly after: string | undefined;
   readonly sessionless: boolean;
+  readonly row: PendingRow;
 }
 
 /** Takes what topics have of a page, and says what is left of it for the agent's own mailbox. */
@@ -193,7 +203,9 @@ async function readMailbox(
       from,
       ask.budget.cut,
       ask.sessionless ? "1" : "0",
+      ask.row.text,
     ]);
+    ask.row.written();
     memory.dropBatches(place, [...seen, ...unseen]);
     const deliveries = withMessages(parseEntries(flat)).map(toDelivery);
     const counts = parseCounts(counted as readonly string[]);
@@ -201,7 +213,8 @@ async function readMailbox(
     if (deliveries.length === 0) memory.dropBatches(place, [ask.batch]);
     // Another run has mail open here: if it is gone, its mail is ours to take, now.
     const gone =
-      (others as readonly string[]).length > 0 && (await deps.runs.releaseGone(others as readonly string[]));
+      (others as readonly string[]).length > 0 &&
+      (await deps.runs.releaseGone(namespace, others as readonly string[]));
     const more = deliveries.length === 0 && ask.limit > 0 && (ask.ids ?? []).length === 0;
     if (more && gone) continue;
     if (more && goOn) {

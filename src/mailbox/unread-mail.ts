@@ -2,26 +2,31 @@ import type { Caller } from "../identity/index.js";
 import { loadScript } from "../redis/index.js";
 import { type MailContext, ownMailbox } from "./context.js";
 import { parseEntries } from "./delivery-record.js";
+import { messageIdAt } from "./message-id.js";
 
 const peekScript = loadScript(import.meta.url, "peek-inbox.lua");
 
 const sendersLookedAt = 30;
 
-/**
- * What waits for an agent in its mailbox and the topics it follows. Only looked at: nothing is delivered or passed
- * over, no gap counts as told, and the caller needs no run.
- */
-export async function unreadMail(
-  context: MailContext,
-  caller: Caller,
-): Promise<{
+export interface UnreadMail {
   readonly unread: number;
   readonly urgent: number;
   readonly open: number;
   readonly dead: number;
   /** Who wrote what is first in the mailbox itself, most urgent first. */
   readonly senders: readonly string[];
-}> {
+  /** When the newest of these was written, ms; 0 when there is none. */
+  readonly newestAt: number;
+  /** The store's clock before it was looked, ms. */
+  readonly lookedAt: number;
+}
+
+/**
+ * What waits for an agent in its mailbox and the topics it follows. Only looked at: nothing is delivered or passed
+ * over, no gap counts as told, and the caller needs no run.
+ */
+export async function unreadMail(context: MailContext, caller: Caller): Promise<UnreadMail> {
+  const lookedAt = context.deps.store.now();
   const [reply, follows] = await Promise.all([
     context.run(caller.principal.namespace, ownMailbox(caller), peekScript, [
       "ready",
@@ -48,5 +53,7 @@ export async function unreadMail(
     open: open! + feed.open,
     dead: dead!,
     senders: [...new Set(entries.map(({ record }) => record.sender))],
+    newestAt: Math.max(0, ...entries.map(({ id }) => messageIdAt(id))),
+    lookedAt,
   };
 }

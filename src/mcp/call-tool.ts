@@ -37,10 +37,8 @@ export async function callTool(
     const onWaiting = reporter(calling.context, input.wait_seconds);
     const { session } = connection;
     const { structured } = calling;
-    const output = await tool.handle(input, {
-      ...{ caller, mail, topics, locks, agents, session, structured, onWaiting },
-      signal: cancelled,
-    });
+    const around = { caller, mail, topics, locks, agents, session, structured, onWaiting, signal: cancelled };
+    const output = await tool.handle(input, around);
     const batch = tool.batch?.(output);
     if (batch !== undefined) confirm = (reached) => tellBatch(connection, caller, batch, reached);
     const refusal = tool.refusal?.(output);

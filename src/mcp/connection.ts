@@ -14,6 +14,8 @@ export interface FaceOptions {
 export interface ConnectionOptions {
   /** The name the client was started with; without one it gets its own name, made unique. */
   readonly agent?: string;
+  /** What a credential proved; nothing else is asked for a name then. */
+  readonly principal?: Principal;
   /** False where each request stands alone, so that the client must name the batch it saw. */
   readonly session: boolean;
 }
@@ -29,6 +31,7 @@ export class Connection {
   readonly session: boolean;
   readonly #namespace: string;
   readonly #agent: string | undefined;
+  readonly #proved: Principal | undefined;
   #begun: Promise<Caller> | undefined;
   #ended = false;
   readonly #stops = new Set<() => void>();
@@ -40,6 +43,7 @@ export class Connection {
     this.session = options.session;
     this.#namespace = face.namespace;
     this.#agent = options.agent;
+    this.#proved = options.principal;
   }
 
   /** The caller of this connection, with its run. A start that failed is tried again with the next call. */
@@ -90,6 +94,7 @@ export class Connection {
   }
 
   #principal(clientName: string | undefined): Principal {
+    if (this.#proved) return this.#proved;
     return localPrincipal(
       this.#namespace,
       this.#agent ?? `${slug(clientName)}-${randomBytes(3).toString("hex")}`,

@@ -9,6 +9,7 @@ import {
 } from "@modelcontextprotocol/server";
 import { nearest, visible } from "../addresses/index.js";
 import { type Calling, callTool } from "./call-tool.js";
+import { channelCapability } from "./channel.js";
 import type { Connection } from "./connection.js";
 import type { Exchange } from "./exchange.js";
 import { inputSchema, outputSchema } from "./input-schema.js";
@@ -31,6 +32,8 @@ export interface Wiring {
   exchangeOf(context: ServerContext): Exchange;
   /** The URIs this client watches, where the connection can carry updates to a 2025 client. */
   readonly watches?: Watches;
+  /** Declares the channel of Claude Code, an experimental capability; whoever declares it pushes its hints. */
+  readonly channel?: boolean;
 }
 
 // A server is made for each HTTP request of a modern client: whatever is the same for all is built once.
@@ -57,7 +60,12 @@ export function createServer(wiring: Wiring): Server {
       version: connection.version,
     },
     {
-      capabilities: { tools: {}, resources: { subscribe: true }, prompts: {} },
+      capabilities: {
+        tools: {},
+        resources: { subscribe: true },
+        prompts: {},
+        ...(wiring.channel && { experimental: { [channelCapability]: {} } }),
+      },
       instructions,
       // The SDK would build a validator of its own for each server.
       jsonSchemaValidator: noElicitation,

@@ -1,6 +1,5 @@
 import { isJsonContentType, isLegacyRequest } from "@modelcontextprotocol/server";
-import { isAgentName } from "../addresses/index.js";
-import { MailboxError } from "../errors/index.js";
+import { whoAsks } from "./http-asker.js";
 import { type HttpExchange, jsonRpcError, type McpEndpointOptions } from "./http-asking.js";
 import { HttpSessions } from "./http-sessions.js";
 import { HttpStateless } from "./http-stateless.js";
@@ -16,17 +15,16 @@ export interface McpEndpoint {
 }
 
 /**
- * Who asks is said by the query: `?agent=NAME`, and `structured=1` for structured answers. The 2025 era gets sessions
- * (the SDK's stateless mode would accept its subscriptions and never serve them), the 2026 era does without.
+ * Who asks is derived here and nowhere else; `?structured=1` asks for structured answers. The 2025 era gets sessions (the
+ * SDK's stateless mode would accept its subscriptions and never serve them), the 2026 era does without.
  */
 export function openEndpoint(rooms: Rooms, options: McpEndpointOptions): McpEndpoint {
   const sessions = new HttpSessions(rooms, options);
   const stateless = new HttpStateless(rooms, options);
   return {
     fetch: async (request, exchange) => {
-      const query = new URL(request.url).searchParams;
-      const agent = query.get("agent")?.trim().toLowerCase() || undefined;
-      if (agent !== undefined && !isAgentName(agent)) return jsonRpcError(400, -32602, badName());
+      const asker = await whoAsks(rooms, options, request);
+      if (asker instanceof Response) return asker;
       const isPost = request.method === "POST";
       if (isPost && !isJsonContentType(request.headers.get("content-type")))
         return jsonRpcError(415, -32000, "Content-Type must be application/json");
@@ -36,9 +34,8 @@ export function openEndpoint(rooms: Rooms, options: McpEndpointOptions): McpEndp
         request,
         body,
         exchange,
-        agent,
-        owner: agent ?? "",
-        structured: ["1", "true"].includes(query.get("structured") ?? ""),
+        ...asker,
+        structured: ["1", "true"].includes(new URL(request.url).searchParams.get("structured") ?? ""),
       };
       return (await isLegacyRequest(request, body)) ? sessions.fetch(asking) : stateless.fetch(asking);
     },
@@ -54,10 +51,4 @@ function parse(text: string): unknown {
   } catch {
     return undefined;
   }
-}
-
-function badName(): string {
-  return new MailboxError("input.invalid", {
-    problem: "agent in the address must be 1 to 63 of a-z 0-9 . _ -, beginning with a letter or digit",
-  }).message;
 }

@@ -29,6 +29,9 @@ interface Session {
   end(): Promise<void>;
 }
 
+/** How long a session stays after its credential has ended, so that calls in flight are told so. */
+const lastWordsMs = 100;
+
 /** Most sessions open at once. */
 const mostSessions = 10_000;
 
@@ -71,6 +74,7 @@ export class HttpSessions {
     const id = randomUUID();
     const connection = new Connection(this.#rooms, this.#options, {
       ...(asking.agent !== undefined && { agent: asking.agent }),
+      ...(asking.principal && { principal: asking.principal }),
       session: true,
     });
     const transport = new WebStandardStreamableHTTPServerTransport({
@@ -105,6 +109,9 @@ export class HttpSessions {
       },
     };
     server.onclose = () => void session.end();
+    // The waits that end with the credential are answered before the streams close.
+    const expire = (): void => void setTimeout(() => void session.end(), lastWordsMs);
+    connection.whileOpen(asking.whileHolds(expire));
     this.#sessions.set(id, session);
     await server.connect(transport);
     const response = await this.#serve(session, asking);

@@ -13,6 +13,8 @@ import { Watches } from "./watches.js";
 const mostStreams = 16;
 
 interface Guest {
+  /** Who asks, under what name: another credential of the same agent is another guest. */
+  readonly key: string;
   readonly agent: string;
   readonly connection: Connection;
   streams: number;
@@ -43,7 +45,7 @@ export class HttpStateless {
 
   async fetch(asking: Asking): Promise<Response> {
     const guest = this.#guest(asking);
-    this.#guests.use(guest.agent, asking.exchange);
+    this.#guests.use(guest.key, asking.exchange);
     this.#wirings.set(asking.request, {
       connection: guest.connection,
       structured: asking.structured,
@@ -64,11 +66,21 @@ export class HttpStateless {
 
   #guest(asking: Asking): Guest {
     const agent = asking.agent ?? unnamed(asking);
-    const known = this.#guests.get(agent);
+    const key = `${asking.owner}\n${agent}`;
+    const known = this.#guests.get(key);
     if (known) return known;
-    const connection = new Connection(this.#rooms, this.#options, { agent, session: false });
-    const guest: Guest = { agent, connection, streams: 0 };
-    this.#guests.set(agent, guest);
+    const connection = new Connection(this.#rooms, this.#options, {
+      agent,
+      ...(asking.principal && { principal: asking.principal }),
+      session: false,
+    });
+    const guest: Guest = { key, agent, connection, streams: 0 };
+    this.#guests.set(key, guest);
+    const end = (): void => {
+      this.#guests.delete(key);
+      void this.#end(guest);
+    };
+    connection.whileOpen(asking.whileHolds(end));
     return guest;
   }
 
@@ -100,12 +112,14 @@ export class HttpStateless {
     );
     guest.streams += 1;
     this.#streams.add(handler);
-    const stop = guest.connection.whileOpen(() => watches.clear());
+    const stop = guest.connection.whileOpen(() => {
+      watches.clear();
+      void handler.close();
+    });
     exchange.onSettled(() => {
       guest.streams -= 1;
       this.#streams.delete(handler);
       stop();
-      void handler.close();
     });
     const response = await handler.fetch(asking.request, { parsedBody: narrowed(asking.body, wanted) });
     if (wanted.length === 0) return response;

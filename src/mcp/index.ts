@@ -2,11 +2,18 @@
 export { newExchange } from "./exchange.js";
 export type { HttpExchange, McpEndpoint, McpEndpointOptions } from "./http-endpoint.js";
 export type { Log } from "./log.js";
+export type { RelayOptions } from "./relay.js";
+export { type Reminded, remind } from "./reminder.js";
 export type { Rooms, WatchTarget, WholeMessage } from "./rooms.js";
+export type { ServerInbox } from "./server-inbox.js";
 export type { StdioOptions } from "./stdio.js";
+export { unreadLine } from "./unread-line.js";
 
 import type { McpEndpoint, McpEndpointOptions } from "./http-endpoint.js";
+import type { RelayOptions } from "./relay.js";
+import type { RelayedServerOptions } from "./relay-server.js";
 import type { Rooms } from "./rooms.js";
+import type { ServerInbox } from "./server-inbox.js";
 import type { StdioOptions } from "./stdio.js";
 
 // Each transport is loaded when it is asked for: starting a process is what clients wait for.
@@ -21,4 +28,19 @@ export async function serveStdio(rooms: Rooms, options: StdioOptions): Promise<v
 export async function openMcpEndpoint(rooms: Rooms, options: McpEndpointOptions): Promise<McpEndpoint> {
   const { openEndpoint } = await import("./http-endpoint.js");
   return openEndpoint(rooms, options);
+}
+
+/** One client on stdin and stdout of a server elsewhere; see `RelayOptions`. Nothing of a store is loaded for it. */
+export async function relayStdio(options: RelayOptions): Promise<void> {
+  const { relayStdio: relay } = await import("./relay.js");
+  return relay(options);
+}
+
+/** What waits for an agent at a server elsewhere; see `ServerInbox`. Nothing of a store is loaded for it. */
+export async function inboxAtServer(
+  options: RelayedServerOptions,
+  signal: AbortSignal,
+): Promise<ServerInbox> {
+  const { inboxAtServer: look } = await import("./server-inbox.js");
+  return look(options, signal);
 }

@@ -10,7 +10,7 @@ interface Drawn {
   readonly body: string;
   readonly bodyStart: number;
   readonly bodyTotal: number;
-  readonly moreBodyAt?: number;
+  readonly moreBodyAt: number | undefined;
   readonly data: string;
   readonly dataStart: number;
   readonly by: string;
@@ -49,35 +49,30 @@ export function messageParts(
 
 /** How many messages can be shown with a piece of their text, so that there is room to name the others. */
 function fittingCount(all: readonly Drawn[], maxChars: number): number {
-  const cost = all.map((one) => one.envelope.length + one.by.length + frameChars + 200);
-  const naming = all.map((one) => one.id.length + 2);
-  const sum = (numbers: readonly number[]): number => numbers.reduce((a, b) => a + b, 0);
+  const cost = (one: Drawn): number => one.envelope.length + one.by.length + frameChars + 200;
   let count = all.length;
-  let used = sum(cost);
+  let used = all.reduce((sum, one) => sum + cost(one), 0);
   while (count > 1 && used > maxChars) {
+    if (count === all.length) used += 80; // the words around the names
     count -= 1;
-    used = sum(cost.slice(0, count)) + sum(naming.slice(count)) + 80;
+    used += all[count]!.id.length + 2 - cost(all[count]!);
   }
   return count;
 }
 
 /** Who vouches for what: everything in this line is ours, nothing in it was written by the sender. */
 export function envelopeLine(message: DeliveredMessage): string {
-  const facts = [
-    `${message.id} from ${message.from}${message.verified ? "" : " (unverified)"} to ${message.to}`,
-    message.sent_at,
-    message.priority === "normal" ? "" : message.priority,
-    message.thread === message.id ? "" : `thread ${message.thread}`,
-    message.in_reply_to ? `in reply to ${message.in_reply_to}` : "",
-    message.delivery_count > 1 ? `delivery ${message.delivery_count}` : "",
-    message.claimed_until
-      ? `a job, yours until ${message.claimed_until}: reply or call ack_messages`
-      : message.ack_required
-        ? "asks you to reply or call ack_messages"
-        : "",
-    expiresSoon(message) ? `expires ${message.expires_at}` : "",
-  ];
-  return facts.filter(Boolean).join(" · ");
+  let line = `${message.id} from ${message.from}${message.verified ? "" : " (unverified)"} to ${message.to}`;
+  line += ` · ${message.sent_at}`;
+  if (message.priority !== "normal") line += ` · ${message.priority}`;
+  if (message.thread !== message.id) line += ` · thread ${message.thread}`;
+  if (message.in_reply_to) line += ` · in reply to ${message.in_reply_to}`;
+  if (message.delivery_count > 1) line += ` · delivery ${message.delivery_count}`;
+  if (message.claimed_until)
+    line += ` · a job, yours until ${message.claimed_until}: reply or call ack_messages`;
+  else if (message.ack_required) line += " · asks you to reply or call ack_messages";
+  if (expiresSoon(message)) line += ` · expires ${message.expires_at}`;
+  return line;
 }
 
 function place(i: number, of: number): string {
@@ -89,11 +84,12 @@ function expiresSoon(message: DeliveredMessage): boolean {
 }
 
 function draw(message: DeliveredMessage, label: string, part: Inbox["part"], offset: number): Drawn {
-  const heads = [
-    message.subject ? `subject: ${message.subject.replace(/\s+/g, " ")}` : "",
-    message.content_type === "text/plain" ? "" : `content type: ${message.content_type.replace(/\s+/g, " ")}`,
-    ...(message.attachments ?? []).map((one) => `attachment ${one.id}: ${one.name}, ${one.bytes} bytes`),
-  ].filter(Boolean);
+  let head = "";
+  if (message.subject) head += `subject: ${message.subject.replace(/\s+/g, " ")}\n`;
+  if (message.content_type !== "text/plain")
+    head += `content type: ${message.content_type.replace(/\s+/g, " ")}\n`;
+  for (const one of message.attachments ?? [])
+    head += `attachment ${one.id}: ${one.name}, ${one.bytes} bytes\n`;
   const data = message.data ? JSON.stringify(message.data) : "";
   const bodyTotal = part?.total ?? message.body.length;
   const dataStart = part && data && offset > 0 && offset >= bodyTotal ? offset - bodyTotal : 0;
@@ -102,11 +98,11 @@ function draw(message: DeliveredMessage, label: string, part: Inbox["part"], off
     part?.next_offset === undefined ? message.body : wholeCharacters(message.body, message.body.length);
   return {
     envelope: label + envelopeLine(message),
-    head: heads.length ? `${heads.join("\n")}\n\n` : "",
+    head: head && `${head}\n`,
     body: dataStart > 0 ? "" : body,
     bodyStart: part?.offset ?? 0,
     bodyTotal,
-    ...(part?.next_offset !== undefined && { moreBodyAt: part.offset + body.length }),
+    moreBodyAt: part?.next_offset === undefined ? undefined : part.offset + body.length,
     data: data.slice(dataStart),
     dataStart,
     by: message.from,

@@ -21,6 +21,7 @@ import type {
   SearchResult,
   SendMessage,
   SendReceipt,
+  UnreadMail,
 } from "../mailbox/index.js";
 import type { SubscribeTopic, SubscriptionReceipt } from "../topics/index.js";
 
@@ -46,6 +47,14 @@ export type WatchTarget =
  * `MailboxError`; whatever else it throws is shown to the client as `internal`.
  */
 export interface Rooms {
+  readonly identity: {
+    /** The principal a bearer credential proves. @throws {MailboxError} `auth.invalid`, whatever is wrong with it */
+    verify(credential: string): Promise<Principal>;
+    /** @throws {MailboxError} `auth.required` where a name alone is not believed, `auth.invalid` */
+    check(held: Pick<Principal, "namespace" | "credential">): Promise<void>;
+    /** Calls back once, within a second of the end of the credential. The answer gives the watch up. */
+    whileHolds(held: Pick<Principal, "namespace" | "credential">, onEnd: () => void): () => void;
+  };
   readonly runs: {
     /** Mints a run. The face calls it at the first call of a connection, not before. */
     begin(principal: Principal): Promise<Caller>;
@@ -82,6 +91,8 @@ export interface Rooms {
     confirm(caller: Caller, batch: string, reached: boolean): void;
     /** Counts, only when something arrived since the last reply to this run. */
     news(caller: Caller): Promise<{ readonly unread: number; readonly urgent: number } | undefined>;
+    /** What waits, only looked at: nothing counts as told or delivered by it. */
+    unread(caller: Caller): Promise<UnreadMail>;
     messageById(caller: Caller, id: string): Promise<WholeMessage>;
     /** The newest messages of a thread that the caller may see, oldest first. */
     thread(

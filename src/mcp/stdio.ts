@@ -12,6 +12,8 @@ import {
   type Transport,
 } from "@modelcontextprotocol/server";
 import { StdioServerTransport, serveStdio as serveSdk } from "@modelcontextprotocol/server/stdio";
+import type { Principal } from "../identity/index.js";
+import { channelMethod, openChannel } from "./channel.js";
 import { Connection, type FaceOptions } from "./connection.js";
 import { createServer } from "./create-server.js";
 import { newExchange, type SettledExchange } from "./exchange.js";
@@ -23,7 +25,11 @@ import { Watches } from "./watches.js";
 
 export interface StdioOptions extends FaceOptions {
   readonly agent?: string;
+  /** What the credential of the process proved. */
+  readonly principal?: Principal;
   readonly structured?: boolean;
+  /** Pushes hints of new mail through the channel of Claude Code (an opt-in preview of it). */
+  readonly channel?: boolean;
   /** Ends the connection as SIGTERM does. */
   readonly signal?: AbortSignal;
   readonly stdin?: Readable;
@@ -61,7 +67,9 @@ export async function serveStdio(rooms: Rooms, options: StdioOptions): Promise<v
         structured: options.structured ?? false,
         watches: subscribed,
         exchangeOf: (context) => wire.exchangeOf(context),
+        channel: options.channel ?? false,
       });
+      if (options.channel) server.oninitialized = () => void pushHints(connection, server!, options.log);
       return server;
     },
     {
@@ -81,6 +89,18 @@ export async function serveStdio(rooms: Rooms, options: StdioOptions): Promise<v
   } finally {
     for (const name of signals) process.off(name, stop);
     options.signal?.removeEventListener("abort", stop);
+  }
+}
+
+/** The client of a channel is told of mail before its first call, so its run begins with the connection. */
+async function pushHints(connection: Connection, server: Server, log: Log): Promise<void> {
+  try {
+    const caller = await connection.caller(server.getClientVersion()?.name);
+    const tell = (params: object): Promise<void> =>
+      server.notification({ method: channelMethod, params } as Parameters<Server["notification"]>[0]);
+    connection.whileOpen(await openChannel(connection.rooms, caller, tell, log));
+  } catch (err) {
+    log.warn({ err }, "the channel could not be opened");
   }
 }
 

@@ -69,7 +69,7 @@ export function openConnection(endpoint: Endpoint, name: string, extra: DriverOp
     }
     return new Redis({ ...options, ...access, sentinels: nodes, name: path || "mymaster" });
   }
-  if (/^rediss?:\/\//.test(url)) return new Redis(url, options);
+  if (/^rediss?:\/\//.test(url) && URL.canParse(url)) return new Redis(url, options);
   refuse("config.invalid", {
     setting: "REDIS_URL",
     problem: "has a form we do not know",

@@ -1,9 +1,12 @@
 /** The store: connections, key names, scripts and wake-ups; the only room that knows the Redis driver. */
 export type { Endpoint } from "./connection.js";
+export { keptKeys } from "./encode-words.js";
 export { Hints } from "./hints.js";
 export {
   type AttachmentKeys,
+  type AuditKeys,
   attachmentKeys,
+  auditKeys,
   conversationKey,
   type DirectoryKeys,
   directoryKeys,
@@ -14,6 +17,7 @@ export {
   type MailboxName,
   mailboxKeyList,
   mailboxKeys,
+  rowsPerChunk,
   type TopicRootKeys,
   topicRootKeyList,
   topicRootKeys,

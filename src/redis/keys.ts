@@ -51,6 +51,8 @@ export interface MailboxKeys {
   readonly uploads: string;
   /** set of senders whose mail is refused */
   readonly blocked: string;
+  /** list number|row of what was decided here and is not sealed yet, see redis/lua/audit.lua */
+  readonly audit: string;
   /** channel on which a change of this mailbox is hinted */
   readonly channel: string;
 }
@@ -81,6 +83,7 @@ export function mailboxKeys(namespace: string, mailbox: MailboxName): MailboxKey
     rate: `${at}rate`,
     uploads: `${at}uploads`,
     blocked: `${at}blocked`,
+    audit: `${at}audit`,
     channel: `${at}hints`,
   };
 }
@@ -107,6 +110,7 @@ export function mailboxKeyList(keys: MailboxKeys): readonly string[] {
     keys.reminders,
     keys.blocked,
     keys.channel,
+    keys.audit,
   ];
 }
 
@@ -132,6 +136,8 @@ export interface TopicRootKeys {
   readonly channel: string;
   readonly operations: string;
   readonly operationExpiry: string;
+  /** list number|row of what was decided here and is not sealed yet */
+  readonly audit: string;
   /** sorted set sequence → id of one topic */
   index(topic: string): string;
   /** sorted set sequence of a trimmed message → when it was trimmed, as a sequence */
@@ -159,6 +165,7 @@ export function topicRootKeys(namespace: string, root: string): TopicRootKeys {
     channel: `${at}hints`,
     operations: `${at}operations`,
     operationExpiry: `${at}operation-expiry`,
+    audit: `${at}audit`,
     index: (topic) => `${at}index:${topic}`,
     trims: (topic) => `${at}trims:${topic}`,
     deliveries: (agent) => `${at}deliveries:${agent}`,
@@ -207,6 +214,8 @@ export interface DirectoryKeys {
   readonly access: string;
   /** hash token id → what is known of the token; never the token */
   readonly tokens: string;
+  /** list number|row of what was decided here and is not sealed yet */
+  readonly audit: string;
   readonly channel: string;
   /** hash: the patterns one agent follows and the topic roots where it has deliveries */
   follows(agent: string): string;
@@ -228,6 +237,7 @@ export function directoryKeys(namespace: string): DirectoryKeys {
     settings: `${at}settings`,
     access: `${at}access`,
     tokens: `${at}tokens`,
+    audit: `${at}audit`,
     channel: `${at}hints`,
     follows: (agent) => `${at}follows:${agent}`,
   };
@@ -274,6 +284,8 @@ export interface LockKeys {
   readonly mailWaits: string;
   /** list: what was released by force, newest first */
   readonly forced: string;
+  /** list number|row of what was decided here and is not sealed yet, see redis/lua/audit.lua */
+  readonly audit: string;
   /** channel: ids of what was offered, passed over or lost */
   readonly channel: string;
   /** channel on which any change is hinted */
@@ -296,6 +308,7 @@ export function lockKeys(namespace: string): LockKeys {
     operationExpiry: `${at}operation-expiry`,
     mailWaits: `${at}mail-waits`,
     forced: `${at}forced`,
+    audit: `${at}audit`,
     channel: `${at}hints`,
     changes: `${at}changes`,
   };
@@ -316,7 +329,32 @@ export function lockKeyList(keys: LockKeys): readonly string[] {
     keys.operationExpiry,
     keys.mailWaits,
     keys.forced,
+    keys.audit,
     keys.channel,
     keys.changes,
   ];
+}
+
+export interface AuditKeys {
+  /** hash: number and hash of the last sealed row, number of the first that is kept */
+  readonly end: string;
+  /** hash slot → number of its last row that was sealed */
+  readonly taken: string;
+  /** list of signed checkpoints, oldest first */
+  readonly checkpoints: string;
+  /** list of sealed rows, `rowsPerChunk` of them: the chunk that holds row `number` */
+  chunk(number: number): string;
+}
+
+/** So many rows go before they are trimmed together. */
+export const rowsPerChunk = 1_000;
+
+export function auditKeys(namespace: string): AuditKeys {
+  const at = `{${namespace}:au}:`;
+  return {
+    end: `${at}end`,
+    taken: `${at}taken`,
+    checkpoints: `${at}checkpoints`,
+    chunk: (number) => `${at}rows:${Math.floor((number - 1) / rowsPerChunk)}`,
+  };
 }

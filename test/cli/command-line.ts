@@ -18,13 +18,25 @@ export interface Ended {
 
 /** Runs one command with these settings and no others. */
 export function runWith(settings: Record<string, string>, ...args: readonly string[]): Promise<Ended> {
+  return runOn("", settings, ...args);
+}
+
+/** The same with something on its standard input. */
+export function runOn(
+  input: string,
+  settings: Record<string, string>,
+  ...args: readonly string[]
+): Promise<Ended> {
   return new Promise((resolve) => {
-    execFile(
+    const { stdin } = execFile(
       process.execPath,
       [main, ...args],
       { env: { PATH: process.env.PATH!, ...settings }, maxBuffer: 16 * 1024 * 1024, timeout: 25_000 },
       (error, out, err) => resolve({ status: Number(error?.code ?? 0), out, err }),
     );
+    // A command that does not read may be gone before this is written.
+    stdin?.on("error", () => undefined);
+    stdin?.end(input);
   });
 }
 
@@ -84,9 +96,13 @@ export interface Agent {
 }
 
 export async function openOffice(url: string): Promise<Office> {
-  const settings = { REDIS_URL: url, LLM_MAILBOX_NAMESPACE: `t${randomBytes(5).toString("hex")}` };
+  const settings = {
+    REDIS_URL: url,
+    LLM_MAILBOX_ALLOW_UNVERIFIED: "1",
+    LLM_MAILBOX_NAMESPACE: `t${randomBytes(5).toString("hex")}`,
+  };
   const config = readConfig(settings);
-  const house = await openHouse(config, openLog("silent"));
+  const house = await openHouse(config, openLog("silent"), { seal: { everyMs: 3_600_000 } });
   const { rooms } = house;
   const run: Office["run"] = (...args) => runWith(settings, ...args);
   return {

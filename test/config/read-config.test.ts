@@ -71,6 +71,25 @@ const cases: Readonly<
     ],
     bad: ["a".repeat(64), "Alice", "everyone", "operator", "postmaster", "queue:a", "a}"],
   },
+  server: {
+    at: "server",
+    good: [
+      ["http://127.0.0.1:7678", "http://127.0.0.1:7678/mcp"],
+      ["http://localhost:7678/mcp", "http://localhost:7678/mcp"],
+      ["http://[::1]:1", "http://[::1]:1/mcp"],
+      ["https://mail.example.org/team/mcp", "https://mail.example.org/team/mcp"],
+    ],
+    bad: ["mail.example.org", "ftp://example.org", "https://user:word@example.org", "http://", "/mcp"],
+  },
+  plainHttp: { at: "server", good: [["1", undefined]], bad: ["yes"] },
+  channel: {
+    at: "channel",
+    good: [
+      ["1", true],
+      ["0", false],
+    ],
+    bad: ["on"],
+  },
   logLevel: {
     at: "logLevel",
     good: ["debug", "info", "warn", "error", "silent"].map((level) => [level, level] as const),
@@ -86,7 +105,53 @@ const cases: Readonly<
     ],
     bad: ["yes", "TRUE", "2"],
   },
+  token: { at: "token", good: [[" lmt_x\n", "lmt_x"]], bad: [] },
+  allowUnverified: {
+    at: "allowUnverified",
+    good: [
+      ["1", true],
+      ["0", false],
+    ],
+    bad: ["yes"],
+  },
+  jwtJwks: { at: "jwtJwks", good: [["https://issuer.example/keys", "https://issuer.example/keys"]], bad: [] },
+  jwtIssuer: { at: "jwtIssuer", good: [["https://issuer.example", "https://issuer.example"]], bad: [] },
+  jwtAudience: { at: "jwtAudience", good: [["llm-mailbox", "llm-mailbox"]], bad: [] },
+  jwtAlgorithms: {
+    at: "jwtAlgorithms",
+    good: [
+      ["RS256", ["RS256"]],
+      ["ES256, EdDSA", ["ES256", "EdDSA"]],
+    ],
+    bad: ["none", "HS256", "RS256,HS256", "RS256,", "rs256"],
+  },
+  jwtAgentClaim: {
+    at: "jwtAgentClaim",
+    good: [["https://x.example/agent", "https://x.example/agent"]],
+    bad: ["a b"],
+  },
+  jwtNamespaceClaim: { at: "jwtNamespaceClaim", good: [["tenant", "tenant"]], bad: ["a b"] },
+  jwtRolesClaim: { at: "jwtRolesClaim", good: [["groups", "groups"]], bad: ["a b"] },
   host: { at: "host", good: [["127.0.0.1", "127.0.0.1"]], bad: [] },
+  auditKeyFile: { at: "auditKeyFile", good: [["/k/audit.pem", "/k/audit.pem"]], bad: [] },
+  allowedHosts: {
+    at: "allowedHosts",
+    good: [
+      ["mail.example, 10.0.0.5", ["mail.example", "10.0.0.5"]],
+      ["[fd00::1]", ["[fd00::1]"]],
+    ],
+    bad: ["*", "*.example", "https://mail.example", "mail.example/x", "a b", ","],
+  },
+  allowedOrigins: {
+    at: "allowedOrigins",
+    good: [["https://app.example", ["https://app.example"]]],
+    bad: ["*", "app.test", "https://app.example/", "https://*.example", "null"],
+  },
+  publicUrl: {
+    at: "publicUrl",
+    good: [["https://mail.example/", "https://mail.example"]],
+    bad: ["mail.example", "https://x.example/path", "https://x.example/?a=1", "ftp://mail.example"],
+  },
   filesDir: { at: "filesDir", good: [["/srv/files", resolve("/srv/files")]], bad: [] },
   port: {
     at: "port",
@@ -275,5 +340,28 @@ describe("an unknown variable of ours", () => {
 
   it("is a _FILE of a setting that is no secret", () => {
     expect(refused(() => readConfig({ LLM_MAILBOX_AGENT_FILE: "/etc/passwd" }))).toContain("is unknown");
+  });
+});
+
+describe("a server elsewhere", () => {
+  const plain = ["http://mail.example.org/mcp", "http://10.0.0.1:7678", "http://127.0.0.1.example.org"];
+
+  it.each(plain)("at %s is refused, because what is sent there could be read on the way", (server) => {
+    const message = refused(() => readConfig({}, { server }));
+    expect(message).toContain("could be read on the way");
+    expect(message).toContain("--plain-http");
+    expect(message).not.toContain(server);
+  });
+
+  it.each(plain)("at %s is taken by whoever trusts the network and says so", (server) => {
+    expect(readConfig({ LLM_MAILBOX_PLAIN_HTTP: "1" }, { server }).server).toBe(
+      new URL(server).href.replace(/\/$/, "/mcp"),
+    );
+    expect(readConfig({}, { server, plainHttp: "1" }).server).toContain("/mcp");
+  });
+
+  it("is nobody's default, and neither is a channel", () => {
+    expect(readConfig({}).server).toBeUndefined();
+    expect(readConfig({}).channel).toBe(false);
   });
 });

@@ -107,6 +107,12 @@ export function memoryRooms({ waitingEveryMs = 10_000 } = {}): World {
         observers.add(look);
       });
     },
+    // Names are believed here, and no credential proves anything.
+    identity: {
+      verify: async () => refuse("auth.invalid"),
+      check: async () => undefined,
+      whileHolds: () => () => undefined,
+    },
     runs: {
       begin: async (principal) => {
         begun.push(principal);
@@ -186,6 +192,18 @@ export function memoryRooms({ waitingEveryMs = 10_000 } = {}): World {
         if (!news.delete(caller.principal.agent)) return undefined;
         const ready = box(caller.principal.agent);
         return { unread: ready.length, urgent: ready.filter((one) => one.priority === "urgent").length };
+      },
+      unread: async (caller) => {
+        const ready = box(caller.principal.agent);
+        return {
+          unread: ready.length,
+          urgent: ready.filter((one) => one.priority === "urgent").length,
+          open: 0,
+          dead: 0,
+          senders: [...new Set(ready.map((one) => one.from))],
+          newestAt: 0,
+          lookedAt: Date.now(),
+        };
       },
       messageById: async (_caller, id) => find(id),
       // As the real one: a thread nobody may see is an empty one.

@@ -38,7 +38,6 @@ await serveStdio(rooms, {
   namespace: "default",
   version: "0.0.0",
   ...(process.env.AGENT && { agent: process.env.AGENT }),
-  structured: process.env.STRUCTURED === "1",
   log: {
     debug: silent,
     info: silent,

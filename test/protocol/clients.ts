@@ -45,20 +45,65 @@ interface Spawn {
   readonly env?: Record<string, string>;
 }
 
-export async function connectStdio(era: Era, spawn: Spawn, name = "Test Client"): Promise<TestClient> {
-  const parameters = { ...spawn, args: [...spawn.args], stderr: "ignore" as const };
-  return era === "2025-11-25"
-    ? older(name, new OlderStdio(parameters))
-    : modern(name, new ModernStdio(parameters));
+/** How a client reaches its server. */
+export type Way =
+  | { readonly over: "stdio"; readonly spawn: Spawn }
+  | { readonly over: "http"; readonly url: string; readonly headers?: Record<string, string> };
+
+/** The clients there are, by the name of their SDK and the revision they were told to speak. */
+export const speakers = {
+  "sdk 1.32.2": (way: Way, name?: string) => older(olderWay(way), name),
+  "client 2.4.0, automatic": (way: Way, name?: string) => modern(modernWay(way), "auto", name),
+  "client 2.4.0 at 2025-11-25": (way: Way, name?: string) => modern(modernWay(way), "legacy", name),
+  "client 2.4.0 at 2026-07-28": (way: Way, name?: string) =>
+    modern(modernWay(way), { pin: "2026-07-28" }, name),
+} as const satisfies Record<string, (way: Way, name?: string) => Promise<TestClient>>;
+
+export type Speaker = keyof typeof speakers;
+
+export async function connectStdio(era: Era, spawn: Spawn, name?: string): Promise<TestClient> {
+  return speakers[speakerOf(era)]({ over: "stdio", spawn }, name);
 }
 
-export async function connectHttp(era: Era, url: string, name = "Test Client"): Promise<TestClient> {
-  return era === "2025-11-25"
-    ? older(name, new OlderHttp(new URL(url)))
-    : modern(name, new ModernHttp(new URL(url)));
+export async function connectHttp(
+  era: Era,
+  url: string,
+  name?: string,
+  headers: Record<string, string> = {},
+): Promise<TestClient> {
+  return speakers[speakerOf(era)]({ over: "http", url, headers }, name);
 }
 
-async function older(name: string, transport: OlderStdio | OlderHttp): Promise<TestClient> {
+function speakerOf(era: Era): Speaker {
+  return era === "2025-11-25" ? "sdk 1.32.2" : "client 2.4.0, automatic";
+}
+
+function olderWay(way: Way): OlderStdio | OlderHttp {
+  return way.over === "stdio"
+    ? new OlderStdio(quiet(way.spawn))
+    : new OlderHttp(new URL(way.url), withHeaders(way));
+}
+
+function modernWay(way: Way): ModernStdio | ModernHttp {
+  return way.over === "stdio"
+    ? new ModernStdio(quiet(way.spawn))
+    : new ModernHttp(new URL(way.url), withHeaders(way));
+}
+
+function withHeaders({ headers = {} }: Extract<Way, { over: "http" }>): { requestInit: RequestInit } {
+  return { requestInit: { headers } };
+}
+
+function quiet(spawn: Spawn): {
+  command: string;
+  args: string[];
+  env?: Record<string, string>;
+  stderr: "ignore";
+} {
+  return { ...spawn, args: [...spawn.args], stderr: "ignore" };
+}
+
+async function older(transport: OlderStdio | OlderHttp, name = "Test Client"): Promise<TestClient> {
   const client = new OlderClient({ name, version: "1.0.0" });
   await client.connect(transport as OlderStdio);
   const followers = new Set<(uri: string) => void>();
@@ -86,28 +131,43 @@ async function older(name: string, transport: OlderStdio | OlderHttp): Promise<T
   };
 }
 
-async function modern(name: string, transport: ModernStdio | ModernHttp): Promise<TestClient> {
-  const client = new ModernClient({ name, version: "1.0.0" }, { versionNegotiation: { mode: "auto" } });
+async function modern(
+  transport: ModernStdio | ModernHttp,
+  mode: "auto" | "legacy" | { pin: string },
+  name = "Test Client",
+): Promise<TestClient> {
+  const client = new ModernClient({ name, version: "1.0.0" }, { versionNegotiation: { mode } });
   await client.connect(transport);
+  const era: Era = client.getNegotiatedProtocolVersion() === "2026-07-28" ? "2026-07-28" : "2025-11-25";
   const followers = new Set<(uri: string) => void>();
   client.setNotificationHandler("notifications/resources/updated", ({ params }) => {
     for (const follower of followers) follower(params.uri);
   });
   return {
-    era: "2026-07-28",
+    era,
     raw: client,
     call: async (tool, input = {}, options = {}) =>
       reply(await client.callTool({ name: tool, arguments: input }, options as object)),
     follow: async (uris, onUpdate) => {
       followers.add(onUpdate);
-      const subscription = await client.listen({ resourceSubscriptions: [...uris] });
+      if (era === "2026-07-28") {
+        const subscription = await client.listen({ resourceSubscriptions: [...uris] });
+        return async () => {
+          await subscription.close();
+          followers.delete(onUpdate);
+        };
+      }
+      for (const uri of uris) await client.subscribeResource({ uri });
       return async () => {
-        await subscription.close();
+        for (const uri of uris) await client.unsubscribeResource({ uri });
         followers.delete(onUpdate);
       };
     },
     read: async (uri) => text((await client.readResource({ uri })).contents),
-    close: () => client.close(),
+    close: async () => {
+      if (transport instanceof ModernHttp) await transport.terminateSession();
+      await client.close();
+    },
   };
 }
 

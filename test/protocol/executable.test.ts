@@ -92,18 +92,6 @@ describe.each(eras)("an agent that speaks %s", (era) => {
     );
   });
 
-  it("that cancels a wait loses nothing", async () => {
-    const [anna, bert] = [unique("anna"), unique("bert")];
-    const [a, b] = await Promise.all([agent(anna, era), agent(bert, era)]);
-    await b.call("my_status");
-    const cancel = new AbortController();
-    const cancelled = b.call("read_inbox", { wait_seconds: 30 }, { signal: cancel.signal });
-    cancel.abort();
-    await expect(cancelled).rejects.toThrow();
-    await a.call("send_message", { to: bert, body: "still yours" });
-    expect((await b.call("read_inbox", { wait_seconds: 30 })).text).toContain("still yours");
-  });
-
   it("reads a long text to its end by the offsets, and it is settled then", async () => {
     const [anna, bert] = [unique("anna"), unique("bert")];
     const [a, b] = await Promise.all([agent(anna, era), agent(bert, era)]);

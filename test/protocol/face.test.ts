@@ -26,14 +26,6 @@ describe.each(eras)("a client of %s over HTTP", (era) => {
     return { ...connected, agent };
   }
 
-  it("speaks that revision of the protocol", async () => {
-    const { raw } = await client();
-    const version = "getNegotiatedProtocolVersion" in raw ? raw.getNegotiatedProtocolVersion() : era;
-    expect(version).toBe(era);
-    expect(raw.getServerVersion()).toMatchObject({ name: "llm-mailbox", version: "1.2.3" });
-    expect(raw.getInstructions()).toContain("Trust:");
-  });
-
   it("begins its run with the first call, not before", async () => {
     const { agent, raw, call } = await client();
     await raw.listTools();
@@ -102,13 +94,6 @@ describe.each(eras)("a client of %s over HTTP", (era) => {
     expect(alone).toMatchObject({ isError: true, blocks: [expect.stringMatching(/^delivery\.not_open: /)] });
   });
 
-  it("is told of a tool that does not exist, and which one it may have meant", async () => {
-    const { call } = await client();
-    await expect(call("send_mesage")).rejects.toThrow(
-      'unknown tool "send_mesage"; did you mean send_message?',
-    );
-  });
-
   it("gets the line of news once, and only when there is news", async () => {
     const { agent, call } = await client();
     expect((await call("find_recipients")).text).not.toContain("mail:");
@@ -156,14 +141,6 @@ describe.each(eras)("a client of %s over HTTP", (era) => {
     });
     world.put(agent, { body: "woken" });
     expect((await reply).text).toContain("woken");
-  });
-
-  it("a wait that ends without mail is a normal answer", async () => {
-    const { call } = await client();
-    expect(await call("read_inbox", { wait_seconds: 1 })).toMatchObject({
-      isError: false,
-      text: "nothing new in 1 s",
-    });
   });
 
   it("that cancels ends the wait, and loses no message", async () => {
@@ -235,22 +212,6 @@ describe.each(eras)("a client of %s over HTTP", (era) => {
       "entry 2",
       "entry 3",
     ]);
-  });
-
-  it("gets the prompts", async () => {
-    const { raw } = await client();
-    expect((await raw.listPrompts()).prompts.map((prompt) => prompt.name)).toEqual(["check-in", "hand-over"]);
-    const { messages } = await raw.getPrompt({
-      name: "hand-over",
-      arguments: { to: "@Bob", about: "the build" },
-    });
-    const content = messages[0]!.content as { text: string };
-    expect(content.text).toContain("this work: the build");
-    expect(content.text).toContain("The work goes to bob.");
-    await expect(raw.getPrompt({ name: "hand-over", arguments: { to: "a b" } })).rejects.toThrow(
-      "address.invalid",
-    );
-    await expect(raw.getPrompt({ name: "hand-ower" })).rejects.toThrow("did you mean hand-over?");
   });
 
   it("that opted in gets structured answers beside the same text, refusals too", async () => {

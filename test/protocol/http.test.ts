@@ -113,7 +113,7 @@ describe("the listener", () => {
     "refuses to bind %j, and says why",
     async (host) => {
       await expect(serveHttp(world, { ...options, host })).rejects.toThrow(
-        /^config\.invalid: --host is not a loopback address, and this version has no authentication yet/,
+        /^config\.invalid: --host is not a loopback address, and no credential is asked for here/,
       );
     },
   );

@@ -81,35 +81,28 @@ function around(inbox: Inbox, input: ReadInbox, session: boolean): { lead: strin
   const some = inbox.messages.length;
   // What this page delivered is open as well, and the reader has it in front of them.
   const open = input.peek ? inbox.open : Math.max(inbox.open - some, 0);
-  const counts = [
-    inbox.unread ? `${inbox.unread} unread${inbox.urgent ? `, ${inbox.urgent} urgent` : ""}` : "",
-    open ? `${open} open` : "",
-  ].filter(Boolean);
+  let counts = "";
+  if (inbox.unread) counts = `${inbox.unread} unread${inbox.urgent ? `, ${inbox.urgent} urgent` : ""}`;
+  if (open) counts += `${counts && ", "}${open} open`;
   const lead = some
-    ? `${some === 1 ? "1 message" : `${some} messages`}${input.peek ? ", not taken" : ""}${counts.length ? ` (besides: ${counts.join(", ")})` : ""}`
-    : `nothing new${inbox.timed_out ? ` in ${input.wait_seconds} s` : ""}${counts.length ? ` (${counts.join(", ")})` : ""}`;
-  const notes = [
-    ...inbox.collapsed
-      .slice(0, 5)
-      .map(
-        (one) =>
-          `topic:${one.topic}: ${one.count} older messages left out; search_messages topic: ${one.topic}`,
-      ),
-    ...inbox.gaps
-      .slice(0, 5)
-      .map(
-        (one) =>
-          `topic:${one.topic}: ${one.missed} messages up to ${one.until} were trimmed before you read them`,
-      ),
-    ...inbox.reminders
-      .slice(0, 5)
-      .map(
-        (one) =>
-          `reminder: ${one.id} from ${one.from} has waited for your reply or ack_messages since ${one.since}`,
-      ),
-    ...(!session && inbox.batch && some && !input.peek
-      ? [`batch ${inbox.batch}: pass it as after with your next read_inbox, or these messages come again`]
-      : []),
-  ];
+    ? `${some === 1 ? "1 message" : `${some} messages`}${input.peek ? ", not taken" : ""}${counts && ` (besides: ${counts})`}`
+    : `nothing new${inbox.timed_out ? ` in ${input.wait_seconds} s` : ""}${counts && ` (${counts})`}`;
+  const notes: string[] = [];
+  for (const one of inbox.collapsed.slice(0, 5))
+    notes.push(
+      `topic:${one.topic}: ${one.count} older messages left out; search_messages topic: ${one.topic}`,
+    );
+  for (const one of inbox.gaps.slice(0, 5))
+    notes.push(
+      `topic:${one.topic}: ${one.missed} messages up to ${one.until} were trimmed before you read them`,
+    );
+  for (const one of inbox.reminders.slice(0, 5))
+    notes.push(
+      `reminder: ${one.id} from ${one.from} has waited for your reply or ack_messages since ${one.since}`,
+    );
+  if (!session && inbox.batch && some && !input.peek)
+    notes.push(
+      `batch ${inbox.batch}: pass it as after with your next read_inbox, or these messages come again`,
+    );
   return { lead, notes };
 }

@@ -24,6 +24,8 @@ export interface EnsureOptions {
   readonly idleMs: number;
   /** The program that runs `superviseEngine`; `--data-dir DIR --engine E --idle-ms N` is appended. */
   readonly supervisorCommand: readonly string[];
+  /** What the supervisor gets to see of our environment (all of it); it outlives us, so secrets do not belong there. */
+  readonly supervisorEnvironment?: NodeJS.ProcessEnv;
   readonly log: (event: string, facts?: Record<string, unknown>) => void;
   /** How long to wait for an engine that is starting; 15,000 by default. */
   readonly timeoutMs?: number;
@@ -106,7 +108,12 @@ async function startSupervisor(options: EnsureOptions): Promise<Started> {
   const child = spawn(
     command!,
     [...args, "--data-dir", options.dataDir, "--engine", options.engine, "--idle-ms", String(options.idleMs)],
-    { detached: true, stdio: ["ignore", output, output], windowsHide: true },
+    {
+      detached: true,
+      stdio: ["ignore", output, output],
+      windowsHide: true,
+      env: options.supervisorEnvironment ?? process.env,
+    },
   );
   closeSync(output);
   const started: Started = { exit: undefined };

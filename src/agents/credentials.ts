@@ -1,0 +1,112 @@
+import { isRefusal } from "../errors/index.js";
+import { type JwtVerifier, looksLikeToken, type Principal } from "../identity/index.js";
+import type { Access } from "./access.js";
+import type { Tokens } from "./tokens.js";
+
+/** Rules are at most 750 ms old: with this on top, what ends is noticed within a second. */
+const lookEveryMs = 200;
+
+/** Whatever a connection was opened with: enough to tell whether it still holds. */
+export type Held = Pick<Principal, "namespace" | "credential">;
+
+export interface CredentialsDependencies {
+  readonly access: Access;
+  readonly tokens: Tokens;
+  /** Without it, a JWT proves nothing here. */
+  readonly jwt?: JwtVerifier;
+  readonly log: (event: string, facts: Record<string, unknown>) => void;
+}
+
+/** What proves who calls: from a credential to its principal, and whether it holds as long as it is used. */
+export class Credentials {
+  readonly #deps: CredentialsDependencies;
+  readonly #held = new Map<Held, Set<() => void>>();
+  readonly #byCredential = new Map<string, Held>();
+  #timer: NodeJS.Timeout | undefined;
+  #looking = false;
+
+  constructor(deps: CredentialsDependencies) {
+    this.#deps = deps;
+  }
+
+  /** @throws {MailboxError} `auth.invalid`, whatever is wrong with it */
+  async verify(credential: string): Promise<Principal> {
+    const { tokens, jwt, log } = this.#deps;
+    if (looksLikeToken(credential) || !jwt) return tokens.verify(credential);
+    try {
+      return await jwt.verify(credential);
+    } catch (error) {
+      if (isRefusal(error))
+        log("a JWT was refused", { because: (error.cause as Error | undefined)?.message });
+      throw error;
+    }
+  }
+
+  /** @throws {MailboxError} `auth.required`, `auth.invalid` when it does not hold any more */
+  async check(held: Held): Promise<void> {
+    await this.#deps.access.check(held);
+  }
+
+  /**
+   * Calls back once, within a second of the end of the credential: it expired, was revoked, or a name alone is not
+   * believed any more. The answer gives the watch up.
+   */
+  whileHolds(held: Held, onEnd: () => void): () => void {
+    const { kind } = held.credential;
+    if (kind === "operator") return () => undefined;
+    const name = `${held.namespace} ${kind} ${"id" in held.credential ? held.credential.id : ""}`;
+    const shared = this.#byCredential.get(name) ?? held;
+    this.#byCredential.set(name, shared);
+    const watchers = this.#held.get(shared) ?? new Set();
+    this.#held.set(shared, watchers);
+    const watcher = (): void => onEnd();
+    watchers.add(watcher);
+    this.#timer ??= setInterval(() => void this.#look(), lookEveryMs).unref();
+    return () => {
+      watchers.delete(watcher);
+      if (watchers.size > 0 || this.#held.get(shared) !== watchers) return;
+      this.#held.delete(shared);
+      this.#byCredential.delete(name);
+    };
+  }
+
+  close(): void {
+    clearInterval(this.#timer);
+    this.#held.clear();
+    this.#byCredential.clear();
+  }
+
+  async #look(): Promise<void> {
+    if (this.#looking) return;
+    this.#looking = true;
+    try {
+      for (const [held, watchers] of [...this.#held]) {
+        if (await this.#holds(held)) continue;
+        // One that is watched again later begins anew.
+        for (const watcher of [...watchers]) {
+          watchers.delete(watcher);
+          watcher();
+        }
+      }
+      for (const [name, held] of this.#byCredential) {
+        if ((this.#held.get(held)?.size ?? 0) > 0) continue;
+        this.#held.delete(held);
+        this.#byCredential.delete(name);
+      }
+    } finally {
+      this.#looking = false;
+    }
+  }
+
+  /** While the store cannot be asked nothing is known to have ended; calls are refused meanwhile all the same. */
+  async #holds(held: Held): Promise<boolean> {
+    try {
+      await this.#deps.access.check(held);
+      return true;
+    } catch (error) {
+      if (isRefusal(error, "auth.required") || isRefusal(error, "auth.invalid")) return false;
+      if (!isRefusal(error)) this.#deps.log("a credential could not be looked at", { error: String(error) });
+      return true;
+    }
+  }
+}

@@ -1,0 +1,44 @@
+import type { Caller, Principal } from "../identity/index.js";
+import { Runs, type RunsDependencies } from "./runs.js";
+
+/**
+ * The runs of a process that serves several namespaces: each beats and sweeps for itself, from the first run in it on.
+ * Whoever proved nothing brings no namespace to life but the configured one.
+ */
+export class RunsOfNamespaces {
+  readonly #depsOf: (namespace: string) => RunsDependencies;
+  readonly #runs = new Map<string, Runs>();
+
+  constructor(depsOf: (namespace: string) => RunsDependencies) {
+    this.#depsOf = depsOf;
+  }
+
+  of(namespace: string): Runs {
+    let runs = this.#runs.get(namespace);
+    if (!runs) {
+      runs = new Runs(this.#depsOf(namespace));
+      this.#runs.set(namespace, runs);
+    }
+    return runs;
+  }
+
+  begin(principal: Principal): Promise<Caller> {
+    return this.of(principal.namespace).begin(principal);
+  }
+
+  active(caller: Caller): void {
+    this.of(caller.principal.namespace).active(caller);
+  }
+
+  end(caller: Caller): Promise<void> {
+    return this.of(caller.principal.namespace).end(caller);
+  }
+
+  releaseGone(namespace: string, runs: readonly string[]): Promise<boolean> {
+    return this.of(namespace).releaseGone(runs);
+  }
+
+  async close(): Promise<void> {
+    await Promise.all([...this.#runs.values()].map((runs) => runs.close()));
+  }
+}

@@ -1,0 +1,33 @@
+import { directoryKeys, type Store } from "../redis/index.js";
+
+/** What is kept of a token: everything but the token. Times are the store's, in ms. */
+export interface TokenRecord {
+  readonly agent: string;
+  /** SHA-256 of the whole token, in hexadecimal. */
+  readonly hash: string;
+  readonly createdAt: number;
+  /** Without it the token holds until it is revoked. */
+  readonly expiresAt?: number;
+  readonly revokedAt?: number;
+  /** Who had it issued. */
+  readonly by: string;
+  readonly note?: string;
+}
+
+export type TokenState = "live" | "expired" | "revoked";
+
+/** A token is over at the instant it expires. */
+export function tokenState(record: TokenRecord, nowMs: number): TokenState {
+  if (record.revokedAt !== undefined) return "revoked";
+  return record.expiresAt !== undefined && record.expiresAt <= nowMs ? "expired" : "live";
+}
+
+/** What the store has of a token, as a text that a change can be made conditional on. */
+export async function storedToken(
+  store: Store,
+  namespace: string,
+  id: string,
+): Promise<{ readonly text: string; readonly record: TokenRecord } | undefined> {
+  const text = (await store.command("HGET", directoryKeys(namespace).tokens, id)) as string | null;
+  return text === null ? undefined : { text, record: JSON.parse(text) as TokenRecord };
+}
