@@ -175,13 +175,13 @@ async function idleWaiters(store: BenchStore, quick: boolean): Promise<Finding> 
   await proxy.untilQuiet();
   // The process looks after everybody's mail now and then, whether anybody waits or not.
   const without = await proxy.during(forMs);
-  const stop = new AbortController();
-  const calls = callers.map((caller) =>
-    room.acquireLock(caller, { resources: ["idle/hot"], wait_seconds: 50 }, { signal: stop.signal }),
+  const stops = callers.map(() => new AbortController());
+  const calls = callers.map((caller, n) =>
+    room.acquireLock(caller, { resources: ["idle/hot"], wait_seconds: 50 }, { signal: stops[n]!.signal }),
   );
   await proxy.untilQuiet();
   const commands = await proxy.during(forMs);
-  stop.abort();
+  for (const stop of stops) stop.abort();
   await Promise.all(calls);
   await room.releaseLock(holder, { lock_id: held! });
   await house.close();

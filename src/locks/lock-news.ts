@@ -22,6 +22,8 @@ const nearEndMs = 120_000;
 export async function lockNews(context: LockContext, caller: Caller): Promise<readonly LockNews[]> {
   const memory = context.known(caller);
   if (!memory || memory.isEmpty) return [];
+  // From now on, and without a store command, it is heard when something becomes of them.
+  await context.pulse(caller.principal.namespace).listen();
   const now = context.deps.store.now();
   const leases = [...memory.leases.values()].filter((lease) => lease.isDoubtful || lease.lookAt <= now);
   const waits = [...memory.waits.values()].filter(({ isDoubtful }) => isDoubtful);

@@ -44,6 +44,7 @@ describe.each(stores)("24 agents in 4 processes that lock (%s)", (name) => {
           {
             PATH: process.env.PATH!,
             REDIS_URL: way.url,
+            LLM_MAILBOX_ALLOW_UNVERIFIED: "1",
             LLM_MAILBOX_NAMESPACE: namespace,
             LLM_MAILBOX_MAX_CALLS_PER_MINUTE: "1000000",
             LOCK_LIMITS: JSON.stringify(limits),

@@ -40,6 +40,7 @@ export async function openLocks(
 ): Promise<LockHouse> {
   const config = readConfig({
     REDIS_URL: url,
+    LLM_MAILBOX_ALLOW_UNVERIFIED: "1",
     LLM_MAILBOX_NAMESPACE: namespace,
     LLM_MAILBOX_MAX_CALLS_PER_MINUTE: "1000000",
     ...settings,
