@@ -367,6 +367,20 @@ describeOnEachStore("acquire_lock", (store) => {
     expect(Date.now() - from).toBeLessThan(4_500);
   });
 
+  it("refuses a circle that is closed by coming before others, although the run has nothing else", async () => {
+    const house = await open();
+    const [alice, bob, carl] = await three(house);
+    const dora = await house.as("dora");
+    await alice.acquire("y");
+    await bob.acquire("z");
+    await carl.acquire(["y", "x"]);
+    await bob.acquire("x");
+    // Bob waits for Carl, who would wait for Dora, who would wait for Bob.
+    await expect(dora.acquire(["y", "z"], { priority: 10 })).rejects.toThrow(/^lock\.deadlock/);
+    expect(await dora.acquire(["y", "z"], { priority: 0 })).toMatchObject({ state: "queued" });
+    await expect(dora.acquire(["y", "z"], { priority: 10 })).rejects.toThrow(/^lock\.deadlock/);
+  });
+
   it("falls back on the resources when the ticket is no more", async () => {
     const house = await open();
     const [alice, bob] = await three(house);

@@ -20,10 +20,16 @@ local function circleOf(request)
     end
     return false
   end
-  -- Who has nothing else cannot be waited for.
+  -- Who has nothing else, and comes before nobody, is waited for by nobody.
   local others = redis.call('HGET', slot.runs, request.run)
-  if not others or others == request.id then return nil end
-  if not search(request) then return nil end
+  local isWaitedFor = others and others ~= request.id
+  if not isWaitedFor then
+    nearby(request.resources, function(other)
+      isWaitedFor = other.state == 'waiting' and other.run ~= request.run and standsBefore(request, other)
+      return isWaitedFor
+    end)
+  end
+  if not isWaitedFor or not search(request) then return nil end
   local circle = {}
   for _, step in ipairs(path) do
     circle[#circle + 1] = agentOf(step.from.run)
