@@ -70,11 +70,11 @@ export class LockCrowd {
   async everyoneServed(agents: readonly string[], withinMs: number): Promise<readonly string[]> {
     const until = Date.now() + withinMs;
     const late: string[] = [];
+    await Promise.all(agents.map((agent) => this.#letGo(agent)));
     // What nobody gives back ends by itself.
     await this.#try(agents[0]!, "acquire_lock", { resources: ["forgotten"], lease_seconds: 1 });
     await Promise.all(
       agents.map(async (agent) => {
-        await this.#letGo(agent);
         while (Date.now() < until) {
           const lease = await this.#try(agent, "acquire_lock", {
             resources: ["**"],
