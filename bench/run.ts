@@ -6,6 +6,7 @@ import { calls } from "./calls.js";
 import { decisions } from "./decisions.js";
 import type { Finding, Measurement } from "./finding.js";
 import { http } from "./http.js";
+import { locks } from "./locks.js";
 import { publish } from "./publish.js";
 import { start } from "./start.js";
 import { availableStores, startStore } from "./stores.js";
@@ -16,6 +17,7 @@ import { words } from "./words.js";
 const measurements: readonly Measurement[] = [
   calls,
   wake,
+  locks,
   publish,
   backlog,
   burst,

@@ -95,13 +95,13 @@ export const waiters: Measurement = {
   },
 };
 
-type Counts = Readonly<Record<string, number>>;
+export type Counts = Readonly<Record<string, number>>;
 
-function total(counts: Counts): number {
+export function total(counts: Counts): number {
   return Object.values(counts).reduce((sum, count) => sum + count, 0);
 }
 
-function shown(counts: Counts): string {
+export function shown(counts: Counts): string {
   return (
     Object.entries(counts)
       .map(([name, count]) => `${name} ${count}`)
@@ -110,7 +110,7 @@ function shown(counts: Counts): string {
 }
 
 /** Counts on the way to the store, because not every engine counts by itself. */
-async function countBetween(store: BenchStore): Promise<{
+export async function countBetween(store: BenchStore): Promise<{
   readonly url: string;
   during(ms: number): Promise<Counts>;
   untilQuiet(): Promise<void>;

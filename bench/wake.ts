@@ -13,7 +13,7 @@ const raised = {
   LLM_MAILBOX_MAX_CALLS_PER_MINUTE: "1000000",
 };
 
-interface Hop {
+export interface Hop {
   /** Milliseconds from a line written to the publisher to the same line from the subscriber. */
   once(): Promise<number>;
   close(): void;
@@ -89,12 +89,12 @@ export const wake: Measurement = {
  * The server handles lines in order, and begins a read before it answers what came after it; by the time it has
  * answered a few calls that do nothing, the read has looked and waits.
  */
-async function untilWaiting(reader: StdioClient): Promise<void> {
+export async function untilWaiting(reader: StdioClient): Promise<void> {
   const until = performance.now() + 15;
   while (performance.now() < until) await reader.call("bench_nothing");
 }
 
-async function hopBetweenProcesses(store: BenchStore): Promise<Hop> {
+export async function hopBetweenProcesses(store: BenchStore): Promise<Hop> {
   const program = fileURLToPath(new URL("./hop.mjs", import.meta.url));
   const start = (role: string) =>
     spawn(process.execPath, [program, role, store.socketPath], { stdio: ["pipe", "pipe", "inherit"] });
@@ -118,7 +118,7 @@ async function hopBetweenProcesses(store: BenchStore): Promise<Hop> {
   };
 }
 
-async function hopInProcess(store: BenchStore): Promise<Hop> {
+export async function hopInProcess(store: BenchStore): Promise<Hop> {
   const connect = () => new Redis({ path: store.socketPath, protocol: 2, disableClientInfo: true });
   const [say, hear] = [connect(), connect()];
   await hear.subscribe("bench-driver");

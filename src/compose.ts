@@ -24,11 +24,20 @@ import {
   type RightsOf,
   rowOf,
 } from "./identity/index.js";
+import * as lock from "./locks/index.js";
 import * as mail from "./mailbox/index.js";
 import type { Rooms, WholeMessage } from "./mcp/index.js";
 import type { Logger } from "./observability/index.js";
 import { ensureEngine } from "./redis/engine/index.js";
-import { directoryKeys, type Endpoint, Hints, mailboxKeys, Store, type StoreOptions } from "./redis/index.js";
+import {
+  directoryKeys,
+  type Endpoint,
+  Hints,
+  lockKeys,
+  mailboxKeys,
+  Store,
+  type StoreOptions,
+} from "./redis/index.js";
 import { Topics } from "./topics/index.js";
 
 /** Everything of one process, put together: the store, the capabilities, and what the faces are given. */
@@ -37,6 +46,7 @@ export interface House {
   readonly store: Store;
   readonly mail: mail.MailContext;
   readonly topics: Topics;
+  readonly locks: lock.LockContext;
   readonly directory: Directory;
   readonly access: Access;
   readonly grants: Grants;
@@ -55,6 +65,7 @@ export interface House {
 interface HouseOptions {
   readonly callTimeoutMs?: number;
   readonly seal?: Partial<SealTimes>;
+  readonly locks?: Partial<lock.LockLimits>;
   readonly onRoundTrip?: NonNullable<StoreOptions["onRoundTrip"]>;
 }
 
@@ -66,6 +77,7 @@ const sweepSeldomMs = 60_000;
  *
  * @param timing.callTimeoutMs how long one call of a configured store may take in all, retries included
  * @param timing.onRoundTrip told of every question to the store
+ * @param timing.locks how long leases and offers last, where tests have no time to wait
  * @param timing.seal when audit rows are sealed, signed and trimmed
  * @throws {MailboxError} `store.unavailable`, `store.tier_too_low`, `config.invalid`
  */
@@ -85,6 +97,10 @@ export async function openHouse(config: Config, log: Logger, timing: HouseOption
   const tokens = new Tokens({ store, access, admit, record });
   const credentials = new Credentials({ access, tokens, ...(jwt ? { jwt } : {}), log: logEvent });
   const topics = new Topics({ store, hints, admit, rightsOf, record });
+  const locks = new lock.LockContext({
+    ...{ store, hints, admit, rightsOf, record, log: logEvent },
+    limits: { ...lock.defaultLockLimits, ...config.lockLimits, ...timing.locks },
+  });
   const places: Places = {
     mailboxes: (namespace) => directory.mailboxes(namespace),
     roots: (namespace) => topics.roots(namespace),
@@ -104,7 +120,13 @@ export async function openHouse(config: Config, log: Logger, timing: HouseOption
     return {
       store,
       namespace,
-      release: (agent, run, inGoodOrder) => mail.releaseRun(context, namespace, agent, run, inGoodOrder),
+      release: async (agent, run, inGoodOrder) => {
+        // Neither waits for the other: what could not be given back now is given back by the next sweep.
+        await Promise.all([
+          lock.releaseRun(locks, namespace, run, inGoodOrder),
+          mail.releaseRun(context, namespace, agent, run, inGoodOrder),
+        ]);
+      },
       sweep: async () => {
         // By itself: neither keeps the other from being done.
         await sealer
@@ -137,7 +159,7 @@ export async function openHouse(config: Config, log: Logger, timing: HouseOption
     log: logEvent,
   });
   const rooms = roomsOf({
-    ...{ store, context, directory, access, credentials, runs, topics, recorder },
+    ...{ store, context, directory, access, credentials, runs, topics, locks, recorder },
     namespace: config.namespace,
   });
   return {
@@ -145,6 +167,7 @@ export async function openHouse(config: Config, log: Logger, timing: HouseOption
     store,
     mail: context,
     topics,
+    locks,
     directory,
     access,
     grants,
@@ -157,6 +180,7 @@ export async function openHouse(config: Config, log: Logger, timing: HouseOption
     close: async () => {
       credentials.close();
       await runs.close();
+      locks.close();
       hints.close();
       store.close();
     },
@@ -270,11 +294,12 @@ interface Parts {
   readonly credentials: Credentials;
   readonly runs: RunsOfNamespaces;
   readonly topics: Topics;
+  readonly locks: lock.LockContext;
   readonly recorder: Recorder;
 }
 
 function roomsOf(parts: Parts): Rooms {
-  const { namespace, store, context, directory, access, credentials, runs, topics, recorder } = parts;
+  const { namespace, store, context, directory, access, credentials, runs, topics, locks, recorder } = parts;
   /** What is refused leaves a row, in this one place for all that a face can ask. */
   const guard = <T>(
     caller: Caller,
@@ -323,7 +348,9 @@ function roomsOf(parts: Parts): Rooms {
       readInbox: (caller, input, options) =>
         guard(caller, "mailbox.read", [input.mailbox ?? caller.principal.agent], () =>
           whileProved(credentials, caller, input.wait_seconds, options, (bounded) =>
-            mail.readInbox(context, caller, input, bounded),
+            lock.duringMailWait(locks, caller, input.wait_seconds ? input.sender : undefined, () =>
+              mail.readInbox(context, caller, input, bounded),
+            ),
           ),
         ),
       ackMessages: (caller, input) =>
@@ -407,6 +434,26 @@ function roomsOf(parts: Parts): Rooms {
           ...(page.before === undefined ? {} : { before: page.before }),
         };
       },
+    },
+    locks: {
+      acquireLock: (caller, input, options = {}) =>
+        guard(caller, "lock.acquire", (input.resources ?? ["*"]).map(lockable), async () => {
+          await mail.noteCall(context, caller);
+          return whileProved(credentials, caller, input.wait_seconds, options, (bounded) =>
+            lock.acquireLock(locks, caller, input, bounded),
+          );
+        }),
+      releaseLock: (caller, input) =>
+        guard(caller, "lock.acquire", ["*"], async () => {
+          await mail.noteCall(context, caller);
+          return lock.releaseLock(locks, caller, input);
+        }),
+      listLocks: (caller, input) =>
+        guard(caller, "lock.read", [lockable(input.resource ?? "*")], async () => {
+          await mail.noteCall(context, caller);
+          return lock.listLocks(locks, caller, input);
+        }),
+      news: (caller) => lock.lockNews(locks, caller),
     },
     agents: {
       findRecipients: (caller, input) =>
@@ -511,7 +558,12 @@ async function watch(
   const tell = async (): Promise<void> => {
     const may = await rightsOf(caller).catch(() => undefined);
     if (!may) return;
-    if (target.kind === "inbox" ? may("mailbox.read", agent) : may("agents.find", "*")) onChange();
+    if (
+      target.kind === "inbox"
+        ? may("mailbox.read", agent)
+        : may(target.kind === "locks" ? "lock.read" : "agents.find", "*")
+    )
+      onChange();
   };
   switch (target.kind) {
     case "inbox": {
@@ -528,6 +580,9 @@ async function watch(
       return topics.watchTopic(caller, target.name, onChange);
     case "topics":
       return topics.watchTopics(caller, onChange);
+    case "locks":
+      await admit(caller, "lock.read", "*");
+      return hints.listen(lockKeys(namespace).changes, () => void tell());
     case "agents":
       await admit(caller, "agents.find", "*");
       return hints.listen(directoryKeys(namespace).channel, () => void tell());
@@ -550,6 +605,7 @@ function namesIn(given: readonly (string | undefined)[]): string {
   const names = given.slice(0, namesShown).map((one) => {
     if (one === undefined || one === "*" || one === "topic:**") return one ?? "?";
     try {
+      if (one.startsWith("lock:")) return `lock:${lock.parseResource(one.slice("lock:".length))}`;
       return one.startsWith("topic:") ? `topic:${parsePattern(one)}` : formatAddress(parseAddress(one));
     } catch {
       return "?";
@@ -574,4 +630,9 @@ function whole(delivery: mail.Delivery, states: WholeMessage["states"]): WholeMe
     ...(message.inReplyTo ? { in_reply_to: message.inReplyTo } : {}),
     ...(message.attachments ? { attachments: message.attachments } : {}),
   };
+}
+
+/** What is to be locked, as the gate and the audit name it. */
+function lockable(resource: string): string {
+  return resource === "*" ? "*" : `lock:${resource}`;
 }

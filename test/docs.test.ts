@@ -5,6 +5,7 @@ import { describe, expect, it } from "vitest";
 import { buildProgram } from "../src/cli/program.js";
 import { readConfig, settings } from "../src/config/index.js";
 import { defaultHttpLimits } from "../src/http/index.js";
+import { defaultLockLimits } from "../src/locks/index.js";
 import { defaultMailboxLimits } from "../src/mailbox/index.js";
 import { toolbox } from "../src/mcp/toolbox.js";
 import { doorSentence } from "./architecture/rules.js";
@@ -95,6 +96,7 @@ describe("docs/operations.md", () => {
     allowedOrigins: config.allowedOrigins.join(",") || "none",
     historySeconds: String(defaultMailboxLimits.historyMs / 1_000),
     claimSeconds: String(defaultMailboxLimits.claimMs / 1_000),
+    lockDelaySeconds: String(defaultLockLimits.delayMs / 1_000),
   };
   const standard = (name: keyof typeof settings): string => {
     const values: Record<string, unknown> = { ...defaultMailboxLimits, ...defaultHttpLimits, ...config };

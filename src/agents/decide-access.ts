@@ -50,6 +50,7 @@ function byDefault(role: Role, agent: string, action: Action, resource: string):
   switch (action) {
     case "agents.find":
     case "topic.read":
+    case "lock.read":
       return true;
     case "agents.describe":
       return resource === agent;
@@ -58,6 +59,7 @@ function byDefault(role: Role, agent: string, action: Action, resource: string):
     case "mailbox.send":
       return resource !== "everyone" && (role === "agent" || (role === "approver" && !isQueue));
     case "topic.publish":
+    case "lock.acquire":
       return role === "agent";
     default:
       return false;

@@ -94,8 +94,10 @@ function* allOf(level: Level): Generator<Grant> {
 /** The resources other than topics under which a grant that speaks of this one can stand. */
 function namesOf(resource: string): readonly string[] {
   if (resource === "*") return ["*"];
-  if (resource === "everyone" || resource.startsWith(topicPrefix)) return ["*", resource];
-  return ["*", resource, resource.startsWith("queue:") ? "queue:*" : "agent:*"];
+  if (resource.startsWith("queue:")) return ["*", resource, "queue:*"];
+  // Whatever is not an agent says what it is before a colon.
+  if (resource === "everyone" || resource.includes(":")) return ["*", resource];
+  return ["*", resource, "agent:*"];
 }
 
 /**

@@ -96,7 +96,7 @@ function fits(action: string, resource: string): boolean {
   if (action === "mailbox.read" || action === "admin.dead-letters")
     return !isTopic && resource !== "everyone";
   if (action.startsWith("mailbox.")) return !isTopic;
-  return action !== "admin.grants" && action !== "admin.audit";
+  return !action.startsWith("lock.") && action !== "admin.grants" && action !== "admin.audit";
 }
 
 function resourcesOf(action: string): string {

@@ -1,6 +1,6 @@
-import { directoryKeys, mailboxKeys, topicRootKeys } from "../redis/index.js";
+import { directoryKeys, lockKeys, mailboxKeys, topicRootKeys } from "../redis/index.js";
 
-/** A place where decisions are recorded: `mb:alice`, `tp:builds` or `dir`. */
+/** A place where decisions are recorded: `mb:alice`, `tp:builds`, `lk` or `dir`. */
 export type Slot = string;
 
 /** Who knows which mailboxes and topic roots there are; compose hands it in. */
@@ -10,7 +10,7 @@ export interface Places {
 }
 
 /** What nobody registers, and where rows are all the same: the command line's, and those of callers without a name. */
-const alwaysThere: readonly Slot[] = ["dir", "mb:operator"];
+const alwaysThere: readonly Slot[] = ["dir", "lk", "mb:operator"];
 
 export async function slotsOf(places: Places, namespace: string): Promise<readonly Slot[]> {
   const [mailboxes, roots] = await Promise.all([places.mailboxes(namespace), places.roots(namespace)]);
@@ -25,5 +25,5 @@ export async function slotsOf(places: Places, namespace: string): Promise<readon
 export function slotKey(namespace: string, slot: Slot): string {
   if (slot.startsWith("mb:")) return mailboxKeys(namespace, slot.slice(3)).audit;
   if (slot.startsWith("tp:")) return topicRootKeys(namespace, slot.slice(3)).audit;
-  return directoryKeys(namespace).audit;
+  return slot === "lk" ? lockKeys(namespace).audit : directoryKeys(namespace).audit;
 }

@@ -146,6 +146,11 @@ export const settings = {
   headers: { env: "LLM_MAILBOX_MAX_HEADERS", ...count(10_000) },
   requestSeconds: { env: "LLM_MAILBOX_MAX_REQUEST_SECONDS", ...count(3_600) },
   unreadBytes: { env: "LLM_MAILBOX_MAX_UNREAD_BYTES", ...count(1e9) },
+  lockDelaySeconds: {
+    env: "LLM_MAILBOX_LOCK_DELAY_SECONDS",
+    allowed: "a whole number from 0 to 86400",
+    parse: (text) => (/^\d{1,5}$/.test(text) && Number(text) <= 86_400 ? Number(text) : undefined),
+  },
 } as const satisfies Record<string, Setting>;
 
 type SettingName = keyof typeof settings;
@@ -217,6 +222,7 @@ export interface Config {
     readonly requestSeconds?: number;
     readonly unreadBytes?: number;
   };
+  readonly lockLimits: { readonly delayMs?: number };
 }
 
 /** What the command line may set, by the name of the setting. */
@@ -314,6 +320,7 @@ export function readConfig(env: NodeJS.ProcessEnv, flags: Flags = {}): Config {
     port: given<number>("port") ?? 7678,
     limits: Object.freeze(limits),
     http: Object.freeze(http),
+    lockLimits: Object.freeze(present({ delayMs: seconds("lockDelaySeconds") })),
   });
 }
 

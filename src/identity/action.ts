@@ -1,12 +1,14 @@
 /**
  * What a caller can be granted, as `room.verb`. The resource beside it is an address (`alice`, `queue:reviews`,
- * `topic:builds.ci`, `everyone`), or `*` where the action has none.
+ * `topic:builds.ci`, `everyone`), what is to be locked as `lock:src/auth/**`, or `*` where the action has none.
  */
 export const actions = [
   "mailbox.send",
   "mailbox.read",
   "topic.publish",
   "topic.read",
+  "lock.acquire",
+  "lock.read",
   "agents.find",
   "agents.describe",
   "admin.mailboxes",
@@ -15,6 +17,7 @@ export const actions = [
   "admin.grants",
   "admin.tokens",
   "admin.audit",
+  "admin.locks",
 ] as const;
 
 export type Action = (typeof actions)[number];

@@ -1,9 +1,12 @@
 import type { AnyTool } from "./define-tool.js";
 import { ackMessages } from "./tools/ack-messages.js";
+import { acquireLock } from "./tools/acquire-lock.js";
 import { findRecipients } from "./tools/find-recipients.js";
+import { listLocks } from "./tools/list-locks.js";
 import { manageDeadLetters } from "./tools/manage-dead-letters.js";
 import { myStatus } from "./tools/my-status.js";
 import { readInbox } from "./tools/read-inbox.js";
+import { releaseLock } from "./tools/release-lock.js";
 import { searchMessages } from "./tools/search-messages.js";
 import { sendMessage } from "./tools/send-message.js";
 import { subscribeTopic } from "./tools/subscribe-topic.js";
@@ -17,5 +20,8 @@ export const toolbox: readonly AnyTool[] = [
   subscribeTopic,
   findRecipients,
   myStatus,
+  acquireLock,
+  releaseLock,
+  listLocks,
   manageDeadLetters,
 ];

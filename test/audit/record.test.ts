@@ -24,9 +24,9 @@ describeOnEachStore("the audit", (store) => {
   /** Calls a tool as the face does. */
   const call = (agent: Agent, name: string, input: object): Promise<unknown> => {
     const tool = toolbox.find((one) => one.name === name)!;
-    const { mail, topics, agents } = agent.house.rooms;
+    const { mail, topics, locks, agents } = agent.house.rooms;
     return tool.handle(input as never, {
-      ...{ caller: agent.caller, mail, topics, agents, session: true, structured: false },
+      ...{ caller: agent.caller, mail, topics, locks, agents, session: true, structured: false },
       signal: new AbortController().signal,
       draining: undefined,
       onWaiting: () => undefined,
@@ -45,6 +45,9 @@ describeOnEachStore("the audit", (store) => {
       subscribe_topic: [{ topic: "builds.*" }, "alice topic.read topic:builds.* allow role agent"],
       find_recipients: [{}, "alice agents.find * allow role agent"],
       my_status: [{}, "alice agents.describe alice allow role agent"],
+      acquire_lock: [{ resources: ["src/**"] }, "alice lock.acquire lock:src/** allow role agent"],
+      release_lock: [{ lock_id: "lk-000000000000" }, "alice lock.acquire * allow role agent"],
+      list_locks: [{}, "alice lock.read * allow role agent"],
       manage_dead_letters: [{ action: "list" }, "boss admin.dead-letters * allow role admin"],
     };
     const boss = await desk.begin("boss", ["admin"]);
@@ -82,6 +85,9 @@ describeOnEachStore("the audit", (store) => {
       ["subscribe_topic", { topic: "**", stop: true }, ["topic.read topic:**"]],
       ["my_status", { describe: "reviews" }, ["agents.describe alice"]],
       ["ack_messages", { ids: ["1kq0x3v9a2-0a1b2c3d4e5f6"] }, ["mailbox.read alice"]],
+      ["acquire_lock", { resources: ["b", "./a"] }, ["lock.acquire lock:a", "lock.acquire lock:b"]],
+      ["acquire_lock", { resources: ["x"], wait_seconds: 1 }, ["lock.acquire lock:x"]],
+      ["list_locks", { resource: "a" }, ["lock.read lock:a"]],
     ];
     for (const [name, input, rows] of ways) {
       const before = (await desk.events()).length;
@@ -101,6 +107,7 @@ describeOnEachStore("the audit", (store) => {
     const uris: Record<string, readonly [uri: string, row: string]> = {
       inbox: ["mailbox://inbox", "mailbox.read alice"],
       topics: ["mailbox://topics", "topic.read topic:**"],
+      locks: ["mailbox://locks", "lock.read *"],
       agents: ["mailbox://agents", "agents.find *"],
       topic: ["mailbox://topics/builds.ci", "topic.read topic:builds.ci"],
       thread: [`mailbox://threads/${id}`, "mailbox.read alice"],

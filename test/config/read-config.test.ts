@@ -183,6 +183,15 @@ const cases: Readonly<
   headers: counted("http.headers", 10_000),
   requestSeconds: counted("http.requestSeconds", 3_600),
   unreadBytes: counted("http.unreadBytes", 1e9),
+  lockDelaySeconds: {
+    at: "lockLimits.delayMs",
+    good: [
+      ["0", 0],
+      ["30", 30_000],
+      ["86400", 86_400_000],
+    ],
+    bad: ["86401", "-1", "1.5", "1e2", "long"],
+  },
 };
 
 function counted(at: string, most: number, factor = 1): (typeof cases)["failures"] {

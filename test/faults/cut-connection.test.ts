@@ -2,6 +2,8 @@ import { Redis } from "ioredis";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import type { House } from "../../src/compose.js";
 import { isRefusal } from "../../src/errors/index.js";
+import { type Caller, operatorPrincipal, type RunId } from "../../src/identity/index.js";
+import { forceRelease } from "../../src/locks/index.js";
 import { sweepOutboxes } from "../../src/mailbox/index.js";
 import { type StoreName, startStore, type TestStore } from "../stores/index.js";
 import { Agent, newNamespace, openFaultHouse } from "./fault-house.js";
@@ -140,6 +142,96 @@ const others: readonly Call[] = [
   },
 ];
 
+const aliceHolds = async ({ house, alice }: Stage): Promise<string> =>
+  (await house.rooms.locks.acquireLock(alice.caller, { resources: ["x", "src/**"] })).lock_id!;
+const bobWaits = async ({ house, bob }: Stage): Promise<string> =>
+  (await house.rooms.locks.acquireLock(bob.caller, { resources: ["src/a"] })).ticket!;
+
+const locks: readonly Call[] = [
+  {
+    name: "acquire_lock",
+    make: ({ house, bob }) =>
+      house.rooms.locks.acquireLock(bob.caller, { resources: ["x", "src/**"], ...key }),
+  },
+  {
+    name: "acquire_lock of what somebody holds",
+    prepare: async (stage) => void (await aliceHolds(stage)),
+    make: ({ house, bob }) => house.rooms.locks.acquireLock(bob.caller, { resources: ["src/a"], ...key }),
+  },
+  {
+    name: "acquire_lock with a ticket whose turn it is",
+    prepare: async (stage) => {
+      const held = await aliceHolds(stage);
+      stage.id = await bobWaits(stage);
+      await stage.house.rooms.locks.releaseLock(stage.alice.caller, { lock_id: held });
+    },
+    make: ({ house, bob, id }) => house.rooms.locks.acquireLock(bob.caller, { ticket: id }),
+  },
+  {
+    name: "acquire_lock with a lock_id to renew",
+    prepare: async (stage) => {
+      stage.id = await aliceHolds(stage);
+    },
+    make: ({ house, alice, id }) =>
+      house.rooms.locks.acquireLock(alice.caller, { lock_id: id, lease_seconds: 3_600 }),
+  },
+  {
+    name: "release_lock with somebody next",
+    prepare: async (stage) => {
+      stage.id = await aliceHolds(stage);
+      await bobWaits(stage);
+    },
+    make: ({ house, alice, id }) => house.rooms.locks.releaseLock(alice.caller, { lock_id: id, ...key }),
+  },
+  {
+    name: "release_lock without a key",
+    prepare: async (stage) => {
+      stage.id = await aliceHolds(stage);
+    },
+    make: ({ house, alice, id }) => house.rooms.locks.releaseLock(alice.caller, { lock_id: id }),
+  },
+  {
+    name: "release_lock of a ticket",
+    prepare: async (stage) => {
+      await aliceHolds(stage);
+      stage.id = await bobWaits(stage);
+    },
+    make: ({ house, bob, id }) => house.rooms.locks.releaseLock(bob.caller, { ticket: id }),
+  },
+  {
+    name: "list_locks",
+    prepare: async (stage) => void (await aliceHolds(stage)),
+    make: ({ house, bob }) => house.rooms.locks.listLocks(bob.caller, { resource: "src/a" }),
+  },
+  {
+    name: "the end of a run that holds and waits",
+    prepare: async (stage) => {
+      await aliceHolds(stage);
+      stage.id = await bobWaits(stage);
+      await stage.house.rooms.locks.acquireLock(stage.bob.caller, { resources: ["y"] });
+    },
+    make: async ({ house, bob }) => {
+      await house.rooms.runs.end(bob.caller);
+      return {};
+    },
+  },
+  {
+    name: "a release by force",
+    prepare: async (stage) => {
+      stage.id = await aliceHolds(stage);
+      await bobWaits(stage);
+    },
+    make: async ({ house, id }) => ({
+      ...(await forceRelease(house.locks, operator(house), id, "it hangs")),
+    }),
+  },
+];
+
+const operator = (house: House): Caller => ({
+  principal: operatorPrincipal(house.config.namespace),
+  run: { id: "operator/command-line" as RunId },
+});
+
 /** Long enough for a busy machine, short enough to wait out. */
 const shortCallMs = 800;
 
@@ -237,7 +329,7 @@ describe.each(storesUnderFault)("the connection to the store (%s) cut at each co
     expect(commands).toBeGreaterThan(0);
   }
 
-  it.each([...sends, ...reads, ...settles, ...others])(
+  it.each([...sends, ...reads, ...settles, ...others, ...locks])(
     "$name: the caller notices nothing, and the state is that of one execution",
     async (call) => {
       const once = await expected(call);

@@ -52,6 +52,8 @@ export function plain(text: string, namespace: string): string {
     .replaceAll(namespace, "NS")
     .replace(/[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}/g, "ATTEMPT")
     .replace(/\b[0-9a-z]{8,13}-[0-9a-z]{13}\b/g, "ID")
+    .replace(/\blk-[0-9a-z]{12}\b/g, "LOCK")
+    .replace(/(?<=^|\||= )[A-Za-z0-9_-]{12}(?=\||$)/g, "PROCESS")
     .replace(/\/[A-Za-z0-9_-]{12}(?![A-Za-z0-9_-])/g, "/RUN")
     .replace(/(?<![A-Za-z0-9_-])[A-Za-z0-9_-]{22}(?![A-Za-z0-9_-])/g, "DIGEST")
     .replace(/"run":"[A-Za-z0-9_-]{12}"/g, '"run":"RUN"')

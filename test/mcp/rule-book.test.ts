@@ -28,7 +28,7 @@ function schemaKeys(value: unknown): string[] {
 }
 
 describe("the tools together", () => {
-  it("are for an agent the seven of messaging, in the order of their use", () => {
+  it("are for an agent the seven of messaging, then the three of locks, in the order of their use", () => {
     expect(ordinary.map((tool) => tool.name)).toEqual([
       "send_message",
       "read_inbox",
@@ -37,6 +37,9 @@ describe("the tools together", () => {
       "subscribe_topic",
       "find_recipients",
       "my_status",
+      "acquire_lock",
+      "release_lock",
+      "list_locks",
     ]);
   });
 
@@ -54,8 +57,9 @@ describe("the tools together", () => {
     }
   });
 
-  it("cost an agent at most 1,500 tokens in tools/list", () => {
-    expect(JSON.stringify({ tools: ordinary }).length / 4).toBeLessThanOrEqual(1_500);
+  it("cost an agent at most 2,050 tokens in tools/list, 550 of them for locks", () => {
+    expect(JSON.stringify({ tools: ordinary }).length / 4).toBeLessThanOrEqual(2_050);
+    expect(JSON.stringify(ordinary.slice(-3)).length / 4).toBeLessThanOrEqual(550);
   });
 
   it("are each in a file of their own, named for them", () => {

@@ -3,7 +3,7 @@ import type { WatchTarget } from "../rooms.js";
 
 /** What a `mailbox://` URI names. */
 export type ResourceName =
-  | { readonly kind: "inbox" | "topics" | "agents" }
+  | { readonly kind: "inbox" | "topics" | "locks" | "agents" }
   | { readonly kind: "topic"; readonly name: string; readonly before?: string; readonly limit?: number }
   | { readonly kind: "thread" | "message"; readonly id: string };
 
@@ -17,7 +17,7 @@ export function parseResource(uri: string): ResourceName | undefined {
   const [kind = "", name, ...deeper] = path.slice("mailbox://".length).replace(/\/$/, "").split("/");
   if (deeper.length) return undefined;
   if (name === undefined) {
-    if (kind === "inbox" || kind === "topics" || kind === "agents") return { kind };
+    if (kind === "inbox" || kind === "topics" || kind === "locks" || kind === "agents") return { kind };
     return undefined;
   }
   const decoded = decode(name);

@@ -1,0 +1,198 @@
+import type { House } from "../src/compose.js";
+import type { Caller } from "../src/identity/index.js";
+import { type Finding, type Measurement, ms, times, us } from "./finding.js";
+import { callerNamed, openRooms } from "./in-process.js";
+import { atMost, cpuUsOf, inTurn, percentile, ratios, spread } from "./measure.js";
+import { StdioClient } from "./stdio-client.js";
+import type { BenchStore } from "./stores.js";
+import { countBetween, shown, total } from "./waiters.js";
+import { hopBetweenProcesses, hopInProcess, untilWaiting } from "./wake.js";
+
+const raised = { LLM_MAILBOX_MAX_CALLS_PER_MINUTE: "1000000" };
+
+/** What a lock costs that nobody wants, how soon the next one has it, and what waiters and holders cost others. */
+export const locks: Measurement = {
+  name: "locks",
+  raised,
+  async measure(store, options) {
+    return [
+      await uncontended(store, options.quick),
+      ...(await handOver(store, options.quick)),
+      await besideOthers(store, options.quick),
+      await idleWaiters(store, options.quick),
+    ];
+  },
+};
+
+/** Ids in replies, as a model would read them. */
+const idIn = (text: string): string => {
+  const id = /lk-[0-9a-z]+/.exec(text)?.[0];
+  if (!id) throw new Error(`no lock in: ${text}`);
+  return id;
+};
+
+async function uncontended(store: BenchStore, quick: boolean): Promise<Finding> {
+  const [rounds, perRound, warming] = quick ? [3, 64, 2] : [15, 160, 10];
+  const client = await StdioClient.open(store, "locker", raised);
+  const cpuUs = { locks: [] as number[], nothing: [] as number[] };
+  const latencies: number[] = [];
+  const part = (into: number[], pairs: number, pair: () => Promise<void>) => async (round: number) => {
+    const before = await client.cpuUs();
+    for (let n = 0; n < pairs; n++) {
+      const from = performance.now();
+      await pair();
+      if (round >= warming && into === cpuUs.locks) latencies.push(performance.now() - from);
+    }
+    const used = (await client.cpuUs()) - before;
+    if (round >= warming) into.push(used / pairs);
+  };
+  let n = 0;
+  await inTurn(rounds + warming, [
+    part(cpuUs.nothing, 2 * perRound, async () => {
+      await client.call("bench_nothing");
+      await client.call("bench_nothing");
+    }),
+    part(cpuUs.locks, perRound, async () => {
+      const text = await client.call("acquire_lock", { resources: [`src/auth/file-${n++ % 50}.ts`] });
+      await client.call("release_lock", { lock_id: idIn(text) });
+    }),
+  ]);
+  await client.close();
+  const ratio = ratios(cpuUs.locks, cpuUs.nothing);
+  return {
+    what: "CPU of the server for `acquire_lock` and `release_lock` that nobody else wants, against two calls of a tool that does nothing",
+    store: store.name,
+    value: times(ratio),
+    aim: "≤ 3",
+    met: ratio.median <= 3,
+    beside: `${us(spread(cpuUs.locks).median)} against ${us(spread(cpuUs.nothing).median)}; latency of the two p50 ${ms(percentile(latencies, 0.5))}, p99 ${ms(percentile(latencies, 0.99))}`,
+  };
+}
+
+async function handOver(store: BenchStore, quick: boolean): Promise<readonly Finding[]> {
+  const [rounds, perRound] = quick ? [3, 20] : [10, 50];
+  const pair = await Promise.all(["one", "two"].map((agent) => StdioClient.open(store, agent, raised)));
+  const [hop, driver] = await Promise.all([hopBetweenProcesses(store), hopInProcess(store)]);
+  const taken = { ours: [] as number[], hop: [] as number[], driver: [] as number[] };
+  let held = idIn(await pair[0]!.call("acquire_lock", { resources: ["handed/over"] }));
+  let turn = 0;
+  const part = (into: number[], work: () => Promise<number>) => async (round: number) => {
+    for (let n = 0; n < perRound; n++) {
+      const lasted = await work();
+      if (round >= 2) into.push(lasted);
+    }
+  };
+  await inTurn(rounds + 2, [
+    part(taken.hop, () => hop.once()),
+    part(taken.driver, () => driver.once()),
+    part(taken.ours, async () => {
+      const [holder, waiter] = [pair[turn % 2]!, pair[(turn + 1) % 2]!];
+      turn++;
+      const waiting = waiter.call("acquire_lock", { resources: ["handed/over"], wait_seconds: 50 });
+      await untilWaiting(waiter);
+      const from = performance.now();
+      const releasing = holder.call("release_lock", { lock_id: held });
+      const text = await waiting;
+      const lasted = performance.now() - from;
+      held = idIn(text);
+      await releasing;
+      return lasted;
+    }),
+  ]);
+  hop.close();
+  driver.close();
+  await Promise.all(pair.map((client) => client.close()));
+  return [0.5, 0.99].map((share, n) => {
+    const ratio = percentile(taken.ours, share) / percentile(taken.hop, share);
+    const most = n === 0 ? 6 : 10;
+    return {
+      what: `Release to the reply of the next waiter in another process, against a bare publish-subscribe hop between two processes, p${share * 100}`,
+      store: store.name,
+      value: `${ratio.toFixed(1)}×`,
+      aim: `≤ ${most}×`,
+      met: ratio <= most,
+      beside: `${ms(percentile(taken.ours, share))} against ${ms(percentile(taken.hop, share))}; within one process the bare hop takes ${ms(percentile(taken.driver, share))}`,
+    };
+  });
+}
+
+/** A run of its own in a house of this process. */
+async function begin(house: House, agent: string): Promise<Caller> {
+  return house.rooms.runs.begin(callerNamed(agent).principal);
+}
+
+async function besideOthers(store: BenchStore, quick: boolean): Promise<Finding> {
+  const house = await openRooms(store, raised);
+  const { locks: room } = house.rooms;
+  const calls = quick ? 100 : 400;
+  const me = await begin(house, "me");
+  /** CPU of the store and of this process for an acquire and its release, µs. */
+  const series = async (): Promise<number> => {
+    const own = process.cpuUsage();
+    const theirs = cpuUsOf(store.pid);
+    for (let n = 0; n < calls; n++) {
+      const { lock_id: id } = await room.acquireLock(me, { resources: [`src/mine/file-${n % 20}.ts`] });
+      await room.releaseLock(me, { lock_id: id! });
+    }
+    const { user, system } = process.cpuUsage(own);
+    return (user + system + cpuUsOf(store.pid) - theirs) / calls;
+  };
+  await series();
+  const alone = await series();
+  const holders = await Promise.all(Array.from({ length: 4 }, (_, n) => begin(house, `holder-${n}`)));
+  await atMost(20, 1_000, async (n) => {
+    // As many in the same directory as elsewhere.
+    const resource = n % 2 === 0 ? `src/mine/other-${n}.ts` : `lib/${n}/x.ts`;
+    await room.acquireLock(holders[n % 4]!, { resources: [resource], lease_seconds: 86_400 });
+  });
+  const first = await begin(house, "first");
+  await room.acquireLock(first, { resources: ["hot"], lease_seconds: 86_400 });
+  await atMost(20, 256, async (n) => {
+    await room.acquireLock(await begin(house, `waiter-${n}`), { resources: ["hot"] });
+  });
+  await series();
+  const among = await series();
+  await house.close();
+  return {
+    what: "CPU of store and process for an acquire and its release beside 256 waiters for one resource and 1,000 held leases, half of them in the same directory, against alone",
+    store: store.name,
+    value: `${(among / alone).toFixed(2)}×`,
+    aim: "≤ 1.5",
+    met: among / alone <= 1.5,
+    beside: `${us(among)} against ${us(alone)}`,
+  };
+}
+
+async function idleWaiters(store: BenchStore, quick: boolean): Promise<Finding> {
+  const proxy = await countBetween(store);
+  const house = await openRooms({ ...store, url: proxy.url }, raised);
+  const { locks: room } = house.rooms;
+  const count = quick ? 50 : 200;
+  const forMs = quick ? 6_000 : 12_000;
+  const holder = await begin(house, "holder");
+  const { lock_id: held } = await room.acquireLock(holder, { resources: ["idle/hot"], lease_seconds: 3_600 });
+  const callers = await Promise.all(Array.from({ length: count }, (_, n) => begin(house, `idle-${n}`)));
+  await proxy.untilQuiet();
+  // The process looks after everybody's mail now and then, whether anybody waits or not.
+  const without = await proxy.during(forMs);
+  const stops = callers.map(() => new AbortController());
+  const calls = callers.map((caller, n) =>
+    room.acquireLock(caller, { resources: ["idle/hot"], wait_seconds: 50 }, { signal: stops[n]!.signal }),
+  );
+  await proxy.untilQuiet();
+  const commands = await proxy.during(forMs);
+  for (const stop of stops) stop.abort();
+  await Promise.all(calls);
+  await room.releaseLock(holder, { lock_id: held! });
+  await house.close();
+  proxy.close();
+  const extra = total(commands) - total(without);
+  return {
+    what: `${count} calls that wait for one lock in one process: store commands in ${forMs / 1_000} s beyond those of the same agents not waiting`,
+    store: store.name,
+    value: `${extra}`,
+    aim: "0 per waiter",
+    met: extra < count / 10,
+    beside: `waiting ${shown(commands)}; not waiting ${shown(without)}`,
+  };
+}
