@@ -9,6 +9,7 @@ import type { Rooms, WholeMessage } from "./mcp/index.js";
 import type { Logger } from "./observability/index.js";
 import { ensureEngine } from "./redis/engine/index.js";
 import { directoryKeys, type Endpoint, Hints, mailboxKeys, Store } from "./redis/index.js";
+import * as shared from "./state/index.js";
 import { Topics } from "./topics/index.js";
 
 /** Everything of one process, put together: the store, the capabilities, and what the faces are given. */
@@ -17,6 +18,7 @@ export interface House {
   readonly store: Store;
   readonly mail: mail.MailContext;
   readonly topics: Topics;
+  readonly state: shared.StateContext;
   readonly directory: Directory;
   readonly access: Access;
   readonly runs: Runs;
@@ -56,6 +58,7 @@ export async function openHouse(
     sweep: async () => {
       await mail.sweepOutboxes(context, config.namespace);
       await keeper.sweep(config.namespace);
+      await groupKeeper.sweep(config.namespace);
       if (Date.now() - sweptTopicsAt < sweepTopicsEveryMs) return;
       sweptTopicsAt = Date.now();
       await topics.removeIdleTopics(config.namespace);
@@ -78,12 +81,22 @@ export async function openHouse(
     log: logEvent,
   });
   const keeper = new mail.MailboxKeeper(context);
-  const rooms = roomsOf({ config, store, hints, context, directory, runs, topics });
+  const state = new shared.StateContext({
+    store,
+    hints,
+    limits: { ...shared.defaultStateLimits, ...config.stateLimits },
+    admit,
+    may,
+    leaseOf: () => Promise.resolve(refuse("lock.stale_token")),
+  });
+  const groupKeeper = new shared.GroupKeeper(state);
+  const rooms = roomsOf({ config, store, hints, context, directory, runs, topics, state });
   return {
     config,
     store,
     mail: context,
     topics,
+    state,
     directory,
     access,
     runs,
@@ -165,9 +178,10 @@ interface Parts {
   readonly directory: Directory;
   readonly runs: Runs;
   readonly topics: Topics;
+  readonly state: shared.StateContext;
 }
 
-function roomsOf({ config, store, hints, context, directory, runs, topics }: Parts): Rooms {
+function roomsOf({ config, store, hints, context, directory, runs, topics, state }: Parts): Rooms {
   return {
     runs: {
       begin: (principal) => runs.begin(principal),
@@ -217,6 +231,16 @@ function roomsOf({ config, store, hints, context, directory, runs, topics }: Par
         };
       },
     },
+    state: {
+      getState: async (caller, input) => {
+        await mail.noteCall(context, caller);
+        return shared.getState(state, caller, input);
+      },
+      putState: async (caller, input) => {
+        await mail.noteCall(context, caller);
+        return shared.putState(state, caller, input);
+      },
+    },
     agents: {
       findRecipients: async (caller, input) => {
         await mail.noteCall(context, caller);
@@ -260,14 +284,12 @@ function roomsOf({ config, store, hints, context, directory, runs, topics }: Par
         );
       },
     },
-    watch: (caller, target, onChange) => watch(config, hints, topics, caller, target, onChange),
+    watch: (caller, target, onChange) => watch({ config, hints, topics, state }, caller, target, onChange),
   };
 }
 
 async function watch(
-  config: Config,
-  hints: Hints,
-  topics: Topics,
+  { config, hints, topics, state }: Pick<Parts, "config" | "hints" | "topics" | "state">,
   caller: Caller,
   target: Parameters<Rooms["watch"]>[1],
   onChange: () => void,
@@ -287,6 +309,8 @@ async function watch(
       return topics.watchTopic(namespace, target.name, onChange);
     case "topics":
       return topics.watchTopics(namespace, onChange);
+    case "state":
+      return shared.watchState(state, caller, target.key, onChange);
     case "agents":
       return hints.listen(directoryKeys(config.namespace).channel, onChange);
   }

@@ -38,12 +38,14 @@ function byDefault(role: Role, agent: string, action: Action, resource: string):
     case "agents.find":
     case "agents.describe":
     case "topic.read":
+    case "state.read":
       return true;
     case "mailbox.read":
       return resource === agent || (role === "agent" && resource.startsWith("queue:"));
     case "mailbox.send":
       return role !== "observer" && resource !== "everyone";
     case "topic.publish":
+    case "state.write":
       return role === "agent";
     default:
       return false;

@@ -3,6 +3,7 @@ import {
   matchesTopic,
   parseAddress,
   parsePattern,
+  parseStateKey,
   type TopicPattern,
 } from "../addresses/index.js";
 import { refuse } from "../errors/index.js";
@@ -15,7 +16,7 @@ export interface Grant {
   readonly who: string;
   /** An action, all of a room as `mailbox.*`, or `*`. */
   readonly action: string;
-  /** `alice`, `agent:*`, `queue:reviews`, `queue:*`, `topic:` and a pattern, `everyone`, or `*`. */
+  /** `alice`, `agent:*`, `queue:reviews`, `queue:*`, `topic:` and a pattern, `state:` and a key, `state:*`, `everyone`, or `*`. */
   readonly resource: string;
   readonly effect: "allow" | "deny";
   /** By the store's clock, ms; without it the rule holds until it is taken back. */
@@ -59,8 +60,9 @@ function parseAction(given: string): string {
 
 function parseResource(given: string): string {
   const text = given.trim().toLowerCase();
-  if (text === "*" || text === "agent:*" || text === "queue:*") return text;
+  if (text === "*" || text === "agent:*" || text === "queue:*" || text === "state:*") return text;
   if (/^(topic:|#)/.test(text)) return `topic:${parsePattern(text)}`;
+  if (text.startsWith("state:")) return `state:${parseStateKey(text.slice("state:".length))}`;
   const address = parseAddress(text);
   if (address.kind === "everyone") return "everyone";
   return address.kind === "agent" ? address.name : `${address.kind}:${address.name}`;
@@ -86,10 +88,12 @@ function coversAction(pattern: string, action: Action): boolean {
   return pattern.endsWith(".*") && action.startsWith(pattern.slice(0, -1));
 }
 
-/** What is said of a topic holds for the topics below it. */
+/** What is said of a topic holds for the topics below it, and so with a key of shared state. */
 function coversResource(pattern: string, resource: string): boolean {
   if (pattern === "*" || pattern === resource) return true;
   if (pattern === "queue:*") return resource.startsWith("queue:");
+  if (pattern === "state:*") return resource.startsWith("state:");
+  if (pattern.startsWith("state:")) return resource.startsWith(`${pattern}/`);
   if (pattern === "agent:*") return resource !== "*" && resource !== "everyone" && !resource.includes(":");
   if (!pattern.startsWith("topic:") || !resource.startsWith("topic:")) return false;
   const below = `${pattern.slice("topic:".length)}.**` as TopicPattern;

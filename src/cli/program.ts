@@ -35,6 +35,7 @@ export function buildProgram(version: string): Command {
   addLooks(program);
   addQueues(program);
   addTopics(program);
+  addState(program);
   addDeadLetters(program);
   addBlocks(program);
   addAttachments(program);
@@ -276,6 +277,73 @@ function addTopics(program: Command): void {
   );
 }
 
+function addState(program: Command): void {
+  const key = (): Argument => new Argument("<key>", "such as plan/owner");
+  const state: Command = add<Switches>(
+    program,
+    {
+      name: "state",
+      description: "look at and change what agents keep in shared state",
+      isList: true,
+    },
+    async (): Promise<void> => state.help(),
+  );
+  add<Switches & { limit: number }>(
+    state,
+    {
+      name: "list",
+      description: "list entries in the order of their keys",
+      example: "llm-mailbox state list plan/",
+      set: (command) =>
+        withJson(command)
+          .addArgument(new Argument("[prefix]", "only keys that begin so"))
+          .addOption(limitOption(100)),
+    },
+    async ({ words: [prefix], switches }) => (await import("./state.js")).listState(prefix, switches),
+  );
+  add<Switches>(
+    state,
+    {
+      name: "get",
+      description: "show the value that is kept under a key",
+      example: "llm-mailbox state get plan/owner",
+      set: (command) => withJson(command).addArgument(key()),
+    },
+    async ({ words: [name], switches }) => (await import("./state.js")).getState(name!, switches),
+  );
+  add<Switches & { expectedVersion?: number; ttl?: number; delete?: boolean }>(
+    state,
+    {
+      name: "put",
+      description: "write what is kept under a key, or delete it",
+      example: "llm-mailbox state put plan/owner '\"alice\"' --expected-version 0",
+      set: (command) =>
+        withJson(command)
+          .addArgument(key())
+          .addArgument(new Argument("[value]", "JSON, other text becomes a string; - for standard input"))
+          .addOption(
+            new Option("--expected-version <version>", "only over this version; 0: only if new").argParser(
+              countUpTo(Number.MAX_SAFE_INTEGER, 0),
+            ),
+          )
+          .addOption(new Option("--ttl <seconds>", "gone after so long").argParser(countUpTo(31_536_000, 1)))
+          .option("--delete", "delete the entry"),
+    },
+    async ({ words: [name, value], switches }) =>
+      (await import("./state.js")).putState(name!, value, switches),
+  );
+  add<Switches>(
+    state,
+    {
+      name: "history",
+      description: "show the versions of a key that are kept, with who wrote them, the newest first",
+      example: "llm-mailbox state history plan/owner",
+      set: (command) => withJson(command).addArgument(key()),
+    },
+    async ({ words: [name], switches }) => (await import("./state.js")).stateHistory(name!, switches),
+  );
+}
+
 function addDeadLetters(program: Command): void {
   const ids = (): Argument => new Argument("[ids...]", "ids of messages");
   const chosen = (command: Command): Command =>
@@ -463,7 +531,7 @@ function limitOption(standard: number): Option {
 
 function countUpTo(most: number, least: number): (text: string) => number {
   return (text) => {
-    if (!/^\d{1,6}$/.test(text) || Number(text) > most || Number(text) < least)
+    if (!/^\d{1,16}$/.test(text) || Number(text) > most || Number(text) < least)
       throw new InvalidArgumentError(`It is a whole number from ${least} to ${most}.`);
     return Number(text);
   };

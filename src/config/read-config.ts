@@ -74,6 +74,10 @@ export const settings = {
   historySeconds: { env: "LLM_MAILBOX_HISTORY_SECONDS", ...count(1e9) },
   claimSeconds: { env: "LLM_MAILBOX_CLAIM_SECONDS", ...count(86_400) },
   failures: { env: "LLM_MAILBOX_MAX_FAILURES", ...count(100) },
+  stateValueBytes: { env: "LLM_MAILBOX_MAX_STATE_VALUE_BYTES", ...count(1024 * 1024) },
+  stateGroupEntries: { env: "LLM_MAILBOX_MAX_STATE_ENTRIES", ...count(1e6) },
+  stateNamespaceBytes: { env: "LLM_MAILBOX_MAX_STATE_BYTES", ...count(1e12) },
+  stateVersions: { env: "LLM_MAILBOX_MAX_STATE_VERSIONS", ...count(1_000) },
 } as const satisfies Record<string, Setting>;
 
 type SettingName = keyof typeof settings;
@@ -107,6 +111,13 @@ export interface Config {
     readonly historyMs?: number;
     readonly claimMs?: number;
     readonly failures?: number;
+  };
+  /** What shared state holds, likewise. */
+  readonly stateLimits: {
+    readonly valueBytes?: number;
+    readonly groupEntries?: number;
+    readonly namespaceBytes?: number;
+    readonly versions?: number;
   };
 }
 
@@ -152,6 +163,12 @@ export function readConfig(env: NodeJS.ProcessEnv, flags: Flags = {}): Config {
     claimMs: seconds("claimSeconds"),
     failures: given<number>("failures"),
   });
+  const stateLimits = present({
+    valueBytes: given<number>("stateValueBytes"),
+    groupEntries: given<number>("stateGroupEntries"),
+    namespaceBytes: given<number>("stateNamespaceBytes"),
+    versions: given<number>("stateVersions"),
+  });
   return Object.freeze({
     ...present({
       redisUrl: given<string>("redisUrl"),
@@ -168,6 +185,7 @@ export function readConfig(env: NodeJS.ProcessEnv, flags: Flags = {}): Config {
     host: given<string>("host") ?? "127.0.0.1",
     port: given<number>("port") ?? 7678,
     limits: Object.freeze(limits),
+    stateLimits: Object.freeze(stateLimits),
   });
 }
 

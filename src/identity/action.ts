@@ -1,12 +1,15 @@
 /**
  * What a caller can be granted, as `room.verb`. The resource beside it is an address (`alice`, `queue:reviews`,
- * `topic:builds.ci`, `everyone`), or `*` where the action has none.
+ * `topic:builds.ci`, `state:plan/owner`, `everyone`), or `*` where the
+ * action has none.
  */
 export const actions = [
   "mailbox.send",
   "mailbox.read",
   "topic.publish",
   "topic.read",
+  "state.read",
+  "state.write",
   "agents.find",
   "agents.describe",
   "admin.dead-letters",

@@ -26,7 +26,7 @@ export async function callTool(
 ): Promise<CallToolResult> {
   const tool = anyTool as unknown as Tool<unknown, unknown>;
   const { connection, exchange } = calling;
-  const { mail, topics, agents } = connection.rooms;
+  const { mail, topics, state, agents } = connection.rooms;
   const { signal } = calling.context.mcpReq;
   const cancelled = exchange.signal === signal ? signal : AbortSignal.any([exchange.signal, signal]);
   let confirm: ((reached: boolean) => void) | undefined;
@@ -37,7 +37,7 @@ export async function callTool(
     const { session } = connection;
     const { structured } = calling;
     const output = await tool.handle(input, {
-      ...{ caller, mail, topics, agents, session, structured, onWaiting },
+      ...{ caller, mail, topics, state, agents, session, structured, onWaiting },
       signal: cancelled,
     });
     const batch = tool.batch?.(output);

@@ -12,6 +12,7 @@ import type {
   SendMessage,
   SendReceipt,
 } from "../mailbox/index.js";
+import type { GetState, PutState, PutStateResult, StatePage } from "../state/index.js";
 import type { SubscribeTopic, SubscriptionReceipt } from "../topics/index.js";
 
 /** A message as the resources show it: what was found, with its whole text. */
@@ -28,7 +29,8 @@ export type WatchTarget =
   | { readonly kind: "inbox" }
   | { readonly kind: "topic"; readonly name: string }
   | { readonly kind: "topics" }
-  | { readonly kind: "agents" };
+  | { readonly kind: "agents" }
+  | { readonly kind: "state"; readonly key: string };
 
 /**
  * What the face for agents needs of the capabilities, as `compose` hands it over. Every function may refuse with a
@@ -89,6 +91,10 @@ export interface Rooms {
       topic: string,
       options: { readonly before?: string; readonly limit: number },
     ): Promise<{ readonly messages: readonly DeliveredMessage[]; readonly before?: string }>;
+  };
+  readonly state: {
+    getState(caller: Caller, input: GetState): Promise<StatePage>;
+    putState(caller: Caller, input: PutState): Promise<PutStateResult>;
   };
   readonly agents: {
     findRecipients(caller: Caller, input: FindRecipients): Promise<Recipients>;

@@ -1,7 +1,9 @@
 import type { AnyTool } from "./define-tool.js";
 import { ackMessages } from "./tools/ack-messages.js";
 import { findRecipients } from "./tools/find-recipients.js";
+import { getState } from "./tools/get-state.js";
 import { myStatus } from "./tools/my-status.js";
+import { putState } from "./tools/put-state.js";
 import { readInbox } from "./tools/read-inbox.js";
 import { searchMessages } from "./tools/search-messages.js";
 import { sendMessage } from "./tools/send-message.js";
@@ -16,4 +18,6 @@ export const toolbox: readonly AnyTool[] = [
   subscribeTopic,
   findRecipients,
   myStatus,
+  getState,
+  putState,
 ];

@@ -1,5 +1,6 @@
 /** The store: connections, key names, scripts and wake-ups; the only room that knows the Redis driver. */
 export type { Endpoint } from "./connection.js";
+export { digest } from "./digest.js";
 export { Hints } from "./hints.js";
 export {
   type AttachmentKeys,
@@ -11,6 +12,9 @@ export {
   type MailboxName,
   mailboxKeyList,
   mailboxKeys,
+  type StateGroupKeys,
+  stateGroupKeyList,
+  stateGroupKeys,
   type TopicRootKeys,
   topicRootKeyList,
   topicRootKeys,

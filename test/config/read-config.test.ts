@@ -109,6 +109,10 @@ const cases: Readonly<
   historySeconds: counted("limits.historyMs", 1e9, 1_000),
   claimSeconds: counted("limits.claimMs", 86_400, 1_000),
   failures: counted("limits.failures", 100),
+  stateValueBytes: counted("stateLimits.valueBytes", 1024 * 1024),
+  stateGroupEntries: counted("stateLimits.groupEntries", 1e6),
+  stateNamespaceBytes: counted("stateLimits.namespaceBytes", 1e12),
+  stateVersions: counted("stateLimits.versions", 1_000),
 };
 
 function counted(at: string, most: number, factor = 1): (typeof cases)["failures"] {
