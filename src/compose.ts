@@ -4,11 +4,12 @@ import { Access, Directory, myStatus, Runs } from "./agents/index.js";
 import type { Config } from "./config/index.js";
 import { refuse } from "./errors/index.js";
 import type { Admit, Caller, May } from "./identity/index.js";
+import * as lock from "./locks/index.js";
 import * as mail from "./mailbox/index.js";
 import type { Rooms, WholeMessage } from "./mcp/index.js";
 import type { Logger } from "./observability/index.js";
 import { ensureEngine } from "./redis/engine/index.js";
-import { directoryKeys, type Endpoint, Hints, mailboxKeys, Store } from "./redis/index.js";
+import { directoryKeys, type Endpoint, Hints, lockKeys, mailboxKeys, Store } from "./redis/index.js";
 import * as shared from "./state/index.js";
 import { Topics } from "./topics/index.js";
 
@@ -18,6 +19,7 @@ export interface House {
   readonly store: Store;
   readonly mail: mail.MailContext;
   readonly topics: Topics;
+  readonly locks: lock.LockContext;
   readonly state: shared.StateContext;
   readonly directory: Directory;
   readonly access: Access;
@@ -33,12 +35,13 @@ const sweepTopicsEveryMs = 60_000;
  * it is handed a function here.
  *
  * @param timing.callTimeoutMs how long one call of a configured store may take in all, retries included
+ * @param timing.locks how long leases and offers last, where tests have no time to wait
  * @throws {MailboxError} `store.unavailable`, `store.tier_too_low`, `config.invalid`
  */
 export async function openHouse(
   config: Config,
   log: Logger,
-  timing: { readonly callTimeoutMs?: number } = {},
+  timing: { readonly callTimeoutMs?: number; readonly locks?: Partial<lock.LockLimits> } = {},
 ): Promise<House> {
   const logEvent = (event: string, facts?: Record<string, unknown>): void => log.warn(facts ?? {}, event);
   const store = await openStore(config, log, timing);
@@ -50,11 +53,21 @@ export async function openHouse(
   const may: May = async (caller, action, resource) =>
     (await access.decide(caller, action, resource)).allowed;
   const topics = new Topics({ store, hints, admit, may });
+  const locks = new lock.LockContext({
+    ...{ store, hints, admit, may, log: logEvent },
+    limits: { ...lock.defaultLockLimits, ...config.lockLimits, ...timing.locks },
+  });
   let sweptTopicsAt = 0;
   const runs = new Runs({
     store,
     namespace: config.namespace,
-    release: (agent, run, inGoodOrder) => mail.releaseRun(context, config.namespace, agent, run, inGoodOrder),
+    release: async (agent, run, inGoodOrder) => {
+      // Neither waits for the other: what could not be given back now is given back by the next sweep.
+      await Promise.all([
+        lock.releaseRun(locks, config.namespace, run, inGoodOrder),
+        mail.releaseRun(context, config.namespace, agent, run, inGoodOrder),
+      ]);
+    },
     sweep: async () => {
       await mail.sweepOutboxes(context, config.namespace);
       await keeper.sweep(config.namespace);
@@ -87,15 +100,20 @@ export async function openHouse(
     limits: { ...shared.defaultStateLimits, ...config.stateLimits },
     admit,
     may,
-    leaseOf: () => Promise.resolve(refuse("lock.stale_token")),
+    leaseOf: async (caller, given, token) => {
+      const verdict = await lock.verifyToken(locks, caller, given, token);
+      if (!verdict.valid || verdict.agent !== caller.principal.agent) refuse("lock.stale_token");
+      return { expiresAt: verdict.expiresAt, resource: lock.parseResource(given) };
+    },
   });
   const groupKeeper = new shared.GroupKeeper(state);
-  const rooms = roomsOf({ config, store, hints, context, directory, runs, topics, state });
+  const rooms = roomsOf({ config, store, hints, context, directory, runs, topics, locks, state });
   return {
     config,
     store,
     mail: context,
     topics,
+    locks,
     state,
     directory,
     access,
@@ -103,6 +121,7 @@ export async function openHouse(
     rooms,
     close: async () => {
       await runs.close();
+      locks.close();
       hints.close();
       store.close();
     },
@@ -178,10 +197,11 @@ interface Parts {
   readonly directory: Directory;
   readonly runs: Runs;
   readonly topics: Topics;
+  readonly locks: lock.LockContext;
   readonly state: shared.StateContext;
 }
 
-function roomsOf({ config, store, hints, context, directory, runs, topics, state }: Parts): Rooms {
+function roomsOf({ config, store, hints, context, directory, runs, topics, locks, state }: Parts): Rooms {
   return {
     runs: {
       begin: (principal) => runs.begin(principal),
@@ -189,7 +209,10 @@ function roomsOf({ config, store, hints, context, directory, runs, topics, state
     },
     mail: {
       sendMessage: (caller, input) => mail.sendMessage(context, caller, input),
-      readInbox: (caller, input, options) => mail.readInbox(context, caller, input, options),
+      readInbox: (caller, input, options) =>
+        lock.duringMailWait(locks, caller, input.wait_seconds ? input.sender : undefined, () =>
+          mail.readInbox(context, caller, input, options),
+        ),
       ackMessages: (caller, input) => mail.ackMessages(context, caller, input),
       searchMessages: (caller, input) => mail.searchMessages(context, caller, input),
       confirm: (caller, batch, reached) => context.memory(caller).confirm(batch, reached),
@@ -230,6 +253,21 @@ function roomsOf({ config, store, hints, context, directory, runs, topics, state
           ...(page.before === undefined ? {} : { before: page.before }),
         };
       },
+    },
+    locks: {
+      acquireLock: async (caller, input, options) => {
+        await mail.noteCall(context, caller);
+        return lock.acquireLock(locks, caller, input, options);
+      },
+      releaseLock: async (caller, input) => {
+        await mail.noteCall(context, caller);
+        return lock.releaseLock(locks, caller, input);
+      },
+      listLocks: async (caller, input) => {
+        await mail.noteCall(context, caller);
+        return lock.listLocks(locks, caller, input);
+      },
+      news: (caller) => lock.lockNews(locks, caller),
     },
     state: {
       getState: async (caller, input) => {
@@ -309,6 +347,8 @@ async function watch(
       return topics.watchTopic(namespace, target.name, onChange);
     case "topics":
       return topics.watchTopics(namespace, onChange);
+    case "locks":
+      return hints.listen(lockKeys(namespace).changes, onChange);
     case "state":
       return shared.watchState(state, caller, target.key, onChange);
     case "agents":

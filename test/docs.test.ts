@@ -4,6 +4,7 @@ import { fileURLToPath } from "node:url";
 import { describe, expect, it } from "vitest";
 import { buildProgram } from "../src/cli/program.js";
 import { readConfig, settings } from "../src/config/index.js";
+import { defaultLockLimits } from "../src/locks/index.js";
 import { defaultMailboxLimits } from "../src/mailbox/index.js";
 import { toolbox } from "../src/mcp/toolbox.js";
 import { doorSentence } from "./architecture/rules.js";
@@ -85,6 +86,7 @@ describe("docs/operations.md", () => {
     structured: config.structured ? "1" : "0",
     historySeconds: String(defaultMailboxLimits.historyMs / 1_000),
     claimSeconds: String(defaultMailboxLimits.claimMs / 1_000),
+    lockDelaySeconds: String(defaultLockLimits.delayMs / 1_000),
   };
   const standard = (name: keyof typeof settings): string => {
     const values: Record<string, unknown> = { ...defaultMailboxLimits, ...config };

@@ -38,6 +38,7 @@ function byDefault(role: Role, agent: string, action: Action, resource: string):
     case "agents.find":
     case "agents.describe":
     case "topic.read":
+    case "lock.read":
     case "state.read":
       return true;
     case "mailbox.read":
@@ -45,6 +46,7 @@ function byDefault(role: Role, agent: string, action: Action, resource: string):
     case "mailbox.send":
       return role !== "observer" && resource !== "everyone";
     case "topic.publish":
+    case "lock.acquire":
     case "state.write":
       return role === "agent";
     default:

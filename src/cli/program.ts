@@ -35,6 +35,7 @@ export function buildProgram(version: string): Command {
   addLooks(program);
   addQueues(program);
   addTopics(program);
+  addLocks(program);
   addState(program);
   addDeadLetters(program);
   addBlocks(program);
@@ -274,6 +275,47 @@ function addTopics(program: Command): void {
           .option("--before <place>", "only older ones: a message id, or what the last page ended with"),
     },
     async ({ words: [topic], switches }) => (await import("./topics.js")).topicHistory(topic!, switches),
+  );
+}
+
+function addLocks(program: Command): void {
+  const locks = add<Switches>(
+    program,
+    {
+      name: "locks",
+      description: "list who holds and who waits for what",
+      example: "llm-mailbox locks --json",
+      set: withJson,
+      isList: true,
+    },
+    async ({ switches }) => (await import("./locks.js")).listAllLocks(switches),
+  );
+  add<Switches & { reason: string }>(
+    locks,
+    {
+      name: "release",
+      description: "take a lock, or a place in a queue, from whoever has it; recorded with the reason",
+      example: "llm-mailbox locks release lk-7f3k9x2m4q8z --reason 'its agent hangs'",
+      set: (command) =>
+        command
+          .addArgument(new Argument("<lock-id>", "as llm-mailbox locks lists it"))
+          .requiredOption("--reason <text>", "why; the operator's own words"),
+    },
+    async ({ words: [id], switches }) => (await import("./locks.js")).releaseByForce(id!, switches),
+  );
+  add<Switches>(
+    locks,
+    {
+      name: "verify",
+      description: "tell whether a fencing token is good for a resource now; status 1 when it is not",
+      example: "llm-mailbox locks verify customer:123 1790000000000000",
+      set: (command) =>
+        command
+          .addArgument(new Argument("<resource>", "a name, a path or a pattern"))
+          .addArgument(new Argument("<token>", "as acquire_lock told it")),
+    },
+    async ({ words: [resource, token], switches }) =>
+      (await import("./locks.js")).verifyLock(resource!, token!, switches),
   );
 }
 

@@ -74,6 +74,11 @@ export const settings = {
   historySeconds: { env: "LLM_MAILBOX_HISTORY_SECONDS", ...count(1e9) },
   claimSeconds: { env: "LLM_MAILBOX_CLAIM_SECONDS", ...count(86_400) },
   failures: { env: "LLM_MAILBOX_MAX_FAILURES", ...count(100) },
+  lockDelaySeconds: {
+    env: "LLM_MAILBOX_LOCK_DELAY_SECONDS",
+    allowed: "a whole number from 0 to 86400",
+    parse: (text) => (/^\d{1,5}$/.test(text) && Number(text) <= 86_400 ? Number(text) : undefined),
+  },
   stateValueBytes: { env: "LLM_MAILBOX_MAX_STATE_VALUE_BYTES", ...count(1024 * 1024) },
   stateGroupEntries: { env: "LLM_MAILBOX_MAX_STATE_ENTRIES", ...count(1e6) },
   stateNamespaceBytes: { env: "LLM_MAILBOX_MAX_STATE_BYTES", ...count(1e12) },
@@ -112,6 +117,7 @@ export interface Config {
     readonly claimMs?: number;
     readonly failures?: number;
   };
+  readonly lockLimits: { readonly delayMs?: number };
   /** What shared state holds, likewise. */
   readonly stateLimits: {
     readonly valueBytes?: number;
@@ -185,6 +191,7 @@ export function readConfig(env: NodeJS.ProcessEnv, flags: Flags = {}): Config {
     host: given<string>("host") ?? "127.0.0.1",
     port: given<number>("port") ?? 7678,
     limits: Object.freeze(limits),
+    lockLimits: Object.freeze(present({ delayMs: seconds("lockDelaySeconds") })),
     stateLimits: Object.freeze(stateLimits),
   });
 }

@@ -149,6 +149,30 @@ const entries = {
     kind: "INVALID_ARGUMENT",
     text: "start_at {given} is neither now, earliest nor a message id of this topic. Pass one of these.",
   },
+  "lock.resource_invalid": {
+    kind: "INVALID_ARGUMENT",
+    text: "resource {number} cannot be locked: {problem}. Use a name such as customer:123, a path such as src/auth/login.ts, or a pattern such as src/auth/**.",
+  },
+  "lock.deadlock": {
+    kind: "ABORTED",
+    text: "this wait would never end: {circle}. Nothing was queued; release what the others wait for, then ask for all you need at once.",
+  },
+  "lock.too_many_waiters": {
+    kind: "RESOURCE_EXHAUSTED",
+    text: "{limit} requests wait for resource {number} already. Nothing was queued; try again later, or agree with the holder by mail.",
+  },
+  "lock.full": {
+    kind: "RESOURCE_EXHAUSTED",
+    text: "{who} has {limit} leases and places in queues, which is the most there may be. Call release_lock for what is not needed any more.",
+  },
+  "lock.not_yours": {
+    kind: "NOT_FOUND",
+    text: "no lease {lock_id} of yours: it was released, it ran out, or it is somebody else's. What it protected may have changed; call acquire_lock with the resources again.",
+  },
+  "lock.ticket_unknown": {
+    kind: "NOT_FOUND",
+    text: "no ticket {ticket} of this run. Call acquire_lock with the resources again.",
+  },
   "auth.required": {
     kind: "UNAUTHENTICATED",
     text: "this namespace has tokens, so a name alone is not believed. Ask the operator for one (llm-mailbox agents issue NAME) and pass it in LLM_MAILBOX_TOKEN, or over HTTP as Authorization: Bearer.",

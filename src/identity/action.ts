@@ -1,13 +1,15 @@
 /**
  * What a caller can be granted, as `room.verb`. The resource beside it is an address (`alice`, `queue:reviews`,
- * `topic:builds.ci`, `state:plan/owner`, `everyone`), or `*` where the
- * action has none.
+ * `topic:builds.ci`, `everyone`), what is to be locked as `lock:src/auth/**`, a key of shared state as
+ * `state:plan/owner`, or `*` where the action has none.
  */
 export const actions = [
   "mailbox.send",
   "mailbox.read",
   "topic.publish",
   "topic.read",
+  "lock.acquire",
+  "lock.read",
   "state.read",
   "state.write",
   "agents.find",
@@ -15,6 +17,7 @@ export const actions = [
   "admin.dead-letters",
   "admin.grants",
   "admin.audit",
+  "admin.locks",
 ] as const;
 
 export type Action = (typeof actions)[number];

@@ -2,6 +2,7 @@ import type { CallToolResult, ServerContext } from "@modelcontextprotocol/server
 import type { Connection } from "./connection.js";
 import type { AnyTool, Tool } from "./define-tool.js";
 import type { Exchange } from "./exchange.js";
+import { lockLine } from "./lock-line.js";
 import { readArguments } from "./read-arguments.js";
 import { asRefusal, structuredCode, structuredRefusal } from "./refusal.js";
 import { type Part, renderReply } from "./reply.js";
@@ -26,7 +27,7 @@ export async function callTool(
 ): Promise<CallToolResult> {
   const tool = anyTool as unknown as Tool<unknown, unknown>;
   const { connection, exchange } = calling;
-  const { mail, topics, state, agents } = connection.rooms;
+  const { mail, topics, locks, state, agents } = connection.rooms;
   const { signal } = calling.context.mcpReq;
   const cancelled = exchange.signal === signal ? signal : AbortSignal.any([exchange.signal, signal]);
   let confirm: ((reached: boolean) => void) | undefined;
@@ -37,7 +38,7 @@ export async function callTool(
     const { session } = connection;
     const { structured } = calling;
     const output = await tool.handle(input, {
-      ...{ caller, mail, topics, state, agents, session, structured, onWaiting },
+      ...{ caller, mail, topics, locks, state, agents, session, structured, onWaiting },
       signal: cancelled,
     });
     const batch = tool.batch?.(output);
@@ -45,8 +46,8 @@ export async function callTool(
     const refusal = tool.refusal?.(output);
     const said = asParts(tool.say(output, { input, session }));
     const parts = refusal ? [refusal.message, ...(refusal.alone ? [] : said)] : said;
-    const news = tool.tellsNews || cancelled.aborted ? undefined : await newsLine(connection, caller);
-    const content = renderReply(news ? [...parts, news] : parts);
+    const news = cancelled.aborted ? [] : await newsLines(connection, caller, tool.tellsNews ?? false);
+    const content = renderReply(news.length > 0 ? [...parts, news.join("\n")] : parts);
     if (confirm && cancelled.aborted) confirm(false);
     else if (confirm) exchange.onSettled(confirm);
     return {
@@ -85,15 +86,21 @@ function tellBatch(connection: Connection, caller: CallerOf, batch: string, reac
   }
 }
 
-/** One line when something arrived since the last reply. It is an extra: it never fails the call it would close. */
-async function newsLine(connection: Connection, caller: CallerOf): Promise<string | undefined> {
+/**
+ * Lines for what happened since the last reply: mail, unless the reply told of it, and the run's own locks. They are an
+ * extra: they never fail the call they would close.
+ */
+async function newsLines(connection: Connection, caller: CallerOf, tellsMail: boolean): Promise<string[]> {
+  const { mail, locks } = connection.rooms;
+  const lines: string[] = [];
   try {
-    const news = await connection.rooms.mail.news(caller);
-    return news && `mail: ${news.unread} unread${news.urgent ? `, ${news.urgent} urgent` : ""}`;
+    const news = tellsMail ? undefined : await mail.news(caller);
+    if (news) lines.push(`mail: ${news.unread} unread${news.urgent ? `, ${news.urgent} urgent` : ""}`);
+    lines.push(...(await locks.news(caller)).map(lockLine));
   } catch (err) {
     connection.log.warn({ err }, "no news");
-    return undefined;
   }
+  return lines;
 }
 
 function reporter(context: ServerContext, waitSeconds: unknown): (secondsLeft: number) => void {

@@ -8,6 +8,7 @@ export interface Surroundings {
   readonly caller: Caller;
   readonly mail: Rooms["mail"];
   readonly topics: Rooms["topics"];
+  readonly locks: Rooms["locks"];
   readonly state: Rooms["state"];
   readonly agents: Rooms["agents"];
   /** Whether the client keeps a session, so that it is known whether a reply reached it. */

@@ -1,6 +1,16 @@
 import type { FindRecipients, MyStatus, Recipients, Status } from "../agents/index.js";
 import type { Caller, Principal } from "../identity/index.js";
 import type {
+  AcquireLock,
+  ListLocks,
+  LockAnswer,
+  LockList,
+  LockNews,
+  Released,
+  ReleaseLock,
+  WaitOptions,
+} from "../locks/index.js";
+import type {
   AckMessages,
   AckResult,
   DeliveredMessage,
@@ -29,6 +39,7 @@ export type WatchTarget =
   | { readonly kind: "inbox" }
   | { readonly kind: "topic"; readonly name: string }
   | { readonly kind: "topics" }
+  | { readonly kind: "locks" }
   | { readonly kind: "agents" }
   | { readonly kind: "state"; readonly key: string };
 
@@ -91,6 +102,14 @@ export interface Rooms {
       topic: string,
       options: { readonly before?: string; readonly limit: number },
     ): Promise<{ readonly messages: readonly DeliveredMessage[]; readonly before?: string }>;
+  };
+  readonly locks: {
+    /** Granted, held already, renewed, or queued; waits on the server when asked to. */
+    acquireLock(caller: Caller, input: AcquireLock, options?: WaitOptions): Promise<LockAnswer>;
+    releaseLock(caller: Caller, input: ReleaseLock): Promise<Released>;
+    listLocks(caller: Caller, input: ListLocks): Promise<LockList>;
+    /** What the run has not been told of its locks; the face calls it when it answers, whatever the call was. */
+    news(caller: Caller): Promise<readonly LockNews[]>;
   };
   readonly state: {
     getState(caller: Caller, input: GetState): Promise<StatePage>;

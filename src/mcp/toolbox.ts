@@ -1,10 +1,13 @@
 import type { AnyTool } from "./define-tool.js";
 import { ackMessages } from "./tools/ack-messages.js";
+import { acquireLock } from "./tools/acquire-lock.js";
 import { findRecipients } from "./tools/find-recipients.js";
 import { getState } from "./tools/get-state.js";
+import { listLocks } from "./tools/list-locks.js";
 import { myStatus } from "./tools/my-status.js";
 import { putState } from "./tools/put-state.js";
 import { readInbox } from "./tools/read-inbox.js";
+import { releaseLock } from "./tools/release-lock.js";
 import { searchMessages } from "./tools/search-messages.js";
 import { sendMessage } from "./tools/send-message.js";
 import { subscribeTopic } from "./tools/subscribe-topic.js";
@@ -18,6 +21,9 @@ export const toolbox: readonly AnyTool[] = [
   subscribeTopic,
   findRecipients,
   myStatus,
+  acquireLock,
+  releaseLock,
+  listLocks,
   getState,
   putState,
 ];

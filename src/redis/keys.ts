@@ -315,3 +315,72 @@ export function attachmentKeys(namespace: string, id: string): AttachmentKeys {
   const at = `{${namespace}:at:${id}}:`;
   return { meta: `${at}meta`, parts: `${at}parts`, references: `${at}references` };
 }
+
+export interface LockKeys {
+  /** hash: lock time, the store's clock when it was last moved, last token, last arrival */
+  readonly meta: string;
+  /** hash id → request: a lease, an offer, a place in the queue or the pause after a lease */
+  readonly requests: string;
+  /** hash l|anchor and p|anchor → ids; sorted set of the anchors by name */
+  readonly index: string;
+  readonly anchors: string;
+  /** sorted set lock time ms → id; those that wait come last */
+  readonly due: string;
+  /** hash run → ids */
+  readonly runs: string;
+  /** sorted set last heartbeat in lock time → process */
+  readonly processes: string;
+  /** hash id → process of what is offered and not claimed */
+  readonly offers: string;
+  readonly operations: string;
+  readonly operationExpiry: string;
+  /** hash run → the agent whose message it waits for */
+  readonly mailWaits: string;
+  /** list: what was released by force, newest first */
+  readonly forced: string;
+  /** channel: ids of what was offered, passed over or lost */
+  readonly channel: string;
+  /** channel on which any change is hinted */
+  readonly changes: string;
+}
+
+/** All locks of a namespace share a slot: a request may name any of its resources. */
+export function lockKeys(namespace: string): LockKeys {
+  const at = `{${namespace}:lk}:`;
+  return {
+    meta: `${at}meta`,
+    requests: `${at}requests`,
+    index: `${at}index`,
+    anchors: `${at}anchors`,
+    due: `${at}due`,
+    runs: `${at}runs`,
+    processes: `${at}processes`,
+    offers: `${at}offers`,
+    operations: `${at}operations`,
+    operationExpiry: `${at}operation-expiry`,
+    mailWaits: `${at}mail-waits`,
+    forced: `${at}forced`,
+    channel: `${at}hints`,
+    changes: `${at}changes`,
+  };
+}
+
+/** The keys in the order in which `locks/lua/slot.lua` names them. */
+export function lockKeyList(keys: LockKeys): readonly string[] {
+  return [
+    keys.meta,
+    keys.requests,
+    keys.index,
+    keys.anchors,
+    keys.due,
+    keys.runs,
+    keys.processes,
+    keys.offers,
+    keys.operations,
+    keys.operationExpiry,
+    keys.mailWaits,
+    keys.forced,
+    keys.channel,
+    keys.changes,
+  ];
+}

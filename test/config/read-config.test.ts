@@ -109,6 +109,15 @@ const cases: Readonly<
   historySeconds: counted("limits.historyMs", 1e9, 1_000),
   claimSeconds: counted("limits.claimMs", 86_400, 1_000),
   failures: counted("limits.failures", 100),
+  lockDelaySeconds: {
+    at: "lockLimits.delayMs",
+    good: [
+      ["0", 0],
+      ["30", 30_000],
+      ["86400", 86_400_000],
+    ],
+    bad: ["86401", "-1", "1.5", "1e2", "long"],
+  },
   stateValueBytes: counted("stateLimits.valueBytes", 1024 * 1024),
   stateGroupEntries: counted("stateLimits.groupEntries", 1e6),
   stateNamespaceBytes: counted("stateLimits.namespaceBytes", 1e12),

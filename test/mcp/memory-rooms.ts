@@ -40,6 +40,7 @@ export function memoryRooms({ waitingEveryMs = 10_000 } = {}): World {
   const waiters = new Set<{ agent: string; wake: () => void }>();
   const watching = new Set<{ agent: string; target: WatchTarget; onChange: () => void }>();
   const observers = new Set<() => void>();
+  const locked = new Map<string, string>();
   const confirmations: World["confirmations"] = [];
   const begun: Principal[] = [];
   const ended: Caller[] = [];
@@ -213,6 +214,49 @@ export function memoryRooms({ waitingEveryMs = 10_000 } = {}): World {
         const start = Math.max(0, end - limit);
         return { messages: all.slice(start, end), ...(start > 0 && { before: all[start]!.id }) };
       },
+    },
+    locks: {
+      acquireLock: async (caller, input) => {
+        const resources = input.resources ?? [];
+        const holder = locked.get(resources.join());
+        if (holder === undefined || holder === caller.principal.agent) {
+          locked.set(resources.join(), caller.principal.agent);
+          return {
+            state: holder === undefined ? "granted" : "already_held",
+            lock_id: "lk-1",
+            token: 7,
+            expires_at: "2026-01-01T00:10:00.000Z",
+            resources,
+          };
+        }
+        const until = "2026-01-01T00:10:00.000Z";
+        return {
+          state: "queued",
+          ticket: "lk-2",
+          place: 1,
+          holders: [{ agent: holder, mode: "exclusive", state: "held", resource: resources[0] ?? "", until }],
+          timed_out: false,
+          resources,
+        };
+      },
+      releaseLock: async () => {
+        const state = locked.size > 0 ? "released" : "gone";
+        locked.clear();
+        return { state, next: [], replayed: false };
+      },
+      listLocks: async () => ({
+        holders: [...locked].map(([resource, agent]) => ({
+          lock_id: "lk-1",
+          agent,
+          mode: "exclusive" as const,
+          state: "held" as const,
+          resources: [resource],
+          until: "2026-01-01T00:10:00.000Z",
+        })),
+        waiters: [],
+        more: 0,
+      }),
+      news: async () => [],
     },
     state: {
       getState: async (_caller, { key, prefix }) => ({

@@ -26,7 +26,7 @@ function schemaKeys(value: unknown): string[] {
 }
 
 describe("the tools together", () => {
-  it("are those of messaging and of shared state, in the order of their use", () => {
+  it("are those of messaging, of locks and of shared state, in the order of their use", () => {
     expect(listed.map((tool) => tool.name)).toEqual([
       "send_message",
       "read_inbox",
@@ -35,13 +35,18 @@ describe("the tools together", () => {
       "subscribe_topic",
       "find_recipients",
       "my_status",
+      "acquire_lock",
+      "release_lock",
+      "list_locks",
       "get_state",
       "put_state",
     ]);
   });
 
-  it("cost at most 1,830 tokens in tools/list", () => {
-    expect(JSON.stringify({ tools: listed }).length / 4).toBeLessThanOrEqual(1_830);
+  it("cost at most 2,380 tokens in tools/list, 550 of them for locks and 330 for shared state", () => {
+    expect(JSON.stringify({ tools: listed }).length / 4).toBeLessThanOrEqual(2_380);
+    expect(JSON.stringify(listed.slice(-5, -2)).length / 4).toBeLessThanOrEqual(550);
+    expect(JSON.stringify(listed.slice(-2)).length / 4).toBeLessThanOrEqual(330);
   });
 
   it("are each in a file of their own, named for them", () => {

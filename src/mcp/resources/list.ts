@@ -15,6 +15,13 @@ export const resourceList = [
     mimeType: "application/json",
   },
   {
+    uri: "mailbox://locks",
+    name: "locks",
+    title: "Locks",
+    description: "Who holds and who waits for what. Can be subscribed to.",
+    mimeType: "application/json",
+  },
+  {
     uri: "mailbox://agents",
     name: "agents",
     title: "Agents",

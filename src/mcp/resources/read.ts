@@ -21,6 +21,8 @@ export async function readResource(rooms: Rooms, caller: Caller, name: ResourceN
       return json(await inbox(rooms, caller));
     case "topics":
       return json({ topics: await rooms.topics.listTopics(caller) });
+    case "locks":
+      return json(await rooms.locks.listLocks(caller, {}));
     case "agents":
       return json(await rooms.agents.findRecipients(caller, {}));
     case "topic":

@@ -3,7 +3,7 @@ import type { WatchTarget } from "../rooms.js";
 
 /** What a `mailbox://` URI names. */
 export type ResourceName =
-  | { readonly kind: "inbox" | "topics" | "agents" }
+  | { readonly kind: "inbox" | "topics" | "locks" | "agents" }
   | { readonly kind: "topic"; readonly name: string; readonly before?: string; readonly limit?: number }
   | { readonly kind: "state"; readonly key: string }
   | { readonly kind: "thread" | "message"; readonly id: string };
@@ -19,7 +19,7 @@ export function parseResource(uri: string): ResourceName | undefined {
   if (kind === "state" && name !== undefined && query === "") return stateKey([name, ...deeper].join("/"));
   if (deeper.length) return undefined;
   if (name === undefined) {
-    if (kind === "inbox" || kind === "topics" || kind === "agents") return { kind };
+    if (kind === "inbox" || kind === "topics" || kind === "locks" || kind === "agents") return { kind };
     return undefined;
   }
   const decoded = decode(name);

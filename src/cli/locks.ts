@@ -1,0 +1,96 @@
+import {
+  type ForcedRelease,
+  forceRelease,
+  type LockList,
+  listForced,
+  listLocks,
+  verifyToken,
+} from "../locks/index.js";
+import { NotThere } from "./not-there.js";
+import { printJson, printLine, printTable } from "./print.js";
+import { UsageError } from "./usage-error.js";
+import { lookInto, operator, type Switches, withHouse } from "./with-house.js";
+
+const mostForced = 20;
+
+/** Lists who holds and who waits for what, and for programs also what was released by force. */
+export async function listAllLocks(switches: Switches): Promise<void> {
+  const nothing: { list: LockList; forced: readonly ForcedRelease[] } = {
+    list: { holders: [], waiters: [], more: 0 },
+    forced: [],
+  };
+  const { list, forced } = await lookInto(switches, nothing, async (house, config) => ({
+    list: await listLocks(house.locks, operator(config), {}),
+    forced: await listForced(house.locks, operator(config), mostForced),
+  }));
+  if (switches.json)
+    return printJson({
+      ...list,
+      forced: forced.map(({ at, lockId, ...one }) => ({
+        at: new Date(at).toISOString(),
+        lock_id: lockId,
+        ...one,
+      })),
+    });
+  const rows = [
+    ...list.holders.map((one) => ({ ...one, id: one.lock_id, when: `until ${one.until}` })),
+    ...list.waiters.map((one, n) => ({
+      ...one,
+      id: one.ticket,
+      state: one.passed_over ? "passed over" : `waits, ${n + 1}`,
+      when: `since ${one.since}`,
+    })),
+  ];
+  if (rows.length === 0) return printLine("Nothing is locked.");
+  printTable(rows, [
+    { head: "LOCK", cell: ({ id }) => id },
+    { head: "STATE", cell: ({ state }) => state },
+    { head: "AGENT", cell: ({ agent }) => agent },
+    { head: "MODE", cell: ({ mode }) => mode },
+    { head: "WHEN", cell: ({ when }) => when },
+    { head: "RESOURCES", cell: ({ resources }) => resources.join(", ") },
+  ]);
+  if (list.more > 0) printLine(`and ${list.more} more`);
+}
+
+/** Takes a lock or a place from whoever has it; who did so and why is written down with it. */
+export async function releaseByForce(
+  id: string,
+  switches: Switches & { readonly reason: string },
+): Promise<void> {
+  const reason = switches.reason.trim();
+  if (reason === "" || reason.length > 500) throw new UsageError("--reason says why, in 1 to 500 characters");
+  const released = await withHouse(switches, (house, config) =>
+    forceRelease(house.locks, operator(config), id, reason),
+  );
+  if (!released) throw new NotThere("there is no such lock or ticket any more; llm-mailbox locks lists them");
+  const { agent, next } = released;
+  if (switches.json) return printJson({ lock_id: id, agent, next });
+  printLine(`Taken from ${agent}${next.length > 0 ? `; next: ${next.join(", ")}` : ""}.`);
+}
+
+/** Tells whether a token is good for a resource now; ends with status 1 when it is not. */
+export async function verifyLock(resource: string, given: string, switches: Switches): Promise<void> {
+  if (!/^\d{1,16}$/.test(given)) throw new UsageError("a token is a whole number, as acquire_lock told it");
+  const verdict = await withHouse(switches, (house, config) =>
+    verifyToken(house.locks, operator(config), resource, Number(given)),
+  );
+  if (switches.json)
+    printJson(
+      verdict.valid
+        ? {
+            valid: true,
+            lock_id: verdict.lockId,
+            agent: verdict.agent,
+            mode: verdict.mode,
+            expires_at: new Date(verdict.expiresAt).toISOString(),
+          }
+        : verdict,
+    );
+  else if (verdict.valid)
+    printLine(
+      `Valid: ${verdict.agent} holds it${verdict.mode === "shared" ? ", shared," : ""} until ${new Date(verdict.expiresAt).toISOString()}.`,
+    );
+  else printLine(`Stale: ${verdict.holder === undefined ? "nobody" : verdict.holder} holds it now.`);
+  if (!verdict.valid) process.exitCode = 1;
+}

@@ -1,0 +1,240 @@
+import { refuse } from "../errors/index.js";
+import type { Caller } from "../identity/index.js";
+import { loadScript } from "../redis/index.js";
+import { circleInWords } from "./circle-in-words.js";
+import type { LockContext } from "./context.js";
+import type { AcquireLock, Holder, LockAnswer, Mode } from "./contract.js";
+import { newLockId } from "./lock-id.js";
+import { type NamedCall, namedCall } from "./named-call.js";
+import { plainId } from "./plain-id.js";
+import { LockWait } from "./pulse.js";
+import { renewLease } from "./renew-leases.js";
+import { parseResources, type Resource } from "./resource.js";
+import { stateInWords } from "./state-in-words.js";
+
+const acquireLockScript = loadScript(import.meta.url, "acquire-lock.lua");
+
+const waitingEveryMs = 10_000;
+
+export interface WaitOptions {
+  /** Ends the wait; what was granted by then stays granted. */
+  readonly signal?: AbortSignal;
+  /** Called every 10 s while the call waits. */
+  readonly onWaiting?: (secondsLeft: number) => void;
+}
+
+/** What one look at the queue needs. */
+interface Wish {
+  readonly ticket: string;
+  readonly mode: Mode;
+  readonly resources: readonly Resource[];
+  readonly priority: number | undefined;
+  readonly leaseMs: number | undefined;
+  readonly named: NamedCall;
+}
+
+/**
+ * Grants a lease on all of the resources, or queues the caller by priority and arrival; with `lock_id`, renews.
+ *
+ * At most one conflicting lease is live at any instant of lock time. The holder's own clock may differ: protect each
+ * write with the fencing token, not with the expiry. What the run already holds is answered as `already_held` with the
+ * same token. A place in the queue is kept between calls.
+ *
+ * @throws {MailboxError} `access.denied`, `lock.resource_invalid`, `lock.deadlock`, `lock.too_many_waiters`, `lock.full`,
+ *   `lock.not_yours`, `lock.ticket_unknown`
+ */
+export async function acquireLock(
+  context: LockContext,
+  caller: Caller,
+  input: AcquireLock,
+  options: WaitOptions = {},
+): Promise<LockAnswer> {
+  if (input.lock_id !== undefined) {
+    const renewed = await renewLease(context, caller, input.lock_id, input.lease_seconds);
+    if (renewed) return renewed;
+  }
+  const wish = wishOf(context, caller, input);
+  await admitted(context, caller, wish);
+  const waitMs = (input.wait_seconds ?? 0) * 1000;
+  if (waitMs === 0) return lookWith(context, caller, input, wish);
+  return wait(context, caller, input, wish, waitMs, options);
+}
+
+function wishOf(context: LockContext, caller: Caller, input: AcquireLock): Wish {
+  const ticket = input.ticket ?? input.lock_id ?? "";
+  const resources = parseResources(input.resources ?? []);
+  if (ticket === "" && resources.length === 0)
+    refuse("input.invalid", { problem: "name resources, a ticket to go on with, or a lock_id to renew" });
+  const seconds = input.lease_seconds;
+  const leaseMs = seconds === undefined ? undefined : seconds * 1000;
+  const mode = input.mode ?? "exclusive";
+  return {
+    ticket,
+    mode,
+    resources,
+    priority: input.priority,
+    leaseMs: leaseMs ?? (ticket === "" ? context.limits.leaseMs : undefined),
+    named: namedCall(caller, "acquire_lock", input.idempotency_key, [mode, ticket, ...resources]),
+  };
+}
+
+async function admitted(context: LockContext, caller: Caller, wish: Wish): Promise<void> {
+  const known = context.known(caller)?.waits.get(wish.ticket)?.resources;
+  const resources = wish.resources.length > 0 ? wish.resources : (known ?? ["*"]);
+  for (const resource of resources)
+    await context.deps.admit(caller, "lock.acquire", resource === "*" ? "*" : `lock:${resource}`);
+}
+
+/** A ticket that is no more is no obstacle for whoever says the resources too: it is asked for anew. */
+async function lookWith(
+  context: LockContext,
+  caller: Caller,
+  input: AcquireLock,
+  wish: Wish,
+): Promise<LockAnswer> {
+  const answer = await look(context, caller, wish);
+  if (answer) return answer;
+  context.known(caller)?.drop(wish.ticket);
+  if (wish.resources.length === 0) refuse("lock.ticket_unknown", { ticket: plainId(wish.ticket) });
+  return lookWith(context, caller, input, {
+    ...wish,
+    ticket: "",
+    leaseMs: wish.leaseMs ?? context.limits.leaseMs,
+  });
+}
+
+/** Waits without a store command: for a hint that names the ticket, or for anything that may have swallowed one. */
+async function wait(
+  context: LockContext,
+  caller: Caller,
+  input: AcquireLock,
+  first: Wish,
+  waitMs: number,
+  { signal, onWaiting }: WaitOptions,
+): Promise<LockAnswer> {
+  const until = Date.now() + waitMs;
+  const pulse = context.pulse(caller.principal.namespace);
+  const waiting = new LockWait();
+  const onAbort = (): void => waiting.wake();
+  signal?.addEventListener("abort", onAbort);
+  // Listening begins before looking, so that what comes in between is not missed.
+  pulse.add(waiting);
+  try {
+    await pulse.listen();
+    let told = Date.now();
+    let wish = first;
+    for (;;) {
+      waiting.rest();
+      const answer = await lookWith(context, caller, input, wish);
+      if (answer.state !== "queued" || signal?.aborted) return answer;
+      if (Date.now() >= until) return { ...answer, timed_out: true };
+      const ticket = answer.ticket!;
+      wish = { ...wish, ticket, named: { operation: "", digest: "" } };
+      waiting.waitsWith(ticket);
+      while (!waiting.awake && Date.now() < until) {
+        if (onWaiting && Date.now() - told >= waitingEveryMs) {
+          told = Date.now();
+          onWaiting(Math.ceil((until - told) / 1000));
+        }
+        const next = onWaiting ? Math.min(until, told + waitingEveryMs) : until;
+        await waiting.sleep(Math.max(next - Date.now(), 1));
+      }
+      // Nobody hears what a cancelled call would be granted: the offer stands until the agent calls again.
+      if (signal?.aborted) return answer;
+    }
+  } finally {
+    pulse.remove(waiting);
+    signal?.removeEventListener("abort", onAbort);
+  }
+}
+
+/** One look; undefined when the ticket is unknown. */
+async function look(context: LockContext, caller: Caller, wish: Wish): Promise<LockAnswer | undefined> {
+  const { namespace } = caller.principal;
+  const { limits } = context;
+  const asked = wish.ticket === "" ? wish.resources : [];
+  const [word, ...rest] = await context.run(namespace, acquireLockScript, [
+    caller.run.id,
+    context.process,
+    newLockId(),
+    wish.ticket,
+    wish.mode === "shared" ? "s" : "x",
+    wish.priority ?? "",
+    wish.leaseMs ?? "",
+    wish.named.operation,
+    wish.named.digest,
+    limits.idempotencyMs,
+    ...asked,
+  ]);
+  switch (word) {
+    case "GRANTED":
+    case "ALREADY": {
+      const [id, token, endsAt, resources] = rest as [string, string, string, readonly string[]];
+      const lease = { id, resources, token: Number(token), expiresAt: Number(endsAt) };
+      context.memory(caller).holds(lease, context.deps.store.now());
+      context.pulse(namespace).goOn();
+      return {
+        state: word === "GRANTED" ? "granted" : "already_held",
+        lock_id: id,
+        token: lease.token,
+        expires_at: new Date(lease.expiresAt).toISOString(),
+        resources,
+      };
+    }
+    case "QUEUED": {
+      const [id, place, dueIn, mailWait, holders, resources] = rest as [
+        string,
+        string,
+        string,
+        string,
+        readonly string[],
+        readonly string[],
+      ];
+      context.memory(caller).waitsFor(id, resources);
+      context.pulse(namespace).goOn(Number(dueIn));
+      return {
+        state: "queued",
+        ticket: id,
+        place: Number(place),
+        holders: holdersOf(holders),
+        ...(mailWait === "" ? {} : { awaits_your_mail: mailWait }),
+        timed_out: false,
+        resources,
+      };
+    }
+    case "UNKNOWN":
+      return undefined;
+    case "GONE":
+      return refuse("lock.not_yours", { lock_id: plainId(String(rest[0])) });
+    case "DEADLOCK":
+      return refuse("lock.deadlock", {
+        circle: circleInWords(rest[0] as readonly string[], caller.principal.agent),
+      });
+    case "CROWDED":
+      return refuse("lock.too_many_waiters", {
+        limit: limits.waiters,
+        number: wish.resources.indexOf(rest[0] as Resource) + 1,
+      });
+    case "FULL":
+      return rest[0] === "RUN"
+        ? refuse("lock.full", { who: "this run", limit: limits.requestsOfRun })
+        : refuse("lock.full", { who: "this namespace", limit: limits.requests });
+    case "CONFLICT":
+      return refuse("mailbox.idempotency_conflict");
+    default:
+      throw new Error(`acquire-lock answered ${word}`);
+  }
+}
+
+function holdersOf(words: readonly string[]): Holder[] {
+  const holders: Holder[] = [];
+  for (let n = 0; n + 4 < words.length; n += 5)
+    holders.push({
+      agent: words[n]!,
+      mode: words[n + 1] === "s" ? "shared" : "exclusive",
+      state: stateInWords(words[n + 2]!),
+      until: new Date(Number(words[n + 3])).toISOString(),
+      resource: words[n + 4]!,
+    });
+  return holders;
+}

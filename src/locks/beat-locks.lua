@@ -1,0 +1,27 @@
+#!lua flags=allow-oom
+--[[
+  The heartbeat of a process that holds or waits: lock time goes on, what is due is done, and it learns what it may
+  have missed.
+
+  KEYS      the locks of a namespace, see lua/slot.lua
+  ARGV[1]   not after, ms of the store's clock       ARGV[2]   limits, see lua/slot.lua
+  ARGV[3]   process                                  ARGV[4]   how long a silent process is remembered, ms
+
+  Returns {"BEATEN", due in ms or -1, {id offered to this process, …}} · {"LATE"}
+]]
+--@include ../redis/lua/clock.lua
+--@include lua/slot.lua
+--@include lua/overlap.lua
+--@include lua/request.lua
+--@include lua/queue.lua
+if late() then return { 'LATE' } end
+local process, keepMs = ARGV[3], tonumber(ARGV[4])
+moveTime()
+redis.call('ZADD', slot.processes, whole(lockMs), process)
+redis.call('ZREMRANGEBYSCORE', slot.processes, '-inf', whole(lockMs - keepMs))
+expireDue(200)
+handOn()
+tell(false)
+local offers, mine = redis.call('HGETALL', slot.offers), {}
+for n = 1, #offers, 2 do if offers[n + 1] == process then mine[#mine + 1] = offers[n] end end
+return { 'BEATEN', nextDueMs(), mine }

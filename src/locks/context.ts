@@ -1,0 +1,107 @@
+import { randomBytes } from "node:crypto";
+import type { Admit, Caller, May } from "../identity/index.js";
+import {
+  type Hints,
+  loadScript,
+  lockKeyList,
+  lockKeys,
+  type Reply,
+  type Script,
+  type Store,
+} from "../redis/index.js";
+import { LeaseMemory } from "./lease-memory.js";
+import { type LockLimits, scriptLimits } from "./limits.js";
+import { Pulse } from "./pulse.js";
+
+const beatLocks = loadScript(import.meta.url, "beat-locks.lua");
+
+/** How long a silent process is remembered. */
+const rememberedMs = 3_600_000;
+
+/** What the locks room is given: the store, and by compose what it needs of other rooms. */
+export interface LockDependencies {
+  readonly store: Store;
+  readonly hints: Hints;
+  readonly limits: LockLimits;
+  readonly admit: Admit;
+  readonly may: May;
+  readonly log: (event: string, facts: Record<string, unknown>) => void;
+}
+
+/** The locks room's own state in this process: its dependencies, its heartbeat, and what it remembers of runs. */
+export class LockContext {
+  readonly deps: LockDependencies;
+  readonly limits: LockLimits;
+  /** This process, as the queues know it: one heartbeat for all who hold or wait here. */
+  readonly process = randomBytes(9).toString("base64url");
+  readonly #scriptLimits: string;
+  readonly #keyLists = new Map<string, readonly string[]>();
+  readonly #memories = new Map<string, { readonly namespace: string; readonly memory: LeaseMemory }>();
+  readonly #pulses = new Map<string, Pulse>();
+
+  constructor(deps: LockDependencies) {
+    this.deps = deps;
+    this.limits = deps.limits;
+    this.#scriptLimits = scriptLimits(deps.limits);
+  }
+
+  /** Runs a script on all locks of a namespace. */
+  run(
+    namespace: string,
+    script: Script,
+    args: readonly (string | number)[],
+    timeoutMs?: number,
+  ): Promise<Reply> {
+    let keys = this.#keyLists.get(namespace);
+    if (!keys) {
+      keys = lockKeyList(lockKeys(namespace));
+      this.#keyLists.set(namespace, keys);
+    }
+    return this.deps.store.run(script, keys, [this.#scriptLimits, ...args], timeoutMs);
+  }
+
+  memory(caller: Caller): LeaseMemory {
+    const known = this.#memories.get(caller.run.id);
+    if (known) return known.memory;
+    const memory = new LeaseMemory();
+    this.#memories.set(caller.run.id, { namespace: caller.principal.namespace, memory });
+    return memory;
+  }
+
+  /** What is remembered of a run that has something to remember. */
+  known(caller: Caller): LeaseMemory | undefined {
+    return this.#memories.get(caller.run.id)?.memory;
+  }
+
+  forget(run: string): void {
+    this.#memories.delete(run);
+  }
+
+  pulse(namespace: string): Pulse {
+    let pulse = this.#pulses.get(namespace);
+    if (!pulse) {
+      const { hints, log } = this.deps;
+      pulse = new Pulse({
+        ...{ namespace, hints, limits: this.limits, log },
+        memories: () => this.#memoriesOf(namespace),
+        beat: async () => {
+          const [, dueInMs, offered] = await this.run(namespace, beatLocks, [this.process, rememberedMs]);
+          return { dueInMs: Number(dueInMs), offered: offered as readonly string[] };
+        },
+      });
+      this.#pulses.set(namespace, pulse);
+    }
+    return pulse;
+  }
+
+  close(): void {
+    for (const pulse of this.#pulses.values()) pulse.stop();
+  }
+
+  /** Memories of a namespace that hold something. */
+  #memoriesOf(namespace: string): readonly LeaseMemory[] {
+    return [...this.#memories.values()]
+      .filter((one) => one.namespace === namespace && !one.memory.isEmpty)
+      .map(({ memory }) => memory);
+  }
+}

@@ -1,0 +1,113 @@
+import { z } from "zod";
+
+/** What callers may ask of the locks room. Every face takes its schemas from here, so they cannot disagree. */
+
+const IdempotencyKey = z.string().min(1).max(200).optional();
+
+/** A bare string, or a list written as a string, is accepted where a list is asked for: models write them so. */
+const Resources = z.preprocess(
+  (given) => (typeof given === "string" ? (listIn(given) ?? [given]) : given),
+  z.array(z.string().max(2_000)).min(1).max(100),
+) as unknown as z.ZodType<string[]>;
+
+function listIn(text: string): unknown {
+  if (!/^\s*\[\s*"/.test(text)) return undefined;
+  try {
+    return JSON.parse(text) as unknown;
+  } catch {
+    return undefined;
+  }
+}
+
+export const AcquireLock = z.object({
+  resources: Resources.optional().describe("Names or paths, all or none: customer:123, src/auth/**"),
+  mode: z.enum(["exclusive", "shared"]).optional(),
+  lease_seconds: z.number().int().min(1).max(86_400).optional().describe("Default 600"),
+  priority: z.number().int().min(0).max(10).optional().describe("Default 5; 10 first"),
+  wait_seconds: z.number().int().min(0).max(50).optional(),
+  ticket: z.string().max(60).optional().describe("From queued: keeps your place"),
+  lock_id: z.string().max(60).optional().describe("Renew this lease"),
+  idempotency_key: IdempotencyKey,
+});
+export type AcquireLock = z.infer<typeof AcquireLock>;
+
+export type Mode = "exclusive" | "shared";
+
+/** Somebody a request has to wait for now. */
+export interface Holder {
+  readonly agent: string;
+  readonly mode: Mode;
+  /** held · offered: it is their turn · resting: their lease ran out and the delay after it is not over */
+  readonly state: "held" | "offered" | "resting";
+  /** The resource of the asker that it stands in the way of. */
+  readonly resource: string;
+  /** When that ends unless it is prolonged (ISO time). */
+  readonly until: string;
+}
+
+export interface LockAnswer {
+  /** queued: not yours yet. */
+  readonly state: "granted" | "already_held" | "renewed" | "queued";
+  readonly lock_id?: string;
+  /** Grows with every grant; pass it with each write that checks it. */
+  readonly token?: number;
+  readonly expires_at?: string;
+  readonly ticket?: string;
+  /** 1 is next. */
+  readonly place?: number;
+  readonly holders?: readonly Holder[];
+  /** A holder that waits for mail of the asker before it goes on. */
+  readonly awaits_your_mail?: string;
+  /** The call waited its whole time. */
+  readonly timed_out?: boolean;
+  readonly resources: readonly string[];
+}
+
+export const ReleaseLock = z.object({
+  lock_id: z.string().max(60).optional(),
+  ticket: z.string().max(60).optional().describe("Leave its queue"),
+  idempotency_key: IdempotencyKey,
+});
+export type ReleaseLock = z.infer<typeof ReleaseLock>;
+
+export interface Released {
+  /** gone: it had ended already, and nothing was done. */
+  readonly state: "released" | "left_queue" | "gone";
+  /** Agents whose turn it is now. */
+  readonly next: readonly string[];
+  /** The same call with the same key was answered before; this is that answer. */
+  readonly replayed: boolean;
+}
+
+export const ListLocks = z.object({
+  resource: z.string().max(2_000).optional().describe("Only what conflicts with this"),
+});
+export type ListLocks = z.infer<typeof ListLocks>;
+
+export interface ListedLock {
+  readonly lock_id: string;
+  readonly agent: string;
+  readonly mode: Mode;
+  readonly state: "held" | "offered" | "resting";
+  readonly resources: readonly string[];
+  readonly until: string;
+}
+
+export interface ListedWaiter {
+  readonly ticket: string;
+  readonly agent: string;
+  readonly mode: Mode;
+  readonly priority: number;
+  readonly since: string;
+  /** It did not come when it was its turn; it keeps its place and stands in nobody's way until it calls. */
+  readonly passed_over: boolean;
+  readonly resources: readonly string[];
+}
+
+export interface LockList {
+  readonly holders: readonly ListedLock[];
+  /** In the order in which they are served. */
+  readonly waiters: readonly ListedWaiter[];
+  /** How many more there are than are listed. */
+  readonly more: number;
+}

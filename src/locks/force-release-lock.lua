@@ -1,0 +1,42 @@
+#!lua flags=allow-oom
+--[[
+  Take a lease, an offer or a place from whoever has it, and write down who did so and why.
+
+  KEYS      the locks of a namespace, see lua/slot.lua
+  ARGV[1]   not after, ms of the store's clock       ARGV[2]   limits, see lua/slot.lua
+  ARGV[3]   id of the lease or ticket                ARGV[4]   who does it
+  ARGV[5]   why, opaque                              ARGV[6]   this call
+  ARGV[7]   how many such notes are kept
+
+  Returns {"FORCED", run that had it, agent that is next, …} · {"UNKNOWN"} · {"LATE"}
+]]
+--@include ../redis/lua/clock.lua
+--@include ../redis/lua/operations.lua
+--@include lua/slot.lua
+--@include lua/overlap.lua
+--@include lua/request.lua
+--@include lua/queue.lua
+if late() then return { 'LATE' } end
+local id, by, why, call, most = ARGV[3], ARGV[4], ARGV[5], ARGV[6], tonumber(ARGV[7])
+local word, answer = recallOperation(slot.operations, slot.operationExpiry, call, '', call)
+if word then
+  local told = { 'FORCED' }
+  for part in string.gmatch(answer, '[^,]+') do told[#told + 1] = part end
+  return told
+end
+moveTime()
+expireDue(200)
+handOn()
+local request = getRequest(id)
+if not request then
+  tell(false)
+  return { 'UNKNOWN' }
+end
+hint(id)
+finish(request)
+local offered = handOn()
+redis.call('LPUSH', slot.forced, table.concat({ whole(nowMs), by, request.id, request.run, why }, '|') .. '\n' .. table.concat(request.resources, '\n'))
+redis.call('LTRIM', slot.forced, 0, most - 1)
+rememberOperation(slot.operations, slot.operationExpiry, call, '', call, table.concat({ request.run, unpack(offered, 1, 10) }, ','), 60000)
+tell(true)
+return { 'FORCED', request.run, unpack(offered, 1, 10) }

@@ -1,0 +1,69 @@
+import type { Caller } from "../identity/index.js";
+import { loadScript, lockKeys } from "../redis/index.js";
+import type { LockContext } from "./context.js";
+import { newLockId } from "./lock-id.js";
+
+const forceReleaseLock = loadScript(import.meta.url, "force-release-lock.lua");
+
+const mostNotes = 1_000;
+
+/** What was taken from somebody, by whom and why. */
+export interface ForcedRelease {
+  readonly at: number;
+  readonly by: string;
+  readonly lockId: string;
+  readonly agent: string;
+  readonly reason: string;
+  readonly resources: readonly string[];
+}
+
+/**
+ * Takes a lease, an offer or a place in the queue from whoever has it. Its run is told with its next reply; who did it
+ * and why is written down in the same step.
+ *
+ * @returns the agent that had it and whose turn it is now; undefined when there is nothing of that id
+ */
+export async function forceRelease(
+  context: LockContext,
+  caller: Caller,
+  id: string,
+  reason: string,
+): Promise<{ readonly agent: string; readonly next: readonly string[] } | undefined> {
+  await context.deps.admit(caller, "admin.locks", "*");
+  const [word, run, ...next] = await context.run(caller.principal.namespace, forceReleaseLock, [
+    id,
+    caller.principal.agent,
+    Buffer.from(reason).toString("base64url"),
+    newLockId(),
+    mostNotes,
+  ]);
+  if (word === "UNKNOWN") return undefined;
+  return { agent: agentOf(String(run)), next: next as string[] };
+}
+
+/** What was released by force, newest first. */
+export async function listForced(
+  context: LockContext,
+  caller: Caller,
+  most: number,
+): Promise<readonly ForcedRelease[]> {
+  await context.deps.admit(caller, "admin.locks", "*");
+  const { forced } = lockKeys(caller.principal.namespace);
+  const notes = (await context.deps.store.command("LRANGE", forced, 0, most - 1)) as string[];
+  return notes.map((note) => {
+    const [head, ...resources] = note.split("\n");
+    const [at, by, lockId, run, reason] = head!.split("|");
+    return {
+      at: Number(at),
+      by: by!,
+      lockId: lockId!,
+      agent: agentOf(run!),
+      reason: Buffer.from(reason!, "base64url").toString(),
+      resources,
+    };
+  });
+}
+
+function agentOf(run: string): string {
+  return run.slice(0, run.indexOf("/"));
+}

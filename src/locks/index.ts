@@ -1,0 +1,27 @@
+/** Locks: leases on what agents are about to change, queues for them, and fencing tokens. */
+export { acquireLock, type WaitOptions } from "./acquire-lock.js";
+export { LockContext, type LockDependencies } from "./context.js";
+export {
+  AcquireLock,
+  type Holder,
+  type ListedLock,
+  type ListedWaiter,
+  ListLocks,
+  type LockAnswer,
+  type LockList,
+  type Mode,
+  type Released,
+  ReleaseLock,
+} from "./contract.js";
+export { duringMailWait } from "./during-mail-wait.js";
+export { type ForcedRelease, forceRelease, listForced } from "./force-release.js";
+export { defaultLockLimits, type LockLimits } from "./limits.js";
+export { type CurrentLease, conflictsOf, leaseOf, listLocks } from "./list-locks.js";
+export { type LockNews, lockNews } from "./lock-news.js";
+export { comesBefore, type Place } from "./order.js";
+export { overlaps } from "./overlaps.js";
+export { releaseLock } from "./release-lock.js";
+export { releaseRun } from "./release-run.js";
+export { isPattern, parseResource, parseResources, type Resource } from "./resource.js";
+export { shownResource, shownResources } from "./shown-resource.js";
+export { type Verdict, verifyToken } from "./verify-token.js";

@@ -1,0 +1,59 @@
+/** A lease as this process last heard of it. */
+export interface KnownLease {
+  readonly id: string;
+  readonly resources: readonly string[];
+  readonly token: number;
+  /** By the store's clock, ms. */
+  expiresAt: number;
+  /** From the grant or the last renewal to the end, ms: how much is left is judged by it. */
+  lengthMs: number;
+  toldNearEnd: boolean;
+  /** When it is worth asking the store about it, ms. */
+  lookAt: number;
+  /** A hint spoke of it: it may be over. */
+  isDoubtful: boolean;
+}
+
+/** A place in the queue as this process last heard of it. */
+export interface KnownWait {
+  readonly id: string;
+  readonly resources: readonly string[];
+  /** A hint spoke of it: its turn may have come, or have passed. */
+  isDoubtful: boolean;
+  told: "" | "offered" | "passed over";
+}
+
+/**
+ * What this process remembers of the locks of one run between its calls. Losing it loses no lock: it decides when to ask
+ * the store, and the store decides the rest.
+ */
+export class LeaseMemory {
+  readonly leases = new Map<string, KnownLease>();
+  readonly waits = new Map<string, KnownWait>();
+
+  get isEmpty(): boolean {
+    return this.leases.size === 0 && this.waits.size === 0;
+  }
+
+  holds(lease: Pick<KnownLease, "id" | "resources" | "token" | "expiresAt">, nowMs: number): void {
+    this.waits.delete(lease.id);
+    const lengthMs = lease.expiresAt - nowMs;
+    const lookAt = lease.expiresAt - lengthMs / 2;
+    this.leases.set(lease.id, { ...lease, lengthMs, lookAt, toldNearEnd: false, isDoubtful: false });
+  }
+
+  waitsFor(id: string, resources: readonly string[]): void {
+    this.waits.set(id, { id, resources, isDoubtful: false, told: "" });
+  }
+
+  drop(id: string): void {
+    this.leases.delete(id);
+    this.waits.delete(id);
+  }
+
+  /** A hint, or silence in which hints may have been lost, for undefined. */
+  heard(ids: ReadonlySet<string> | undefined): void {
+    for (const one of [...this.leases.values(), ...this.waits.values()])
+      if (!ids || ids.has(one.id)) one.isDoubtful = true;
+  }
+}

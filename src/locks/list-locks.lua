@@ -1,0 +1,46 @@
+#!lua flags=no-writes
+--[[
+  Who holds and who waits, as it is: all in the order in which leases end, or what would conflict with a resource.
+
+  KEYS      the locks of a namespace, see lua/slot.lua
+  ARGV[1]   not after, ms of the store's clock       ARGV[2]   limits, see lua/slot.lua
+  ARGV[3]   how many at most                         ARGV[4…]  resources, or none for all
+
+  Returns {"LISTED", how many there are, {id, run, mode, state, token, ends at ms, arrived at ms, priority, skipped,
+          resources on a line each, …}} · {"LATE"}
+]]
+--@include ../redis/lua/clock.lua
+--@include lua/slot.lua
+--@include lua/overlap.lua
+--@include lua/request.lua
+--@include lua/queue.lua
+if late() then return { 'LATE' } end
+local most = tonumber(ARGV[3])
+readTime()
+local found, resources = {}, {}
+for n = 4, #ARGV do resources[#resources + 1] = ARGV[n] end
+local total = redis.call('ZCARD', slot.due)
+if #resources == 0 then
+  local ids = redis.call('ZRANGE', slot.due, 0, most - 1)
+  loadRequests(ids)
+  for _, id in ipairs(ids) do found[#found + 1] = getRequest(id) end
+else
+  nearby(resources, function(request) found[#found + 1] = request end)
+  table.sort(found, function(a, b)
+    if (a.state == 'waiting') ~= (b.state == 'waiting') then return b.state == 'waiting' end
+    return comesBefore(a, b)
+  end)
+  total = #found
+end
+local rows = {}
+for n, request in ipairs(found) do
+  local isOver = request.state == 'held' and request.due <= lockMs
+  if isOver then total = total - 1
+  elseif n <= most then
+    for _, word in ipairs({
+      request.id, request.run, request.mode, request.state, whole(request.token), asClock(request.due),
+      asClock(request.arrival / 1000), tostring(request.priority), request.skipped and '1' or '0',
+      table.concat(request.resources, '\n') }) do rows[#rows + 1] = word end
+  end
+end
+return { 'LISTED', whole(total), rows }

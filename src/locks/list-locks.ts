@@ -1,0 +1,145 @@
+import type { Caller } from "../identity/index.js";
+import { loadScript } from "../redis/index.js";
+import type { LockContext } from "./context.js";
+import type { ListLocks, LockList, Mode } from "./contract.js";
+import { comesBefore } from "./order.js";
+import { overlaps } from "./overlaps.js";
+import { isPattern, parseResource, type Resource } from "./resource.js";
+import { stateInWords } from "./state-in-words.js";
+
+const listLocksScript = loadScript(import.meta.url, "list-locks.lua");
+
+const mostListed = 200;
+
+interface Row {
+  readonly id: string;
+  readonly run: string;
+  readonly mode: Mode;
+  readonly state: string;
+  readonly token: number;
+  readonly endsAt: number;
+  readonly arrivedAt: number;
+  readonly priority: number;
+  readonly passedOver: boolean;
+  readonly resources: readonly Resource[];
+}
+
+/** Who holds and who waits, of what the caller may see; with a resource, what would conflict with it. */
+export async function listLocks(context: LockContext, caller: Caller, input: ListLocks): Promise<LockList> {
+  const resource = input.resource === undefined ? undefined : parseResource(input.resource);
+  const { namespace } = caller.principal;
+  await context.deps.admit(caller, "lock.read", resource === undefined ? "*" : `lock:${resource}`);
+  const { rows, total } = await rowsOf(context, namespace, resource === undefined ? [] : [resource]);
+  const seen: Row[] = [];
+  for (const row of rows) if (await maySee(context, caller, row)) seen.push(row);
+  return {
+    holders: seen
+      .filter(({ state }) => state !== "waiting")
+      .map((row) => ({
+        lock_id: row.id,
+        agent: agentOf(row),
+        mode: row.mode,
+        state: stateInWords(row.state),
+        resources: row.resources,
+        until: new Date(row.endsAt).toISOString(),
+      })),
+    waiters: seen
+      .filter(({ state }) => state === "waiting")
+      .sort((a, b) => (comesBefore(a, b, context.limits.ageingMs) ? -1 : 1))
+      .map((row) => ({
+        ticket: row.id,
+        agent: agentOf(row),
+        mode: row.mode,
+        priority: row.priority,
+        since: new Date(row.arrivedAt).toISOString(),
+        passed_over: row.passedOver,
+        resources: row.resources,
+      })),
+    more: Math.max(total - rows.length, 0),
+  };
+}
+
+/** What stands in the way of the caller on these resources now; nothing is taken and nobody queues. */
+export async function conflictsOf(
+  context: LockContext,
+  caller: Caller,
+  resources: readonly Resource[],
+  mode: Mode,
+): Promise<LockList["holders"]> {
+  const { rows } = await rowsOf(context, caller.principal.namespace, resources);
+  return rows
+    .filter(
+      (row) =>
+        row.state !== "waiting" &&
+        row.run !== caller.run.id &&
+        (mode === "exclusive" || row.mode === "exclusive"),
+    )
+    .map((row) => ({
+      lock_id: row.id,
+      agent: agentOf(row),
+      mode: row.mode,
+      state: stateInWords(row.state),
+      resources: row.resources,
+      until: new Date(row.endsAt).toISOString(),
+    }));
+}
+
+/** A live lease. */
+export interface CurrentLease {
+  readonly lockId: string;
+  readonly token: number;
+  readonly mode: Mode;
+  /** By the store's clock, ms: no write under this lease may take effect later. */
+  readonly expiresAt: number;
+}
+
+/** The lease by which a run holds a resource now, exclusive before shared; undefined when it holds none. */
+export async function leaseOf(
+  context: LockContext,
+  caller: Caller,
+  resource: Resource,
+): Promise<CurrentLease | undefined> {
+  const { rows } = await rowsOf(context, caller.principal.namespace, [resource]);
+  const covering = rows.filter(
+    (row) =>
+      row.state === "held" &&
+      row.run === caller.run.id &&
+      row.resources.some((own) => own === resource || (!isPattern(resource) && overlaps(own, resource))),
+  );
+  const row = covering.find(({ mode }) => mode === "exclusive") ?? covering[0];
+  return row && { lockId: row.id, token: row.token, mode: row.mode, expiresAt: row.endsAt };
+}
+
+async function rowsOf(
+  context: LockContext,
+  namespace: string,
+  resources: readonly Resource[],
+): Promise<{ readonly rows: readonly Row[]; readonly total: number }> {
+  const [, total, flat] = await context.run(namespace, listLocksScript, [mostListed, ...resources]);
+  const words = flat as readonly string[];
+  const rows: Row[] = [];
+  for (let n = 0; n + 9 < words.length; n += 10)
+    rows.push({
+      id: words[n]!,
+      run: words[n + 1]!,
+      mode: words[n + 2] === "s" ? "shared" : "exclusive",
+      state: words[n + 3]!,
+      token: Number(words[n + 4]),
+      endsAt: Number(words[n + 5]),
+      arrivedAt: Number(words[n + 6]),
+      priority: Number(words[n + 7]),
+      passedOver: words[n + 8] === "1",
+      resources: words[n + 9]!.split("\n") as Resource[],
+    });
+  return { rows, total: Number(total) };
+}
+
+async function maySee(context: LockContext, caller: Caller, row: Row): Promise<boolean> {
+  for (const resource of row.resources)
+    if (!(await context.deps.may(caller, "lock.read", `lock:${resource}`))) return false;
+  return true;
+}
+
+function agentOf({ run }: Row): string {
+  return run.slice(0, run.indexOf("/"));
+}

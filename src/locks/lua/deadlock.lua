@@ -1,0 +1,34 @@
+-- Whether a wait would close a circle: from the run that asks to whoever it would wait for, to what those wait for, and
+-- so on. Looks at 200 requests at most; a longer chain is taken for open, and leases end in any case.
+local function circleOf(request)
+  local budget, seen, path = 200, {}, {}
+  local function search(waiting)
+    budget = budget - 1
+    if budget < 0 then return false end
+    for _, blocker in ipairs(blockersOf(waiting)) do
+      local other = blocker.request
+      path[#path + 1] = { from = waiting, resource = blocker.resource, to = other }
+      if other.run == request.run then return true end
+      if not seen[other.run] then
+        seen[other.run] = true
+        for id in string.gmatch(redis.call('HGET', slot.runs, other.run) or '', '%S+') do
+          local theirs = getRequest(id)
+          if theirs and theirs.state == 'waiting' and search(theirs) then return true end
+        end
+      end
+      path[#path] = nil
+    end
+    return false
+  end
+  -- Who has nothing else cannot be waited for.
+  local others = redis.call('HGET', slot.runs, request.run)
+  if not others or others == request.id then return nil end
+  if not search(request) then return nil end
+  local circle = {}
+  for _, step in ipairs(path) do
+    circle[#circle + 1] = agentOf(step.from.run)
+    circle[#circle + 1] = step.resource
+    circle[#circle + 1] = agentOf(step.to.run)
+  end
+  return circle
+end

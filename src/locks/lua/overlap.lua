@@ -1,0 +1,42 @@
+-- Whether two resources can mean the same thing; the same rule as overlaps.ts, held to it by a test.
+local function segmentsOverlap(a, b)
+  local starA, starB = string.find(a, '*', 1, true), string.find(b, '*', 1, true)
+  if not starA and not starB then return a == b end
+  if starA and starB then
+    local headA, headB = string.sub(a, 1, starA - 1), string.sub(b, 1, starB - 1)
+    local tailA, tailB = string.sub(a, starA + 1), string.sub(b, starB + 1)
+    local head, tail = math.min(#headA, #headB), math.min(#tailA, #tailB)
+    return string.sub(headA, 1, head) == string.sub(headB, 1, head)
+      and string.sub(tailA, #tailA - tail + 1) == string.sub(tailB, #tailB - tail + 1)
+  end
+  if starB then a, b, starA = b, a, starB end
+  local head, tail = string.sub(a, 1, starA - 1), string.sub(a, starA + 1)
+  return #b >= #head + #tail and string.sub(b, 1, #head) == head and string.sub(b, #b - #tail + 1) == tail
+end
+local segmentsKnown = {}
+local function segmentsOf(resource)
+  local segments = segmentsKnown[resource]
+  if segments then return segments end
+  segments = {}
+  for segment in string.gmatch(resource, '[^/]+') do segments[#segments + 1] = segment end
+  segmentsKnown[resource] = segments
+  return segments
+end
+-- reach[j]: some path is meant by the first i segments of a and by the first j of b.
+local function overlaps(resourceA, resourceB)
+  if resourceA == resourceB then return true end
+  if not string.find(resourceA, '*', 1, true) and not string.find(resourceB, '*', 1, true) then return false end
+  local a, b = segmentsOf(resourceA), segmentsOf(resourceB)
+  local reach = { [0] = true }
+  for j = 1, #b do reach[j] = reach[j - 1] and b[j] == '**' end
+  for i = 1, #a do
+    local next = { [0] = reach[0] and a[i] == '**' }
+    for j = 1, #b do
+      -- Any depth means: nothing here, or one segment more of the other.
+      if a[i] == '**' or b[j] == '**' then next[j] = reach[j] or next[j - 1]
+      else next[j] = reach[j - 1] and segmentsOverlap(a[i], b[j]) end
+    end
+    reach = next
+  end
+  return reach[#b]
+end

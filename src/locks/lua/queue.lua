@@ -1,0 +1,140 @@
+-- Who waits for whom, and who is next: the only place where a lease begins, is offered, or ends by time.
+local hints, away, tentative = {}, {}, nil
+local function hint(id) hints[#hints + 1] = id end
+local function comesBefore(a, b)
+  local scoreA = a.arrival - a.priority * limits.ageingMs * 1000
+  local scoreB = b.arrival - b.priority * limits.ageingMs * 1000
+  if scoreA ~= scoreB then return scoreA < scoreB end
+  return a.arrival < b.arrival
+end
+-- Whoever asked for something that overlaps one of the resources, each once, with the resource it overlaps.
+local function nearby(resources, each)
+  local seen = {}
+  for _, resource in ipairs(resources) do
+    local ids = nearIds(resource)
+    if tentative then ids[#ids + 1] = tentative end
+    loadRequests(ids)
+    for _, id in ipairs(ids) do
+      local request = not seen[id] and getRequest(id)
+      if request then
+        for _, other in ipairs(request.resources) do
+          if overlaps(resource, other) then
+            seen[id] = true
+            if each(request, resource) then return end
+            break
+          end
+        end
+      end
+    end
+  end
+end
+local function standsBefore(other, request)
+  if other.id == request.id or other.run == request.run then return false end
+  if other.mode == 's' and request.mode == 's' then return false end
+  if other.state == 'waiting' then return not other.skipped and comesBefore(other, request) end
+  return true
+end
+-- Those that a request has to wait for; only the first one found when asked so.
+local function blockersOf(request, isOneEnough)
+  local blockers = {}
+  nearby(request.resources, function(other, resource)
+    if not standsBefore(other, request) then return false end
+    blockers[#blockers + 1] = { request = other, resource = resource }
+    return isOneEnough
+  end)
+  return blockers
+end
+local function isAlive(process)
+  local beatAt = redis.call('ZSCORE', slot.processes, process)
+  return beatAt and lockMs - tonumber(beatAt) < limits.aliveMs, tonumber(beatAt or '0')
+end
+local function hold(request)
+  request.state, request.skipped = 'held', false
+  request.token, request.base, request.due = nextToken(), lockMs, lockMs + request.leaseMs
+  redis.call('HDEL', slot.offers, request.id)
+end
+local function offerDue(request)
+  local isLiving, beatAt = isAlive(request.process)
+  local patient = request.base + limits.offerMs
+  local hasty = math.max(request.base + limits.deadOfferMs, isLiving and beatAt + limits.aliveMs or 0)
+  return math.min(patient, hasty)
+end
+local function offer(request)
+  request.state, request.base = 'offered', lockMs
+  request.due = offerDue(request)
+  putRequest(request)
+  redis.call('HSET', slot.offers, request.id, request.process)
+  hint(request.id)
+end
+local function leaves(resources)
+  for _, resource in ipairs(resources) do away[#away + 1] = resource end
+end
+-- Its turn is over; its place stays, and it stands before nobody until it calls again. A call that waits is woken for it.
+local function skip(request)
+  request.state, request.skipped, request.due = 'waiting', true, 0
+  putRequest(request)
+  redis.call('HDEL', slot.offers, request.id)
+  leaves(request.resources)
+  hint(request.id)
+end
+local function finish(request)
+  removeRequest(request)
+  leaves(request.resources)
+end
+-- A lease that was not given back: what it protected rests for a while, where so configured, before the next one gets it.
+local function expire(request)
+  hint(request.id)
+  if limits.delayMs == 0 then return finish(request) end
+  request.state, request.due = 'cooling', lockMs + limits.delayMs
+  strike(slot.runs, request.run, request.id)
+  putRequest(request)
+end
+local function expireDue(most)
+  for _, id in ipairs(redis.call('ZRANGEBYSCORE', slot.due, '-inf', whole(lockMs), 'LIMIT', 0, most)) do
+    local request = getRequest(id)
+    if not request then redis.call('ZREM', slot.due, id)
+    elseif request.state == 'held' then expire(request)
+    elseif request.state == 'cooling' then finish(request)
+    elseif request.state == 'offered' then
+      local due = offerDue(request)
+      if due <= lockMs then skip(request)
+      else
+        request.due = due
+        putRequest(request)
+      end
+    end
+  end
+end
+-- Looks at those that wait for what went away, in their order. Each round but the last passes by somebody who is gone,
+-- whose place may have kept others waiting for other things.
+local function handOn()
+  local offered = {}
+  for _ = 1, limits.requestsMost do
+    if #away == 0 then break end
+    local resources, waiters = away, {}
+    away = {}
+    nearby(resources, function(request)
+      if request.state == 'waiting' and not request.skipped and request.id ~= tentative then waiters[#waiters + 1] = request end
+    end)
+    table.sort(waiters, comesBefore)
+    for _, waiter in ipairs(waiters) do
+      if #blockersOf(waiter, true) == 0 then
+        if isAlive(waiter.process) then
+          offer(waiter)
+          offered[#offered + 1] = agentOf(waiter.run)
+        else skip(waiter) end
+      end
+    end
+  end
+  return offered
+end
+-- What listeners are told: whose turn it is, who lost something; and to whoever watches, that something changed.
+local function tell(isChanged)
+  if #hints > 0 then redis.call('PUBLISH', slot.channel, table.concat(hints, ' ')) end
+  if isChanged or #hints > 0 then redis.call('PUBLISH', slot.changes, '1') end
+end
+local function nextDueMs()
+  local first = redis.call('ZRANGE', slot.due, 0, 0, 'WITHSCORES')
+  local due = tonumber(first[2] or waitingScore)
+  return due >= tonumber(waitingScore) and '-1' or whole(math.max(due - lockMs, 0))
+end

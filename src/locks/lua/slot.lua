@@ -1,0 +1,41 @@
+-- The locks of a namespace, always all keys in this order (see lockKeyList in keys.ts), their limits, and lock time.
+local slot = {
+  meta = KEYS[1], requests = KEYS[2], index = KEYS[3], anchors = KEYS[4], due = KEYS[5], runs = KEYS[6],
+  processes = KEYS[7], offers = KEYS[8], operations = KEYS[9], operationExpiry = KEYS[10], mailWaits = KEYS[11],
+  forced = KEYS[12], channel = KEYS[13], changes = KEYS[14],
+}
+-- ARGV[2]: the limits every operation on locks keeps, as words separated by commas.
+local limits = {}
+do
+  local names = { 'stepMs', 'jumpMs', 'aliveMs', 'offerMs', 'deadOfferMs', 'ageingMs', 'delayMs', 'waitersMost', 'requestsMost', 'runMost' }
+  local at = 0
+  for word in string.gmatch(ARGV[2], '[^,]+') do at = at + 1 limits[names[at]] = tonumber(word) end
+end
+-- Lock time moves with the store's clock, never back. A longer gap than a step is a clock that jumped or a time in which
+-- nobody who holds or waits was there: it counts as little.
+local lockMs, lastToken, lastArrival = 0, 0, 0
+local function readTime()
+  local last = redis.call('HMGET', slot.meta, 'time', 'clock', 'token', 'arrival')
+  lastToken, lastArrival = tonumber(last[3] or '0'), tonumber(last[4] or '0')
+  local step = nowMs - tonumber(last[2] or '0')
+  if step < 0 then step = 0 elseif step > limits.stepMs then step = limits.jumpMs end
+  lockMs = last[1] and tonumber(last[1]) + step or nowMs
+end
+local function moveTime()
+  readTime()
+  redis.call('HSET', slot.meta, 'time', whole(lockMs), 'clock', whole(nowMs))
+end
+-- An instant of lock time as the store's clock will show it.
+local function asClock(instantMs) return whole(nowMs + instantMs - lockMs) end
+-- Tokens only grow, also when the clock is set back or a tail of the log was lost; they are never lock time.
+local function nextToken()
+  lastToken = math.max(lastToken + 1, nowUs)
+  redis.call('HSET', slot.meta, 'token', whole(lastToken))
+  return lastToken
+end
+-- When a request came, in microseconds of lock time; no two have the same.
+local function nextArrival()
+  lastArrival = math.max(lastArrival + 1, lockMs * 1000)
+  redis.call('HSET', slot.meta, 'arrival', whole(lastArrival))
+  return lastArrival
+end

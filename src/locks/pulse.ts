@@ -1,0 +1,155 @@
+import { type Hints, lockKeys } from "../redis/index.js";
+import type { LeaseMemory } from "./lease-memory.js";
+import type { LockLimits } from "./limits.js";
+
+/** Soonest that a process looks again at what is due; what many wait for is done by the first that looks. */
+const soonestMs = 50;
+
+/** What the heartbeat needs of the room. */
+export interface PulseNeeds {
+  readonly namespace: string;
+  readonly hints: Hints;
+  readonly limits: LockLimits;
+  /** What is remembered of runs that hold or wait here. */
+  memories(): readonly LeaseMemory[];
+  /** Tells the store that this process lives: when something is due next, ms or -1, and what is offered to it. */
+  beat(): Promise<{ readonly dueInMs: number; readonly offered: readonly string[] }>;
+  readonly log: (event: string, facts: Record<string, unknown>) => void;
+}
+
+/** A call that waits: woken by a hint that names its ticket, or by anything that may have swallowed one. */
+export class LockWait {
+  awake = false;
+  ticket: string | undefined;
+  readonly #heard = new Set<string>();
+  #resolve: (() => void) | undefined;
+
+  /** From here on hints are listened for; those that came since are of no use. */
+  rest(): void {
+    this.awake = false;
+    this.#heard.clear();
+  }
+
+  /** Which ticket it waits with; a hint may have come before the answer that told it. */
+  waitsWith(ticket: string): void {
+    this.ticket = ticket;
+    if (this.#heard.has(ticket)) this.wake();
+  }
+
+  hear(ids: ReadonlySet<string> | undefined): void {
+    if (!ids || (this.ticket !== undefined && ids.has(this.ticket))) this.wake();
+    else if (this.ticket === undefined) for (const id of ids) this.#heard.add(id);
+  }
+
+  wake(): void {
+    this.awake = true;
+    this.#resolve?.();
+  }
+
+  async sleep(ms: number): Promise<void> {
+    if (this.awake) return;
+    await new Promise<void>((resolve) => {
+      const timer = setTimeout(resolve, ms);
+      this.#resolve = () => {
+        clearTimeout(timer);
+        resolve();
+      };
+    });
+    this.#resolve = undefined;
+  }
+}
+
+/**
+ * The heartbeat of this process in the locks of a namespace, and its ear. It beats while somebody here holds or waits,
+ * every five seconds and when something is due that a call here waits for; it costs nothing when nobody does.
+ */
+export class Pulse {
+  readonly #needs: PulseNeeds;
+  readonly #waits = new Set<LockWait>();
+  #timer: NodeJS.Timeout | undefined;
+  #dueAt = Number.POSITIVE_INFINITY;
+  #beatenAt = 0;
+  #triedAt = 0;
+  #isBeating = false;
+  #isStopped = false;
+  #listening: Promise<() => void> | undefined;
+
+  constructor(needs: PulseNeeds) {
+    this.#needs = needs;
+  }
+
+  /** Resolves when hints are heard, so that what is looked at afterwards misses nothing. */
+  async listen(): Promise<void> {
+    const { hints, namespace } = this.#needs;
+    this.#listening ??= hints.listen(lockKeys(namespace).channel, (message) => this.#hear(message));
+    await this.#listening;
+  }
+
+  add(wait: LockWait): void {
+    this.#waits.add(wait);
+  }
+
+  remove(wait: LockWait): void {
+    this.#waits.delete(wait);
+  }
+
+  /** Goes on beating as long as it is needed. The process has just been seen by the store. */
+  goOn(dueInMs = -1): void {
+    this.#beatenAt = Date.now();
+    if (dueInMs >= 0) this.#dueAt = Date.now() + Math.max(dueInMs + 1, soonestMs);
+    this.#plan();
+  }
+
+  stop(): void {
+    this.#isStopped = true;
+    clearTimeout(this.#timer);
+    this.#timer = undefined;
+    void this.#listening?.then((stop) => stop());
+  }
+
+  #plan(): void {
+    clearTimeout(this.#timer);
+    this.#timer = undefined;
+    if (this.#isStopped || (this.#waits.size === 0 && !this.#isNeeded())) return;
+    const beatAt = Math.max(this.#beatenAt, this.#triedAt) + this.#needs.limits.beatMs;
+    const at = this.#waits.size > 0 ? Math.min(beatAt, this.#dueAt) : beatAt;
+    this.#timer = setTimeout(() => void this.#beat(), Math.max(at - Date.now(), 1));
+    this.#timer.unref();
+  }
+
+  #isNeeded(): boolean {
+    return this.#needs.memories().length > 0;
+  }
+
+  async #beat(): Promise<void> {
+    if (this.#isBeating) return;
+    this.#isBeating = true;
+    this.#triedAt = Date.now();
+    this.#dueAt = Number.POSITIVE_INFINITY;
+    let dueInMs = -1;
+    try {
+      const { dueInMs: due, offered } = await this.#needs.beat();
+      dueInMs = due;
+      // Whoever was silent for long may have been passed over, and its hints lost.
+      const wasSilent = Date.now() - this.#beatenAt > this.#needs.limits.aliveMs;
+      this.#beatenAt = Date.now();
+      this.#tell(wasSilent ? undefined : new Set(offered));
+    } catch (error) {
+      this.#needs.log("lock heartbeat failed", { error: (error as Error).message });
+    } finally {
+      this.#isBeating = false;
+      if (dueInMs >= 0) this.#dueAt = Date.now() + Math.max(dueInMs + 1, soonestMs);
+      this.#plan();
+    }
+  }
+
+  /** An empty message means that some may have been lost. */
+  #hear(message: string): void {
+    this.#tell(message === "" ? undefined : new Set(message.split(" ")));
+  }
+
+  #tell(ids: ReadonlySet<string> | undefined): void {
+    for (const wait of this.#waits) wait.hear(ids);
+    for (const memory of this.#needs.memories()) memory.heard(ids);
+  }
+}

@@ -1,0 +1,37 @@
+#!lua flags=allow-oom
+--[[
+  Give back what a run that is over held, and take it out of every queue. Nobody else's is touched.
+
+  KEYS      the locks of a namespace, see lua/slot.lua
+  ARGV[1]   not after, ms of the store's clock       ARGV[2]   limits, see lua/slot.lua
+  ARGV[3]   run, as agent/id                         ARGV[4]   1 when the run ended in good order
+  ARGV[5]   how many at once
+
+  Returns {"RELEASED", how many, how many are left} · {"LATE"}
+]]
+--@include ../redis/lua/clock.lua
+--@include lua/slot.lua
+--@include lua/overlap.lua
+--@include lua/request.lua
+--@include lua/queue.lua
+if late() then return { 'LATE' } end
+local run, inGoodOrder, most = ARGV[3], ARGV[4] == '1', tonumber(ARGV[5])
+local ids = redis.call('HGET', slot.runs, run)
+redis.call('HDEL', slot.mailWaits, run)
+if not ids then return { 'RELEASED', '0', '0' } end
+moveTime()
+local ended, left = 0, 0
+for id in string.gmatch(ids, '%S+') do
+  local request = getRequest(id)
+  if ended >= most then left = left + 1
+  else
+    ended = ended + 1
+    if not request then strike(slot.runs, run, id)
+    elseif request.state == 'held' and not inGoodOrder then expire(request)
+    else finish(request) end
+  end
+end
+expireDue(200)
+handOn()
+tell(true)
+return { 'RELEASED', whole(ended), whole(left) }

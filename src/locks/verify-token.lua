@@ -1,0 +1,32 @@
+#!lua flags=no-writes
+--[[
+  Tell whether a token is the one of a lease that holds a resource now.
+
+  KEYS      the locks of a namespace, see lua/slot.lua
+  ARGV[1]   not after, ms of the store's clock       ARGV[2]   limits, see lua/slot.lua
+  ARGV[3]   resource                                 ARGV[4]   token
+
+  Returns {"VALID", id, agent, mode, ends at ms} · {"STALE", agent that holds it or empty} · {"LATE"}
+]]
+--@include ../redis/lua/clock.lua
+--@include lua/slot.lua
+--@include lua/overlap.lua
+--@include lua/request.lua
+--@include lua/queue.lua
+if late() then return { 'LATE' } end
+local resource, token = ARGV[3], tonumber(ARGV[4])
+readTime()
+local found, holder
+nearby({ resource }, function(request)
+  if request.state ~= 'held' or request.due <= lockMs then return false end
+  holder = agentOf(request.run)
+  if request.token ~= token then return false end
+  -- What a pattern means is covered only by the same pattern: that it overlaps is not enough.
+  for _, own in ipairs(request.resources) do
+    local isPattern = string.find(resource, '*', 1, true)
+    if own == resource or not isPattern and overlaps(own, resource) then found = request end
+  end
+  return found ~= nil
+end)
+if not found then return { 'STALE', holder or '' } end
+return { 'VALID', found.id, agentOf(found.run), found.mode, asClock(found.due) }

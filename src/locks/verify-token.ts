@@ -1,0 +1,45 @@
+import type { Caller } from "../identity/index.js";
+import { loadScript } from "../redis/index.js";
+import type { LockContext } from "./context.js";
+import type { Mode } from "./contract.js";
+import { parseResource } from "./resource.js";
+
+const verifyTokenScript = loadScript(import.meta.url, "verify-token.lua");
+
+/** Whether a token is good for a resource, and if not, who holds it. */
+export type Verdict =
+  | {
+      readonly valid: true;
+      readonly lockId: string;
+      readonly agent: string;
+      readonly mode: Mode;
+      readonly expiresAt: number;
+    }
+  | { readonly valid: false; readonly holder?: string };
+
+/**
+ * Whether the token is the one of a lease that holds this resource at this instant. A valid token can become stale the
+ * instant after: whatever is written must refuse tokens below the highest it has seen.
+ */
+export async function verifyToken(
+  context: LockContext,
+  caller: Caller,
+  given: string,
+  token: number,
+): Promise<Verdict> {
+  const resource = parseResource(given);
+  const { namespace } = caller.principal;
+  await context.deps.admit(caller, "lock.read", `lock:${resource}`);
+  const [word, first, agent, mode, endsAt] = await context.run(namespace, verifyTokenScript, [
+    resource,
+    token,
+  ]);
+  if (word === "STALE") return { valid: false, ...(first === "" ? {} : { holder: String(first) }) };
+  return {
+    valid: true,
+    lockId: String(first),
+    agent: String(agent),
+    mode: mode === "s" ? "shared" : "exclusive",
+    expiresAt: Number(endsAt),
+  };
+}

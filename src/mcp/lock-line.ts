@@ -1,0 +1,16 @@
+import { type LockNews, shownResources } from "../locks/index.js";
+
+/** One line for something about a lock that its run has not been told. */
+export function lockLine({ what, id, resources, until }: LockNews): string {
+  const lock = `${id} (${shownResources(resources)})`;
+  switch (what) {
+    case "lost":
+      return `lock: ${lock} is lost; others may change it now`;
+    case "ends soon":
+      return `lock: ${lock} ends at ${until}; acquire_lock with lock_id renews it`;
+    case "your turn":
+      return `lock: your turn for ${lock} until ${until}; take it by acquire_lock with this ticket`;
+    case "passed over":
+      return `lock: your turn for ${lock} has passed; acquire_lock with this ticket takes your place in line again`;
+  }
+}

@@ -1,0 +1,71 @@
+import { z } from "zod";
+import {
+  AcquireLock,
+  type Holder,
+  type LockAnswer,
+  shownResource,
+  shownResources,
+} from "../../locks/index.js";
+import { defineTool, type Telling } from "../define-tool.js";
+
+export const acquireLock = defineTool({
+  name: "acquire_lock",
+  title: "Reserve what you change",
+  description:
+    "Reserve what you are about to change, so that others keep off it: all of the resources or none. Queued means not yours yet: call again with the ticket, it keeps your place. Release it when you are done.",
+  input: AcquireLock,
+  output: z.object({
+    state: z.enum(["granted", "already_held", "renewed", "queued"]),
+    lock_id: z.string().exactOptional(),
+    token: z.number().exactOptional(),
+    expires_at: z.string().exactOptional(),
+    ticket: z.string().exactOptional(),
+    place: z.number().exactOptional(),
+    holders: z
+      .array(
+        z.object({
+          agent: z.string(),
+          mode: z.enum(["exclusive", "shared"]),
+          state: z.enum(["held", "offered", "resting"]),
+          resource: z.string(),
+          until: z.string(),
+        }),
+      )
+      .exactOptional(),
+    awaits_your_mail: z.string().exactOptional(),
+    timed_out: z.boolean().exactOptional(),
+    resources: z.array(z.string()),
+  }),
+  annotations: { readOnlyHint: false, destructiveHint: false, idempotentHint: true, openWorldHint: false },
+  handle: (input, { caller, locks, signal, onWaiting }) =>
+    locks.acquireLock(caller, input, { signal, onWaiting }),
+  say: tell,
+});
+
+const words = { granted: "yours", already_held: "already yours", renewed: "renewed" } as const;
+const mostHolders = 5;
+
+function tell(answer: LockAnswer, { input }: Telling<AcquireLock>): string {
+  if (answer.state !== "queued")
+    return `${words[answer.state]} until ${answer.expires_at}: lock_id ${answer.lock_id}, token ${answer.token}`;
+  const holders = answer.holders ?? [];
+  const more = holders.length - mostHolders;
+  return [
+    `not yours yet${answer.timed_out && input.wait_seconds ? ` after ${input.wait_seconds} s` : ""}: place ${answer.place}, ticket ${answer.ticket}`,
+    ...holders.slice(0, mostHolders).map(standing),
+    more > 0 ? `and ${more} more` : "",
+    answer.awaits_your_mail
+      ? `${answer.awaits_your_mail} waits for a message from you meanwhile: write before you wait`
+      : "",
+    `call acquire_lock with this ticket and wait_seconds up to 50, or release_lock to leave${input.ticket === undefined ? ` the queue for ${shownResources(answer.resources)}` : ""}`,
+  ]
+    .filter(Boolean)
+    .join("\n");
+}
+
+function standing({ agent, mode, state, resource, until }: Holder): string {
+  const shared = mode === "shared" ? ", shared" : "";
+  if (state === "offered") return `${shownResource(resource)}: ${agent}'s turn until ${until}${shared}`;
+  if (state === "resting") return `${shownResource(resource)}: rests until ${until}, ${agent} lost it`;
+  return `${shownResource(resource)}: held by ${agent} until ${until}${shared}`;
+}

@@ -1,0 +1,64 @@
+import { z } from "zod";
+import { ListLocks, type LockList, shownResources } from "../../locks/index.js";
+import { defineTool } from "../define-tool.js";
+
+const mode = z.enum(["exclusive", "shared"]);
+
+export const listLocks = defineTool({
+  name: "list_locks",
+  title: "Who holds what",
+  description: "Who holds and who waits for what.",
+  input: ListLocks,
+  output: z.object({
+    holders: z.array(
+      z.object({
+        lock_id: z.string(),
+        agent: z.string(),
+        mode,
+        state: z.enum(["held", "offered", "resting"]),
+        resources: z.array(z.string()),
+        until: z.string(),
+      }),
+    ),
+    waiters: z.array(
+      z.object({
+        ticket: z.string(),
+        agent: z.string(),
+        mode,
+        priority: z.number(),
+        since: z.string(),
+        passed_over: z.boolean(),
+        resources: z.array(z.string()),
+      }),
+    ),
+    more: z.number(),
+  }),
+  annotations: { readOnlyHint: true, destructiveHint: false, idempotentHint: true, openWorldHint: false },
+  handle: (input, { caller, locks }) => locks.listLocks(caller, input),
+  say: tell,
+});
+
+/** More than fit a reply are counted. */
+const mostLines = 50;
+
+function tell({ holders, waiters, more }: LockList): string {
+  const lines = [
+    ...holders.map(
+      (one) =>
+        `${one.state === "held" ? "held by" : one.state === "offered" ? "offered to" : "resting after"} ${one.agent} until ${one.until}${shared(one)}: ${shownResources(one.resources)} (${one.lock_id})`,
+    ),
+    ...waiters.map(
+      (one) =>
+        `${one.passed_over ? "passed over" : "waits"}: ${one.agent}, priority ${one.priority}, since ${one.since}${shared(one)}: ${shownResources(one.resources)} (${one.ticket})`,
+    ),
+  ];
+  const left = lines.length - mostLines + more;
+  if (lines.length === 0) return "nothing is locked";
+  return [...lines.slice(0, mostLines), left > 0 ? `and ${left} more; ask about one resource` : ""]
+    .filter(Boolean)
+    .join("\n");
+}
+
+function shared(one: { readonly mode: "exclusive" | "shared" }): string {
+  return one.mode === "shared" ? ", shared" : "";
+}
