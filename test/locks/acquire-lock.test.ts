@@ -1,15 +1,26 @@
 import { afterEach, expect, it } from "vitest";
-import type { LockLimits } from "../../src/locks/index.js";
+import { type LockLimits, parseResource } from "../../src/locks/index.js";
+import { lockKeys } from "../../src/redis/index.js";
 import { describeOnEachStore } from "../stores/index.js";
-import { type LockHouse, openLocks } from "./open-locks.js";
+import { oddNames } from "./hostile.js";
+import { type Locker, type LockHouse, openLocks, passTime, rawStore } from "./open-locks.js";
 
 describeOnEachStore("acquire_lock", (store) => {
   const houses: LockHouse[] = [];
-  const open = async (limits: Partial<LockLimits> = {}, namespace?: string): Promise<LockHouse> => {
-    const house = await openLocks(store().url, limits, namespace);
+  const open = async (
+    limits: Partial<LockLimits> = {},
+    namespace?: string,
+    settings: Record<string, string> = {},
+  ): Promise<LockHouse> => {
+    const house = await openLocks(store().url, limits, namespace, settings);
     houses.push(house);
     return house;
   };
+  const three = async (house: LockHouse): Promise<[Locker, Locker, Locker]> => [
+    await house.as("alice"),
+    await house.as("bob"),
+    await house.as("carl"),
+  ];
   afterEach(async () => {
     await Promise.all(houses.splice(0).map((house) => house.close()));
   });
@@ -35,5 +46,349 @@ describeOnEachStore("acquire_lock", (store) => {
     const second = await waiting;
     expect(second).toMatchObject({ state: "granted", lock_id: queued.ticket });
     expect(second.token).toBeGreaterThan(first.token!);
+  });
+
+  it("gives all of the resources or none", async () => {
+    const [alice, bob, carl] = await three(await open());
+    const { lock_id: held } = await alice.acquire(["b", "c"]);
+    expect(await bob.acquire(["a", "b"])).toMatchObject({ state: "queued", resources: ["a", "b"] });
+    // Bob waits for both and has neither; what is free goes to others only behind him.
+    expect((await carl.list("a")).holders).toEqual([]);
+    expect(await carl.acquire("a")).toMatchObject({ state: "queued", place: 2 });
+    expect((await alice.release(held!)).next).toEqual(["bob"]);
+  });
+
+  it("lets readers share, and keeps them behind a writer that came first", async () => {
+    const [alice, bob, carl] = await three(await open());
+    const dora = await houses[0]!.as("dora");
+    const a = await alice.acquire("x", { mode: "shared" });
+    const b = await bob.acquire("x", { mode: "shared" });
+    expect([a.state, b.state]).toEqual(["granted", "granted"]);
+    const writer = await carl.acquire("x");
+    expect(writer).toMatchObject({ state: "queued", place: 1 });
+    expect(writer.holders!.map(({ agent }) => agent)).toEqual(["alice", "bob"]);
+    const reader = await dora.acquire("x", { mode: "shared" });
+    expect(reader).toMatchObject({ state: "queued", place: 2 });
+    expect((await alice.release(a.lock_id!)).next).toEqual([]);
+    expect((await bob.release(b.lock_id!)).next).toEqual(["carl"]);
+    const w = await carl.claim(writer.ticket!);
+    expect((await carl.release(w.lock_id!)).next).toEqual(["dora"]);
+  });
+
+  it("makes patterns wait for what they mean, and names for the patterns that mean them", async () => {
+    const [alice, bob, carl] = await three(await open());
+    await alice.acquire("src/auth/**");
+    expect(await bob.acquire("src/auth/login.ts")).toMatchObject({ state: "queued" });
+    expect(await bob.acquire("src/authority")).toMatchObject({ state: "granted" });
+    expect(await carl.acquire("src/*")).toMatchObject({ state: "queued" });
+    expect(await carl.acquire("docs/**")).toMatchObject({ state: "granted" });
+    const dora = await houses[0]!.as("dora");
+    expect(await dora.acquire("**")).toMatchObject({ state: "queued", place: 3 });
+    // Bob holds what Carl waits for, and Carl would be before him.
+    await expect(bob.acquire("**")).rejects.toThrow(/^lock\.deadlock/);
+  });
+
+  it("hands a free part of a pattern to nobody who would come before its waiter", async () => {
+    const [alice, bob, carl] = await three(await open());
+    const { lock_id: held } = await alice.acquire("src/a");
+    const { ticket } = await bob.acquire("src/**");
+    expect(await carl.acquire("src/b")).toMatchObject({ state: "queued", place: 2 });
+    expect(await carl.acquire("src/b", { priority: 10 })).toMatchObject({ state: "granted" });
+    await alice.release(held!);
+    expect(await bob.claim(ticket!)).toMatchObject({ state: "queued", holders: [{ agent: "carl" }] });
+  });
+
+  it("answers already_held with the same token for what the run holds, never granted", async () => {
+    const house = await open();
+    const [alice] = await three(house);
+    const first = await alice.acquire(["b", "a"], { lease_seconds: 60 });
+    const again = await alice.acquire(["a", "./b"], { lease_seconds: 600 });
+    expect(again).toMatchObject({ state: "already_held", lock_id: first.lock_id, token: first.token });
+    expect(Date.parse(again.expires_at!)).toBeGreaterThan(Date.parse(first.expires_at!));
+    expect(await alice.acquire(["a", "b"], { mode: "shared" })).toMatchObject({ state: "already_held" });
+    const keyed = await alice.acquire("c", { idempotency_key: "k" });
+    expect(await alice.acquire("c", { idempotency_key: "k" })).toMatchObject({
+      state: "already_held",
+      lock_id: keyed.lock_id,
+      token: keyed.token,
+    });
+    await expect(alice.acquire("d", { idempotency_key: "k" })).rejects.toThrow(
+      /^mailbox\.idempotency_conflict/,
+    );
+    await alice.release(keyed.lock_id!);
+    await expect(alice.acquire("c", { idempotency_key: "k" })).rejects.toThrow(/^lock\.not_yours/);
+  });
+
+  it("treats a stronger mode, or more, as another wish that does not conflict with the own", async () => {
+    const [alice] = await three(await open());
+    const shared = await alice.acquire("a", { mode: "shared" });
+    const exclusive = await alice.acquire("a");
+    expect(exclusive.state).toBe("granted");
+    expect(exclusive.token).toBeGreaterThan(shared.token!);
+    expect(await alice.acquire(["a", "b"])).toMatchObject({ state: "granted" });
+  });
+
+  it("does not let two runs of one agent hold the same", async () => {
+    const house = await open();
+    const [one, other] = [await house.as("alice"), await house.as("alice")];
+    const { lock_id: held } = await one.acquire("x");
+    expect(await other.acquire("x")).toMatchObject({ state: "queued", holders: [{ agent: "alice" }] });
+    // It is one agent all the same: what one run forgot, the other may give back.
+    expect(await other.release(held!)).toMatchObject({ state: "released", next: ["alice"] });
+  });
+
+  it("keeps every odd name apart from every other, and gives it back as it was given", async () => {
+    const house = await open();
+    const [alice, bob] = await three(house);
+    const held = new Map<string, string>();
+    for (const name of oddNames) {
+      const { state, lock_id: id, resources } = await alice.acquire(name);
+      expect([name, state]).toEqual([name, "granted"]);
+      expect(resources).toEqual([parseResource(name)]);
+      held.set(name, id!);
+    }
+    for (const name of oddNames) {
+      const { holders } = await bob.list(name);
+      expect([name, holders.map(({ lock_id: id }) => id)]).toEqual([name, [held.get(name)]]);
+    }
+    for (const id of held.values()) expect(await alice.release(id)).toMatchObject({ state: "released" });
+    const redis = rawStore(store().url);
+    const { requests, index, anchors, due, runs, offers } = lockKeys(house.namespace);
+    for (const key of [requests, index, anchors, due, runs, offers])
+      expect([key, await redis.exists(key)]).toEqual([key, 0]);
+    redis.disconnect();
+  });
+
+  it("queues 256 for one resource and refuses the next, naming the resource", {
+    timeout: 60_000,
+  }, async () => {
+    const house = await open({ waiters: 256 });
+    const holder = await house.as("holder");
+    const { lock_id: held } = await holder.acquire("x");
+    const crowd = await Promise.all(Array.from({ length: 256 }, (_, n) => house.as(`w${n}`)));
+    for (const one of crowd) expect((await one.acquire("x")).state).toBe("queued");
+    const late = await house.as("late");
+    await expect(late.acquire(["a", "x"])).rejects.toThrow(
+      /^lock\.too_many_waiters: 256 requests wait for resource 2 already/,
+    );
+    expect(await late.acquire("y")).toMatchObject({ state: "granted" });
+    expect((await holder.release(held!)).next).toEqual(["w0"]);
+  });
+
+  it("lets a run and a namespace have so much and no more", async () => {
+    const house = await open({ requestsOfRun: 2, requests: 3 });
+    const [alice, bob, carl] = await three(house);
+    for (const name of ["a", "b"]) await alice.acquire(name);
+    await expect(alice.acquire("c")).rejects.toThrow(/^lock\.full: this run has 2 /);
+    await bob.acquire("c");
+    await expect(carl.acquire("d")).rejects.toThrow(/^lock\.full: this namespace has 3 /);
+  });
+
+  it("offers what becomes free to somebody who is not there at the moment, for two minutes", async () => {
+    const house = await open();
+    const [alice, bob, carl] = await three(house);
+    const { lock_id: held } = await alice.acquire("x");
+    const { ticket } = await bob.acquire("x");
+    const { ticket: later } = await carl.acquire("x");
+    await alice.release(held!);
+    const beat = async (ms: number): Promise<void> => {
+      // Bob's process beats as it does while somebody in it waits.
+      for (let left = ms; left > 0; left -= 4_000) {
+        await passTime(store().url, house.namespace, Math.min(4_000, left));
+        await carl.claim(later!);
+      }
+    };
+    await beat(110_000);
+    expect(await carl.claim(later!)).toMatchObject({ holders: [{ agent: "bob", state: "offered" }] });
+    await beat(11_000);
+    expect((await carl.list("x")).holders).toMatchObject([{ agent: "carl", state: "held" }]);
+    // Passed over, but with his place kept: before whoever came after him.
+    const dora = await house.as("dora");
+    await dora.acquire("x");
+    expect((await dora.list("x")).waiters.map(({ agent, passed_over }) => [agent, passed_over])).toEqual([
+      ["bob", true],
+      ["dora", false],
+    ]);
+    expect(await bob.claim(ticket!)).toMatchObject({ state: "queued", place: 1 });
+    expect(await bob.news()).toEqual([]);
+  });
+
+  it("offers to one whose process is silent for five seconds only, and at once to the next", async () => {
+    const house = await open();
+    const [alice, bob, carl] = await three(house);
+    const { lock_id: held } = await alice.acquire("x");
+    const { ticket } = await bob.acquire("x");
+    await carl.acquire("x");
+    await alice.release(held!);
+    const redis = rawStore(store().url);
+    const { requests, processes, due } = lockKeys(house.namespace);
+    const record = (await redis.hget(requests, ticket!))!;
+    await redis.hset(requests, ticket!, record.replace(/\|[^|]+\|/, "|gone|"));
+    await redis.zadd(due, "1", ticket!);
+    await redis.zadd(processes, "1", "gone");
+    await passTime(store().url, house.namespace, 4_000);
+    expect((await alice.list("x")).holders).toMatchObject([{ agent: "bob", state: "offered" }]);
+    await passTime(store().url, house.namespace, 1_100);
+    await alice.acquire("elsewhere");
+    expect((await alice.list("x")).holders).toMatchObject([{ agent: "carl", state: "offered" }]);
+    redis.disconnect();
+  });
+
+  it("tells a run once that its turn came, that it passed, that a lease ends soon, and that one is lost", async () => {
+    const house = await open({ offerMs: 1_000, aliveMs: 60_000 });
+    const [alice, bob, carl] = await three(house);
+    const { lock_id: held } = await alice.acquire("x");
+    const { ticket } = await bob.acquire("x");
+    expect(await bob.news()).toEqual([]);
+    // Bob's process hears of it although no call of his waits.
+    const waiting = carl.acquire("x", { wait_seconds: 20 });
+    await expect.poll(async () => (await alice.list("x")).waiters.length).toBe(2);
+    await alice.release(held!);
+    await expect.poll(() => bob.news()).toEqual([`your turn ${ticket}`]);
+    expect(await bob.news()).toEqual([]);
+    expect((await waiting).state).toBe("granted");
+    await expect.poll(() => bob.news()).toEqual([`passed over ${ticket}`]);
+    expect(await bob.news()).toEqual([]);
+
+    const short = await alice.acquire("short", { lease_seconds: 1 });
+    await expect.poll(() => alice.news(), { timeout: 5_000, interval: 400 }).toEqual([]);
+    await new Promise((resolve) => setTimeout(resolve, 1_100));
+    expect(await alice.news()).toEqual([`lost ${short.lock_id}`]);
+    expect(await alice.news()).toEqual([]);
+    await expect(alice.renew(short.lock_id!)).rejects.toThrow(/^lock\.not_yours/);
+  });
+
+  it("prolongs a lease by the calls of its run, to an hour beyond its grant or renewal, and tells once when that is over", async () => {
+    const house = await open({ longestTouchedMs: 5_000, leaseMs: 4_000 });
+    const [alice] = await three(house);
+    const { lock_id: id, expires_at: first } = await alice.acquire("x");
+    const until = async (): Promise<number> => Date.parse((await alice.list("x")).holders[0]!.until);
+    await alice.news();
+    expect(await until()).toBeLessThan(Date.parse(first!) + 100);
+    await new Promise((resolve) => setTimeout(resolve, 2_100));
+    expect(await alice.news()).toEqual([]);
+    expect(await until()).toBeGreaterThan(Date.parse(first!) + 900);
+    expect(await until()).toBeLessThan(Date.parse(first!) + 1_100);
+    await new Promise((resolve) => setTimeout(resolve, 2_000));
+    expect(await alice.news()).toEqual([`ends soon ${id}`]);
+    expect(await alice.news()).toEqual([]);
+    const renewed = await alice.renew(id!);
+    expect(Date.parse(renewed.expires_at!)).toBeGreaterThan(Date.parse(first!) + 3_900);
+  });
+
+  it("releases what a run holds and takes it out of the queues when the run ends", async () => {
+    const house = await open();
+    const [alice, bob, carl] = await three(house);
+    await alice.acquire(["x", "y"]);
+    const { ticket } = await bob.acquire("x");
+    const { ticket: later } = await carl.acquire("y");
+    await bob.end();
+    await expect(carl.claim(ticket!)).rejects.toThrow(/^lock\.ticket_unknown/);
+    await alice.end();
+    expect(await carl.claim(later!)).toMatchObject({ state: "granted" });
+    expect((await carl.list()).holders).toHaveLength(1);
+    expect((await carl.list()).waiters).toEqual([]);
+  });
+
+  it("lets what a lost lease protected rest, where that is configured", async () => {
+    const house = await open({}, undefined, { LLM_MAILBOX_LOCK_DELAY_SECONDS: "30" });
+    const [alice, bob] = await three(house);
+    const { lock_id: held } = await alice.acquire("x", { lease_seconds: 10 });
+    expect(await alice.release(held!)).toMatchObject({ state: "released" });
+    await alice.acquire("x", { lease_seconds: 10 });
+    await passTime(store().url, house.namespace, 10_001);
+    const queued = await bob.acquire("x");
+    expect(queued).toMatchObject({ state: "queued", holders: [{ agent: "alice", state: "resting" }] });
+    await passTime(store().url, house.namespace, 29_000);
+    expect(await bob.claim(queued.ticket!)).toMatchObject({ state: "queued" });
+    await passTime(store().url, house.namespace, 1_001);
+    expect(await bob.claim(queued.ticket!)).toMatchObject({ state: "granted" });
+  });
+
+  it("is not moved by a jump of the store's clock, and tokens still grow", async () => {
+    const house = await open();
+    const [alice, bob] = await three(house);
+    const redis = rawStore(store().url);
+    const { meta } = lockKeys(house.namespace);
+    const first = await alice.acquire("x", { lease_seconds: 60 });
+    const jumped = async (hours: number): Promise<number> => {
+      const { time, clock } = (await redis.hgetall(meta)) as { time: string; clock: string };
+      await redis.hset(meta, "clock", String(Number(clock) - hours * 3_600_000));
+      await bob.acquire("elsewhere");
+      return Number(await redis.hget(meta, "time")) - Number(time);
+    };
+    const forward = await jumped(1);
+    expect(forward).toBeGreaterThanOrEqual(0);
+    expect(forward).toBeLessThanOrEqual(15_000);
+    // The clock an hour back: lock time stands still, and goes on from there.
+    expect(await jumped(-1)).toBe(0);
+    await redis.hset(meta, "token", String(Date.now() * 1_000 + 3_600_000_000));
+    expect(await bob.acquire("x")).toMatchObject({ state: "queued", holders: [{ agent: "alice" }] });
+    await alice.release(first.lock_id!);
+    const tokens = [(await bob.acquire("x")).token!, (await bob.acquire("z")).token!];
+    expect(tokens[0]).toBeGreaterThan(first.token!);
+    expect(tokens[1]).toBe(tokens[0]! + 1);
+    redis.disconnect();
+  });
+
+  it("ends a wait with the call that is cancelled, and never undoes what was granted", async () => {
+    const house = await open();
+    const [alice, bob] = await three(house);
+    const { lock_id: held } = await alice.acquire("x");
+    const cancelled = new AbortController();
+    const waiting = bob.acquire("x", { wait_seconds: 30 }, cancelled.signal);
+    await expect.poll(async () => (await alice.list("x")).waiters.length).toBe(1);
+    cancelled.abort();
+    const { ticket } = await waiting;
+    await alice.release(held!);
+    expect(await bob.acquire("x")).toMatchObject({ state: "granted", lock_id: ticket });
+    expect(await bob.acquire("x")).toMatchObject({ state: "already_held", lock_id: ticket });
+  });
+
+  it("answers queued when the time is over, and keeps the place", async () => {
+    const house = await open();
+    const [alice, bob] = await three(house);
+    await alice.acquire("x");
+    const from = Date.now();
+    const first = await bob.acquire("x", { wait_seconds: 1 });
+    expect(Date.now() - from).toBeGreaterThanOrEqual(990);
+    expect(first).toMatchObject({ state: "queued", timed_out: true, place: 1 });
+    expect(await bob.claim(first.ticket!)).toMatchObject({ ticket: first.ticket, place: 1 });
+  });
+
+  it("wakes a waiter when the lease it waits for runs out, although nobody does anything", async () => {
+    const house = await open();
+    const there = await open({}, house.namespace);
+    const [alice, bob] = [await house.as("alice"), await there.as("bob")];
+    await alice.acquire("x", { lease_seconds: 2 });
+    const from = Date.now();
+    expect(await bob.acquire("x", { wait_seconds: 20 })).toMatchObject({ state: "granted" });
+    expect(Date.now() - from).toBeGreaterThan(1_500);
+    expect(Date.now() - from).toBeLessThan(4_500);
+  });
+
+  it("falls back on the resources when the ticket is no more", async () => {
+    const house = await open();
+    const [alice, bob] = await three(house);
+    await alice.acquire("x");
+    const { ticket } = await bob.acquire("x");
+    await bob.release(ticket!);
+    expect(await bob.claim(ticket!, { resources: ["x"] })).toMatchObject({ state: "queued", place: 1 });
+    await expect(bob.claim(ticket!)).rejects.toThrow(/^lock\.ticket_unknown/);
+  });
+
+  it("warns who queues for what is held by somebody that waits for their mail", async () => {
+    const house = await open();
+    const [alice, bob] = await three(house);
+    await alice.acquire("x");
+    const reading = house.house.rooms.mail.readInbox(
+      alice.caller,
+      { wait_seconds: 20, sender: "bob" },
+      { maxChars: 1_000 },
+    );
+    await expect.poll(async () => (await bob.acquire("x")).awaits_your_mail).toBe("alice");
+    await house.house.rooms.mail.sendMessage(bob.caller, { to: ["alice"], body: "go on" });
+    await reading;
+    await expect.poll(async () => (await bob.acquire("x")).awaits_your_mail).toBeUndefined();
   });
 });

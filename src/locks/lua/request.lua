@@ -6,7 +6,7 @@ local waitingScore = '9000000000000000'
 local function agentOf(run) return string.match(run, '^([^/]*)') end
 local function parseRequest(id, text)
   local run, process, mode, priority, arrival, leaseMs, state, token, due, base, flags, call, rest = string.match(
-    text, '^([^|]*)|([^|]*)|(%a)|(%d+)|(%d+)|(%d+)|(%a+)|(%d+)|(%d+)|(%d+)|(%a*)|([^|]*)\n(.*)$')
+    text, '^([^|]*)|([^|]*)|(%a)|(%d+)|(%d+)|(%d+)|(%a+)|(%d+)|(%d+)|(%d+)|(%a*)|([^|\n]*)\n(.*)$')
   local resources = {}
   for resource in string.gmatch(rest, '[^\n]+') do resources[#resources + 1] = resource end
   return {
