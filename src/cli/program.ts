@@ -1,6 +1,7 @@
 import { Argument, Command, InvalidArgumentError, Option } from "commander";
 import { nearest } from "../addresses/index.js";
 import type { Flags } from "../config/index.js";
+import type { GuardSwitches } from "./guard.js";
 import type { Switches } from "./with-house.js";
 
 /** A command as it is typed: its words, what it does, an example, and how it is loaded when it is called. */
@@ -36,6 +37,7 @@ export function buildProgram(version: string): Command {
   addQueues(program);
   addTopics(program);
   addLocks(program);
+  addGuard(program);
   addState(program);
   addDeadLetters(program);
   addBlocks(program);
@@ -316,6 +318,71 @@ function addLocks(program: Command): void {
     },
     async ({ words: [resource, token], switches }) =>
       (await import("./locks.js")).verifyLock(resource!, token!, switches),
+  );
+}
+
+function addGuard(program: Command): void {
+  const withManner = (command: Command): Command =>
+    command
+      .addOption(
+        new Option("--on-conflict <what>", "when another agent has reserved a file")
+          .choices(["refuse", "warn"])
+          .default("refuse"),
+      )
+      .addOption(
+        new Option("--store-away <what>", "when the store cannot be asked")
+          .choices(["allow", "refuse"])
+          .default("allow"),
+      )
+      .option("--prefix <name>", "put before each path, where several repositories share a namespace");
+  const guard: Command = add<Switches>(
+    program,
+    {
+      name: "guard",
+      description: "keep off files that another agent has reserved, in hooks of git and of clients",
+      isList: true,
+    },
+    async (): Promise<void> => guard.help(),
+  );
+  add<GuardSwitches>(
+    guard,
+    {
+      name: "pre-commit",
+      description: "before a commit: refuse it when a file that it changes is reserved by another agent",
+      example: "llm-mailbox guard pre-commit --agent reviewer",
+      set: (command) => withManner(withJson(command)),
+    },
+    async ({ switches }) => (await import("./guard.js")).guardCommit(switches),
+  );
+  add<GuardSwitches & { take?: boolean; leaseSeconds: number; session?: string }>(
+    guard,
+    {
+      name: "edit",
+      description:
+        "before a client edits a file: refuse when another agent has reserved it; reads the hook's JSON",
+      example: "llm-mailbox guard edit --agent reviewer --take",
+      set: (command) =>
+        withManner(command)
+          .option("--take", "reserve the file for the client's session, until guard stop")
+          .addOption(
+            new Option("--lease-seconds <seconds>", "with --take: how long, unless it is edited again")
+              .argParser(countUpTo(86_400, 1))
+              .default(900),
+          )
+          .option("--session <name>", "the client's session, instead of the one the hook tells"),
+    },
+    async ({ switches }) => (await import("./guard.js")).guardEdit(switches),
+  );
+  add<Switches & { session?: string }>(
+    guard,
+    {
+      name: "stop",
+      description:
+        "when the client's turn is over: give back what guard edit --take reserved; reads the hook's JSON",
+      example: "llm-mailbox guard stop --agent reviewer",
+      set: (command) => command.option("--session <name>", "the session, instead of the one the hook tells"),
+    },
+    async ({ switches }) => (await import("./guard.js")).guardStop(switches),
   );
 }
 
