@@ -208,7 +208,7 @@ describe.each(eras)("a client of %s over HTTP", (era) => {
       "mailbox://topics",
       "mailbox://agents",
     ]);
-    expect((await raw.listResourceTemplates()).resourceTemplates).toHaveLength(3);
+    expect((await raw.listResourceTemplates()).resourceTemplates).toHaveLength(4);
     const { id } = world.put(agent, { body: "secret body", subject: "su\u202ebject" });
     const inbox = await read("mailbox://inbox");
     expect(inbox).not.toContain("secret body");

@@ -27,7 +27,7 @@ describe.each(eras)("a client of %s over stdio", (era) => {
 
   it("has the tools, sends, reads, and is refused", async () => {
     const { raw, call } = await client({ AGENT: "anna" });
-    expect((await raw.listTools()).tools).toHaveLength(7);
+    expect((await raw.listTools()).tools).toHaveLength(12);
     expect((await call("send_message", { to: "anna", body: "to myself" })).text).toMatch(
       /^sent m\d+ to anna/,
     );
