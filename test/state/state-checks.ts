@@ -377,11 +377,14 @@ export const checks: readonly Check[] = [
       const used = (await desk.roomUsed("a")) + (await desk.roomUsed("b"));
       expect(used).toBeLessThanOrEqual(10_000);
       expect(await desk.roomGiven()).toBe(10_000);
+      // A process that comes later asks for a first piece, which takes nothing from what the group has.
+      await desk.other(desk.context.limits, desk.namespace).put("b/1", "1");
+      expect(await desk.roomGiven()).toBe(10_000);
     },
   },
   {
     what: "a group in which nothing is left is taken off the list, and comes back with its next entry",
-    limits: { goneMs: 1, idempotencyMs: 1, attemptMs: 1 },
+    limits: { goneMs: 400, idempotencyMs: 1, attemptMs: 1 },
     holds: async (desk) => {
       await desk.put("e/x", "1");
       await desk.put("s/x", "1");
@@ -456,6 +459,22 @@ export const checks: readonly Check[] = [
       expect(new Set(listed).size).toBe(listed.length);
       for (const key of stay) expect(listed).toContain(key);
       expect(n).toBeGreaterThan(8);
+    },
+  },
+  {
+    what: "what was given up here does not happen later",
+    holds: async (desk) => {
+      await desk.put("late/x", "1");
+      const { now } = desk.store;
+      // What is asked then is over before it arrives.
+      desk.store.now = () => now.call(desk.store) - 60_000;
+      try {
+        expect(await codeOf(desk.put("late/x", "2"))).toBe("store.unavailable");
+        expect(await codeOf(desk.delete("late/x"))).toBe("store.unavailable");
+      } finally {
+        desk.store.now = now;
+      }
+      expect((await desk.get("late/x"))?.value).toBe("1");
     },
   },
   {

@@ -54,12 +54,6 @@ export const stateMutants: readonly Mutant[] = [
   of("put-state", "never expires", "lifeMs > 0 and nowMs + lifeMs or 0", "0"),
   of(
     "put-state",
-    "keeps the expiry of the version before",
-    "else redis.call('ZREM', group.expiring, key) end",
-    "end",
-  ),
-  of(
-    "put-state",
     "does not end what is over",
     "if old and hasExpired(old) then old = expire(key, old) end",
     "",
@@ -111,9 +105,10 @@ export const stateMutants: readonly Mutant[] = [
   of(
     "delete-state",
     "keeps the price of the value",
-    "local cost = entryCost + 2 * #key + entry.bytes",
-    "local cost = entryCost + 2 * #key + entry.bytes + 1",
+    "redis.call('HINCRBY', group.meta, 'bytes', whole(planned.more))",
+    "",
   ),
+  of("delete-state", "forgets the deadline", "if late() then return { 'LATE' } end", ""),
   of(
     "get-state",
     "shows what has expired",
@@ -144,12 +139,6 @@ export const stateMutants: readonly Mutant[] = [
   ),
   of("keep-state", "ends nothing", "upkeep(tonumber(ARGV[3]))", ""),
   of("keep-state", "closes no epoch", "redis.call('HSET', group.meta, 'epoch', epoch)", ""),
-  of(
-    "keep-state",
-    "forgets keys that came back",
-    "if entry and entry.state ~= 'live' then forget(key, entry) end",
-    "if entry then forget(key, entry) end",
-  ),
   of("keep-state", "forgets no values", "redis.call('HDEL', group.past, readEntry(text).version)", ""),
   of(
     "keep-state",
