@@ -206,6 +206,7 @@ describe.each(eras)("a client of %s over HTTP", (era) => {
     expect((await raw.listResources()).resources.map((one) => one.uri)).toEqual([
       "mailbox://inbox",
       "mailbox://topics",
+      "mailbox://locks",
       "mailbox://agents",
     ]);
     expect((await raw.listResourceTemplates()).resourceTemplates).toHaveLength(4);
@@ -266,6 +267,11 @@ describe.each(eras)("a client of %s over HTTP", (era) => {
       ["subscribe_topic", { topic: "builds" }],
       ["find_recipients", {}],
       ["my_status", {}],
+      ["acquire_lock", { resources: ["customer:1"] }],
+      ["release_lock", { lock_id: "lk-1" }],
+      ["list_locks", {}],
+      ["get_state", { prefix: "" }],
+      ["put_state", { key: "plan/owner", value: "1" }],
     ];
     expect(inputs.map(([name]) => name)).toEqual(tools.map((tool) => tool.name));
     for (const [name, input] of inputs) {
