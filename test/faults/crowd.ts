@@ -13,6 +13,7 @@ export class Server {
   readonly agents: readonly string[];
   readonly #stdio: boolean;
   readonly #env: Record<string, string>;
+  readonly #house: string;
   readonly #waiting = new Map<
     number,
     { resolve: (value: unknown) => void; reject: (error: Error) => void }
@@ -20,15 +21,25 @@ export class Server {
   #child: ChildProcess | undefined;
   #calls = 0;
 
-  /** One agent over stdio, as an MCP client starts it, or several in a process of their own. */
-  constructor(kind: "stdio" | "house", agents: readonly string[], env: Record<string, string>) {
+  /**
+   * One agent over stdio, as an MCP client starts it, or several in a process of their own.
+   *
+   * @param house the program of such a process
+   */
+  constructor(
+    kind: "stdio" | "house",
+    agents: readonly string[],
+    env: Record<string, string>,
+    house: string = program,
+  ) {
     this.#stdio = kind === "stdio";
     this.agents = agents;
     this.#env = env;
+    this.#house = house;
   }
 
   start(): void {
-    const args = this.#stdio ? [main, "stdio", "--agent", this.agents[0]!] : [program];
+    const args = this.#stdio ? [main, "stdio", "--agent", this.agents[0]!] : [this.#house];
     const child = spawn(process.execPath, args, { env: this.#env, stdio: ["pipe", "pipe", "ignore"] });
     this.#child = child;
     child.stdin.on("error", () => undefined);
@@ -73,6 +84,15 @@ export class Server {
     child.kill("SIGKILL");
     await closed;
     this.#child = undefined;
+  }
+
+  /** Stands still, and all of its sockets with it, until it goes on. */
+  pause(): void {
+    this.#child?.kill("SIGSTOP");
+  }
+
+  goOn(): void {
+    this.#child?.kill("SIGCONT");
   }
 
   /** The whole answer of a tool. @throws {Cut} when the process ended first, an `Error` with the refusal's text */

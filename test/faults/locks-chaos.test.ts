@@ -1,0 +1,125 @@
+import { setTimeout as delay } from "node:timers/promises";
+import { fileURLToPath } from "node:url";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { defaultLockLimits, type LockLimits } from "../../src/locks/index.js";
+import { checkHistory, readHistory } from "../locks/check-history.js";
+import { LockCrowd } from "../locks/lock-crowd.js";
+import { rawStore } from "../locks/open-locks.js";
+import { type StoreName, startStore, type TestStore } from "../stores/index.js";
+import { Server } from "./crowd.js";
+import { newNamespace } from "./fault-house.js";
+import { FaultyWay } from "./faulty-way.js";
+
+const program = fileURLToPath(new URL("./locks-process.mjs", import.meta.url));
+const seconds = Number(
+  process.env.MAILBOX_CHAOS_SECONDS ?? (process.env.MAILBOX_TEST_LONG === "1" ? 60 : 12),
+);
+
+/** Offers and signs of life are short, so that there are many of them in the time there is; leases take two seconds. */
+const limits: LockLimits = {
+  ...defaultLockLimits,
+  ...{ offerMs: 1_500, deadOfferMs: 200, aliveMs: 1_000, beatMs: 300, ageingMs: 200 },
+};
+
+const stores: readonly StoreName[] = (process.env.ONLY ? [process.env.ONLY as StoreName] : ["redis-server", "embedded"]);
+
+describe.each(stores)("24 agents in 4 processes that lock (%s)", (name) => {
+  let store: TestStore;
+  beforeAll(async () => {
+    store = await startStore(name);
+  });
+  afterAll(() => store.stop());
+
+  it("never hold in conflict, get tokens that only grow, and are all served once the faults stop", {
+    timeout: seconds * 1_000 + 120_000,
+  }, async () => {
+    const namespace = newNamespace();
+    const ways = await Promise.all(Array.from({ length: 4 }, () => FaultyWay.to(store.url)));
+    const names = Array.from({ length: 24 }, (_, n) => `agent-${String.fromCharCode(97 + n).repeat(3)}`);
+    const servers = ways.map(
+      (way, n) =>
+        new Server(
+          "house",
+          names.slice(n * 6, n * 6 + 6),
+          {
+            PATH: process.env.PATH!,
+            REDIS_URL: way.url,
+            LLM_MAILBOX_NAMESPACE: namespace,
+            LLM_MAILBOX_MAX_CALLS_PER_MINUTE: "1000000",
+            LOCK_LIMITS: JSON.stringify(limits),
+          },
+          program,
+        ),
+    );
+    const homes = new Map(
+      servers.flatMap((server) => server.agents.map((agent) => [agent, server] as const)),
+    );
+    const crowd = new LockCrowd((agent, tool, input) => homes.get(agent)!.call(agent, tool, input), {
+      ...{ leaseSeconds: 2, waitSeconds: 3, keepMs: 40 },
+    });
+    for (const server of servers) server.start();
+    const faults = new Map<string, number>();
+    try {
+      crowd.begin(names);
+      const until = Date.now() + seconds * 1_000;
+      for (let n = 0; Date.now() < until; n++) {
+        await delay(200 + Math.random() * 500);
+        const at = Math.floor(Math.random() * 4);
+        const fault = await cause(n, servers[at]!, ways[at]!);
+        faults.set(fault, (faults.get(fault) ?? 0) + 1);
+      }
+      await crowd.finish();
+      const late = await crowd.everyoneServed(names, 45_000);
+      const redis = rawStore(store.url);
+      const history = await readHistory(redis, namespace);
+      redis.disconnect();
+      process.stderr.write(
+        `${name}, ${seconds} s: ${[...faults].map(([what, count]) => `${count} × ${what}`).join(", ")}; ${crowd.calls} calls answered, ${crowd.cuts} cut, ${crowd.granted} grants, ${crowd.deadlocks} circles refused, ${crowd.staleWrites} stale writes refused, ${history.length} steps checked\n`,
+      );
+      expect(crowd.wrong).toEqual([]);
+      expect(crowd.overlapping()).toEqual([]);
+      expect(checkHistory(history, limits)).toEqual([]);
+      expect(late).toEqual([]);
+      expect(crowd.granted).toBeGreaterThan(seconds * 3);
+      expect(faults.size).toBe(6);
+    } finally {
+      await Promise.all(servers.map((server) => server.kill()));
+      await Promise.all(ways.map((way) => way.close()));
+    }
+
+    /** One fault of each kind in turn. */
+    async function cause(n: number, server: Server, way: FaultyWay): Promise<string> {
+      switch (n % 6) {
+        case 0:
+          await server.kill();
+          crowd.died(server.agents);
+          server.start();
+          return "server killed";
+        case 1:
+          way.cut();
+          return "connections cut";
+        case 2:
+          // Longer than its leases.
+          server.pause();
+          await delay(2_300);
+          server.goOn();
+          return "server paused";
+        case 3:
+          await store.kill();
+          await delay(100);
+          await store.restart();
+          return "store killed";
+        case 4:
+          way.swallow("replies");
+          await delay(700);
+          way.heal();
+          return "replies swallowed";
+        default:
+          way.swallow("requests");
+          await delay(700);
+          way.heal();
+          return "requests swallowed";
+      }
+    }
+  });
+});

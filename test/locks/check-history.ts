@@ -1,0 +1,220 @@
+import type { Redis } from "ioredis";
+import { comesBefore, type LockLimits, overlaps, type Resource } from "../../src/locks/index.js";
+
+interface Entry {
+  readonly what: "begin" | "put" | "remove" | "beat" | "over";
+  readonly nowMs: number;
+  readonly lockMs: number;
+  readonly script: string;
+  /** The process that beat, or the run that is over. */
+  readonly who?: string;
+  readonly request?: Recorded;
+}
+
+interface Recorded {
+  readonly id: string;
+  readonly run: string;
+  readonly process: string;
+  readonly mode: string;
+  readonly priority: number;
+  readonly arrival: number;
+  readonly leaseMs: number;
+  readonly state: string;
+  readonly token: number;
+  readonly due: number;
+  readonly base: number;
+  readonly skipped: boolean;
+  readonly resources: readonly Resource[];
+}
+
+/** What the scripts wrote down of themselves, oldest first. */
+export async function readHistory(redis: Redis, namespace: string): Promise<readonly Entry[]> {
+  const key = `{${namespace}:lk}:history`;
+  const entries: Entry[] = [];
+  for (let from = 0; ; from += 10_000) {
+    const lines = await redis.lrange(key, from, from + 9_999);
+    let script = entries.at(-1)?.script ?? "";
+    for (const line of lines) {
+      const [head, ...resources] = line.split("\n");
+      const words = head!.split("|");
+      const [what, nowMs, lockMs] = [words[0] as Entry["what"], Number(words[1]), Number(words[2])];
+      if (what === "begin") script = words[3]!;
+      entries.push({
+        ...{ what, nowMs, lockMs, script },
+        ...(what === "put" || what === "remove"
+          ? { request: recorded(words, resources) }
+          : { who: words[3]! }),
+      });
+    }
+    if (lines.length < 10_000) return entries;
+  }
+}
+
+function recorded(words: readonly string[], resources: readonly string[]): Recorded {
+  const [, , , id, run, process, mode, priority, arrival, leaseMs, state, token, due, base, flags] = words;
+  return {
+    ...{ id: id!, run: run!, process: process!, mode: mode!, state: state!, skipped: flags === "s" },
+    ...{ priority: Number(priority), arrival: Number(arrival), leaseMs: Number(leaseMs) },
+    ...{ token: Number(token), due: Number(due), base: Number(base) },
+    resources: resources as Resource[],
+  };
+}
+
+/**
+ * What is wrong in a history, one line each: two leases in conflict at one instant, tokens that do not grow, a place that
+ * was passed, a lease that ended early, an offer withdrawn too soon, somebody who could go on and was left waiting, a
+ * circle of waits.
+ */
+export function checkHistory(entries: readonly Entry[], limits: LockLimits): string[] {
+  const now = new Map<string, Recorded>();
+  const wrong: string[] = [];
+  let [lastToken, lastArrival, lastLockMs] = [0, 0, 0];
+  let changed: Recorded[] = [];
+  const beats = new Map<string, number>();
+  let over: string | undefined;
+  const name = (one: Recorded): string => `${one.id} of ${one.run} (${one.mode} ${one.resources.join(", ")})`;
+  const place = (one: Recorded) => ({ priority: one.priority, arrivedAt: one.arrival / 1000 });
+  const isBefore = (a: Recorded, b: Recorded): boolean => comesBefore(place(a), place(b), limits.ageingMs);
+  const inConflict = (a: Recorded, b: Recorded): boolean =>
+    a.id !== b.id &&
+    a.run !== b.run &&
+    (a.mode === "x" || b.mode === "x") &&
+    a.resources.some((one) => b.resources.some((other) => overlaps(one, other)));
+  const blocks = (other: Recorded, one: Recorded): boolean =>
+    (other.state !== "waiting" || (!other.skipped && isBefore(other, one))) && inConflict(other, one);
+
+  const closeScript = (entry: Entry): void => {
+    const all = [...now.values()];
+    const taken = all.filter(({ state }) => state !== "waiting");
+    for (const one of changed) {
+      const current = now.get(one.id);
+      if (current && current.state !== "waiting")
+        for (const other of taken)
+          if (inConflict(current, other))
+            wrong.push(`${name(current)} and ${name(other)} at once, after ${entry.script}`);
+    }
+    if (changed.length > 0) {
+      for (const one of all)
+        if (one.state === "waiting" && !one.skipped && !all.some((other) => blocks(other, one)))
+          wrong.push(`${name(one)} waits for nobody, after ${entry.script}`);
+      const circle = circleIn(all, blocks);
+      if (circle) wrong.push(`a circle of waits: ${circle.join(" → ")}, after ${entry.script}`);
+    }
+    for (const one of all)
+      if (one.run === over && one.state !== "cooling")
+        wrong.push(`${name(one)} is still there after its run`);
+    changed = [];
+    over = undefined;
+  };
+  let last: Entry | undefined;
+  for (const entry of entries) {
+    if (entry.what === "begin") {
+      if (last) closeScript(last);
+      if (entry.lockMs < lastLockMs) wrong.push("lock time went back");
+      if (lastLockMs > 0 && entry.lockMs - lastLockMs > limits.stepMs) wrong.push("lock time jumped");
+      lastLockMs = entry.lockMs;
+      last = entry;
+      continue;
+    }
+    last = entry;
+    if (entry.what === "beat") beats.set(entry.who!, entry.lockMs);
+    if (entry.what === "over") over = entry.who;
+    if (!entry.request) continue;
+    const { request } = entry;
+    const before = now.get(request.id);
+    changed.push(request);
+    if (entry.what === "remove") {
+      now.delete(request.id);
+      const mayEnd = /^(release-lock|force-release-lock)$/.test(entry.script) || request.run === over;
+      const isOver =
+        before && before.state !== "waiting" && before.state !== "offered" && before.due <= entry.lockMs;
+      if (!mayEnd && !isOver) wrong.push(`${name(request)} ended early, by ${entry.script}`);
+      continue;
+    }
+    now.set(request.id, request);
+    if (!before) {
+      if (request.arrival <= lastArrival) wrong.push(`${name(request)} did not come after those before it`);
+      lastArrival = request.arrival;
+    } else {
+      if (request.arrival !== before.arrival || request.priority < before.priority)
+        wrong.push(`${name(request)} lost its place`);
+      if (request.resources.join() !== before.resources.join())
+        wrong.push(`${name(request)} asks for other things`);
+    }
+    const wasWaiting = !before || before.state === "waiting";
+    if (wasWaiting && (request.state === "held" || request.state === "offered"))
+      for (const other of now.values())
+        if (
+          other.state === "waiting" &&
+          !other.skipped &&
+          isBefore(other, request) &&
+          inConflict(other, request)
+        )
+          wrong.push(`${name(request)} passed ${name(other)}`);
+    if (request.state === "held" && before?.state !== "held") {
+      if (request.token <= lastToken) wrong.push(`the token of ${name(request)} did not grow`);
+      lastToken = request.token;
+      if (request.due !== entry.lockMs + request.leaseMs)
+        wrong.push(`${name(request)} got another lease than asked for`);
+      if (before?.state === "offered" && before.due + limits.offerMs < entry.lockMs)
+        wrong.push(`${name(request)} took an offer that was over`);
+    }
+    if (request.state === "held" && before?.state === "held") {
+      if (request.token !== before.token) wrong.push(`the token of ${name(request)} changed`);
+      if (request.due < before.due) wrong.push(`${name(request)} was shortened`);
+    }
+    if (
+      request.state === "cooling" &&
+      before?.state === "held" &&
+      before.due > entry.lockMs &&
+      request.run !== over
+    )
+      wrong.push(`${name(request)} lost its lease early`);
+    if (request.state === "waiting" && before?.state === "held")
+      wrong.push(`${name(request)} lost its lease to the queue`);
+    if (request.skipped && before?.state === "offered") {
+      const offeredMs = entry.lockMs - before.base;
+      const silentMs = entry.lockMs - (beats.get(before.process) ?? 0);
+      if (offeredMs < limits.deadOfferMs || (offeredMs < limits.offerMs && silentMs < limits.aliveMs))
+        wrong.push(`${name(request)} was passed over too soon`);
+    }
+  }
+  if (last) closeScript(last);
+  return wrong;
+}
+
+/** A circle among runs: each waits for the next one to give something back. */
+function circleIn(
+  all: readonly Recorded[],
+  blocks: (other: Recorded, one: Recorded) => boolean,
+): readonly string[] | undefined {
+  const next = new Map<string, Set<string>>();
+  for (const one of all)
+    if (one.state === "waiting")
+      for (const other of all)
+        if (blocks(other, one)) {
+          const runs = next.get(one.run) ?? new Set();
+          runs.add(other.run);
+          next.set(one.run, runs);
+        }
+  const done = new Set<string>();
+  const path: string[] = [];
+  const visit = (run: string): readonly string[] | undefined => {
+    const at = path.indexOf(run);
+    if (at >= 0) return [...path.slice(at), run];
+    if (done.has(run)) return undefined;
+    path.push(run);
+    for (const other of next.get(run) ?? []) {
+      const found = visit(other);
+      if (found) return found;
+    }
+    path.pop();
+    done.add(run);
+    return undefined;
+  };
+  for (const run of next.keys()) {
+    const found = visit(run);
+    if (found) return found;
+  }
+  return undefined;
+}

@@ -1,0 +1,121 @@
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { openHouse } from "../../src/compose.js";
+import { readConfig } from "../../src/config/index.js";
+import { type Caller, localPrincipal } from "../../src/identity/index.js";
+import { defaultLockLimits, type LockLimits, verifyToken } from "../../src/locks/index.js";
+import { openLog } from "../../src/observability/index.js";
+import { newNamespace } from "../faults/fault-house.js";
+import { startStore, type TestStore } from "../stores/index.js";
+import { checkHistory, readHistory } from "./check-history.js";
+import { type CallTool, LockCrowd } from "./lock-crowd.js";
+import { mutants } from "./mutants.js";
+import { rawStore } from "./open-locks.js";
+import { type Mutant, recordHistory } from "./record-history.mjs";
+
+/** Short, so that everything there is happens within a second. */
+const limits: LockLimits = {
+  ...defaultLockLimits,
+  ...{ offerMs: 500, deadOfferMs: 50, aliveMs: 200, beatMs: 60, ageingMs: 40 },
+};
+
+const agents = Array.from({ length: 12 }, (_, n) => `agent-${String.fromCharCode(97 + n)}`);
+
+describe("the checker of lock histories", () => {
+  let store: TestStore;
+  beforeAll(async () => {
+    store = await startStore("redis-server");
+  });
+  afterAll(() => store.stop());
+
+  /** What is wrong after a crowd has locked for a while, as far as it goes before the first is found. */
+  async function noticed(mutant: Mutant | undefined, ms: number): Promise<readonly string[]> {
+    const namespace = newNamespace();
+    const settings = { LLM_MAILBOX_NAMESPACE: namespace, LLM_MAILBOX_MAX_CALLS_PER_MINUTE: "1000000" };
+    const config = readConfig({ REDIS_URL: store.url, ...settings });
+    const houses = await Promise.all(
+      [0, 1].map(() => openHouse(config, openLog("silent"), { locks: limits, callTimeoutMs: 1_500 })),
+    );
+    const sick = houses.map((house) => recordHistory(house.store, mutant));
+    const callers = new Map<string, Promise<Caller>>();
+    const houseOf = (agent: string) => houses[agents.indexOf(agent) % 2]!;
+    const callerOf = (agent: string): Promise<Caller> => {
+      const known = callers.get(agent) ?? houseOf(agent).rooms.runs.begin(localPrincipal(namespace, agent));
+      callers.set(agent, known);
+      return known;
+    };
+    const call: CallTool = async (agent, tool, input) => {
+      const { rooms, locks } = houseOf(agent);
+      // Now and then a run ends, and the agent goes on with another.
+      if (Math.random() < 0.03) {
+        const ending = callerOf(agent);
+        callers.delete(agent);
+        crowd.died([agent]);
+        await rooms.runs.end(await ending);
+      }
+      const caller = await callerOf(agent);
+      const given = input as never;
+      if (tool === "verify_token") {
+        const { resource, token } = input as { resource: string; token: number };
+        // A token that nobody was given is good for nothing.
+        const made = await verifyToken(locks, caller, resource, token - 1);
+        if (made.valid) throw new Error(`the token ${token - 1} was never given and is valid`);
+        return { ...(await verifyToken(locks, caller, resource, token)) };
+      }
+      if (tool === "list_locks") return { ...(await rooms.locks.listLocks(caller, given)) };
+      if (tool === "release_lock") return { ...(await rooms.locks.releaseLock(caller, given)) };
+      return { ...(await rooms.locks.acquireLock(caller, given)) };
+    };
+    const crowd = new LockCrowd(call, { leaseSeconds: 1, waitSeconds: 1, keepMs: 8 });
+    crowd.begin(agents);
+    await new Promise((resolve) => setTimeout(resolve, ms));
+    await crowd.finish();
+    const late = await crowd.everyoneServed(agents, 3_000);
+    const redis = rawStore(store.url);
+    const history = await readHistory(redis, namespace);
+    const at = `{${namespace}:lk}:`;
+    const there = new Set(await redis.hkeys(`${at}requests`));
+    const lists = [...(await redis.hvals(`${at}index`)), ...(await redis.hvals(`${at}runs`))];
+    const stale = lists.flatMap((ids) => ids.split(" ")).filter((id) => !there.has(id));
+    redis.disconnect();
+    await Promise.all(houses.map((house) => house.close()));
+    if (mutant) expect([mutant.what, sick.some(({ applied }) => applied())]).toEqual([mutant.what, true]);
+    if (!mutant) {
+      expect(history.length).toBeGreaterThan(500);
+      expect(crowd.granted).toBeGreaterThan(50);
+      expect(crowd.deadlocks).toBeGreaterThan(0);
+    }
+    return [
+      ...checkHistory(history, limits),
+      ...crowd.wrong,
+      ...crowd.overlapping(),
+      ...late.map((agent) => `${agent} was not served`),
+      ...stale.map((id) => `${id} is gone and still listed`),
+    ];
+  }
+
+  it("finds nothing wrong with the scripts as they are", { timeout: 60_000 }, async () => {
+    expect(await noticed(undefined, 4_000)).toEqual([]);
+  });
+
+  it("catches at least nine of ten scripts that were broken on purpose", { timeout: 400_000 }, async () => {
+    const survivors: string[] = [];
+    const left = [...mutants];
+    const worker = async (): Promise<void> => {
+      for (let mutant = left.pop(); mutant; mutant = left.pop()) {
+        const found = await noticed(mutant, 1_500).catch((error: Error) => {
+          if (/no longer fits|to deeply equal/.test(error.message)) throw error;
+          return [error.message];
+        });
+        if (found.length === 0) survivors.push(`${mutant.script} ${mutant.what}`);
+        if (process.env.MUTANTS) process.stderr.write(`${mutant.what}: ${found[0] ?? "NOT CAUGHT"}\n`);
+      }
+    };
+    // Each waits most of its time.
+    await Promise.all(Array.from({ length: 6 }, worker));
+    process.stderr.write(
+      `${mutants.length - survivors.length} of ${mutants.length} broken lock scripts caught${survivors.map((one) => `\n  not caught: ${one}`).join("")}\n`,
+    );
+    expect(mutants.length).toBeGreaterThan(40);
+    expect(survivors.length).toBeLessThanOrEqual(mutants.length / 10);
+  });
+});
