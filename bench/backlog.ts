@@ -39,7 +39,7 @@ export const backlog: Measurement = {
         };
         const operation = { key: `bench|${id}`, digest: id, keepMs: 60_000, attempt: id, keyed: true };
         const posting = { message, bytes: 40, lifeMs: 86_400_000, ackRequired: false };
-        await insertMessage(house.mail, "default", mailbox, posting, operation);
+        await insertMessage(house.mail, "default", mailbox, posting, operation, "");
       });
     const from = Date.now();
     await fill("much", much);

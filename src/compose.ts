@@ -1,9 +1,12 @@
 import { realpathSync } from "node:fs";
+import { join } from "node:path";
 import { fileURLToPath } from "node:url";
+import { formatAddress, parseAddress, parsePattern, parseStatePrefix } from "./addresses/index.js";
 import { Access, Directory, myStatus, Runs } from "./agents/index.js";
+import { type Places, Recorder, Sealer, type SealTimes } from "./audit/index.js";
 import type { Config } from "./config/index.js";
 import { refuse } from "./errors/index.js";
-import type { Admit, Caller, May } from "./identity/index.js";
+import { type Admit, type Caller, type May, type RecordDecision, rowOf } from "./identity/index.js";
 import * as lock from "./locks/index.js";
 import * as mail from "./mailbox/index.js";
 import type { Rooms, WholeMessage } from "./mcp/index.js";
@@ -24,6 +27,10 @@ export interface House {
   readonly directory: Directory;
   readonly access: Access;
   readonly runs: Runs;
+  readonly recorder: Recorder;
+  readonly sealer: Sealer;
+  /** Where decisions are recorded. */
+  readonly places: Places;
   readonly rooms: Rooms;
   close(): Promise<void>;
 }
@@ -36,12 +43,17 @@ const sweepTopicsEveryMs = 60_000;
  *
  * @param timing.callTimeoutMs how long one call of a configured store may take in all, retries included
  * @param timing.locks how long leases and offers last, where tests have no time to wait
+ * @param timing.seal when audit rows are sealed, signed and trimmed
  * @throws {MailboxError} `store.unavailable`, `store.tier_too_low`, `config.invalid`
  */
 export async function openHouse(
   config: Config,
   log: Logger,
-  timing: { readonly callTimeoutMs?: number; readonly locks?: Partial<lock.LockLimits> } = {},
+  timing: {
+    readonly callTimeoutMs?: number;
+    readonly locks?: Partial<lock.LockLimits>;
+    readonly seal?: Partial<SealTimes>;
+  } = {},
 ): Promise<House> {
   const logEvent = (event: string, facts?: Record<string, unknown>): void => log.warn(facts ?? {}, event);
   const store = await openStore(config, log, timing);
@@ -52,10 +64,26 @@ export async function openHouse(
   const admit: Admit = (caller, action, resource) => access.admit(caller, action, resource);
   const may: May = async (caller, action, resource) =>
     (await access.decide(caller, action, resource)).allowed;
-  const topics = new Topics({ store, hints, admit, may });
+  const recorder = new Recorder({ store, log: logEvent });
+  const record: RecordDecision = (caller, admission) => recorder.record(caller, admission);
+  const topics = new Topics({ store, hints, admit, may, record });
+  const places: Places = {
+    mailboxes: (namespace) => directory.mailboxes(namespace),
+    roots: (namespace) => topics.roots(namespace),
+    groups: async (namespace) => [...(await state.rooms.groups(namespace)).keys()],
+  };
   const locks = new lock.LockContext({
     ...{ store, hints, admit, may, log: logEvent },
     limits: { ...lock.defaultLockLimits, ...config.lockLimits, ...timing.locks },
+  });
+  const folder = join(config.dataDir, "audit");
+  const sealer = new Sealer({
+    store,
+    places,
+    folder,
+    keyFile: config.auditKeyFile ?? join(folder, "key.pem"),
+    ...(timing.seal ? { times: timing.seal } : {}),
+    log: logEvent,
   });
   let sweptTopicsAt = 0;
   const runs = new Runs({
@@ -69,6 +97,10 @@ export async function openHouse(
       ]);
     },
     sweep: async () => {
+      // By itself: neither keeps the other from being done.
+      await sealer
+        .sweep(config.namespace)
+        .catch((error: Error) => logEvent("audit rows wait to be sealed", { error: error.message }));
       await mail.sweepOutboxes(context, config.namespace);
       await keeper.sweep(config.namespace);
       await groupKeeper.sweep(config.namespace);
@@ -84,11 +116,12 @@ export async function openHouse(
     limits,
     admit,
     may,
+    record,
     feed: topics.feed,
     directory,
     runs,
-    publish: (caller, topic, message, operation, ttlMs) =>
-      topics.publish(caller, { ...message, to: `topic:${topic}` }, operation, ttlMs),
+    publish: (caller, topic, message, operation, row, ttlMs) =>
+      topics.publish(caller, { ...message, to: `topic:${topic}` }, operation, row, ttlMs),
     topicRetentionMs: (namespace, topic) => topics.retentionMs(namespace, topic),
     ...(config.filesDir === undefined ? {} : { filesDir: config.filesDir }),
     log: logEvent,
@@ -100,6 +133,7 @@ export async function openHouse(
     limits: { ...shared.defaultStateLimits, ...config.stateLimits },
     admit,
     may,
+    record,
     leaseOf: async (caller, given, token) => {
       const verdict = await lock.verifyToken(locks, caller, given, token);
       if (!verdict.valid || verdict.agent !== caller.principal.agent) refuse("lock.stale_token");
@@ -107,7 +141,7 @@ export async function openHouse(
     },
   });
   const groupKeeper = new shared.GroupKeeper(state);
-  const rooms = roomsOf({ config, store, hints, context, directory, runs, topics, locks, state });
+  const rooms = roomsOf({ config, store, hints, context, directory, runs, topics, locks, state, recorder });
   return {
     config,
     store,
@@ -118,6 +152,9 @@ export async function openHouse(
     directory,
     access,
     runs,
+    recorder,
+    sealer,
+    places,
     rooms,
     close: async () => {
       await runs.close();
@@ -199,30 +236,66 @@ interface Parts {
   readonly topics: Topics;
   readonly locks: lock.LockContext;
   readonly state: shared.StateContext;
+  readonly recorder: Recorder;
 }
 
-function roomsOf({ config, store, hints, context, directory, runs, topics, locks, state }: Parts): Rooms {
+function roomsOf({
+  config,
+  store,
+  hints,
+  context,
+  directory,
+  runs,
+  topics,
+  locks,
+  state,
+  recorder,
+}: Parts): Rooms {
+  /** What is refused leaves a row, in this one place for all that a face can ask. */
+  const guard = <T>(
+    caller: Caller,
+    action: string,
+    given: readonly (string | undefined)[],
+    work: () => Promise<T>,
+  ): Promise<T> => recorder.guard(caller, () => ({ action, resource: namesIn(given) }), work);
   return {
     runs: {
       begin: (principal) => runs.begin(principal),
       end: (caller) => runs.end(caller),
     },
     mail: {
-      sendMessage: (caller, input) => mail.sendMessage(context, caller, input),
+      sendMessage: (caller, input) =>
+        guard(caller, "mailbox.send", input.to, () => mail.sendMessage(context, caller, input)),
       readInbox: (caller, input, options) =>
-        lock.duringMailWait(locks, caller, input.wait_seconds ? input.sender : undefined, () =>
-          mail.readInbox(context, caller, input, options),
+        guard(caller, "mailbox.read", [input.mailbox ?? caller.principal.agent], () =>
+          lock.duringMailWait(locks, caller, input.wait_seconds ? input.sender : undefined, () =>
+            mail.readInbox(context, caller, input, options),
+          ),
         ),
-      ackMessages: (caller, input) => mail.ackMessages(context, caller, input),
-      searchMessages: (caller, input) => mail.searchMessages(context, caller, input),
+      ackMessages: (caller, input) =>
+        guard(caller, "mailbox.read", [caller.principal.agent], () =>
+          mail.ackMessages(context, caller, input),
+        ),
+      searchMessages: (caller, input) =>
+        input.topic === undefined || input.sent
+          ? guard(caller, "mailbox.read", [caller.principal.agent], () =>
+              mail.searchMessages(context, caller, input),
+            )
+          : guard(caller, "topic.read", [topical(input.topic)], () =>
+              mail.searchMessages(context, caller, input),
+            ),
       confirm: (caller, batch, reached) => context.memory(caller).confirm(batch, reached),
       news: (caller) => mail.newsOf(context, caller),
       messageById: async (caller, id) => {
-        const { delivery, states } = await mail.messageById(context, caller, id);
+        const { delivery, states } = await guard(caller, "mailbox.read", [caller.principal.agent], () =>
+          mail.messageById(context, caller, id),
+        );
         return whole(delivery, states);
       },
       thread: async (caller, id) => {
-        const deliveries = await mail.thread(context, caller, id);
+        const deliveries = await guard(caller, "mailbox.read", [caller.principal.agent], () =>
+          mail.thread(context, caller, id),
+        );
         return {
           messages: deliveries
             .slice(-50)
@@ -232,14 +305,22 @@ function roomsOf({ config, store, hints, context, directory, runs, topics, locks
       },
     },
     topics: {
-      subscribeTopic: async (caller, input) => {
-        await mail.noteCall(context, caller);
-        const receipt = await topics.subscribeTopic(caller, input);
-        context.memory(caller).heardOfTopics(); // the hint may come after the reply
-        return receipt;
-      },
+      subscribeTopic: (caller, input) =>
+        guard(caller, "topic.read", [topical(input.topic)], async () => {
+          await mail.noteCall(context, caller);
+          const receipt = await topics.subscribeTopic(caller, input);
+          context.memory(caller).heardOfTopics(); // the hint may come after the reply
+          return receipt;
+        }),
       listTopics: async (caller) => {
-        const listed = await topics.listTopics(caller);
+        const listed = await guard(caller, "topic.read", ["topic:**"], async () => {
+          const readable = await topics.listTopics(caller);
+          const decision = { action: "topic.read", resource: "topic:**", outcome: "allow" } as const;
+          // Each topic is decided by itself and left out where it may not be read: there is one list, so one row.
+          const row = rowOf(caller, { ...decision, because: "lists what may be read" });
+          await recorder.record(caller, { row });
+          return readable;
+        });
         return listed.map(({ name, messages, lastAt }) => ({
           name,
           messages,
@@ -247,7 +328,9 @@ function roomsOf({ config, store, hints, context, directory, runs, topics, locks
         }));
       },
       history: async (caller, topic, options) => {
-        const page = await topics.history(caller, topic, options);
+        const page = await guard(caller, "topic.read", [topical(topic)], () =>
+          topics.history(caller, topic, options),
+        );
         return {
           messages: page.deliveries.map(mail.shown),
           ...(page.before === undefined ? {} : { before: page.before }),
@@ -270,57 +353,63 @@ function roomsOf({ config, store, hints, context, directory, runs, topics, locks
       news: (caller) => lock.lockNews(locks, caller),
     },
     state: {
-      getState: async (caller, input) => {
-        await mail.noteCall(context, caller);
-        return shared.getState(state, caller, input);
-      },
-      putState: async (caller, input) => {
-        await mail.noteCall(context, caller);
-        return shared.putState(state, caller, input);
-      },
+      getState: (caller, input) =>
+        guard(caller, "state.read", [`state:${input.key ?? input.prefix ?? ""}`], async () => {
+          await mail.noteCall(context, caller);
+          return shared.getState(state, caller, input);
+        }),
+      putState: (caller, input) =>
+        guard(caller, "state.write", [`state:${input.key}`], async () => {
+          await mail.noteCall(context, caller);
+          return shared.putState(state, caller, input);
+        }),
     },
     agents: {
-      findRecipients: async (caller, input) => {
-        await mail.noteCall(context, caller);
-        await context.deps.admit(caller, "agents.find", "*");
-        return directory.find(caller, input, {
-          online: () => runs.online(),
-          topics: async () => (await topics.listTopics(caller)).map(({ name }) => name),
-          ready: async (queue) =>
-            (await mail.countReady(context, caller.principal.namespace, `queue:${queue}`)).unread,
-        });
-      },
-      myStatus: async (caller, input) => {
-        await mail.noteCall(context, caller);
-        await context.deps.admit(caller, "agents.describe", caller.principal.agent);
-        return myStatus(
-          {
-            directory,
-            runs,
-            inbox: async (asking) => {
-              const [counts, overdue] = await Promise.all([
-                mail.countInbox(context, asking),
-                mail.overdueMail(context, asking),
-              ]);
-              return {
-                unread: counts.unread,
-                urgent: counts.urgent,
-                open: counts.open,
-                dead_letters: counts.dead,
-                overdue: overdue.map(({ id, from, sentAt }) => ({
-                  id,
-                  from,
-                  since: new Date(sentAt).toISOString(),
-                })),
-              };
+      findRecipients: (caller, input) =>
+        guard(caller, "agents.find", ["*"], async () => {
+          await mail.noteCall(context, caller);
+          await recorder.record(caller, await context.deps.admit(caller, "agents.find", "*"));
+          return directory.find(caller, input, {
+            online: () => runs.online(),
+            topics: async () => (await topics.listTopics(caller)).map(({ name }) => name),
+            ready: async (queue) =>
+              (await mail.countReady(context, caller.principal.namespace, `queue:${queue}`)).unread,
+          });
+        }),
+      myStatus: (caller, input) =>
+        guard(caller, "agents.describe", [caller.principal.agent], async () => {
+          await mail.noteCall(context, caller);
+          const admission = await context.deps.admit(caller, "agents.describe", caller.principal.agent);
+          return myStatus(
+            {
+              directory,
+              runs,
+              inbox: async (asking) => {
+                const [counts, overdue] = await Promise.all([
+                  mail.countInbox(context, asking),
+                  mail.overdueMail(context, asking),
+                ]);
+                return {
+                  unread: counts.unread,
+                  urgent: counts.urgent,
+                  open: counts.open,
+                  dead_letters: counts.dead,
+                  overdue: overdue.map(({ id, from, sentAt }) => ({
+                    id,
+                    from,
+                    since: new Date(sentAt).toISOString(),
+                  })),
+                };
+              },
+              subscriptions: (asking) => topics.subscriptionsOf(asking),
+              record: (asking, admitted) => recorder.record(asking, admitted),
+              store,
             },
-            subscriptions: (asking) => topics.subscriptionsOf(asking),
-            store,
-          },
-          caller,
-          input,
-        );
-      },
+            caller,
+            input,
+            admission,
+          );
+        }),
     },
     watch: (caller, target, onChange) => watch({ config, hints, topics, state }, caller, target, onChange),
   };
@@ -354,6 +443,28 @@ async function watch(
     case "agents":
       return hints.listen(directoryKeys(config.namespace).channel, onChange);
   }
+}
+
+const namesShown = 20;
+
+/** Addresses as they were given, checked: what is none is written as `?`, for it may be anything. */
+function namesIn(given: readonly (string | undefined)[]): string {
+  const names = given.slice(0, namesShown).map((one) => {
+    if (one === undefined || one === "*" || one === "topic:**") return one ?? "?";
+    try {
+      if (one.startsWith("state:")) return `state:${parseStatePrefix(one.slice("state:".length))}`;
+      return one.startsWith("topic:") ? `topic:${parsePattern(one)}` : formatAddress(parseAddress(one));
+    } catch {
+      return "?";
+    }
+  });
+  return [...names, ...(given.length > namesShown ? [`and ${given.length - namesShown} more`] : [])].join(
+    ",",
+  );
+}
+
+function topical(topic: string): string {
+  return topic.startsWith("topic:") ? topic : `topic:${topic.replace(/^#/, "")}`;
 }
 
 function whole(delivery: mail.Delivery, states: WholeMessage["states"]): WholeMessage {

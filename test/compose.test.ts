@@ -24,7 +24,7 @@ describeOnEachStore("the rooms together", (store) => {
     settings: Record<string, string> = {},
   ): Promise<House> => {
     const config = readConfig({ REDIS_URL: store().url, LLM_MAILBOX_NAMESPACE: namespace, ...settings });
-    const house = await openHouse(config, openLog("error"));
+    const house = await openHouse(config, openLog("error"), { seal: { everyMs: 3_600_000 } });
     houses.push(house);
     return house;
   };

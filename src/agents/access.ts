@@ -1,5 +1,5 @@
 import { refuse } from "../errors/index.js";
-import type { Action, Admission, Caller, Role } from "../identity/index.js";
+import { type Action, type Admission, type Caller, type Role, rowOf } from "../identity/index.js";
 import { directoryKeys, type Hints, loadScript, type Store } from "../redis/index.js";
 import { type Decision, decideAccess } from "./decide-access.js";
 import type { Grant } from "./grant.js";
@@ -47,18 +47,10 @@ export class Access {
   async admit(caller: Caller, action: Action, resource: string): Promise<Admission> {
     const { principal } = caller;
     const { allowed, because } = await this.decide(caller, action, resource);
-    if (!allowed) refuse("access.denied", { principal: principal.agent, action, resource });
-    return {
-      row: JSON.stringify({
-        agent: principal.agent,
-        run: caller.run.id,
-        by: principal.credential.kind,
-        action,
-        resource,
-        decision: "allow",
-        because,
-      }),
-    };
+    // Why is for the audit alone: a caller need not know which rule it was.
+    if (!allowed)
+      refuse("access.denied", { principal: principal.agent, action, resource }, { cause: because });
+    return { row: rowOf(caller, { action, resource, outcome: "allow", because }) };
   }
 
   /** @throws {MailboxError} `auth.required` when the namespace has tokens and this caller came without */
@@ -87,12 +79,12 @@ export class Access {
   }
 
   /** Changes the rules: all of the changes or none. Holds in this process at once, in every other within a second. */
-  async change(namespace: string, changes: readonly RuleChange[]): Promise<void> {
+  async change(namespace: string, changes: readonly RuleChange[], admission: Admission): Promise<void> {
     const keys = directoryKeys(namespace);
     await this.#store.run(
       changeAccess,
-      [keys.access, keys.channel],
-      changes.flatMap(({ field, value }) => [field, value ?? ""]),
+      [keys.access, keys.channel, keys.audit],
+      [admission.row, ...changes.flatMap(({ field, value }) => [field, value ?? ""])],
     );
     const known = this.#known.get(namespace);
     if (known) known.askedAt = 0;

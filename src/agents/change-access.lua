@@ -3,15 +3,18 @@
   Change the rules of a namespace: all of the changes or none, with a new version that every process notices.
 
   KEYS[1]   access (hash)                            KEYS[2]   channel of the directory
-  ARGV[1]   not after, ms of the store's clock
-  ARGV[2…]  field and value, in turn; an empty value removes the field
+  KEYS[3]   audit rows (list)
+  ARGV[1]   not after, ms of the store's clock       ARGV[2]   audit row, or empty
+  ARGV[3…]  field and value, in turn; an empty value removes the field
 
   Returns {"CHANGED", version} · {"LATE"}
 ]]
 --@include ../redis/lua/clock.lua
+--@include ../redis/lua/audit.lua
 if late() then return { 'LATE' } end
-local access, channel = KEYS[1], KEYS[2]
-for n = 2, #ARGV, 2 do
+local access, channel, auditRows, row = KEYS[1], KEYS[2], KEYS[3], ARGV[2]
+audit(auditRows, row)
+for n = 3, #ARGV, 2 do
   local field, value = ARGV[n], ARGV[n + 1]
   if value == '' then redis.call('HDEL', access, field) else redis.call('HSET', access, field, value) end
 end

@@ -1,10 +1,11 @@
 import { nearest } from "../addresses/index.js";
 import { refuse } from "../errors/index.js";
-import type { Caller } from "../identity/index.js";
+import type { Admission, Caller } from "../identity/index.js";
 import { directoryKeys, loadScript, type Store } from "../redis/index.js";
 import type { FindRecipients, Recipients } from "./contract.js";
 
 const openMailbox = loadScript(import.meta.url, "open-mailbox.lua");
+const setDirectory = loadScript(import.meta.url, "set-directory.lua");
 const describeAgent = loadScript(import.meta.url, "describe-agent.lua");
 
 const mostListed = 50;
@@ -89,8 +90,13 @@ export class Directory {
   }
 
   /** What becomes of mail to names nobody has: a mailbox is opened for them, or the send is refused. */
-  async setUnknownRecipients(namespace: string, rule: "open" | "refuse"): Promise<void> {
-    await this.#store.command("HSET", directoryKeys(namespace).settings, "unknown-recipients", rule);
+  async setUnknownRecipients(
+    namespace: string,
+    rule: "open" | "refuse",
+    admission: Admission,
+  ): Promise<void> {
+    const { settings, audit } = directoryKeys(namespace);
+    await this.#store.run(setDirectory, [settings, audit], ["unknown-recipients", rule, admission.row]);
   }
 
   async unknownRecipients(namespace: string): Promise<"open" | "refuse"> {
@@ -98,8 +104,14 @@ export class Directory {
     return rule === "refuse" ? "refuse" : "open";
   }
 
-  async createQueue(namespace: string, name: string, settings: QueueSettings): Promise<void> {
-    await this.#store.command("HSET", directoryKeys(namespace).queues, name, JSON.stringify(settings));
+  async createQueue(
+    namespace: string,
+    name: string,
+    settings: QueueSettings,
+    admission: Admission,
+  ): Promise<void> {
+    const { queues, audit } = directoryKeys(namespace);
+    await this.#store.run(setDirectory, [queues, audit], [name, JSON.stringify(settings), admission.row]);
   }
 
   async agents(namespace: string): Promise<ReadonlyMap<string, Described>> {
@@ -135,19 +147,21 @@ export class Directory {
     caller: Caller,
     description: string | undefined,
     capabilities: readonly string[] | undefined,
+    admission: Admission,
   ): Promise<void> {
     const { namespace, agent } = caller.principal;
     const before = (await this.agents(namespace)).get(agent);
     const text = description ?? before?.description;
     await this.#store.run(
       describeAgent,
-      [directoryKeys(namespace).agents],
+      [directoryKeys(namespace).agents, directoryKeys(namespace).audit],
       [
         agent,
         JSON.stringify({
           ...(text ? { description: text } : {}),
           capabilities: capabilities ?? before?.capabilities ?? [],
         }),
+        admission.row,
       ],
     );
   }

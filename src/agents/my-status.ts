@@ -1,4 +1,4 @@
-import type { Caller } from "../identity/index.js";
+import type { Admission, Caller, RecordDecision } from "../identity/index.js";
 import type { MyStatus, Status } from "./contract.js";
 import type { Directory } from "./directory.js";
 import type { Runs } from "./runs.js";
@@ -10,13 +10,21 @@ export interface StatusSources {
     caller: Caller,
   ) => Promise<Pick<Status, "unread" | "urgent" | "open" | "overdue" | "dead_letters">>;
   readonly subscriptions: (caller: Caller) => Promise<readonly string[]>;
+  /** Keeps the decision where nothing is changed. */
+  readonly record: RecordDecision;
   readonly store: { readonly label: string; readonly tier: string };
 }
 
 /** Who the caller is here and what waits for it; sets what others see of it when that is given. */
-export async function myStatus(sources: StatusSources, caller: Caller, input: MyStatus): Promise<Status> {
-  if (input.describe !== undefined || input.capabilities !== undefined)
-    await sources.directory.describe(caller, input.describe, input.capabilities);
+export async function myStatus(
+  sources: StatusSources,
+  caller: Caller,
+  input: MyStatus,
+  admission: Admission,
+): Promise<Status> {
+  const describes = input.describe !== undefined || input.capabilities !== undefined;
+  if (describes) await sources.directory.describe(caller, input.describe, input.capabilities, admission);
+  else await sources.record(caller, admission);
   const { principal, run } = caller;
   const [inbox, runs, subscriptions] = await Promise.all([
     sources.inbox(caller),

@@ -5,7 +5,7 @@ import { mailboxNamed } from "./mailbox-names.js";
 import { NotThere } from "./not-there.js";
 import { printJson, printLine, printTable } from "./print.js";
 import { UsageError } from "./usage-error.js";
-import { lookInto, type Switches, withHouse } from "./with-house.js";
+import { asOperator, lookInto, type Switches, withHouse } from "./with-house.js";
 
 interface BlockRow {
   readonly mailbox: string;
@@ -35,7 +35,9 @@ type Named = Switches & { readonly mailbox: string };
 export async function addBlock(given: string, switches: Named): Promise<void> {
   const { mailbox, sender } = await change(given, switches, async (house, block) => {
     await refuseUnknown(house, block.mailbox);
-    await blockSender(house.mail, house.config.namespace, block.mailbox, block.sender);
+    await asOperator(house, "admin.mailboxes", block.mailbox, (caller) =>
+      blockSender(house.mail, caller, block.mailbox, block.sender),
+    );
     return block;
   });
   if (switches.json) printJson({ mailbox, sender, blocked: true });
@@ -46,7 +48,9 @@ export async function addBlock(given: string, switches: Named): Promise<void> {
 export async function removeBlock(given: string, switches: Named): Promise<void> {
   const { mailbox, sender, removed } = await change(given, switches, async (house, block) => ({
     ...block,
-    removed: await unblockSender(house.mail, house.config.namespace, block.mailbox, block.sender),
+    removed: await asOperator(house, "admin.mailboxes", block.mailbox, (caller) =>
+      unblockSender(house.mail, caller, block.mailbox, block.sender),
+    ),
   }));
   if (!removed)
     throw new NotThere(`${mailbox} does not refuse ${sender}; llm-mailbox blocks lists who refuses whom`);

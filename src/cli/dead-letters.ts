@@ -6,7 +6,7 @@ import { printMessage } from "./message-lines.js";
 import { NotThere } from "./not-there.js";
 import { ago, onOneLine, plural, printJson, printLine, printTable } from "./print.js";
 import { UsageError } from "./usage-error.js";
-import { lookInto, type Switches, withHouse } from "./with-house.js";
+import { asOperator, lookInto, type Switches, withHouse } from "./with-house.js";
 
 interface Buried {
   readonly mailbox: string;
@@ -22,6 +22,7 @@ export async function listDead(
   const nothing = { found: [] as Buried[], total: 0, now: Date.now() };
   const { found, total, now } = await lookInto(switches, nothing, async (house) => {
     const mailboxes = await mailboxesMeant(house, given);
+    await look(house, given === undefined ? "*" : mailboxes[0]!);
     const all = await Promise.all(
       mailboxes.map(async (mailbox) => {
         const [letters, { dead }] = await Promise.all([
@@ -54,10 +55,11 @@ export async function listDead(
 
 /** Shows one dead letter whole. */
 export async function inspectDead(id: string, switches: Switches): Promise<void> {
-  const { found, now } = await withHouse(switches, async (house) => ({
-    found: await lettersOf(house, undefined, [id]),
-    now: house.store.now(),
-  }));
+  const { found, now } = await withHouse(switches, async (house) => {
+    const found = await lettersOf(house, undefined, [id]);
+    for (const { mailbox } of found) await look(house, mailbox);
+    return { found, now: house.store.now() };
+  });
   if (switches.json) return printJson(found.map(asJson));
   for (const { mailbox, letter } of found) {
     printLine(`Dead letter in ${mailbox}, buried ${ago(letter.buriedAt, now)}: ${reasonOf(letter)}.`);
@@ -86,13 +88,14 @@ async function settle(ids: readonly string[], switches: Chosen, action: "requeue
     );
   const act = action === "requeue" ? mail.requeueDeadLetters : mail.purgeDeadLetters;
   const done = await withHouse(switches, async (house) => {
-    const { namespace } = house.config;
     const counts = new Map<string, number>();
     const mailboxes = switches.all
       ? new Map((await mailboxesMeant(house, switches.mailbox)).map((name) => [name, [] as string[]]))
       : byMailbox(await lettersOf(house, switches.mailbox, ids));
     for (const [mailbox, chosen] of mailboxes) {
-      const { done: count } = await act(house.mail, namespace, mailbox, chosen);
+      const { done: count } = await asOperator(house, "admin.dead-letters", mailbox, (caller) =>
+        act(house.mail, caller, mailbox, chosen),
+      );
       if (count > 0) counts.set(mailbox, count);
     }
     return counts;
@@ -102,6 +105,13 @@ async function settle(ids: readonly string[], switches: Chosen, action: "requeue
   if (switches.json) return printJson({ [word]: total, mailboxes: Object.fromEntries(done) });
   if (total === 0) return printLine("No dead letters; nothing changed.");
   for (const [mailbox, count] of done) printLine(`${mailbox}: ${plural(count, "dead letter")} ${word}.`);
+}
+
+/** Dead letters are mail: that somebody looked is recorded. */
+async function look(house: House, mailbox: string): Promise<void> {
+  await asOperator(house, "admin.dead-letters", mailbox, (caller, admission) =>
+    house.recorder.record(caller, admission),
+  );
 }
 
 /** Where the named letters lie; refuses before anything is done when one of them is nowhere. */

@@ -41,6 +41,7 @@ export function buildProgram(version: string): Command {
   addState(program);
   addDeadLetters(program);
   addBlocks(program);
+  addAudit(program);
   addAttachments(program);
   addHelp(program);
   return program;
@@ -541,6 +542,60 @@ function addBlocks(program: Command): void {
       set: chosen,
     },
     async ({ words: [sender], switches }) => (await import("./blocks.js")).removeBlock(sender!, switches),
+  );
+}
+
+function addAudit(program: Command): void {
+  const audit: Command = add<Switches>(
+    program,
+    { name: "audit", description: "show what was decided about each call, and prove it", isList: true },
+    async (): Promise<void> => audit.help(),
+  );
+  add<Switches & { checkpoints?: string }>(
+    audit,
+    {
+      name: "verify",
+      description: "find an edited, missing, moved or added row among the sealed ones",
+      example: "llm-mailbox audit verify --checkpoints /backup/default.checkpoints",
+      set: (command) =>
+        withJson(command).option("--checkpoints <file>", "a copy of the checkpoints that was kept elsewhere"),
+    },
+    async ({ switches }) => (await import("./audit.js")).verifyAudit(switches),
+  );
+  add<
+    Switches & {
+      action?: string;
+      resource?: string;
+      outcome?: string;
+      since?: string;
+      until?: string;
+      limit: number;
+    }
+  >(
+    audit,
+    {
+      name: "query",
+      description: "list decisions, newest first; --agent for those about one agent",
+      example: "llm-mailbox audit query --agent planner --outcome deny --since 2026-11-20",
+      set: (command) =>
+        withJson(command)
+          .option("--action <action>", "such as mailbox.send, or mailbox.* for all of a room")
+          .option("--resource <name>", "alice, queue:reviews, topic:builds.ci")
+          .option("--outcome <outcome>", "allow, deny, refuse, or a code such as mailbox.full")
+          .option("--since <time>", "not before this time")
+          .option("--until <time>", "not after this time")
+          .addOption(limitOption(50)),
+    },
+    async ({ switches }) => (await import("./audit.js")).queryAuditLog(switches),
+  );
+  add<Switches>(
+    audit,
+    {
+      name: "export",
+      description: "write every sealed row as a line of JSON, oldest first",
+      example: "llm-mailbox audit export > audit.jsonl",
+    },
+    async ({ switches }) => (await import("./audit.js")).exportAuditLog(switches),
   );
 }
 

@@ -4,7 +4,7 @@ import type { Config } from "../config/index.js";
 import * as mail from "../mailbox/index.js";
 import { printJson, printLine, printTable } from "./print.js";
 import { UsageError } from "./usage-error.js";
-import { lookInto, type Switches, withHouse } from "./with-house.js";
+import { asOperator, lookInto, type Switches, withHouse } from "./with-house.js";
 
 interface QueueRow {
   readonly name: string;
@@ -45,11 +45,13 @@ export async function createQueue(
   const address = parseAddress(name.includes(":") ? name : `queue:${name}`);
   if (address.kind !== "queue")
     throw new UsageError(`${name} is not the name of a queue; say queue:NAME, or NAME alone`);
-  const created = await withHouse(switches, async ({ directory }, { namespace }) => {
+  const created = await withHouse(switches, async (house, { namespace }) => {
+    const { directory } = house;
     if ((await directory.queues(namespace)).has(address.name)) return false;
-    await directory.createQueue(namespace, address.name, {
-      ...(switches.claimSeconds === undefined ? {} : { claimSeconds: switches.claimSeconds }),
-    });
+    const settings = switches.claimSeconds === undefined ? {} : { claimSeconds: switches.claimSeconds };
+    await asOperator(house, "admin.mailboxes", `queue:${address.name}`, (_, admission) =>
+      directory.createQueue(namespace, address.name, settings, admission),
+    );
     return true;
   });
   if (switches.json) printJson({ name: address.name, created });

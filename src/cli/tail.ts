@@ -7,7 +7,7 @@ import { mailboxNamed } from "./mailbox-names.js";
 import { messageAsJson, printPassing } from "./message-lines.js";
 import { printJson } from "./print.js";
 import { UsageError } from "./usage-error.js";
-import { operator, type Switches, withHouse } from "./with-house.js";
+import { asOperator, operator, type Switches, withHouse } from "./with-house.js";
 
 /** Something whose messages can be listed from anywhere on and listened to. */
 interface Source {
@@ -40,6 +40,13 @@ export async function tail(
             mailboxNamed(queue === undefined ? agent! : `queue:${queue.replace(/^queue:/i, "")}`),
           )
         : topicSource(house, config, topic);
+    if (topic === undefined)
+      await asOperator(
+        house,
+        "mailbox.read",
+        mailboxNamed(queue === undefined ? agent! : `queue:${queue.replace(/^queue:/i, "")}`),
+        (caller, admission) => house.recorder.record(caller, admission),
+      );
     const show = (deliveries: readonly mail.Delivery[]): void => {
       for (const delivery of deliveries)
         if (switches.json) printJson(messageAsJson(delivery, source.inTopic), 0);

@@ -3,7 +3,7 @@ import type { SettingChanges, TopicSettings } from "../topics/index.js";
 import { messageAsJson, printPassing } from "./message-lines.js";
 import { ago, lasting, plural, printJson, printLine, printTable } from "./print.js";
 import { UsageError } from "./usage-error.js";
-import { lookInto, operator, type Switches, withHouse } from "./with-house.js";
+import { asOperator, lookInto, operator, type Switches, withHouse } from "./with-house.js";
 
 /** Lists the topics with what was published, who follows, and what is kept. */
 export async function listTopics(switches: Switches): Promise<void> {
@@ -49,8 +49,10 @@ interface SettingSwitches {
 /** Creates a topic that stays although nobody uses it. */
 export async function createTopic(name: string, switches: Switches & SettingSwitches): Promise<void> {
   const changes = changesOf(switches);
-  const { topic, created } = await withHouse(switches, (house, config) =>
-    house.topics.createTopic(operator(config), name, changes),
+  const { topic, created } = await withHouse(switches, (house) =>
+    asOperator(house, "admin.topics", `topic:${parseTopic(name)}`, (caller) =>
+      house.topics.createTopic(caller, name, changes),
+    ),
   );
   if (switches.json) return printJson({ topic, created });
   const applied = Object.keys(changes).length > 0 ? "its settings were applied" : "it stays when it is idle";
@@ -64,7 +66,9 @@ export async function setTopic(name: string, switches: Switches & SettingSwitche
     throw new UsageError("topics set needs something to set; llm-mailbox help topics set lists it");
   const topic = parseTopic(name);
   const settings = await withHouse(switches, async (house, config) => {
-    await house.topics.setTopic(operator(config), topic, changes);
+    await asOperator(house, "admin.topics", `topic:${topic}`, (caller) =>
+      house.topics.setTopic(caller, topic, changes),
+    );
     const listed = await house.topics.listTopics(operator(config));
     return listed.find((one) => one.name === topic)?.settings ?? {};
   });
@@ -77,8 +81,10 @@ export async function deleteTopic(
   name: string,
   switches: Switches & { readonly force?: boolean },
 ): Promise<void> {
-  const { topic, ended } = await withHouse(switches, (house, config) =>
-    house.topics.deleteTopic(operator(config), name, { force: switches.force ?? false }),
+  const { topic, ended } = await withHouse(switches, (house) =>
+    asOperator(house, "admin.topics", `topic:${parseTopic(name)}`, (caller) =>
+      house.topics.deleteTopic(caller, name, { force: switches.force ?? false }),
+    ),
   );
   if (switches.json) return printJson({ topic, deleted: true, subscriptions_ended: ended });
   printLine(
@@ -91,11 +97,13 @@ export async function topicHistory(
   name: string,
   switches: Switches & { readonly limit: number; readonly before?: string },
 ): Promise<void> {
-  const page = await withHouse(switches, (house, config) =>
-    house.topics.history(operator(config), name, {
-      limit: switches.limit,
-      ...(switches.before === undefined ? {} : { before: switches.before }),
-    }),
+  const page = await withHouse(switches, (house) =>
+    asOperator(house, "topic.read", `topic:${parseTopic(name)}`, (caller) =>
+      house.topics.history(caller, name, {
+        limit: switches.limit,
+        ...(switches.before === undefined ? {} : { before: switches.before }),
+      }),
+    ),
   );
   if (switches.json)
     return printJson({

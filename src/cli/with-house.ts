@@ -1,6 +1,12 @@
 import type { House } from "../compose.js";
 import { type Config, type Flags, readConfig } from "../config/index.js";
-import { type Caller, operatorPrincipal, type RunId } from "../identity/index.js";
+import {
+  type Action,
+  type Admission,
+  type Caller,
+  operatorPrincipal,
+  type RunId,
+} from "../identity/index.js";
 import { openLog } from "../observability/index.js";
 import { holdsData } from "../redis/engine/index.js";
 
@@ -46,6 +52,21 @@ export async function lookInto<T>(
 /** Whoever may open the store is the operator: no rule about who may read what binds the command line. */
 export function operator(config: Config): Caller {
   return atCommandLine(operatorPrincipal(config.namespace));
+}
+
+/** Does something as the operator. No rule forbids it, and it is recorded, also where it is refused. */
+export function asOperator<T>(
+  house: House,
+  action: Action,
+  resource: string,
+  work: (caller: Caller, admission: Admission) => Promise<T>,
+): Promise<T> {
+  const caller = operator(house.config);
+  return house.recorder.guard(
+    caller,
+    () => ({ action, resource }),
+    async () => work(caller, await house.access.admit(caller, action, resource)),
+  );
 }
 
 /** Looks with the eyes of an agent, without being one of its runs: nothing can be taken or settled this way. */

@@ -55,6 +55,11 @@ export const settings = {
   logLevel: { env: "LLM_MAILBOX_LOG_LEVEL", ...oneOf("debug", "info", "warn", "error", "silent") },
   structured: { env: "LLM_MAILBOX_STRUCTURED", ...yesNo },
   host: { env: "LLM_MAILBOX_HOST", ...anyText, allowed: "a loopback address" },
+  auditKeyFile: {
+    env: "LLM_MAILBOX_AUDIT_KEY_FILE",
+    ...anyText,
+    allowed: "a file with an Ed25519 private key, made when there is none",
+  },
   filesDir: { env: "LLM_MAILBOX_FILES_DIR", ...anyText, allowed: "a directory agents may attach files from" },
   port: {
     env: "LLM_MAILBOX_PORT",
@@ -99,6 +104,8 @@ export interface Config {
   readonly structured: boolean;
   readonly host: string;
   readonly port: number;
+  /** The key that signs what was sealed of the audit; without it, one in the data directory. */
+  readonly auditKeyFile?: string;
   /** The one folder from which agents may attach files by name; without it, none. */
   readonly filesDir?: string;
   /** Only what was set: each room knows its own defaults. */
@@ -180,6 +187,7 @@ export function readConfig(env: NodeJS.ProcessEnv, flags: Flags = {}): Config {
       redisUrl: given<string>("redisUrl"),
       tier: given<NonNullable<Config["tier"]>>("tier"),
       agent: given<string>("agent"),
+      auditKeyFile: given<string>("auditKeyFile"),
       filesDir: given<string>("filesDir"),
     }),
     dataDir: resolve(given<string>("dataDir") ?? defaultDataDir(env)),

@@ -14,6 +14,8 @@ export const actions = [
   "state.write",
   "agents.find",
   "agents.describe",
+  "admin.mailboxes",
+  "admin.topics",
   "admin.dead-letters",
   "admin.grants",
   "admin.audit",

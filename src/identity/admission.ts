@@ -16,3 +16,29 @@ export type Admit = (caller: Caller, action: Action, resource: string) => Promis
 
 /** The same question without a refusal and without a trace, to leave out of a list what may not be used. */
 export type May = (caller: Caller, action: Action, resource: string) => Promise<boolean>;
+
+/**
+ * Records a decision whose effect has no script of its own, such as a look. Where it fails, the call is refused.
+ *
+ * @throws {MailboxError} `store.*`
+ */
+export type RecordDecision = (caller: Caller, admission: Admission) => Promise<void>;
+
+/** A decision on its way to the first script that has an effect for it: recorded there, and nowhere else. */
+export class PendingRow {
+  #row: string;
+
+  constructor(...admissions: readonly Admission[]) {
+    this.#row = admissions.map(({ row }) => row).join("\n");
+  }
+
+  /** What the next script has to record: nothing once one has. */
+  get text(): string {
+    return this.#row;
+  }
+
+  /** A script recorded it. */
+  written(): void {
+    this.#row = "";
+  }
+}

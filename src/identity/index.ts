@@ -1,6 +1,7 @@
 /** Who is calling: the principal behind a call, proved or not. */
 export { type Action, actions } from "./action.js";
-export type { Admission, Admit, May } from "./admission.js";
+export { type Admission, type Admit, type May, PendingRow, type RecordDecision } from "./admission.js";
+export { type AuditEvent, auditRow, parseAuditRow, rowOf } from "./audit-event.js";
 export {
   type Caller,
   type Credential,

@@ -1,5 +1,5 @@
 import { MailboxError } from "../errors/index.js";
-import type { Caller } from "../identity/index.js";
+import { type Caller, PendingRow } from "../identity/index.js";
 import { type MailContext, ownMailbox } from "./context.js";
 import type { AckMessages, AckResult } from "./contract.js";
 import { visitedMailboxes } from "./find-delivery.js";
@@ -24,7 +24,8 @@ export async function ackMessages(
   input: AckMessages,
 ): Promise<AckResult> {
   await noteCall(context, caller);
-  await context.deps.admit(caller, "mailbox.read", ownMailbox(caller));
+  const admission = await context.deps.admit(caller, "mailbox.read", ownMailbox(caller));
+  const row = new PendingRow(admission);
   const ids = [...new Set(input.ids)];
   const results = new Map<string, Settled>();
   const memory = context.memory(caller);
@@ -33,6 +34,7 @@ export async function ackMessages(
   const settlement: Settlement = {
     outcome: input.outcome ?? "done",
     attempt: operation.attempt,
+    row,
     ...(input.delay_seconds === undefined ? {} : { delayMs: input.delay_seconds * 1000 }),
     ...(input.reason === undefined ? {} : { said: input.reason }),
     ...(operation.keyed ? { operation } : {}),
@@ -56,6 +58,8 @@ export async function ackMessages(
     const left = missing();
     if (left.length > 0) await settle(place, left);
   }
+  // Nothing was there to be settled: the decision is recorded all the same, unless this call only repeats one.
+  if (row.text !== "" && !replayed) await context.deps.record(caller, admission);
   return {
     results: ids.map(
       (id) =>

@@ -3,16 +3,19 @@
   Strike recipients that were reached off an outbox entry, and drop the entry when none is left.
 
   KEYS[1]   operations (hash)                        KEYS[2]   outbox (hash)
+  KEYS[3]   audit rows (list)
   ARGV[1]   not after, ms of the store's clock       ARGV[2]   field: a message id, or notice:id
   ARGV[3]   recipients reached, separated by commas  ARGV[4]   operation whose answer is completed, or empty
-  ARGV[5]   its answer
+  ARGV[5]   its answer                               ARGV[6]   audit rows, one a line, or empty
 
   Returns {"LEFT", recipients, fields in the outbox} · {"LATE"}
 ]]
 --@include ../redis/lua/clock.lua
+--@include ../redis/lua/audit.lua
 if late() then return { 'LATE' } end
-local operations, outbox = KEYS[1], KEYS[2]
-local id, reached, operation, answer = ARGV[2], ARGV[3], ARGV[4], ARGV[5]
+local operations, outbox, auditRows = KEYS[1], KEYS[2], KEYS[3]
+local id, reached, operation, answer, rows = ARGV[2], ARGV[3], ARGV[4], ARGV[5], ARGV[6]
+audit(auditRows, rows)
 if operation ~= '' then
   local known = redis.call('HGET', operations, operation)
   local head = known and string.match(known, '^([^|]*|[^|]*|)')

@@ -1,6 +1,8 @@
-import type { Admit, Caller, May } from "../identity/index.js";
+import type { Admit, Caller, May, RecordDecision } from "../identity/index.js";
 import {
   type Hints,
+  keptKeys,
+  type MailboxKeys,
   type MailboxName,
   mailboxKeyList,
   mailboxKeys,
@@ -20,6 +22,7 @@ export interface MailDependencies {
   readonly limits: MailboxLimits;
   readonly admit: Admit;
   readonly may: May;
+  readonly record: RecordDecision;
   readonly feed: TopicFeed;
   readonly directory: {
     /** Refuses a near miss of a known name and opens nothing. */
@@ -45,6 +48,7 @@ export interface MailDependencies {
     topic: string,
     message: StoredMessage,
     operation: Operation,
+    row: string,
     ttlMs?: number,
   ) => Promise<{ readonly state: "stored" | "replayed" | "conflict"; readonly id: string }>;
   /** How long a topic keeps what is published there; without it, as long as a mailbox keeps its history. */
@@ -60,7 +64,7 @@ export class MailContext {
   readonly limits: MailboxLimits;
   readonly #scriptLimits: string;
   readonly #memories = new Map<string, RunMemory>();
-  readonly #keyLists = new Map<string, readonly string[]>();
+  readonly #slots = new Map<string, { readonly keys: MailboxKeys; readonly list: readonly string[] }>();
 
   constructor(deps: MailDependencies) {
     this.deps = deps;
@@ -76,14 +80,12 @@ export class MailContext {
     args: readonly (string | number)[],
     timeoutMs?: number,
   ): Promise<Reply> {
-    const slot = `${namespace}/${mailbox}`;
-    let keys = this.#keyLists.get(slot);
-    if (!keys) {
-      if (this.#keyLists.size > 5_000) this.#keyLists.clear();
-      keys = mailboxKeyList(mailboxKeys(namespace, mailbox));
-      this.#keyLists.set(slot, keys);
-    }
-    return this.deps.store.run(script, keys, [this.#scriptLimits, ...args], timeoutMs);
+    const { list } = this.#slot(namespace, mailbox);
+    return this.deps.store.run(script, list, [this.#scriptLimits, ...args], timeoutMs);
+  }
+
+  keys(namespace: string, mailbox: MailboxName): MailboxKeys {
+    return this.#slot(namespace, mailbox).keys;
   }
 
   memory(caller: Caller): RunMemory {
@@ -98,6 +100,19 @@ export class MailContext {
   forget(run: string): void {
     this.#memories.get(run)?.stopListening?.();
     this.#memories.delete(run);
+  }
+
+  /** Few mailboxes are written to and read often: their keys are built once. */
+  #slot(namespace: string, mailbox: MailboxName) {
+    const name = `${namespace}/${mailbox}`;
+    let slot = this.#slots.get(name);
+    if (!slot) {
+      if (this.#slots.size > 5_000) this.#slots.clear();
+      const keys = mailboxKeys(namespace, mailbox);
+      slot = { keys, list: keptKeys(mailboxKeyList(keys)) };
+      this.#slots.set(name, slot);
+    }
+    return slot;
   }
 }
 

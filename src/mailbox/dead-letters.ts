@@ -1,3 +1,4 @@
+import { type Caller, PendingRow } from "../identity/index.js";
 import { loadScript, type MailboxName } from "../redis/index.js";
 import type { MailContext } from "./context.js";
 import { type Entry, parseEntries } from "./delivery-record.js";
@@ -42,32 +43,33 @@ export function asDeadLetter({ message, record }: Entry): DeadLetter[] {
 /** Puts dead letters back as if newly sent, all of them when no id is given. */
 export async function requeueDeadLetters(
   context: MailContext,
-  namespace: string,
+  caller: Caller,
   mailbox: MailboxName,
   ids: readonly string[],
 ): Promise<{ readonly done: number; readonly left: number }> {
-  return manage(context, namespace, mailbox, "requeue", ids);
+  return manage(context, caller, mailbox, "requeue", ids);
 }
 
 /** Removes dead letters for good, all of them when no id is given. */
 export async function purgeDeadLetters(
   context: MailContext,
-  namespace: string,
+  caller: Caller,
   mailbox: MailboxName,
   ids: readonly string[],
 ): Promise<{ readonly done: number; readonly left: number }> {
-  return manage(context, namespace, mailbox, "purge", ids);
+  return manage(context, caller, mailbox, "purge", ids);
 }
 
 async function manage(
   context: MailContext,
-  namespace: string,
+  caller: Caller,
   mailbox: MailboxName,
   action: "requeue" | "purge",
   ids: readonly string[],
 ): Promise<{ readonly done: number; readonly left: number }> {
+  const { namespace } = caller.principal;
   if (action === "purge") await expectFlush(context, namespace, mailbox);
-  const result = await manageAll(context, namespace, mailbox, action, ids);
+  const result = await manageAll(context, caller, mailbox, action, ids);
   // What went takes its attachments with it.
   if (action === "purge") await flushSoon(context, namespace, mailbox);
   return result;
@@ -75,18 +77,21 @@ async function manage(
 
 async function manageAll(
   context: MailContext,
-  namespace: string,
+  caller: Caller,
   mailbox: MailboxName,
   action: "requeue" | "purge",
   ids: readonly string[],
 ): Promise<{ readonly done: number; readonly left: number }> {
+  const row = new PendingRow(await context.deps.admit(caller, "admin.dead-letters", mailbox));
   let total = 0;
   for (;;) {
-    const [, done, left] = await context.run(namespace, mailbox, manageDeadLetters, [
+    const [, done, left] = await context.run(caller.principal.namespace, mailbox, manageDeadLetters, [
       action,
       context.limits.expiryMs,
+      row.text,
       ...ids,
     ]);
+    row.written();
     total += Number(done);
     if (ids.length > 0 || Number(left) === 0 || Number(done) === 0)
       return { done: total, left: Number(left) };

@@ -1,4 +1,4 @@
-import type { Caller } from "../identity/index.js";
+import type { Caller, PendingRow } from "../identity/index.js";
 import type { DeliveryState, Priority } from "./contract.js";
 
 /** A message as it is kept, before it is made ready for a reader. Written by us alone; opaque to the scripts. */
@@ -107,8 +107,8 @@ export interface TopicFeed {
     ids: readonly string[],
     outcome: "done" | "retry" | "reject" | "extend" | "whole",
     delayMs: number,
-    /** What the caller's repetition of this call shares with it. */
-    operation?: string,
+    /** What the caller's repetition of this call shares with it, and what is recorded with the first effect. */
+    operation?: { readonly name?: string; readonly row?: PendingRow },
   ): Promise<
     ReadonlyMap<
       string,

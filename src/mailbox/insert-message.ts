@@ -18,13 +18,18 @@ export interface Posting {
   readonly ackRequired: boolean;
 }
 
-/** Puts a message into one mailbox. Safe to repeat with the same operation. */
+/**
+ * Puts a message into one mailbox. Safe to repeat with the same operation.
+ *
+ * @param row the audit row of the decision; empty where it was recorded before or nobody asked
+ */
 export async function insertMessage(
   context: MailContext,
   namespace: string,
   mailbox: MailboxName,
   posting: Posting,
   operation: Operation,
+  row: string,
 ): Promise<{ readonly state: "STORED" | "REPLAYED"; readonly id: string }> {
   const { limits } = context;
   const { message } = posting;
@@ -47,6 +52,7 @@ export async function insertMessage(
     limits.mailboxBytes,
     limits.senderMessages,
     idsOf(message).join(","),
+    row,
   ]);
   switch (word) {
     case "STORED":

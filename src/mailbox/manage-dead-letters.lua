@@ -5,18 +5,21 @@
   KEYS      a mailbox, see lua/mailbox.lua
   ARGV[1]   not after, ms of the store's clock       ARGV[2]   limits, see lua/mailbox.lua
   ARGV[3]   requeue or purge                         ARGV[4]   a requeued message expires, ms from now
-  ARGV[5…]  ids; none for all (at most 500 at a call)
+  ARGV[5]   audit row, or empty when it was recorded before
+  ARGV[6…]  ids; none for all (at most 500 at a call)
 
   Returns {"DONE", how many, how many are left} · {"LATE"}
 ]]
 --@include ../redis/lua/clock.lua
+--@include ../redis/lua/audit.lua
 --@include lua/mailbox.lua
 --@include lua/delivery.lua
 if late() then return { 'LATE' } end
-local action, lifeMs = ARGV[3], tonumber(ARGV[4])
+local action, lifeMs, row = ARGV[3], tonumber(ARGV[4]), ARGV[5]
 local ids = {}
-for n = 5, #ARGV do ids[#ids + 1] = ARGV[n] end
+for n = 6, #ARGV do ids[#ids + 1] = ARGV[n] end
 if #ids == 0 then ids = redis.call('ZRANGE', box.dead, 0, 499) end
+audit(box.audit, row)
 local done = 0
 for _, id in ipairs(ids) do
   local record = getRecord(id)

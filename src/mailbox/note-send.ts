@@ -1,6 +1,6 @@
 import { refuse } from "../errors/index.js";
 import type { Caller } from "../identity/index.js";
-import { loadScript, mailboxKeys } from "../redis/index.js";
+import { loadScript } from "../redis/index.js";
 import { type MailContext, ownMailbox } from "./context.js";
 
 const noteSend = loadScript(import.meta.url, "note-send.lua");
@@ -25,7 +25,7 @@ export async function unnote(
   id: string,
   attempt: string,
 ): Promise<void> {
-  const own = mailboxKeys(caller.principal.namespace, ownMailbox(caller));
+  const own = context.keys(caller.principal.namespace, ownMailbox(caller));
   await context.deps.store
     .run(noteSend, [own.sent, own.sentTo, own.rate], [attempt, id, "", context.limits.historyMs, "1"])
     .catch((error: Error) => context.deps.log("a send stays noted", { error: error.message }));
@@ -47,7 +47,7 @@ async function note(
   to: string,
   attempt: string,
 ): Promise<void> {
-  const own = mailboxKeys(caller.principal.namespace, ownMailbox(caller));
+  const own = context.keys(caller.principal.namespace, ownMailbox(caller));
   const [, sends, leftMs] = await context.deps.store.run(
     noteSend,
     [own.sent, own.sentTo, own.rate],

@@ -31,12 +31,13 @@ export async function advanceEntry(
   field: string,
   reached: readonly OutboxTarget[],
   answer?: { readonly key: string; readonly text: string },
+  rows: readonly string[] = [],
 ): Promise<number> {
   const own = mailboxKeys(namespace, mailbox);
   const [, , left] = await context.deps.store.run(
     advanceOutbox,
-    [own.operations, own.outbox],
-    [field, reached.join(","), answer?.key ?? "", answer?.text ?? ""],
+    [own.operations, own.outbox, own.audit],
+    [field, reached.join(","), answer?.key ?? "", answer?.text ?? "", rows.join("\n")],
   );
   return Number(left);
 }
@@ -67,10 +68,11 @@ export async function deliver(context: MailContext, entry: OutboxEntry, to: Outb
       to.slice("topic:".length),
       { ...message, to },
       operation,
+      "",
       entry.posting.ttlMs,
     );
   } else {
-    await insertMessage(context, entry.namespace, to, entry.posting, operation);
+    await insertMessage(context, entry.namespace, to, entry.posting, operation, "");
   }
 }
 
@@ -235,5 +237,6 @@ async function notify(
       ackRequired: false,
     },
     { key: `n|${about}`, digest: "n", attempt: "n", keepMs: context.limits.idempotencyMs, keyed: true },
+    "",
   );
 }

@@ -3,24 +3,27 @@
   Accept a message for several recipients, once per operation: it is kept in the sender's slot until each was reached.
 
   KEYS[1]   operations (hash)                        KEYS[2]   operation expiry (sorted set)
-  KEYS[3]   outbox (hash)
+  KEYS[3]   outbox (hash)                            KEYS[4]   audit rows (list)
   ARGV[1]   not after, ms of the store's clock       ARGV[2]   operation
   ARGV[3]   digest of what was asked                 ARGV[4]   attempt
   ARGV[5]   how long the operation is remembered, ms ARGV[6]   message id
   ARGV[7]   entry, opaque                            ARGV[8]   recipients, separated by commas
+  ARGV[9]   audit rows, one a line
 
   Returns {"STORED", id} · {"REPLAYED", answer} · {"CONFLICT"} · {"LATE"}
 ]]
 --@include ../redis/lua/clock.lua
+--@include ../redis/lua/audit.lua
 --@include ../redis/lua/operations.lua
 if late() then return { 'LATE' } end
-local operations, operationExpiry, outbox = KEYS[1], KEYS[2], KEYS[3]
+local operations, operationExpiry, outbox, auditRows = KEYS[1], KEYS[2], KEYS[3], KEYS[4]
 local operation, digest, attempt, keepMs = ARGV[2], ARGV[3], ARGV[4], tonumber(ARGV[5])
-local id, entry, recipients = ARGV[6], ARGV[7], ARGV[8]
+local id, entry, recipients, rows = ARGV[6], ARGV[7], ARGV[8], ARGV[9]
 local known, answer = recallOperation(operations, operationExpiry, operation, digest, attempt)
 if known == 'CONFLICT' then return { 'CONFLICT' } end
 if known == 'SAME' then return { 'STORED', id } end
 if known then return { 'REPLAYED', answer } end
+audit(auditRows, rows)
 redis.call('HSET', outbox, 'entry:' .. id, entry, 'left:' .. id, recipients)
 rememberOperation(operations, operationExpiry, operation, digest, attempt, id, keepMs)
 forgetOldOperations(operations, operationExpiry)

@@ -13,12 +13,14 @@
   ARGV[14]  where to go on looking, as priority:offset, or empty
   ARGV[15]  bytes from which on a message is cut in the reply, and so not settled by the next page
   ARGV[16]  1 for a caller without a session: what it does not name as seen comes again after the claim time
+  ARGV[17]  audit row, or empty when it was recorded before
 
   Returns {"PAGE", counts, {id, record, body, …}, {other run, …}, {id to remind of, record, body, …}, where to go on}
           · {"LATE"}
   counts: ready, urgent, open, dead letters, next due ms, notices to send
 ]]
 --@include ../redis/lua/clock.lua
+--@include ../redis/lua/audit.lua
 --@include lua/mailbox.lua
 --@include lua/delivery.lua
 --@include lua/upkeep.lua
@@ -26,7 +28,7 @@ if late() then return { 'LATE' } end
 local run, batch, most, mostBytes = ARGV[3], ARGV[4], tonumber(ARGV[5]), tonumber(ARGV[6])
 local claimMs, seen, unseen = tonumber(ARGV[7]), ARGV[8], ARGV[9]
 local sender, thread, leastPriority, wanted, from = ARGV[10], ARGV[11], tonumber(ARGV[12]), ARGV[13], ARGV[14]
-local cutBytes, sessionless = tonumber(ARGV[15]), ARGV[16] == '1'
+local cutBytes, sessionless, row = tonumber(ARGV[15]), ARGV[16] == '1', ARGV[17]
 
 local page, delivered, bytes = {}, {}, 0
 local function append(id, record)
@@ -60,6 +62,7 @@ if known then
     if record then append(id, record) end
   end
 else
+  audit(box.audit, row)
   eachOf(seen, function(id, record)
     if not has(record, 'a') and not has(record, 'j') and not has(record, 'c') then toHistory(id, record, 'settled') end
   end)

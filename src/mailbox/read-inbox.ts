@@ -1,6 +1,6 @@
 import { formatAddress, parseAddress } from "../addresses/index.js";
 import { refuse } from "../errors/index.js";
-import type { Caller } from "../identity/index.js";
+import { type Caller, PendingRow } from "../identity/index.js";
 import type { MailboxName } from "../redis/index.js";
 import { type MailContext, ownMailbox } from "./context.js";
 import type { Inbox, ReadInbox } from "./contract.js";
@@ -28,17 +28,20 @@ export async function readInbox(
 ): Promise<Inbox> {
   await noteCall(context, caller);
   const place = placeOf(caller, input.mailbox);
-  await context.deps.admit(caller, "mailbox.read", place);
+  const admission = await context.deps.admit(caller, "mailbox.read", place);
   if (input.message_id !== undefined)
-    return readPart(context, caller, input.message_id, input.offset ?? 0, options);
+    return readPart(context, caller, input.message_id, input.offset ?? 0, options, admission);
   if (input.offset)
     refuse("input.invalid", { problem: "offset goes with the message_id of a message that was cut" });
   // A worker may be there before its first job.
   if (place !== ownMailbox(caller))
     await context.deps.directory.reach(caller, "queue", place.slice("queue:".length), false);
-  if (input.redeliver) return readOpen(context, caller, place, input, options);
-  if (input.peek) return peekInbox(context, caller, place, input, options);
-  return takeOrWait(context, caller, place, input, options);
+  if (input.redeliver || input.peek) {
+    await context.deps.record(caller, admission);
+    const look = input.redeliver ? readOpen : peekInbox;
+    return look(context, caller, place, input, options);
+  }
+  return takeOrWait(context, caller, place, input, options, new PendingRow(admission));
 }
 
 function placeOf(caller: Caller, given: string | undefined): MailboxName {

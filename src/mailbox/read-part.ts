@@ -1,5 +1,5 @@
 import { refuse } from "../errors/index.js";
-import type { Caller } from "../identity/index.js";
+import type { Admission, Caller } from "../identity/index.js";
 import type { MailContext } from "./context.js";
 import type { Inbox } from "./contract.js";
 import { findDelivery } from "./find-delivery.js";
@@ -14,6 +14,7 @@ export async function readPart(
   id: string,
   offset: number,
   options: ReadOptions,
+  admission: Admission,
 ): Promise<Inbox> {
   const found = await findDelivery(context, caller, id);
   if (!found) refuse("mailbox.not_yours", { message_id: "with that id" });
@@ -22,6 +23,7 @@ export async function readPart(
   // Behind the text comes the data, which is returned whole each time: the face shows it from there on.
   const end = whole.length + (delivery.message.data ? JSON.stringify(delivery.message.data).length : 0);
   if (offset > end) refuse("input.invalid", { problem: `offset is past the end (${end} characters)` });
+  await context.deps.record(caller, admission);
   const part = whole.slice(offset, offset + options.maxChars - 2_000);
   const next = offset + part.length;
   const batch = next >= whole.length && delivery.cut ? await markRead(context, caller, id, place) : undefined;

@@ -1,4 +1,5 @@
 import { refuse } from "../errors/index.js";
+import type { Caller } from "../identity/index.js";
 import { loadScript, mailboxKeys } from "../redis/index.js";
 import type { MailContext } from "./context.js";
 import { isMessageId } from "./message-id.js";
@@ -8,15 +9,16 @@ const recallScript = loadScript(import.meta.url, "recall-message.lua");
 /**
  * Takes back what a sender sent, from every recipient who has not been given it yet.
  *
- * @throws {MailboxError} `mailbox.not_yours` for an id that sender never sent, `mailbox.not_recallable` when every
+ * @throws {MailboxError} `access.denied`, `mailbox.not_yours` for an id that sender never sent, `mailbox.not_recallable` when every
  *   recipient already has it
  */
 export async function recallMessage(
   context: MailContext,
-  namespace: string,
+  caller: Caller,
   sender: string,
   id: string,
 ): Promise<{ readonly recalled: readonly string[]; readonly delivered: readonly string[] }> {
+  const { namespace } = caller.principal;
   const own = mailboxKeys(namespace, sender);
   const to = isMessageId(id)
     ? ((await context.deps.store.command("HGET", own.sentTo, id)) as string | null)
@@ -25,10 +27,13 @@ export async function recallMessage(
   const recalled: string[] = [];
   const delivered: string[] = [];
   for (const mailbox of to.split(",")) {
-    const gone =
-      !mailbox.startsWith("topic:") &&
-      (await context.run(namespace, mailbox, recallScript, [id, sender]))[0] === "RECALLED";
-    (gone ? recalled : delivered).push(mailbox);
+    if (mailbox.startsWith("topic:")) {
+      delivered.push(mailbox);
+      continue;
+    }
+    const { row } = await context.deps.admit(caller, "admin.mailboxes", mailbox);
+    const [word] = await context.run(namespace, mailbox, recallScript, [id, sender, row]);
+    (word === "RECALLED" ? recalled : delivered).push(mailbox);
   }
   if (recalled.length === 0) refuse("mailbox.not_recallable", { message_id: id });
   return { recalled, delivered };

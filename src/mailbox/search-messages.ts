@@ -39,8 +39,10 @@ export async function searchMessages(
 ): Promise<SearchResult> {
   await noteCall(context, caller);
   const topic = input.topic === undefined || input.sent ? undefined : parseTopic(input.topic);
-  if (topic === undefined) await context.deps.admit(caller, "mailbox.read", ownMailbox(caller));
-  else await context.deps.admit(caller, "topic.read", `topic:${topic}`);
+  const admission =
+    topic === undefined
+      ? await context.deps.admit(caller, "mailbox.read", ownMailbox(caller))
+      : await context.deps.admit(caller, "topic.read", `topic:${topic}`);
   const limit = input.limit ?? 20;
   const asked: Asked = {
     words: (input.query ?? "").toLowerCase().split(/\s+/).filter(Boolean),
@@ -50,9 +52,14 @@ export async function searchMessages(
     since: instant("since", input.since),
     until: instant("until", input.until),
   };
-  if (input.sent) return searchSent(context, caller, asked, input.cursor, limit);
-  if (topic !== undefined) return searchTopic(context, caller, topic, asked, input.cursor, limit);
-  return searchOwn(context, caller, asked, input.cursor, limit);
+  const search = (): Promise<SearchResult> => {
+    if (input.sent) return searchSent(context, caller, asked, input.cursor, limit);
+    if (topic !== undefined) return searchTopic(context, caller, topic, asked, input.cursor, limit);
+    return searchOwn(context, caller, asked, input.cursor, limit);
+  };
+  const found = await search();
+  await context.deps.record(caller, admission);
+  return found;
 }
 
 /** One message with everything the caller may know of it: as its reader, or as its sender with each recipient's state. */
@@ -61,7 +68,17 @@ export async function messageById(
   caller: Caller,
   id: string,
 ): Promise<{ readonly delivery: Delivery; readonly states: FoundMessage["states"] }> {
-  await context.deps.admit(caller, "mailbox.read", ownMailbox(caller));
+  const admission = await context.deps.admit(caller, "mailbox.read", ownMailbox(caller));
+  const seen = await seenMessage(context, caller, id);
+  await context.deps.record(caller, admission);
+  return seen;
+}
+
+async function seenMessage(
+  context: MailContext,
+  caller: Caller,
+  id: string,
+): Promise<{ readonly delivery: Delivery; readonly states: FoundMessage["states"] }> {
   const found = await findDelivery(context, caller, id);
   if (found)
     return {
@@ -240,7 +257,8 @@ export function summary(message: StoredMessage, states: FoundMessage["states"]):
 
 /** Everything of one thread in the caller's mailbox, oldest first. */
 export async function thread(context: MailContext, caller: Caller, id: string): Promise<readonly Delivery[]> {
-  await context.deps.admit(caller, "mailbox.read", ownMailbox(caller));
+  const admission = await context.deps.admit(caller, "mailbox.read", ownMailbox(caller));
+  await context.deps.record(caller, admission);
   const [, list] = await context.run(caller.principal.namespace, ownMailbox(caller), listMessages, [
     "all",
     "",

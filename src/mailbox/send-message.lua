@@ -12,11 +12,13 @@
   ARGV[13]  flags, see lua/delivery.lua              ARGV[14]  thread
   ARGV[15]  most unsettled messages                  ARGV[16]  most unsettled bytes
   ARGV[17]  most unsettled messages of one sender    ARGV[18]  ids of its attachments, separated by commas
+  ARGV[19]  audit row, or empty when it was recorded before
 
   Returns {"STORED", id} · {"REPLAYED", id} · {"CONFLICT"} · {"FULL", count, bytes} · {"SENDER_FULL", count} ·
           {"BLOCKED"} · {"LATE"}
 ]]
 --@include ../redis/lua/clock.lua
+--@include ../redis/lua/audit.lua
 --@include ../redis/lua/operations.lua
 --@include lua/mailbox.lua
 --@include lua/delivery.lua
@@ -26,7 +28,7 @@ local operation, digest, attempt, keepMs = ARGV[3], ARGV[4], ARGV[5], tonumber(A
 local id, body, bytes = ARGV[7], ARGV[8], tonumber(ARGV[9])
 local priority, sender, lifeMs, flags, thread = tonumber(ARGV[10]), ARGV[11], tonumber(ARGV[12]), ARGV[13], ARGV[14]
 local mostCount, mostBytes, mostOfSender = tonumber(ARGV[15]), tonumber(ARGV[16]), tonumber(ARGV[17])
-local files = ARGV[18]
+local files, row = ARGV[18], ARGV[19]
 
 local known, answer = recallOperation(box.operations, box.operationExpiry, operation, digest, attempt)
 if known == 'CONFLICT' then return { 'CONFLICT' } end
@@ -48,6 +50,7 @@ if refused then
   if refused then return refused end
 end
 
+audit(box.audit, row)
 local sequence = nextSequence(box.meta)
 local record = {
   state = 'ready', sequence = sequence, priority = priority, sender = sender, count = 0, run = '', batch = '', at = nowMs,

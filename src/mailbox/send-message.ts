@@ -1,6 +1,6 @@
 import { type Address, formatAddress, parseAddress } from "../addresses/index.js";
 import { isRefusal, refuse } from "../errors/index.js";
-import type { Caller } from "../identity/index.js";
+import type { Admission, Caller } from "../identity/index.js";
 import { measureContent } from "./check-content.js";
 import type { MailContext } from "./context.js";
 import type { SendMessage, SendReceipt } from "./contract.js";
@@ -42,11 +42,14 @@ export async function sendMessage(
   if (addresses.length > limits.recipients)
     refuse("mailbox.too_many_recipients", { count: addresses.length, limit: limits.recipients });
   checkRate(context, caller);
+  const admissions: Admission[] = [];
   for (const address of addresses)
-    await deps.admit(
-      caller,
-      address.kind === "topic" ? "topic.publish" : "mailbox.send",
-      formatAddress(address),
+    admissions.push(
+      await deps.admit(
+        caller,
+        address.kind === "topic" ? "topic.publish" : "mailbox.send",
+        formatAddress(address),
+      ),
     );
 
   const memory = context.memory(caller);
@@ -89,8 +92,8 @@ export async function sendMessage(
   try {
     receipt =
       addresses.length === 1 && addresses[0]!.kind !== "everyone"
-        ? await sendToOne(context, caller, addresses[0]!, complete, operation, opened)
-        : await sendToMany(context, caller, addresses, complete, operation, opened);
+        ? await sendToOne(context, caller, addresses[0]!, complete, operation, opened, admissions[0]!)
+        : await sendToMany(context, caller, addresses, complete, operation, opened, admissions);
   } catch (error) {
     // A refusal inserted nothing, so it does not count in the conversation; an unknown outcome may have.
     if (cause && isRefusal(error) && error.kind !== "UNKNOWN")

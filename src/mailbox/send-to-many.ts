@@ -1,6 +1,6 @@
 import { type Address, formatAddress } from "../addresses/index.js";
 import { isRefusal, MailboxError, refuse } from "../errors/index.js";
-import type { Caller } from "../identity/index.js";
+import { type Admission, type Caller, rowOf } from "../identity/index.js";
 import { directoryKeys, loadScript, mailboxKeys } from "../redis/index.js";
 import { referenceAttachments, releaseRefused } from "./attachment-references.js";
 import { type MailContext, ownMailbox } from "./context.js";
@@ -20,6 +20,7 @@ export async function sendToMany(
   posting: Posting,
   operation: Operation,
   opened: ReadonlySet<string>,
+  admissions: readonly Admission[],
 ): Promise<SendReceipt> {
   const { deps } = context;
   const { namespace } = caller.principal;
@@ -42,7 +43,7 @@ export async function sendToMany(
   );
   const [word, answer] = await deps.store.run(
     putOutbox,
-    [own.operations, own.operationExpiry, own.outbox],
+    [own.operations, own.operationExpiry, own.outbox, own.audit],
     [
       operation.key,
       operation.digest,
@@ -51,6 +52,7 @@ export async function sendToMany(
       message.id,
       JSON.stringify(entry),
       targets.join(","),
+      admissions.map(({ row }) => row).join("\n"),
     ],
   );
   if (word !== "STORED") await releaseRefused(context, namespace, message, targets);
@@ -69,6 +71,7 @@ export async function sendToMany(
   }
   const noting = noteStored(context, caller, String(answer), targets.join(","), operation.attempt);
   const refusals: MailboxError[] = [];
+  const rows: string[] = [];
   const recipients = await Promise.all(
     targets.map(async (to): Promise<RecipientReceipt> => {
       try {
@@ -78,22 +81,30 @@ export async function sendToMany(
         if (!(error instanceof MailboxError)) throw error;
         if (error.kind === "UNAVAILABLE" || error.kind === "UNKNOWN") return pendingReceipt(to);
         refusals.push(error);
+        rows.push(refusedRow(caller, to, error));
         await releaseRefused(context, namespace, message, [to]);
         return { to, state: "refused", refusal: { code: error.code, message: error.message } };
       }
     }),
   );
   const reached = recipients.filter((receipt) => receipt.state !== "pending").map((receipt) => receipt.to);
-  await advanceEntry(context, namespace, ownMailbox(caller), message.id, reached, {
-    key: operation.key,
-    text: `${message.id}|${JSON.stringify(recipients)}`,
-  }).catch((error: Error) => {
+  const all = refusals.length === targets.length;
+  await advanceEntry(
+    context,
+    namespace,
+    ownMailbox(caller),
+    message.id,
+    reached,
+    { key: operation.key, text: `${message.id}|${JSON.stringify(recipients)}` },
+    // When all of them refused, so does the call, and that is recorded as of any call.
+    all ? [] : rows,
+  ).catch((error: Error) => {
     // Accepted it is, and a sweep finds out who was reached.
     if (!isRefusal(error)) throw error;
     deps.log("an outbox waits for the next sweep", { error: error.message });
   });
   await noting;
-  if (refusals.length > 0 && refusals.length === targets.length) throw refusals[0]!;
+  if (refusals.length > 0 && all) throw refusals[0]!;
   return { message_id: message.id, recipients, replayed: false };
 }
 
@@ -110,6 +121,13 @@ async function targetsOf(
         if (name !== caller.principal.agent) targets.add(name);
   }
   return [...targets];
+}
+
+/** What a recipient's mailbox refused after the send was accepted. */
+function refusedRow(caller: Caller, to: string, { code, kind }: MailboxError): string {
+  const action = to.startsWith("topic:") ? "topic.publish" : "mailbox.send";
+  const outcome = kind === "PERMISSION_DENIED" ? "deny" : "refuse";
+  return rowOf(caller, { action, resource: to, outcome, because: code });
 }
 
 function pendingReceipt(to: string): RecipientReceipt {

@@ -1,6 +1,6 @@
 import { type Address, formatAddress } from "../addresses/index.js";
 import { isRefusal, refuse } from "../errors/index.js";
-import type { Caller } from "../identity/index.js";
+import type { Admission, Caller } from "../identity/index.js";
 import { referenceAttachments, releaseRefused } from "./attachment-references.js";
 import type { MailContext } from "./context.js";
 import type { SendReceipt } from "./contract.js";
@@ -16,6 +16,7 @@ export async function sendToOne(
   posting: Posting,
   operation: Operation,
   opened: ReadonlySet<string>,
+  { row }: Admission,
 ): Promise<SendReceipt> {
   const to = formatAddress(address);
   const { message } = posting;
@@ -25,11 +26,12 @@ export async function sendToOne(
   try {
     outcome =
       address.kind === "topic"
-        ? await publish(context, caller, address.name, posting, operation)
-        : await insertMessage(context, caller.principal.namespace, to, posting, operation);
+        ? await publish(context, caller, address.name, posting, operation, row)
+        : await insertMessage(context, caller.principal.namespace, to, posting, operation, row);
     await noting;
   } catch (error) {
-    if (isRefusal(error) && error.kind !== "UNKNOWN") {
+    // What was thrown and is no refusal failed before it stored anything.
+    if (!isRefusal(error) || error.kind !== "UNKNOWN") {
       await unnote(context, caller, message.id, operation.attempt);
       await releaseRefused(context, caller.principal.namespace, message, [to]);
     }
@@ -56,8 +58,9 @@ async function publish(
   topic: string,
   posting: Posting,
   operation: Operation,
+  row: string,
 ): Promise<{ readonly state: string; readonly id: string }> {
-  const published = await context.deps.publish(caller, topic, posting.message, operation, posting.ttlMs);
+  const published = await context.deps.publish(caller, topic, posting.message, operation, row, posting.ttlMs);
   if (published.state === "conflict") refuse("mailbox.idempotency_conflict");
   return { state: published.state === "replayed" ? "REPLAYED" : "STORED", id: published.id };
 }

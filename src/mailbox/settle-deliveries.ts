@@ -1,5 +1,5 @@
 import { MailboxError, refuse } from "../errors/index.js";
-import type { Caller } from "../identity/index.js";
+import type { Caller, PendingRow } from "../identity/index.js";
 import { loadScript, type MailboxName } from "../redis/index.js";
 import { claimMsOf } from "./claim-length.js";
 import type { MailContext } from "./context.js";
@@ -24,6 +24,8 @@ export interface Settlement {
   readonly attempt?: string;
   /** The caller gave a key: it is done once. */
   readonly operation?: Operation;
+  /** The decision, recorded where the first of the deliveries is found; without it nobody asked for this by itself. */
+  readonly row?: PendingRow;
 }
 
 /** A reply settles what it answers; where that is gone or another's, there is nothing to settle. */
@@ -69,16 +71,13 @@ export async function settleAt(
   settlement: Settlement,
   results: Map<string, Settled>,
 ): Promise<boolean> {
-  const { outcome, delayMs = -1, said = "", operation } = settlement;
+  const { outcome, delayMs = -1, said = "", operation, row } = settlement;
   if (place === topicPlace) {
     if (outcome === "touch") return false;
-    const settled = await context.deps.feed.settle(
-      caller,
-      ids,
-      outcome,
-      delayMs,
-      operation && `${operation.key}|${operation.digest}`,
-    );
+    const settled = await context.deps.feed.settle(caller, ids, outcome, delayMs, {
+      ...(operation ? { name: `${operation.key}|${operation.digest}` } : {}),
+      ...(row ? { row } : {}),
+    });
     for (const [id, { state, at }] of settled)
       results.set(
         id,
@@ -101,10 +100,12 @@ export async function settleAt(
     operation?.digest ?? "",
     operation?.keepMs ?? 0,
     Buffer.from(said).toString("base64url"),
+    row?.text ?? "",
     ...ids,
   ]);
   if (word === "CONFLICT") refuse("mailbox.idempotency_conflict");
   const words = flat as readonly string[];
+  if (word === "DONE" && words.some((one, n) => n % 3 === 1 && one !== "UNKNOWN")) row?.written();
   const memory = context.memory(caller);
   for (let n = 0; n + 2 < words.length; n += 3) {
     const id = words[n]!;

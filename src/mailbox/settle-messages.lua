@@ -10,25 +10,29 @@
   ARGV[8]   attempt                                  ARGV[9]   operation, or empty for none
   ARGV[10]  digest of what was asked                 ARGV[11]  how long the operation is remembered, ms
   ARGV[12]  why, as the agent said it (base64url), or empty
-  ARGV[13…] ids
+  ARGV[13]  audit row, recorded when an id is of this mailbox; empty for none
+  ARGV[14…] ids
 
   Returns {"DONE", outbox entries, {id, word, at ms, …}} with a word for each id: SETTLED · DELAYED · READY · DEAD ·
           EXTENDED · SUPERSEDED · NOT_OPEN · UNKNOWN · {"REPLAYED", outbox entries, the same list} · {"CONFLICT"} ·
           {"LATE"}
 ]]
 --@include ../redis/lua/clock.lua
+--@include ../redis/lua/audit.lua
 --@include ../redis/lua/operations.lua
 --@include lua/mailbox.lua
 --@include lua/delivery.lua
 if late() then return { 'LATE' } end
 local run, outcome, delayMs, claimMs = ARGV[3], ARGV[4], tonumber(ARGV[5]), tonumber(ARGV[6])
 local longestMs, attempt, operation, digest, keepMs = tonumber(ARGV[7]), ARGV[8], ARGV[9], ARGV[10], tonumber(ARGV[11])
-local said = ARGV[12]
+local said, row = ARGV[12], ARGV[13]
 
 local function act(id)
   local record = getRecord(id)
   if not record then return 'UNKNOWN', 0 end
   if record.run == '' then return 'UNKNOWN', 0 end
+  audit(box.audit, row)
+  row = ''
   local elsewhere = has(record, 'j') and record.state == 'open' and record.run ~= run
   if elsewhere or agentOf(record.run) ~= agentOf(run) then return 'SUPERSEDED', 0 end
   -- Our own repetition of a retry or reject finds what the first one did.
@@ -90,7 +94,7 @@ if operation ~= '' then
     return { 'REPLAYED', pending, results }
   end
 end
-for n = 13, #ARGV do
+for n = 14, #ARGV do
   local word, at = act(ARGV[n])
   if word ~= 'UNKNOWN' then concerned = true end
   results[#results + 1] = ARGV[n]

@@ -1,4 +1,4 @@
-import type { Caller } from "../identity/index.js";
+import type { Caller, PendingRow } from "../identity/index.js";
 import { loadScript, type MailboxName } from "../redis/index.js";
 import { choosePage } from "./choose-page.js";
 import { claimMsOf } from "./claim-length.js";
@@ -22,17 +22,22 @@ const readScript = loadScript(import.meta.url, "read-inbox.lua");
 /** A page, and when time alone will make something ready, by the store's clock (0: nothing). */
 export type Taken = Inbox & { readonly nextDueAt: number };
 
-/** Takes the next page for the run. When it fails half way, what was taken comes again with the next read. */
+/**
+ * Takes the next page for the run. When it fails half way, what was taken comes again with the next read.
+ *
+ * @param row recorded with the first look into the mailbox, once for a read however long it waits
+ */
 export async function takePage(
   context: MailContext,
   caller: Caller,
   place: MailboxName,
   input: ReadInbox,
   options: ReadOptions,
+  row: PendingRow,
 ): Promise<Taken> {
   const batch = newMessageId(context.deps.store.now());
   try {
-    return await takeBatch(context, caller, place, batch, input, options);
+    return await takeBatch(context, caller, place, batch, input, options, row);
   } catch (error) {
     // What was taken and never reached anybody comes again with the next read.
     context.memory(caller).confirm(batch, false);
@@ -47,6 +52,7 @@ async function takeBatch(
   batch: string,
   input: ReadInbox,
   options: ReadOptions,
+  row: PendingRow,
 ): Promise<Taken> {
   const memory = context.memory(caller);
   const queue = place.startsWith("queue:");
@@ -59,6 +65,7 @@ async function takeBatch(
     filter,
     after: input.after,
     sessionless: options.sessionless ?? false,
+    row,
   };
   if (queue) await rememberVisit(context, caller, place);
 
@@ -125,6 +132,7 @@ interface PageAsk {
   readonly filter: FeedFilter;
   readonly after: string | undefined;
   readonly sessionless: boolean;
+  readonly row: PendingRow;
 }
 
 /** Takes what topics have of a page, and says what is left of it for the agent's own mailbox. */
@@ -193,7 +201,9 @@ async function readMailbox(
       from,
       ask.budget.cut,
       ask.sessionless ? "1" : "0",
+      ask.row.text,
     ]);
+    ask.row.written();
     memory.dropBatches(place, [...seen, ...unseen]);
     const deliveries = withMessages(parseEntries(flat)).map(toDelivery);
     const counts = parseCounts(counted as readonly string[]);

@@ -1,7 +1,7 @@
 import { createHash } from "node:crypto";
 import { visible } from "../addresses/index.js";
 import { refuse } from "../errors/index.js";
-import type { Caller } from "../identity/index.js";
+import { type Caller, rowOf } from "../identity/index.js";
 import { loadScript, mailboxKeys } from "../redis/index.js";
 import { newAttachmentId } from "./attachment-id.js";
 import {
@@ -91,6 +91,13 @@ export async function beginAttachment(
   const id = newAttachmentId(store.now());
   const { namespace, agent } = caller.principal;
   await noteUpload(context, caller, id, about.bytes ?? attachmentBytes, "claim");
+  const decision = {
+    action: "mailbox.attach",
+    resource: id,
+    outcome: "allow",
+    because: "own upload",
+  } as const;
+  await context.deps.record(caller, { row: rowOf(caller, decision) });
   await store.run(beginScript, attachmentSlot(namespace, id), [
     agent,
     shownName(about.name),

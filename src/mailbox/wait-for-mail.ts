@@ -1,4 +1,4 @@
-import type { Caller } from "../identity/index.js";
+import type { Caller, PendingRow } from "../identity/index.js";
 import { type MailboxName, mailboxKeys } from "../redis/index.js";
 import { type MailContext, ownMailbox } from "./context.js";
 import type { Inbox, ReadInbox } from "./contract.js";
@@ -15,10 +15,11 @@ export async function takeOrWait(
   place: MailboxName,
   input: ReadInbox,
   options: ReadOptions,
+  row: PendingRow,
 ): Promise<Inbox> {
   const waitMs = (input.wait_seconds ?? 0) * 1000;
   if (waitMs === 0) {
-    const { nextDueAt: _, ...inbox } = await takePage(context, caller, place, input, options);
+    const { nextDueAt: _, ...inbox } = await takePage(context, caller, place, input, options, row);
     return inbox;
   }
   const until = Date.now() + waitMs;
@@ -36,7 +37,7 @@ export async function takeOrWait(
     for (;;) {
       if (options.signal?.aborted) return emptyInbox(true);
       wake.rest();
-      const { nextDueAt, ...inbox } = await takePage(context, caller, place, input, options);
+      const { nextDueAt, ...inbox } = await takePage(context, caller, place, input, options, row);
       const now = Date.now();
       if (inbox.messages.length > 0 || now >= until)
         return { ...inbox, timed_out: inbox.messages.length === 0 };

@@ -1,10 +1,13 @@
 /** The store: connections, key names, scripts and wake-ups; the only room that knows the Redis driver. */
 export type { Endpoint } from "./connection.js";
 export { digest } from "./digest.js";
+export { keptKeys } from "./encode-words.js";
 export { Hints } from "./hints.js";
 export {
   type AttachmentKeys,
+  type AuditKeys,
   attachmentKeys,
+  auditKeys,
   conversationKey,
   type DirectoryKeys,
   directoryKeys,
@@ -15,6 +18,7 @@ export {
   type MailboxName,
   mailboxKeyList,
   mailboxKeys,
+  rowsPerChunk,
   type StateGroupKeys,
   stateGroupKeyList,
   stateGroupKeys,

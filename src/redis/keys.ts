@@ -51,6 +51,8 @@ export interface MailboxKeys {
   readonly uploads: string;
   /** set of senders whose mail is refused */
   readonly blocked: string;
+  /** list number|row of what was decided here and is not sealed yet, see redis/lua/audit.lua */
+  readonly audit: string;
   /** channel on which a change of this mailbox is hinted */
   readonly channel: string;
 }
@@ -81,6 +83,7 @@ export function mailboxKeys(namespace: string, mailbox: MailboxName): MailboxKey
     rate: `${at}rate`,
     uploads: `${at}uploads`,
     blocked: `${at}blocked`,
+    audit: `${at}audit`,
     channel: `${at}hints`,
   };
 }
@@ -107,6 +110,7 @@ export function mailboxKeyList(keys: MailboxKeys): readonly string[] {
     keys.reminders,
     keys.blocked,
     keys.channel,
+    keys.audit,
   ];
 }
 
@@ -132,6 +136,8 @@ export interface TopicRootKeys {
   readonly channel: string;
   readonly operations: string;
   readonly operationExpiry: string;
+  /** list number|row of what was decided here and is not sealed yet */
+  readonly audit: string;
   /** sorted set sequence → id of one topic */
   index(topic: string): string;
   /** sorted set sequence of a trimmed message → when it was trimmed, as a sequence */
@@ -159,6 +165,7 @@ export function topicRootKeys(namespace: string, root: string): TopicRootKeys {
     channel: `${at}hints`,
     operations: `${at}operations`,
     operationExpiry: `${at}operation-expiry`,
+    audit: `${at}audit`,
     index: (topic) => `${at}index:${topic}`,
     trims: (topic) => `${at}trims:${topic}`,
     deliveries: (agent) => `${at}deliveries:${agent}`,
@@ -200,6 +207,8 @@ export interface StateGroupKeys {
   /** hash resource → highest fencing token seen; sorted set last seen ms → resource */
   readonly tokens: string;
   readonly fences: string;
+  /** list number|row of what was decided here and is not sealed yet */
+  readonly audit: string;
   readonly operations: string;
   readonly operationExpiry: string;
   /** channel on which a change hints its key */
@@ -219,6 +228,7 @@ export function stateGroupKeys(namespace: string, group: string): StateGroupKeys
     past: `${at}past`,
     tokens: `${at}tokens`,
     fences: `${at}fences`,
+    audit: `${at}audit`,
     operations: `${at}operations`,
     operationExpiry: `${at}operation-expiry`,
     channel: `${at}hints`,
@@ -241,6 +251,7 @@ export function stateGroupKeyList(keys: StateGroupKeys): readonly string[] {
     keys.operations,
     keys.operationExpiry,
     keys.channel,
+    keys.audit,
   ];
 }
 
@@ -270,6 +281,8 @@ export interface DirectoryKeys {
   readonly access: string;
   /** hash token id → what is known of the token; never the token */
   readonly tokens: string;
+  /** list number|row of what was decided here and is not sealed yet */
+  readonly audit: string;
   readonly channel: string;
   /** hash: the patterns one agent follows and the topic roots where it has deliveries */
   follows(agent: string): string;
@@ -292,6 +305,7 @@ export function directoryKeys(namespace: string): DirectoryKeys {
     settings: `${at}settings`,
     access: `${at}access`,
     tokens: `${at}tokens`,
+    audit: `${at}audit`,
     channel: `${at}hints`,
     follows: (agent) => `${at}follows:${agent}`,
   };
@@ -383,4 +397,27 @@ export function lockKeyList(keys: LockKeys): readonly string[] {
     keys.channel,
     keys.changes,
   ];
+}
+export interface AuditKeys {
+  /** hash: number and hash of the last sealed row, number of the first that is kept */
+  readonly end: string;
+  /** hash slot → number of its last row that was sealed */
+  readonly taken: string;
+  /** list of signed checkpoints, oldest first */
+  readonly checkpoints: string;
+  /** list of sealed rows, `rowsPerChunk` of them: the chunk that holds row `number` */
+  chunk(number: number): string;
+}
+
+/** So many rows go before they are trimmed together. */
+export const rowsPerChunk = 1_000;
+
+export function auditKeys(namespace: string): AuditKeys {
+  const at = `{${namespace}:au}:`;
+  return {
+    end: `${at}end`,
+    taken: `${at}taken`,
+    checkpoints: `${at}checkpoints`,
+    chunk: (number) => `${at}rows:${Math.floor((number - 1) / rowsPerChunk)}`,
+  };
 }

@@ -1,8 +1,10 @@
 import { randomUUID } from "node:crypto";
-import type { Cluster, Redis } from "ioredis";
+import type { Writable } from "node:stream";
+import { Command, type Redis } from "ioredis";
 import { MailboxError, refuse } from "../errors/index.js";
 import { type Connection, type Endpoint, openConnection } from "./connection.js";
 import type { Script } from "./script.js";
+import { ScriptCall } from "./script-call.js";
 
 /** What a script returns: a word, then values as text. Nested lists stay nested. */
 export type Reply = readonly [word: string, ...rest: ReplyValue[]];
@@ -114,14 +116,15 @@ export class Store {
     args: readonly (string | number)[],
     timeoutMs = this.#callTimeoutMs,
   ): Promise<Reply> {
-    const [sha, source] = this.#knowsFlags
-      ? [script.sha, script.source]
-      : [script.plainSha, script.plainSource];
-    const deadline = String(Math.ceil(this.now() + timeoutMs));
-    const tail = [String(keys.length), ...keys, deadline, ...args.map(String)];
+    const words = [Math.ceil(this.now() + timeoutMs), ...args];
     const { reply, lost } = await this.#repeat(
-      ["EVALSHA", sha, ...tail],
-      ["EVAL", source, ...tail],
+      (inFull, again) => {
+        // The half says so to scripts, which would otherwise have to look for traces of themselves at every call.
+        if (again && Number.isInteger(words[0])) words[0] = Number(words[0]) + 0.5;
+        return inFull
+          ? new ScriptCall("eval", this.#knowsFlags ? script.source : script.plainSource, keys, words)
+          : new ScriptCall("evalsha", this.#knowsFlags ? script.sha : script.plainSha, keys, words);
+      },
       timeoutMs,
       true,
     );
@@ -134,7 +137,8 @@ export class Store {
 
   /** A single command outside the scripts: reads only, or what is idempotent by itself. Repeated until it is answered. */
   async command(name: string, ...args: readonly (string | number)[]): Promise<unknown> {
-    return (await this.#repeat([name, ...args.map(String)], [], this.#callTimeoutMs, false)).reply;
+    const { reply } = await this.#repeat(() => commandOf(name, args), this.#callTimeoutMs, false);
+    return reply;
   }
 
   /** A whole hash, field by field. */
@@ -146,18 +150,18 @@ export class Store {
   }
 
   /**
-   * @param inFull sent instead when the store does not know the script
+   * @param make the command for one more attempt; a script `inFull` once the store has said that it does not know it;
+   *   `again` when an attempt before may have been executed
    * @param counts whether it matters that a command without an answer may have been executed
    * @returns `lost` when an attempt before the answered one may have been executed too
    */
   async #repeat(
-    words: readonly string[],
-    inFull: readonly string[],
+    make: (inFull: boolean, again: boolean) => Command,
     timeoutMs: number,
     counts: boolean,
   ): Promise<{ readonly reply: unknown; readonly lost: boolean }> {
     const until = Date.now() + timeoutMs;
-    let command = words;
+    let inFull = false;
     let lost = false;
     for (;;) {
       try {
@@ -166,13 +170,14 @@ export class Store {
         if (lost && counts) refuse("store.outcome_unknown", {}, { cause: error });
         throw error;
       }
+      const command = make(inFull, lost);
+      // Taken before it is sent: a Cluster puts its own in its place, which would try again.
+      const timer = setTimeout(giveUp, Math.max(until - Date.now(), 1), command.reject);
       try {
-        const [name, ...rest] = command;
-        const reply = await inTime(call(this.#connection, name!, ...rest), until - Date.now());
-        return { reply, lost };
+        return { reply: await send(this.#connection, command), lost };
       } catch (error) {
         const verdict = judge(error as Error);
-        if (verdict === "load") command = inFull;
+        if (verdict === "load") inFull = true;
         else if (verdict === "full") {
           // An earlier attempt that got no answer may have been done before the store was full.
           refuse(lost && counts ? "store.outcome_unknown" : "store.full", {}, { cause: error });
@@ -181,6 +186,8 @@ export class Store {
         if (Date.now() >= until)
           refuse(lost && counts ? "store.outcome_unknown" : "store.unavailable", {}, { cause: error });
         if (verdict !== "load") await pause(20);
+      } finally {
+        clearTimeout(timer);
       }
     }
   }
@@ -250,16 +257,38 @@ export class Store {
   }
 }
 
-function call(connection: Redis | Cluster, name: string, ...args: string[]): Promise<unknown> {
+function call(connection: Connection, name: string, ...args: string[]): Promise<unknown> {
+  return send(connection, commandOf(name, args));
+}
+
+function commandOf(name: string, args: readonly (string | number)[]): Command {
+  return new Command(name, args.map(String), { replyEncoding: "utf8" });
+}
+
+function send(connection: Connection, command: Command): Promise<unknown> {
   writeTogether((connection as Redis).stream);
-  return (connection as Redis).call(name, ...args);
+  return connection.sendCommand(command) as Promise<unknown>;
 }
 
 /** What is asked before the next I/O goes out as one write: a write costs our process more than the command in it. */
 function writeTogether(stream: Redis["stream"] | undefined): void {
   if (!stream || stream.writableCorked > 0) return;
+  stream._writev = writeJoined;
   stream.cork();
-  process.nextTick(() => stream.uncork());
+  process.nextTick(uncork, stream);
+}
+
+function uncork(stream: Redis["stream"]): void {
+  stream.uncork();
+}
+
+/** One text is cheaper to write than a list of them, and commands are short. */
+function writeJoined(
+  this: Writable,
+  chunks: readonly { readonly chunk: string }[],
+  done: (error?: Error | null) => void,
+): void {
+  this._write(chunks.map(({ chunk }) => chunk).join(""), "utf8", done);
 }
 
 /** What a failed command tells: was it executed (`lost`: nobody knows), or must it be loaded, or is it our mistake? */
@@ -280,18 +309,10 @@ function judge(error: Error): "load" | "full" | "lost" | "unsent" | "bug" {
   return "bug";
 }
 
-function inTime<T>(promise: Promise<T>, timeoutMs: number): Promise<T> {
-  return new Promise<T>((resolve, reject) => {
-    const timer = setTimeout(
-      () => {
-        const error = new Error("no answer in time");
-        error.name = "TimeoutError";
-        reject(error);
-      },
-      Math.max(timeoutMs, 1),
-    );
-    promise.then(resolve, reject).finally(() => clearTimeout(timer));
-  });
+function giveUp(reject: (error: Error) => void): void {
+  const error = new Error("no answer in time");
+  error.name = "TimeoutError";
+  reject(error);
 }
 
 function pause(ms: number): Promise<void> {

@@ -1,4 +1,4 @@
-import type { Admit, Caller, May } from "../identity/index.js";
+import type { Admit, Caller, May, RecordDecision } from "../identity/index.js";
 import {
   type Hints,
   type Reply,
@@ -32,6 +32,8 @@ export interface StateDependencies {
   readonly limits: StateLimits;
   readonly admit: Admit;
   readonly may: May;
+  /** Leaves a row for a decision that has no effect to leave one. */
+  readonly record: RecordDecision;
   readonly leaseOf: LeaseOf;
 }
 

@@ -25,7 +25,7 @@ export async function getState(context: StateContext, caller: Caller, input: Get
       ...(input.cursor === undefined ? {} : { cursor: input.cursor }),
     });
   const key = parseStateKey(input.key!);
-  await context.deps.admit(caller, "state.read", `state:${key}`);
+  await context.deps.record(caller, await context.deps.admit(caller, "state.read", `state:${key}`));
   const [word, entry, value] = await context.run(
     caller.principal.namespace,
     stateGroupOf(key),

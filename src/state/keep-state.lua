@@ -26,6 +26,9 @@ end
 local used = tonumber(redis.call('HGET', group.meta, 'bytes') or '0')
 local empty = redis.call('HLEN', group.entries) == 0 and redis.call('ZCARD', group.fences) == 0
   and redis.call('HLEN', group.operations) == 0
+-- Rows that are not sealed yet keep the group on the list; of sealed ones the last number is left.
+local last = redis.call('LINDEX', group.audit, -1)
+empty = empty and (not last or string.sub(last, -1) == '|')
 -- The epoch outlives every process that may have been given room before.
 if empty then redis.call('PEXPIRE', group.meta, whole(goneMs)) end
 return { 'KEPT', whole(used), empty and '1' or '0' }

@@ -24,7 +24,8 @@ export async function listState(
 ): Promise<StatePage> {
   const { limits } = context;
   const prefix = parseStatePrefix(ask.prefix);
-  await context.deps.admit(caller, "state.read", prefix === "" ? "*" : `state:${prefix.replace(/\/$/, "")}`);
+  const resource = prefix === "" ? "*" : `state:${prefix.replace(/\/$/, "")}`;
+  await context.deps.record(caller, await context.deps.admit(caller, "state.read", resource));
   const after = readCursor(ask.cursor, prefix);
   const most = Math.min(ask.limit ?? limits.pageEntries, limits.pageEntries);
   const groups = await groupsOf(context, caller, prefix, after);

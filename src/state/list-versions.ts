@@ -29,7 +29,7 @@ export async function listVersions(
   given: string,
 ): Promise<{ readonly key: string; readonly versions: readonly StateVersion[]; readonly forgotten: number }> {
   const key = parseStateKey(given);
-  await context.deps.admit(caller, "state.read", `state:${key}`);
+  await context.deps.record(caller, await context.deps.admit(caller, "state.read", `state:${key}`));
   const [, list] = await context.run(
     caller.principal.namespace,
     stateGroupOf(key),

@@ -12,6 +12,7 @@
   ARGV[13]  resource, or empty                       ARGV[14]  its fencing token, or empty
   ARGV[15]  when its lease is over, ms, or empty     ARGV[16]  most live entries
   ARGV[17]  room, bytes                              ARGV[18]  epoch of the room, see keep-state.lua
+  ARGV[19]  audit row
 
   Returns {"PUT", version, at ms, expires ms} · {"REPLAYED", the same} · {"REUSED"} ·
           {"CONFLICT", entry and value as they are, both empty when there is none} · {"LEASE_OVER"} ·
@@ -19,6 +20,7 @@
 ]]
 --@include ../redis/lua/clock.lua
 --@include ../redis/lua/operations.lua
+--@include ../redis/lua/audit.lua
 --@include lua/group.lua
 --@include lua/entry.lua
 --@include lua/change.lua
@@ -27,9 +29,11 @@ if late() then return { 'LATE' } end
 local operation, digest, attempt, keepMs = ARGV[3], ARGV[4], ARGV[5], tonumber(ARGV[6])
 local key, value, expected, lifeMs, agent, verified = ARGV[7], ARGV[8], ARGV[9], tonumber(ARGV[10]), ARGV[11], ARGV[12]
 local resource, token, mostEntries, room, epoch = ARGV[13], ARGV[14], tonumber(ARGV[16]), tonumber(ARGV[17]), tonumber(ARGV[18])
+local row = ARGV[19]
 
 local known, answer = recallOperation(group.operations, group.operationExpiry, operation, digest, attempt)
 if known == 'CONFLICT' then return { 'REUSED' } end
+if known == 'REPLAYED' then audit(group.audit, row) end
 if known then
   local version, at, expires = string.match(answer, '^(%d+),(%d+),(%d+)$')
   local again = known == 'REPLAYED'
@@ -43,6 +47,7 @@ local old, text = getEntry(key)
 if old and hasExpired(old) then old = expire(key, old) end
 local live = isLive(old)
 if expected ~= '' and expected ~= (live and old.version or '0') then
+  audit(group.audit, row)
   return { 'CONFLICT', live and text or '', live and redis.call('HGET', group.values, key) or '' }
 end
 
@@ -65,6 +70,7 @@ if refused then
   if refused then return refused end
 end
 
+audit(group.audit, row)
 noteToken(resource, token)
 local entry = commit(key, old, planned, value)
 local words = { entry.version, whole(entry.at), whole(entry.expires) }

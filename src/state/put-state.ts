@@ -37,6 +37,8 @@ interface Write {
   readonly agent: string;
   readonly verified: "1" | "0";
   readonly fence: Fence;
+  /** The audit row of the decision that lets the caller write. */
+  readonly row: string;
 }
 
 /**
@@ -56,7 +58,7 @@ export async function putState(
   const key = parseStateKey(input.key);
   check(input);
   const value = input.delete ? "" : valueText(input.value!, context.limits);
-  await context.deps.admit(caller, "state.write", `state:${key}`);
+  const { row } = await context.deps.admit(caller, "state.write", `state:${key}`);
   const { principal } = caller;
   const write: Write = {
     key,
@@ -66,6 +68,7 @@ export async function putState(
     agent: principal.agent,
     verified: principal.verified ? "1" : "0",
     fence: await fenceOf(context, caller, input),
+    row,
   };
   const [word, ...told] = input.delete
     ? await end(context, principal.namespace, write)
@@ -137,7 +140,7 @@ async function put(
   lifeMs: number,
 ): Promise<Reply> {
   const { limits, rooms } = context;
-  const { key, group, expected, operation, agent, verified, fence } = write;
+  const { key, group, expected, operation, agent, verified, fence, row } = write;
   let room = await rooms.of(namespace, group);
   for (let asked = 0; asked < roomAsked; asked++) {
     const reply = await context.run(
@@ -163,6 +166,7 @@ async function put(
         limits.groupEntries,
         room.bytes,
         room.epoch,
+        row,
       ],
     );
     if (reply[0] !== "ROOM") return reply;
@@ -174,7 +178,7 @@ async function put(
 function end(
   context: StateContext,
   namespace: string,
-  { key, group, expected, operation, agent, verified, fence }: Write,
+  { key, group, expected, operation, agent, verified, fence, row }: Write,
 ): Promise<Reply> {
   return context.run(
     namespace,
@@ -194,6 +198,7 @@ function end(
       fence.resource,
       fence.token,
       fence.leaseEndsAt,
+      row,
     ],
   );
 }

@@ -1,5 +1,5 @@
 import { refuse } from "../errors/index.js";
-import type { Admit, Caller, May } from "../identity/index.js";
+import type { Admit, Caller, May, RecordDecision } from "../identity/index.js";
 import {
   directoryKeys,
   type Hints,
@@ -19,6 +19,7 @@ export interface TopicDependencies {
   readonly hints: Hints;
   readonly admit: Admit;
   readonly may: May;
+  readonly record: RecordDecision;
   readonly limits?: Partial<TopicLimits>;
 }
 
@@ -29,6 +30,7 @@ export class TopicContext {
   readonly limits: TopicLimits;
   readonly admit: Admit;
   readonly may: May;
+  readonly record: RecordDecision;
   readonly #registered = new Set<string>();
 
   constructor(deps: TopicDependencies) {
@@ -36,6 +38,7 @@ export class TopicContext {
     this.hints = deps.hints;
     this.admit = deps.admit;
     this.may = deps.may;
+    this.record = deps.record;
     this.limits = { ...topicLimits, ...deps.limits };
   }
 

@@ -1,8 +1,8 @@
 import { parseTopic, rootOf } from "../addresses/index.js";
 import { refuse } from "../errors/index.js";
-import type { Caller } from "../identity/index.js";
+import { type Caller, PendingRow } from "../identity/index.js";
 import { loadScript, topicRootKeys } from "../redis/index.js";
-import { denied, isUnbound, type TopicContext } from "./context.js";
+import type { TopicContext } from "./context.js";
 import { readRoot } from "./list-topics.js";
 import { settingField, settingNames } from "./settings.js";
 import { endBinding } from "./subscribe-topic.js";
@@ -28,7 +28,7 @@ export async function deleteTopic(
   options: { readonly force?: boolean } = {},
 ): Promise<{ readonly topic: string; readonly ended: number }> {
   const name = parseTopic(topic);
-  if (!isUnbound(caller)) denied(caller, "administer", name);
+  const row = new PendingRow(await context.admit(caller, "admin.topics", `topic:${name}`));
   const { namespace } = caller.principal;
   const root = rootOf(name);
   const ended = new Set<string>();
@@ -44,11 +44,11 @@ export async function deleteTopic(
       refuse("topic.has_subscribers", { topic: name, count: subscribers });
     const bound = listing.boundTo(name);
     for (const agent of bound) {
-      await endBinding(context, namespace, agent, root, name);
+      await endBinding(context, namespace, agent, root, name, row);
       ended.add(agent);
     }
     if (bound.length > 0) continue;
-    if (await remove(context, namespace, root, name, listing.version, ""))
+    if (await remove(context, namespace, root, name, listing.version, "", row))
       return { topic: name, ended: ended.size };
   }
   refuse("store.unavailable");
@@ -100,6 +100,7 @@ async function remove(
   topic: string,
   version: string,
   lastAt: string,
+  row?: PendingRow,
 ): Promise<boolean> {
   const keys = topicRootKeys(namespace, root);
   const fields = settingNames.map((name) => settingField(topic, name));
@@ -108,9 +109,10 @@ async function remove(
       namespace,
       root,
       removeScript,
-      [keys.index(topic), keys.trims(topic)],
-      [topic, version, lastAt, messagesAtOnce, ...fields],
+      [keys.index(topic), keys.trims(topic), keys.audit],
+      [topic, version, lastAt, messagesAtOnce, row?.text ?? "", ...fields],
     );
+    if (word !== "CHANGED") row?.written();
     if (word !== "MORE") return word === "REMOVED";
   }
 }

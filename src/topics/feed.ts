@@ -84,7 +84,7 @@ export class Feed implements TopicFeed {
     ids: readonly string[],
     outcome: Parameters<TopicFeed["settle"]>[2],
     delayMs: number,
-    operation?: string,
+    operation?: Parameters<TopicFeed["settle"]>[4],
   ): ReturnType<TopicFeed["settle"]> {
     return settleTopics(this.#context, caller, ids, outcome, delayMs, operation);
   }

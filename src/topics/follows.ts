@@ -1,4 +1,5 @@
 import { patternRoot, type TopicPattern } from "../addresses/index.js";
+import type { PendingRow } from "../identity/index.js";
 import { directoryKeys, loadScript, topicRootKeys } from "../redis/index.js";
 import { parseRoots, type TopicContext } from "./context.js";
 
@@ -86,7 +87,12 @@ export async function bindEverywhere(
     );
   }
   const last = missing.at(-1);
-  if (last) await note(context, namespace, agent, "materialised", pattern, String(last[1]));
+  if (last)
+    await note(context, namespace, agent, {
+      action: "materialised",
+      name: pattern,
+      argument: String(last[1]),
+    });
 }
 
 /** Binds a pattern in one root; the directory must have been told before. */
@@ -118,8 +124,9 @@ export async function noteRoot(
   namespace: string,
   agent: string,
   root: string,
+  row?: PendingRow,
 ): Promise<void> {
-  await note(context, namespace, agent, "root", root);
+  await note(context, namespace, agent, { action: "root", name: root }, row);
 }
 
 export async function notePattern(
@@ -131,6 +138,7 @@ export async function notePattern(
   sender: string,
   minPriority: string,
   batch: Batch | undefined,
+  row: PendingRow,
 ): Promise<{
   readonly known: boolean;
   readonly followed: FollowedPattern;
@@ -140,12 +148,15 @@ export async function notePattern(
     context,
     namespace,
     agent,
-    "pattern",
-    pattern,
-    start,
-    sender,
-    minPriority,
-    batch ? `${batch.size}/${batch.ms}` : "",
+    {
+      action: "pattern",
+      name: pattern,
+      argument: start,
+      sender,
+      minPriority,
+      waking: batch ? `${batch.size}/${batch.ms}` : "",
+    },
+    row,
   );
   return { known: word === "KNOWN", followed: parsePatternNote(String(value)), roots: parseRoots(roots) };
 }
@@ -155,8 +166,9 @@ export async function strikePattern(
   namespace: string,
   agent: string,
   pattern: string,
+  row?: PendingRow,
 ): Promise<void> {
-  await note(context, namespace, agent, "stop", pattern);
+  await note(context, namespace, agent, { action: "stop", name: pattern }, row);
 }
 
 /** Forgets that the agent has deliveries in a root, unless that was noted anew since it was looked at. */
@@ -167,26 +179,33 @@ export async function leaveRoot(
   root: string,
   noted: string,
 ): Promise<void> {
-  await note(context, namespace, agent, "leave", root, noted);
+  await note(context, namespace, agent, { action: "leave", name: root, argument: noted });
+}
+
+interface Note {
+  readonly action: "pattern" | "root" | "materialised" | "stop" | "leave";
+  readonly name: string;
+  readonly argument?: string;
+  readonly sender?: string;
+  readonly minPriority?: string;
+  readonly waking?: string;
 }
 
 async function note(
   context: TopicContext,
   namespace: string,
   agent: string,
-  action: "pattern" | "root" | "materialised" | "stop" | "leave",
-  name: string,
-  argument = "",
-  sender = "",
-  minPriority = "0",
-  waking = "",
+  { action, name, argument = "", sender = "", minPriority = "0", waking = "" }: Note,
+  row?: PendingRow,
 ): Promise<readonly unknown[]> {
   const keys = directoryKeys(namespace);
-  return context.store.run(
+  const noted = await context.store.run(
     noteScript,
-    [keys.follows(agent), keys.roots, keys.channel],
-    [action, name, argument, sender, minPriority, waking],
+    [keys.follows(agent), keys.roots, keys.channel, keys.audit],
+    [action, name, argument, sender, minPriority, waking, row?.text ?? ""],
   );
+  row?.written();
+  return noted;
 }
 
 function parseFollows(flat: readonly string[]): Follows {

@@ -26,9 +26,10 @@ export async function history(
   options: { readonly before?: string; readonly limit: number },
 ): Promise<{ readonly deliveries: readonly Delivery[]; readonly before?: string }> {
   const name = parseTopic(topic);
-  await context.admit(caller, "topic.read", `topic:${name}`);
+  const admission = await context.admit(caller, "topic.read", `topic:${name}`);
   const found = await page(context, caller, name, options.before ?? "", "", options.limit);
   if (!found) refuse("topic.unknown", { topic: name });
+  await context.record(caller, admission);
   const oldest = found.at(-1);
   return {
     deliveries: found.toReversed(),

@@ -3,13 +3,14 @@
   Note in the directory what an agent follows, or strike it out. Repeating it changes nothing.
 
   KEYS[1]   follows of the agent (hash)              KEYS[2]   roots (hash)
-  KEYS[3]   channel of the directory
+  KEYS[3]   channel of the directory                 KEYS[4]   audit rows (list)
   ARGV[1]   not after, ms of the store's clock       ARGV[2]   pattern, root, materialised, stop or leave
   ARGV[3]   the pattern or root
   ARGV[4]   pattern: where reading starts (now, earliest or a sequence); materialised: up to which root's number;
             leave: the value the root was noted with, so that a note made since then stands
   ARGV[5]   pattern: only this sender, or empty      ARGV[6]   pattern: least priority, 0 to 3
   ARGV[7]   pattern: how waiting reads are woken, opaque, or empty
+  ARGV[8]   audit row, or empty when it was recorded before or nobody asked
 
   A noted pattern is: start|sequence of now|roots known then|roots seen to|sender|least priority|waking
 
@@ -17,9 +18,11 @@
           {"GONE"} · {"LATE"}
 ]]
 --@include ../redis/lua/clock.lua
+--@include ../redis/lua/audit.lua
 if late() then return { 'LATE' } end
-local follows, roots, channel = KEYS[1], KEYS[2], KEYS[3]
+local follows, roots, channel, auditRows, row = KEYS[1], KEYS[2], KEYS[3], KEYS[4], ARGV[8]
 local action, name, argument, sender, least, waking = ARGV[2], ARGV[3], ARGV[4], ARGV[5], ARGV[6], ARGV[7]
+audit(auditRows, row)
 if action == 'stop' then
   redis.call('HDEL', follows, 'pattern:' .. name)
   redis.call('PUBLISH', channel, 'follows ' .. follows)

@@ -5,6 +5,7 @@
   KEYS      a topic root, see lua/root.lua; then
   KEYS[11]  operations (hash)                        KEYS[12]  operation expiry (sorted set)
   KEYS[13]  index of the topic (sorted set)          KEYS[14]  trims of the topic (sorted set)
+  KEYS[15]  audit rows (list)
   ARGV[1]   not after, ms of the store's clock       ARGV[2]   operation
   ARGV[3]   digest of what was asked                 ARGV[4]   attempt
   ARGV[5]   how long the operation is remembered, ms ARGV[6]   message id
@@ -14,19 +15,21 @@
   ARGV[13]  expires, ms from now; 0 with the history ARGV[14]  default retention, ms
   ARGV[15]  default retention, messages              ARGV[16]  default retention, bytes
   ARGV[17]  most messages trimmed at a call          ARGV[18]  1 when no access list binds the sender
+  ARGV[19]  audit row, or empty when it was recorded before
 
   Returns {"STORED", id} · {"REPLAYED", id} · {"CONFLICT"} · {"DENIED"} · {"LATE"}
 ]]
 --@include ../redis/lua/clock.lua
+--@include ../redis/lua/audit.lua
 --@include ../redis/lua/operations.lua
 --@include lua/root.lua
 --@include lua/topic.lua
 --@include lua/trim.lua
 if late() then return { 'LATE' } end
-local operations, operationExpiry, index, trims = KEYS[11], KEYS[12], KEYS[13], KEYS[14]
+local operations, operationExpiry, index, trims, auditRows = KEYS[11], KEYS[12], KEYS[13], KEYS[14], KEYS[15]
 local operation, digest, attempt, keepMs = ARGV[2], ARGV[3], ARGV[4], tonumber(ARGV[5])
 local id, body, topic, sender, priority = ARGV[6], ARGV[7], ARGV[8], ARGV[9], ARGV[10]
-local bytes, thread, lifeMs, unbound = tonumber(ARGV[11]), ARGV[12], tonumber(ARGV[13]), ARGV[18] == '1'
+local bytes, thread, lifeMs, unbound, row = tonumber(ARGV[11]), ARGV[12], tonumber(ARGV[13]), ARGV[18] == '1', ARGV[19]
 
 local known, answer = recallOperation(operations, operationExpiry, operation, digest, attempt)
 if known == 'CONFLICT' then return { 'CONFLICT' } end
@@ -34,6 +37,7 @@ if known == 'SAME' then return { 'STORED', answer } end
 if known == 'REPLAYED' then return { 'REPLAYED', answer } end
 if not unbound and not allows(setting(topic, 'publishers'), sender) then return { 'DENIED' } end
 
+audit(auditRows, row)
 local record = openTopic(topic)
 local sequence = nextSequence(root.meta)
 redis.call('HSET', root.messages, id, body)

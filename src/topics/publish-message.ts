@@ -19,6 +19,7 @@ export interface PublishOperation {
  * Appends a message to the topic it is addressed to, once per operation, and wakes who waits for it. The topic and its
  * parents exist from then on. Costs the same for one subscriber and for any number.
  *
+ * @param row the audit row of the decision; empty where it was recorded when the message was accepted
  * @param ttlMs after which the message is no longer delivered; without it, it lives as long as the topic's history
  * Whether the caller may publish here at all was decided when its message was accepted; what is delivered from an outbox
  * is not decided twice.
@@ -30,6 +31,7 @@ export async function publishMessage(
   caller: Caller,
   message: StoredMessage,
   operation: PublishOperation,
+  row: string,
   ttlMs = 0,
 ): Promise<{ readonly state: "stored" | "replayed" | "conflict"; readonly id: string }> {
   const topic = parseTopic(message.to);
@@ -43,7 +45,7 @@ export async function publishMessage(
     namespace,
     root,
     publishScript,
-    [keys.operations, keys.operationExpiry, keys.index(topic), keys.trims(topic)],
+    [keys.operations, keys.operationExpiry, keys.index(topic), keys.trims(topic), keys.audit],
     [
       operation.key,
       operation.digest,
@@ -62,6 +64,7 @@ export async function publishMessage(
       limits.retentionBytes,
       limits.trimMost,
       isUnbound(caller) ? "1" : "0",
+      row,
     ],
   );
   if (word === "CONFLICT") return { state: "conflict", id: message.id };

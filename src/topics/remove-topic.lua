@@ -5,14 +5,17 @@
 
   KEYS      a topic root, see lua/root.lua; then
   KEYS[11]  index of the topic (sorted set)          KEYS[12]  trims of the topic (sorted set)
+  KEYS[13]  audit rows (list)
   ARGV[1]   not after, ms of the store's clock       ARGV[2]   topic
   ARGV[3]   version of the root the caller decided on
   ARGV[4]   when it was last used, ms, as the caller saw it; empty to remove it although it is used
-  ARGV[5]   most messages                            ARGV[6…]  its settings (fields)
+  ARGV[5]   most messages                            ARGV[6]   audit row, or empty
+  ARGV[7…]  its settings (fields)
 
   Returns {"REMOVED"} · {"MORE"} · {"CHANGED"} · {"LATE"}
 ]]
 --@include ../redis/lua/clock.lua
+--@include ../redis/lua/audit.lua
 --@include lua/root.lua
 --@include lua/topic.lua
 if late() then return { 'LATE' } end
@@ -21,6 +24,7 @@ local record = getTopic(topic)
 if not record then return { 'REMOVED' } end
 if (redis.call('HGET', root.meta, 'version') or '0') ~= version then return { 'CHANGED' } end
 if last ~= '' and whole(record.last) ~= last then return { 'CHANGED' } end
+audit(KEYS[13], ARGV[6])
 local ids = redis.call('ZRANGE', index, 0, most - 1)
 for _, id in ipairs(ids) do
   redis.call('ZREM', index, id)
@@ -31,7 +35,7 @@ if #ids == most then return { 'MORE' } end
 redis.call('DEL', trims)
 redis.call('HDEL', root.topics, topic)
 redis.call('ZREM', root.heads, topic)
-for n = 6, #ARGV do redis.call('HDEL', root.settings, ARGV[n]) end
+for n = 7, #ARGV do redis.call('HDEL', root.settings, ARGV[n]) end
 redis.call('HINCRBY', root.meta, 'version', 1)
 redis.call('PUBLISH', root.channel, topic)
 return { 'REMOVED' }

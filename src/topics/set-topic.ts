@@ -1,8 +1,8 @@
 import { parseTopic, rootOf } from "../addresses/index.js";
 import { refuse } from "../errors/index.js";
 import type { Caller } from "../identity/index.js";
-import { loadScript } from "../redis/index.js";
-import { denied, isUnbound, type TopicContext } from "./context.js";
+import { loadScript, topicRootKeys } from "../redis/index.js";
+import type { TopicContext } from "./context.js";
 import { settingField, settingNames, type TopicSettings, writeSetting } from "./settings.js";
 
 const setScript = loadScript(import.meta.url, "set-topic.lua");
@@ -49,7 +49,7 @@ async function apply(
   create: boolean,
 ): Promise<{ readonly name: string; readonly word: string }> {
   const name = parseTopic(topic);
-  if (!isUnbound(caller)) denied(caller, "administer", name);
+  const { row } = await context.admit(caller, "admin.topics", `topic:${name}`);
   const sets: string[] = [];
   const unsets: string[] = [];
   for (const setting of settingNames) {
@@ -68,8 +68,8 @@ async function apply(
     namespace,
     root,
     setScript,
-    [],
-    [name, create ? "1" : "0", sets.length / 2, ...sets, ...unsets],
+    [topicRootKeys(namespace, root).audit],
+    [name, create ? "1" : "0", sets.length / 2, row, ...sets, ...unsets],
   );
   return { name, word };
 }

@@ -4,21 +4,26 @@
 
   KEYS      a topic root, see lua/root.lua; then
   KEYS[11]  deliveries of the agent (hash)           KEYS[12]  open of the agent (hash)
+  KEYS[13]  audit rows (list)
   ARGV[1]   not after, ms of the store's clock       ARGV[2]   agent
   ARGV[3]   done, retry, extend or whole             ARGV[4]   delay of a retry, ms
-  ARGV[5]   attempt                                  ARGV[6…]  ids
+  ARGV[5]   attempt
+  ARGV[6]   audit row, recorded when an id is open here; empty for none
+  ARGV[7…]  ids
 
-  Returns {"DONE", {id, word, at ms, …}} with SETTLED · RETRYING · EXTENDED · NOT_OPEN for each id that is of this root ·
+  Returns {"DONE", {id, word, at ms, …}, 1 if the decision is recorded now or was before} with SETTLED · RETRYING · EXTENDED · NOT_OPEN for each id that is of this root ·
           {"LATE"}
 ]]
 --@include ../redis/lua/clock.lua
+--@include ../redis/lua/audit.lua
 --@include lua/root.lua
 local agentDeliveries, agentOpen = KEYS[11], KEYS[12]
 --@include lua/open.lua
 if late() then return { 'LATE' } end
+local auditRows, row = KEYS[13], ARGV[6]
 local agent, outcome, delayMs, attempt = ARGV[2], ARGV[3], tonumber(ARGV[4]), ARGV[5]
 local repeated = redis.call('HGET', agentDeliveries, 'settled-by') == attempt
-local results, gaveBack = {}, false
+local results, gaveBack, recorded = {}, false, repeated
 local function act(id)
   local text = redis.call('HGET', agentOpen, id)
   local record = text and readOpen(text)
@@ -26,6 +31,10 @@ local function act(id)
     if repeated and outcome == 'done' then return 'SETTLED', nowMs end
     if redis.call('HEXISTS', root.facts, id) == 1 then return 'NOT_OPEN', 0 end
     return nil
+  end
+  if not recorded then
+    audit(auditRows, row)
+    recorded = true
   end
   if outcome == 'done' then
     closeOpen(id)
@@ -44,7 +53,7 @@ local function act(id)
   putOpen(id, record)
   return 'EXTENDED', nowMs
 end
-for n = 6, #ARGV do
+for n = 7, #ARGV do
   local word, at = act(ARGV[n])
   if word then
     results[#results + 1] = ARGV[n]
@@ -57,4 +66,4 @@ if #results > 0 and not repeated then
   redis.call('HSET', agentDeliveries, 'settled-by', attempt)
 end
 if gaveBack then redis.call('PUBLISH', root.channel, '@' .. agent) end
-return { 'DONE', results }
+return { 'DONE', results, recorded and '1' or '0' }

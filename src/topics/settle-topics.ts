@@ -26,7 +26,7 @@ export async function settleTopics(
   ids: readonly string[],
   outcome: Parameters<TopicFeed["settle"]>[2],
   delayMs: number,
-  attempt: string = context.store.attempt(),
+  { name: attempt = context.store.attempt(), row }: NonNullable<Parameters<TopicFeed["settle"]>[4]> = {},
 ): Promise<Settled> {
   const { namespace, agent } = caller.principal;
   const { roots } = await lookFollows(context, namespace, agent);
@@ -34,24 +34,34 @@ export async function settleTopics(
     string,
     { readonly state: (typeof states)[keyof typeof states]; readonly at: number }
   >();
-  await Promise.all(
-    [...roots.keys()].map(async (root) => {
-      const keys = topicRootKeys(namespace, root);
-      const [, list] = await context.run(
-        namespace,
-        root,
-        settleScript,
-        [keys.deliveries(agent), keys.open(agent)],
-        [agent, outcome === "reject" ? "done" : outcome, Math.max(delayMs, 0), attempt, ...ids],
-      );
-      const flat = list as readonly string[];
-      for (let n = 0; n < flat.length; n += 3)
-        results.set(flat[n]!, {
-          state: states[flat[n + 1] as keyof typeof states],
-          at: Number(flat[n + 2]),
-        });
-    }),
-  );
+  const settleIn = async (root: string): Promise<void> => {
+    const keys = topicRootKeys(namespace, root);
+    const [, list, recorded] = await context.run(
+      namespace,
+      root,
+      settleScript,
+      [keys.deliveries(agent), keys.open(agent), keys.audit],
+      [
+        agent,
+        outcome === "reject" ? "done" : outcome,
+        Math.max(delayMs, 0),
+        attempt,
+        row?.text ?? "",
+        ...ids,
+      ],
+    );
+    if (recorded === "1") row?.written();
+    const flat = list as readonly string[];
+    for (let n = 0; n < flat.length; n += 3)
+      results.set(flat[n]!, {
+        state: states[flat[n + 1] as keyof typeof states],
+        at: Number(flat[n + 2]),
+      });
+  };
+  const left = [...roots.keys()];
+  // One after the other until the first that has one of them recorded the decision: it is recorded once.
+  while (row !== undefined && row.text !== "" && left.length > 0) await settleIn(left.shift()!);
+  await Promise.all(left.map(settleIn));
   return results;
 }
 

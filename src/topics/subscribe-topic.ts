@@ -6,7 +6,7 @@ import {
   type TopicPattern,
 } from "../addresses/index.js";
 import { refuse } from "../errors/index.js";
-import type { Caller } from "../identity/index.js";
+import { type Caller, PendingRow, rowOf } from "../identity/index.js";
 import { loadScript, topicRootKeys } from "../redis/index.js";
 import { denied, isUnbound, type TopicContext } from "./context.js";
 import type { SubscribeTopic, SubscriptionReceipt } from "./contract.js";
@@ -40,9 +40,14 @@ export async function subscribeTopic(
   input: SubscribeTopic,
 ): Promise<SubscriptionReceipt> {
   const pattern = parsePattern(input.topic);
+  const resource = `topic:${pattern}`;
   // Whoever may not read a topic any more may still stop following it.
-  if (!input.stop) await context.admit(caller, "topic.read", `topic:${pattern}`);
-  return input.stop ? stop(context, caller, pattern) : follow(context, caller, pattern, input);
+  const row = new PendingRow(
+    input.stop
+      ? { row: rowOf(caller, { action: "topic.read", resource, outcome: "allow", because: "stops" }) }
+      : await context.admit(caller, "topic.read", resource),
+  );
+  return input.stop ? stop(context, caller, pattern, row) : follow(context, caller, pattern, input, row);
 }
 
 async function follow(
@@ -50,6 +55,7 @@ async function follow(
   caller: Caller,
   pattern: TopicPattern,
   input: SubscribeTopic,
+  row: PendingRow,
 ): Promise<SubscriptionReceipt> {
   const { namespace, agent } = caller.principal;
   const root = patternRoot(pattern);
@@ -64,7 +70,7 @@ async function follow(
 
   // Asked before it is noted: our own repetition of a note whose answer was lost finds it there.
   const followed = (await lookFollows(context, namespace, agent)).patterns.has(pattern);
-  if (root !== undefined) await noteRoot(context, namespace, agent, root);
+  if (root !== undefined) await noteRoot(context, namespace, agent, root, row);
   const noted = await notePattern(
     context,
     namespace,
@@ -74,6 +80,7 @@ async function follow(
     sender,
     minPriority,
     batchOf(input),
+    row,
   );
   let from = noted.followed.start;
   if (root === undefined) {
@@ -155,11 +162,12 @@ async function stop(
   context: TopicContext,
   caller: Caller,
   pattern: TopicPattern,
+  row: PendingRow,
 ): Promise<SubscriptionReceipt> {
   const { namespace, agent } = caller.principal;
   const follows = await followsOf(context, namespace, agent);
   const root = patternRoot(pattern);
-  await strikePattern(context, namespace, agent, pattern);
+  await strikePattern(context, namespace, agent, pattern, row);
   let stopped = follows.patterns.has(pattern);
   for (const one of root !== undefined ? [root] : follows.roots.keys())
     if (await unbind(context, namespace, agent, one, pattern)) stopped = true;
@@ -179,8 +187,9 @@ export async function endBinding(
   agent: string,
   root: string,
   pattern: string,
+  row: PendingRow,
 ): Promise<void> {
-  await strikePattern(context, namespace, agent, pattern);
+  await strikePattern(context, namespace, agent, pattern, row);
   await unbind(context, namespace, agent, root, pattern);
 }
 
@@ -236,6 +245,9 @@ async function roomFor(
 ): Promise<string> {
   const { namespace, agent } = caller.principal;
   const listing = await readRoot(context, namespace, root, "settings");
+  // Before anything is noted, so that a denied call leaves one row; asked again where it binds.
+  if (!pattern.includes("*") && !isUnbound(caller) && !listing.mayRead(pattern, agent))
+    denied(caller, "follow", pattern);
   if (!listing.hasLimits) return "";
   const whole = await readRoot(context, namespace, root, "everything");
   const full = fullTopic(whole, agent, pattern);

@@ -27,9 +27,10 @@ export class Topics {
     caller: Caller,
     message: StoredMessage,
     operation: PublishOperation,
+    row: string,
     ttlMs?: number,
   ): ReturnType<typeof publishMessage> {
-    return publishMessage(this.#context, caller, message, operation, ttlMs);
+    return publishMessage(this.#context, caller, message, operation, row, ttlMs);
   }
 
   subscribeTopic(caller: Caller, input: SubscribeTopic): Promise<SubscriptionReceipt> {
@@ -80,6 +81,11 @@ export class Topics {
     options?: { readonly force?: boolean },
   ): Promise<{ readonly topic: string; readonly ended: number }> {
     return deleteTopic(this.#context, caller, topic, options);
+  }
+
+  /** The first levels of all topics there ever were. */
+  async roots(namespace: string): Promise<readonly string[]> {
+    return [...(await this.#context.roots(namespace)).keys()];
   }
 
   /** How long the topic keeps what is published there. */

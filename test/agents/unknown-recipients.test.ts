@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, expect, it } from "vitest";
 import { Directory } from "../../src/agents/index.js";
-import { type MailOffice, openMail } from "../mailbox/open-mail.js";
+import { type MailOffice, openMail, unrecorded } from "../mailbox/open-mail.js";
 import { describeOnEachStore } from "../stores/index.js";
 
 describeOnEachStore("names nobody has", (store) => {
@@ -14,11 +14,11 @@ describeOnEachStore("names nobody has", (store) => {
     const alice = await office.as("alice");
     await office.as("bob");
     const directory = new Directory(office.store, 100);
-    await directory.setUnknownRecipients(office.namespace, "refuse");
+    await directory.setUnknownRecipients(office.namespace, "refuse", unrecorded);
     for (const to of ["somebody-new", "queue:somewhere-new"])
       await expect(alice.send(to, "x", { create: true })).rejects.toThrow(/^mailbox.closed_directory/);
     expect((await alice.send("bob", "x")).recipients).toMatchObject([{ state: "stored" }]);
-    await directory.setUnknownRecipients(office.namespace, "open");
+    await directory.setUnknownRecipients(office.namespace, "open", unrecorded);
     expect((await alice.send("somebody-new", "x")).recipients).toMatchObject([{ opened: true }]);
   });
 

@@ -86,7 +86,7 @@ export interface Agent {
 export async function openOffice(url: string): Promise<Office> {
   const settings = { REDIS_URL: url, LLM_MAILBOX_NAMESPACE: `t${randomBytes(5).toString("hex")}` };
   const config = readConfig(settings);
-  const house = await openHouse(config, openLog("silent"));
+  const house = await openHouse(config, openLog("silent"), { seal: { everyMs: 3_600_000 } });
   const { rooms } = house;
   const run: Office["run"] = (...args) => runWith(settings, ...args);
   return {

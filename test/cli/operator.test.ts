@@ -30,7 +30,9 @@ describe("the operator's command line", () => {
   it("lists agents with who is online and what waits for each", async () => {
     const alice = await office.as("alice");
     const bob = await office.as("bob");
-    await office.house.directory.describe(bob.caller, "builds\u001b[31m things", ["build"]);
+    await office.house.directory.describe(bob.caller, "builds\u001b[31m things", ["build"], {
+      row: "",
+    });
     await alice.send("bob", "urgent", { priority: "urgent" });
     await alice.send("bobby-tables", "is anybody there?", { create: true });
     await bob.end();

@@ -87,6 +87,7 @@ const cases: Readonly<
     bad: ["yes", "TRUE", "2"],
   },
   host: { at: "host", good: [["127.0.0.1", "127.0.0.1"]], bad: [] },
+  auditKeyFile: { at: "auditKeyFile", good: [["/k/audit.pem", "/k/audit.pem"]], bad: [] },
   filesDir: { at: "filesDir", good: [["/srv/files", resolve("/srv/files")]], bad: [] },
   port: {
     at: "port",

@@ -1,4 +1,7 @@
 import { randomBytes } from "node:crypto";
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { type House, openHouse } from "../../src/compose.js";
 import { readConfig } from "../../src/config/index.js";
 import { type Caller, localPrincipal } from "../../src/identity/index.js";
@@ -16,9 +19,18 @@ export async function openFaultHouse(
   callTimeoutMs = 5_000,
   settings: Record<string, string> = {},
 ): Promise<House> {
-  const config = readConfig({ REDIS_URL: url, LLM_MAILBOX_NAMESPACE: namespace, ...settings });
-  return openHouse(config, openLog("silent"), { callTimeoutMs });
+  const config = readConfig({
+    REDIS_URL: url,
+    LLM_MAILBOX_NAMESPACE: namespace,
+    LLM_MAILBOX_DATA_DIR: dataDir,
+    ...settings,
+  });
+  // What a test counts or compares is not what the process does for itself meanwhile.
+  return openHouse(config, openLog("silent"), { callTimeoutMs, seal: { everyMs: 3_600_000 } });
 }
+
+const dataDir = mkdtempSync(join(tmpdir(), "mailbox-house-"));
+process.on("exit", () => rmSync(dataDir, { recursive: true, force: true }));
 
 /** One run of an agent, calling the rooms as a tool does: a reply that was given counts as read. */
 export class Agent {

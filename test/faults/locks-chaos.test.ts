@@ -21,7 +21,9 @@ const limits: LockLimits = {
   ...{ offerMs: 1_500, deadOfferMs: 200, aliveMs: 1_000, beatMs: 300, ageingMs: 200 },
 };
 
-const stores: readonly StoreName[] = (process.env.ONLY ? [process.env.ONLY as StoreName] : ["redis-server", "embedded"]);
+const stores: readonly StoreName[] = process.env.ONLY
+  ? [process.env.ONLY as StoreName]
+  : ["redis-server", "embedded"];
 
 describe.each(stores)("24 agents in 4 processes that lock (%s)", (name) => {
   let store: TestStore;

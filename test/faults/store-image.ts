@@ -29,8 +29,14 @@ async function contentOf(redis: Redis, key: string, namespace: string): Promise<
       Object.entries(await redis.hgetall(key)).map(([field, value]) => shown(`${field} = ${value}`)),
     );
   if (type === "set") return counted((await redis.smembers(key)).map(shown));
+  // Which decisions were recorded: their names and times are of one execution.
+  if (type === "list") return counted((await redis.lrange(key, 0, -1)).map((row) => shown(withoutName(row))));
   if (type === "zset") return counted((await redis.zrange(key, "0", "-1")).map(shown));
   return { string: shown((await redis.get(key)) ?? "") };
+}
+
+function withoutName(row: string): string {
+  return row.replace(/^\d+\|\{"i":"[^"]*"/, 'TIME|{"i":"NAME"').replace(/"r":"[^"]*"/, '"r":"RUN"');
 }
 
 /** Entries and how often each occurs: what differs only in ids looks the same, and must be there as often. */

@@ -298,12 +298,12 @@ describeOnEachStore("attachments", (store) => {
       expect(await office.store.command("ZCARD", own.references)).toBe(2);
       await bury(ann, sent.message_id);
       await bury(ben, sent.message_id);
-      expect(await purgeDeadLetters(office.context, office.namespace, "ann", [])).toEqual({
+      expect(await purgeDeadLetters(office.context, office.operator, "ann", [])).toEqual({
         done: 1,
         left: 0,
       });
       expect(String(await fetch(ben, sent.message_id, file.id))).toBe("shared");
-      await purgeDeadLetters(office.context, office.namespace, "ben", [sent.message_id]);
+      await purgeDeadLetters(office.context, office.operator, "ben", [sent.message_id]);
       expect(await exists(file.id)).toBe(false);
       expect(await office.store.command("HLEN", mailboxKeys(office.namespace, "ben").outbox)).toBe(0);
     });
@@ -314,7 +314,7 @@ describeOnEachStore("attachments", (store) => {
       const first = await alice.send("ann", "first", { attachments: [file.id] });
       const second = await alice.send("ann", "second", { attachments: [file.id] });
       await bury(ann, first.message_id);
-      await purgeDeadLetters(office.context, office.namespace, "ann", [first.message_id]);
+      await purgeDeadLetters(office.context, office.operator, "ann", [first.message_id]);
       expect(String(await fetch(ann, second.message_id, file.id))).toBe("again");
     });
 
@@ -342,7 +342,7 @@ describeOnEachStore("attachments", (store) => {
       const second = await alice.send("cleo", "two", { attachments: [file.id] });
       await bury(cleo, first.message_id);
       await Promise.all([
-        purgeDeadLetters(office.context, office.namespace, "cleo", []),
+        purgeDeadLetters(office.context, office.operator, "cleo", []),
         flushOutbox(office.context, office.namespace, "cleo"),
         flushOutbox(office.context, office.namespace, "cleo"),
       ]);

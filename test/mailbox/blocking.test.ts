@@ -17,13 +17,13 @@ describeOnEachStore("blocking a sender", (store) => {
       await office.as("bob"),
     ];
     await spammer.send("bob", "before");
-    await blockSender(office.context, office.namespace, "bob", "spammer");
+    await blockSender(office.context, office.operator, "bob", "spammer");
     expect(await listBlocked(office.context, office.namespace, "bob")).toEqual(["spammer"]);
     await expect(spammer.send("bob", "during")).rejects.toThrow(/^mailbox.blocked/);
     await friend.send("bob", "hello");
     expect((await bob.read()).messages.map((m) => m.body)).toEqual(["before", "hello"]);
-    expect(await unblockSender(office.context, office.namespace, "bob", "spammer")).toBe(true);
-    expect(await unblockSender(office.context, office.namespace, "bob", "spammer")).toBe(false);
+    expect(await unblockSender(office.context, office.operator, "bob", "spammer")).toBe(true);
+    expect(await unblockSender(office.context, office.operator, "bob", "spammer")).toBe(false);
     expect((await spammer.send("bob", "after")).recipients).toMatchObject([{ state: "stored" }]);
   });
 });

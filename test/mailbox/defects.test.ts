@@ -204,6 +204,24 @@ describeOnEachStore("a defect of others that we do not have:", (store) => {
     expect(reminded).toBe(2);
   });
 
+  it("audit written to a log that failed silently: where no row can be written, nothing is done", async () => {
+    const house = await open();
+    const [alice, bob] = (await begin(house, "alice", "bob")) as [Agent, Agent];
+    const { namespace } = house.config;
+    await house.store.command("SET", `{${namespace}:mb:bob}:audit`, "no list of rows");
+    await expect(alice.send("bob", "never")).rejects.toThrow();
+    await expect(bob.read()).rejects.toThrow();
+    await house.store.command("DEL", `{${namespace}:mb:bob}:audit`);
+    expect(await bodies(bob)).toEqual([]);
+    await alice.send("bob", "now");
+    const rows = (await house.store.command("LRANGE", `{${namespace}:mb:bob}:audit`, 0, -1)) as string[];
+    expect(rows.map((row) => row.replace(/^.*"a":"([^"]*)".*$/, "$1"))).toEqual([
+      "mailbox.read",
+      "mailbox.send",
+    ]);
+    expect(await bodies(bob)).toEqual(["now"]);
+  });
+
   it("replies of three agents in a circle, 398 messages", async () => {
     const house = await open(undefined, { LLM_MAILBOX_MAX_CONVERSATION: "10" });
     const circle = (await begin(house, "ada", "ben", "cyd")) as [Agent, Agent, Agent];

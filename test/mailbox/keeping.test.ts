@@ -11,7 +11,7 @@ import {
   thread,
 } from "../../src/mailbox/index.js";
 import { describeOnEachStore } from "../stores/index.js";
-import { type MailOffice, openMail } from "./open-mail.js";
+import { type MailOffice, openMail, unrecorded } from "./open-mail.js";
 
 const pause = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms));
 
@@ -119,10 +119,10 @@ describeOnEachStore("what becomes of mail", (store) => {
     const dead = await listDeadLetters(office.context, office.namespace, "queue:q", { limit: 10 });
     expect(dead.map((letter) => letter.message.body)).toEqual(["b", "a"]);
     expect(
-      await requeueDeadLetters(office.context, office.namespace, "queue:q", [dead[0]!.message.id]),
+      await requeueDeadLetters(office.context, office.operator, "queue:q", [dead[0]!.message.id]),
     ).toEqual({ done: 1, left: 1 });
     expect((await worker.read({ mailbox: "queue:q" })).messages).toMatchObject([{ body: "b" }]);
-    expect(await purgeDeadLetters(office.context, office.namespace, "queue:q", [])).toEqual({
+    expect(await purgeDeadLetters(office.context, office.operator, "queue:q", [])).toEqual({
       done: 1,
       left: 0,
     });
@@ -145,7 +145,12 @@ describeOnEachStore("what becomes of mail", (store) => {
     const office = await open();
     const alice = await office.as("alice");
     const [one, two] = [await office.as("one"), await office.as("two")];
-    await new Directory(office.store, 100).createQueue(office.namespace, "quick", { claimSeconds: 1 });
+    await new Directory(office.store, 100).createQueue(
+      office.namespace,
+      "quick",
+      { claimSeconds: 1 },
+      unrecorded,
+    );
     await alice.send("queue:quick", "job");
     const [job] = (await one.read({ mailbox: "queue:quick" })).messages;
     const left = Date.parse(job!.claimed_until!) - office.store.now();
@@ -211,17 +216,17 @@ describeOnEachStore("what becomes of mail", (store) => {
     const alice = await office.as("alice");
     const bob = await office.as("bob");
     const one = await alice.send("bob", "oops");
-    expect(await recallMessage(office.context, office.namespace, "alice", one.message_id)).toEqual({
+    expect(await recallMessage(office.context, office.operator, "alice", one.message_id)).toEqual({
       recalled: ["bob"],
       delivered: [],
     });
     expect((await bob.read()).messages).toEqual([]);
     const two = await alice.send("bob", "too late");
     await bob.read();
-    await expect(recallMessage(office.context, office.namespace, "alice", two.message_id)).rejects.toThrow(
+    await expect(recallMessage(office.context, office.operator, "alice", two.message_id)).rejects.toThrow(
       /^mailbox.not_recallable/,
     );
-    await expect(recallMessage(office.context, office.namespace, "bob", two.message_id)).rejects.toThrow(
+    await expect(recallMessage(office.context, office.operator, "bob", two.message_id)).rejects.toThrow(
       /^mailbox.not_yours/,
     );
   });

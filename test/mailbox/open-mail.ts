@@ -1,7 +1,13 @@
 import { randomBytes } from "node:crypto";
 import { Access, Directory, Runs } from "../../src/agents/index.js";
-import type { Caller } from "../../src/identity/index.js";
-import { localPrincipal } from "../../src/identity/index.js";
+import { Recorder } from "../../src/audit/index.js";
+import {
+  type Admission,
+  type Caller,
+  localPrincipal,
+  operatorPrincipal,
+  type RunId,
+} from "../../src/identity/index.js";
 import {
   type AckMessages,
   type AckResult,
@@ -40,10 +46,15 @@ export interface MailOffice {
   readonly store: Store;
   readonly runs: Runs;
   readonly namespace: string;
+  /** The command line's caller. */
+  readonly operator: Caller;
   as(agent: string): Promise<Clerk>;
   sweep(): Promise<void>;
   close(): Promise<void>;
 }
+
+/** For what is not asked for by anybody in a test. */
+export const unrecorded: Admission = { row: "" };
 
 /** One run of an agent, with the room's use cases bound to it. Replies count as arrived unless said otherwise. */
 export interface Clerk {
@@ -73,6 +84,7 @@ export async function openMail(
     process.stderr.write(`${event} ${JSON.stringify(facts)}\n`);
   };
   const access = new Access({ store, hints });
+  const recorder = new Recorder({ store, log });
   const runs = new Runs({
     store,
     namespace,
@@ -86,6 +98,7 @@ export async function openMail(
     limits: { ...defaultMailboxLimits, ...limits },
     admit: (caller, action, resource) => access.admit(caller, action, resource),
     may: async (caller, action, resource) => (await access.decide(caller, action, resource)).allowed,
+    record: (caller, admission) => recorder.record(caller, admission),
     feed: noTopics,
     directory: new Directory(store, 100),
     runs,
@@ -98,6 +111,10 @@ export async function openMail(
     store,
     runs,
     namespace,
+    operator: {
+      principal: operatorPrincipal(namespace),
+      run: { id: "operator/command-line" as RunId },
+    },
     as: async (agent) => clerk(context, runs, await runs.begin(localPrincipal(namespace, agent))),
     sweep: () => sweepOutboxes(context, namespace),
     close: async () => {

@@ -5,6 +5,7 @@ import {
   listDeadLetters,
   type MailboxLimits,
   messageById,
+  recallMessage,
   requeueDeadLetters,
   searchMessages,
 } from "../../src/mailbox/index.js";
@@ -19,8 +20,55 @@ interface Check {
   readonly holds: (office: MailOffice) => Promise<void>;
 }
 
-/** What the model leaves out: limits, time, and who else is told. */
+/** What the model leaves out: limits, time, who else is told, and what is recorded. */
 export const checks: readonly Check[] = [
+  {
+    what: "one audit row for each decision, with numbers that grow",
+    limits: {},
+    holds: async (office) => {
+      const [ann, bob] = [await office.as("ann"), await office.as("bob")];
+      const rows = async (mailbox: string): Promise<string[]> =>
+        (await office.store.command(
+          "LRANGE",
+          `{${office.namespace}:mb:${mailbox}}:audit`,
+          0,
+          -1,
+        )) as string[];
+      const added = async (mailbox: string, act: () => Promise<unknown>): Promise<number> => {
+        const before = await rows(mailbox);
+        await act();
+        return (await rows(mailbox)).length - before.length;
+      };
+      const key = { idempotency_key: "k" };
+      const first = await ann.send("bob", "1");
+      expect(await added("bob", () => ann.send("bob", "2", key))).toBe(1);
+      expect(await added("bob", () => ann.send("bob", "2", key))).toBe(0);
+      expect(await added("ann", () => ann.send(["bob", "cleo"], "3"))).toBe(2);
+      expect(
+        await added("bob", () => recallMessage(office.context, office.operator, "ann", first.message_id)),
+      ).toBe(1);
+      let ids: readonly string[] = [];
+      const read = async (): Promise<void> => {
+        ids = (await bob.read()).messages.map(({ id }) => id);
+      };
+      expect(await added("bob", read)).toBe(1);
+      expect(await added("bob", () => bob.ack([...ids], "reject"))).toBe(1);
+      expect(await added("bob", () => requeueDeadLetters(office.context, office.operator, "bob", []))).toBe(
+        1,
+      );
+      expect(await added("bob", () => blockSender(office.context, office.operator, "bob", "zoe"))).toBe(1);
+      expect(await added("bob", () => searchMessages(office.context, bob.caller, {}))).toBe(1);
+      const entry = (await rows("bob")).at(-1)!;
+      const ahead = 4_000_000_000_000_000;
+      await office.store.command(
+        "RPUSH",
+        `{${office.namespace}:mb:bob}:audit`,
+        entry.replace(/^\d+/, String(ahead)),
+      );
+      await ann.send("bob", "4");
+      expect((await rows("bob")).at(-1)).toMatch(new RegExp(`^${ahead + 1}\\|`));
+    },
+  },
   {
     what: "limits of count, sender and bytes at n and n + 1",
     limits: { mailboxMessages: 3, senderMessages: 2, mailboxBytes: 1_000 },
@@ -41,7 +89,7 @@ export const checks: readonly Check[] = [
     holds: async (office) => {
       const ann = await office.as("ann");
       await office.as("bob");
-      await blockSender(office.context, office.namespace, "bob", "ann");
+      await blockSender(office.context, office.operator, "bob", "ann");
       await expect(ann.send("bob", "x")).rejects.toThrow(/^mailbox.blocked/);
     },
   },
@@ -145,7 +193,7 @@ export const checks: readonly Check[] = [
         return (await one.ack(job!.id, "retry", { delay_seconds: 0 })).results[0]!.state;
       };
       expect([await fail(), await fail(), await fail()]).toEqual(["retrying", "retrying", "dead"]);
-      await requeueDeadLetters(office.context, office.namespace, "queue:q", []);
+      await requeueDeadLetters(office.context, office.operator, "queue:q", []);
       expect([await fail(), await fail(), await fail()]).toEqual(["retrying", "retrying", "dead"]);
       expect((await ann.read()).messages.length).toBeGreaterThan(0);
     },
@@ -157,7 +205,7 @@ export const checks: readonly Check[] = [
       const [ann, bob] = [await office.as("ann"), await office.as("bob")];
       const { message_id: id } = await ann.send("bob", "x");
       await bob.read();
-      expect(await requeueDeadLetters(office.context, office.namespace, "bob", [id])).toEqual({
+      expect(await requeueDeadLetters(office.context, office.operator, "bob", [id])).toEqual({
         done: 0,
         left: 0,
       });

@@ -209,7 +209,7 @@ class Round {
         if (!message) return;
         const done = await recallMessage(
           this.#office.context,
-          this.#office.namespace,
+          this.#office.operator,
           sender,
           this.#ids.get(message)!,
         ).then(
@@ -232,16 +232,16 @@ class Round {
         model.expire();
         return this.#timeIsOver("expiring", "ready");
       case "requeue": {
-        const { context, namespace } = this.#office;
-        expect(await requeueDeadLetters(context, namespace, this.#box, [])).toEqual({
+        const { context } = this.#office;
+        expect(await requeueDeadLetters(context, this.#office.operator, this.#box, [])).toEqual({
           done: model.requeue(),
           left: 0,
         });
         return;
       }
       case "purge": {
-        const { context, namespace } = this.#office;
-        expect(await purgeDeadLetters(context, namespace, this.#box, [])).toEqual({
+        const { context } = this.#office;
+        expect(await purgeDeadLetters(context, this.#office.operator, this.#box, [])).toEqual({
           done: model.purge(),
           left: 0,
         });

@@ -11,6 +11,18 @@ export interface Mutant {
 
 const of = (script: string, what: string, from: string, to: string): Mutant => ({ script, what, from, to });
 
+/** Scripts that record a decision, and where they do. */
+const audited: readonly (readonly [script: string, call: string])[] = [
+  ["send-message", "audit(box.audit, row)"],
+  ["put-outbox", "audit(auditRows, rows)"],
+  ["read-inbox", "audit(box.audit, row)"],
+  ["settle-messages", "audit(box.audit, row)"],
+  ["recall-message", "audit(box.audit, row)"],
+  ["manage-dead-letters", "audit(box.audit, row)"],
+  ["change-blocks", "audit(auditRows, row)"],
+  ["append-audit", "audit(KEYS[1], ARGV[2])"],
+];
+
 /** Defects of the kind people make: a step forgotten, two things mixed up, a limit missed by one. */
 export const mutants: readonly Mutant[] = [
   of("send-message", "forgets the deadline", "if late() then return { 'LATE' } end", ""),
@@ -238,8 +250,8 @@ export const mutants: readonly Mutant[] = [
   of(
     "recall-message",
     "recalls what was delivered",
-    "if record.count > 0 or not isUnsettled(record) then",
-    "if not isUnsettled(record) then",
+    "(record.count > 0 or not isUnsettled(record))",
+    "(not isUnsettled(record))",
   ),
   of(
     "recall-message",
@@ -276,6 +288,18 @@ export const mutants: readonly Mutant[] = [
   of("note-send", "counts our own retry as a send", "if counted[3] ~= attempt then", "if true then"),
   of("join-conversation", "lets one message too many in", "messages >= most", "messages > most"),
   of("join-conversation", "counts a message at each try", "if not known and messages", "if messages"),
+  ...audited.flatMap(([script, call]) => [
+    of(script, "records no row", call, ""),
+    of(script, "records its row twice", call, `${call}\n${call}`),
+  ]),
+  of(
+    "send-message",
+    "records before it looks whether it was done",
+    "local known, answer = recallOperation(box.operations, box.operationExpiry, operation, digest, attempt)",
+    "audit(box.audit, row)\nlocal known, answer = recallOperation(box.operations, box.operationExpiry, operation, digest, attempt)",
+  ),
+  of("settle-messages", "records once for each id", "\n  row = ''\n", "\n"),
+  of("send-message", "numbers rows by a clock that goes back", "math.max(number + 1, nowUs)", "nowUs"),
 ];
 
 /** The store as it would be with this defect, and without, for `undefined`. */

@@ -31,7 +31,9 @@ describe("grants on shared state", () => {
     id = `${who}-${action}-${resource}`,
   ): Promise<void> => {
     const rule = { id, ...parseGrant({ who, action, resource }), effect, createdAt: 1, by: "operator" };
-    return desk.access.change(desk.namespace, [{ field: `grant:${id}`, value: JSON.stringify(rule) }]);
+    return desk.access.change(desk.namespace, [{ field: `grant:${id}`, value: JSON.stringify(rule) }], {
+      row: "",
+    });
   };
   const denied = async (doing: Promise<unknown>): Promise<boolean> => {
     try {

@@ -389,6 +389,16 @@ export const checks: readonly Check[] = [
       await desk.put("e/x", "1");
       await desk.put("s/x", "1");
       await desk.delete("e/x");
+      // Rows that are not sealed keep it there.
+      await expect
+        .poll(async () => {
+          await desk.sweep();
+          return desk.roomUsed("e");
+        })
+        .toBe(0);
+      await desk.sweep();
+      expect([...(await desk.context.rooms.groups(desk.namespace)).keys()].toSorted()).toEqual(["e", "s"]);
+      await desk.store.command("DEL", desk.keys("e").audit);
       await expect
         .poll(async () => {
           await desk.sweep();

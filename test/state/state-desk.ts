@@ -40,6 +40,7 @@ export class StateDesk {
       limits: { ...defaultStateLimits, ...limits },
       admit: (caller, action, resource) => this.access.admit(caller, action, resource),
       may: async (caller, action, resource) => (await this.access.decide(caller, action, resource)).allowed,
+      record: async () => {},
       leaseOf: (...asked) => this.leaseOf(...asked),
     });
     this.#keeper = new GroupKeeper(this.context);

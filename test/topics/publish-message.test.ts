@@ -18,18 +18,18 @@ describeOnEachStore("publishing", (store) => {
     const caller = desk.caller("bob");
     const message = desk.message("a.x", "one");
     const operation = { key: "k", digest: "d", attempt: "1", keepMs: 60_000 };
-    expect(await desk.topics.publish(caller, message, operation)).toEqual({
+    expect(await desk.topics.publish(caller, message, operation, "")).toEqual({
       state: "stored",
       id: message.id,
     });
     const again = desk.message("a.x", "one");
-    expect(await desk.topics.publish(caller, again, { ...operation, attempt: "2" })).toEqual({
+    expect(await desk.topics.publish(caller, again, { ...operation, attempt: "2" }, "")).toEqual({
       state: "replayed",
       id: message.id,
     });
     // Our own repetition after a lost answer is not told from the first.
-    expect((await desk.topics.publish(caller, message, operation)).state).toBe("stored");
-    const other = await desk.topics.publish(caller, again, { ...operation, digest: "e", attempt: "3" });
+    expect((await desk.topics.publish(caller, message, operation, "")).state).toBe("stored");
+    const other = await desk.topics.publish(caller, again, { ...operation, digest: "e", attempt: "3" }, "");
     expect(other.state).toBe("conflict");
     const { deliveries } = await desk.topics.history(caller, "a.x", { limit: 9 });
     expect(deliveries.map((one) => one.message.id)).toEqual([message.id]);

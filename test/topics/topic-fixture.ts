@@ -1,5 +1,6 @@
 import { randomUUID } from "node:crypto";
 import { Access } from "../../src/agents/index.js";
+import { Recorder } from "../../src/audit/index.js";
 import { type Caller, localPrincipal, type Role, type RunId } from "../../src/identity/index.js";
 import type { Delivery, StoredMessage } from "../../src/mailbox/index.js";
 import { Hints, Store } from "../../src/redis/index.js";
@@ -19,9 +20,11 @@ export class TopicDesk {
     this.#hints = hints;
     this.namespace = namespace;
     const access = new Access({ store, hints });
+    const recorder = new Recorder({ store, log: () => undefined });
     this.topics = new Topics({
       ...{ store, hints, limits },
       admit: (caller, action, resource) => access.admit(caller, action, resource),
+      record: (caller, admission) => recorder.record(caller, admission),
       may: async (caller, action, resource) => (await access.decide(caller, action, resource)).allowed,
     });
   }
@@ -99,6 +102,7 @@ export class TopicDesk {
       this.caller(message.from),
       message,
       { key: message.id, digest: message.id, attempt: this.store.attempt(), keepMs: 60_000 },
+      "",
       ttlMs,
     );
     return answer.id;

@@ -5,6 +5,7 @@ local box = {
   open = KEYS[8], delayed = KEYS[9], expiring = KEYS[10], settled = KEYS[11], all = KEYS[12], dead = KEYS[13],
   operations = KEYS[14], operationExpiry = KEYS[15], senders = KEYS[16], batches = KEYS[17],
   outbox = KEYS[18], runs = KEYS[19], reminders = KEYS[20], blocked = KEYS[21], channel = KEYS[22],
+  audit = KEYS[23],
 }
 -- ARGV[2]: the limits every operation on a mailbox keeps, as words separated by commas.
 local limits = {}

@@ -1,0 +1,85 @@
+import { randomBytes } from "node:crypto";
+import type { Caller } from "./principal.js";
+
+/**
+ * What was decided about one call. Holds names, codes and numbers: never a body, a subject, a reason somebody gave, or a
+ * secret.
+ */
+export interface AuditEvent {
+  /** Names this decision, so that our own repetition of a call records it once. */
+  readonly id: string;
+  readonly agent: string;
+  /** Which run of the agent; empty where it had none. */
+  readonly run: string;
+  /** What proved who called: none, operator, or the kind of the credential with its id, as token:ID. */
+  readonly by: string;
+  /** `room.verb`, as in a grant. */
+  readonly action: string;
+  readonly resource: string;
+  /** `deny`: the rules forbid it. `refuse`: allowed or not, it was refused for another reason. */
+  readonly outcome: "allow" | "deny" | "refuse";
+  /** What allowed it, or the code of the refusal. */
+  readonly because: string;
+}
+
+/** The row of an event as it is stored: one line of JSON whose keys are letters, because there is a row for every call. */
+export function auditRow(event: AuditEvent): string {
+  const { id, agent, run, by, action, resource, outcome, because } = event;
+  return JSON.stringify({
+    i: id,
+    w: agent,
+    r: run,
+    c: by,
+    a: action,
+    o: resource,
+    d: outcome,
+    y: because,
+  });
+}
+
+/** The event of a row; undefined when the text is none of ours. */
+export function parseAuditRow(row: string): AuditEvent | undefined {
+  let read: unknown;
+  try {
+    read = JSON.parse(row);
+  } catch {
+    return undefined;
+  }
+  const word = (key: string): string => String((read as Record<string, unknown> | null)?.[key] ?? "");
+  const outcome = word("d");
+  if (outcome !== "allow" && outcome !== "deny" && outcome !== "refuse") return undefined;
+  return {
+    id: word("i"),
+    agent: word("w"),
+    run: word("r"),
+    by: word("c"),
+    action: word("a"),
+    resource: word("o"),
+    outcome,
+    because: word("y"),
+  };
+}
+
+/** The row of a decision about a call of this caller. */
+export function rowOf(
+  { principal, run }: Caller,
+  decision: Pick<AuditEvent, "action" | "resource" | "outcome" | "because">,
+): string {
+  const { agent, credential } = principal;
+  const shownId = "id" in credential && /^[\w.:-]{1,80}$/.test(credential.id) ? `:${credential.id}` : "";
+  return auditRow({
+    id: newEventId(),
+    agent,
+    run: run.id.slice(run.id.indexOf("/") + 1),
+    by: `${credential.kind}${shownId}`,
+    ...decision,
+  });
+}
+
+const process = randomBytes(6).toString("base64url");
+let events = 0;
+
+function newEventId(): string {
+  events += 1;
+  return `${process}.${events.toString(36)}`;
+}

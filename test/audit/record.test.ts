@@ -1,0 +1,337 @@
+import { Redis } from "ioredis";
+import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest";
+import { parseAuditRow } from "../../src/identity/index.js";
+import { resourceList, templateList } from "../../src/mcp/resources/list.js";
+import { readResource } from "../../src/mcp/resources/read.js";
+import { parseResource } from "../../src/mcp/resources/resource-uri.js";
+import { toolbox } from "../../src/mcp/toolbox.js";
+import type { Agent } from "../faults/fault-house.js";
+import { StoreProxy } from "../faults/store-proxy.js";
+import { describeOnEachStore, startStore, type TestStore } from "../stores/index.js";
+import { AuditDesk, told } from "./audit-desk.js";
+
+describeOnEachStore("the audit", (store) => {
+  const desks: AuditDesk[] = [];
+  const open = async (settings: Record<string, string> = {}): Promise<AuditDesk> => {
+    const desk = await AuditDesk.open(store().url, { settings });
+    desks.push(desk);
+    return desk;
+  };
+  afterEach(async () => {
+    await Promise.all(desks.splice(0).map((desk) => desk.close()));
+  });
+
+  /** Calls a tool as the face does. */
+  const call = (agent: Agent, name: string, input: object): Promise<unknown> => {
+    const tool = toolbox.find((one) => one.name === name)!;
+    const { mail, topics, locks, state, agents } = agent.house.rooms;
+    return tool.handle(input as never, {
+      ...{ caller: agent.caller, mail, topics, locks, state, agents, session: true, structured: false },
+      signal: new AbortController().signal,
+      onWaiting: () => undefined,
+    });
+  };
+
+  it("has one row for a call of each tool, with who, what, on which resource, decision and reason", async () => {
+    const desk = await open();
+    const [alice, bob] = [await desk.begin("alice"), await desk.begin("bob")];
+    const { message_id: id } = await bob.send("alice", "a question");
+    const calls: Record<string, readonly [input: object, row: string]> = {
+      send_message: [{ to: ["bob"], body: "hello" }, "alice mailbox.send bob allow role agent"],
+      read_inbox: [{}, "alice mailbox.read alice allow role agent"],
+      ack_messages: [{ ids: [id] }, "alice mailbox.read alice allow role agent"],
+      search_messages: [{ query: "hello" }, "alice mailbox.read alice allow role agent"],
+      subscribe_topic: [{ topic: "builds.*" }, "alice topic.read topic:builds.* allow role agent"],
+      find_recipients: [{}, "alice agents.find * allow role agent"],
+      my_status: [{}, "alice agents.describe alice allow role agent"],
+      acquire_lock: [{ resources: ["customer:1"] }, "alice lock.acquire lock:customer:1 allow role agent"],
+      release_lock: [{ lock_id: "lk-none" }, "alice lock.acquire * allow role agent"],
+      list_locks: [{}, "alice lock.read * allow role agent"],
+      get_state: [{ key: "plan/owner" }, "alice state.read state:plan/owner allow role agent"],
+      put_state: [{ key: "plan/owner", value: "1" }, "alice state.write state:plan/owner allow role agent"],
+    };
+    expect(Object.keys(calls)).toEqual(toolbox.map(({ name }) => name));
+    for (const [name, [input, row]] of Object.entries(calls)) {
+      const before = (await desk.events()).length;
+      await call(alice, name, input);
+      const events = await desk.events();
+      expect(events.slice(before).map(told), name).toEqual([row]);
+      expect(events.at(-1)).toMatchObject({ by: "none", run: alice.caller.run.id.split("/")[1] });
+    }
+  });
+
+  it("has one row for the other ways to call a tool", async () => {
+    const desk = await open();
+    const [alice, bob] = [await desk.begin("alice"), await desk.begin("bob")];
+    const { message_id: id } = await bob.send("alice", "x".repeat(20_000));
+    await bob.send("topic:news", "a thing");
+    const ways: readonly (readonly [what: string, input: object, rows: readonly string[]])[] = [
+      ["read_inbox", { peek: true }, ["mailbox.read alice"]],
+      ["read_inbox", { redeliver: true }, ["mailbox.read alice"]],
+      ["read_inbox", { message_id: id, offset: 19_000 }, ["mailbox.read alice"]],
+      ["read_inbox", { wait_seconds: 1, sender: "nobody" }, ["mailbox.read alice"]],
+      ["read_inbox", { mailbox: "queue:work" }, ["mailbox.read queue:work"]],
+      ["send_message", { to: ["topic:news"], body: "x" }, ["topic.publish topic:news"]],
+      [
+        "send_message",
+        { to: ["bob", "queue:work", "topic:news"], body: "y" },
+        ["mailbox.send bob", "mailbox.send queue:work", "topic.publish topic:news"],
+      ],
+      ["search_messages", { topic: "news" }, ["topic.read topic:news"]],
+      ["search_messages", { sent: true }, ["mailbox.read alice"]],
+      ["subscribe_topic", { topic: "**" }, ["topic.read topic:**"]],
+      ["subscribe_topic", { topic: "**", stop: true }, ["topic.read topic:**"]],
+      ["my_status", { describe: "reviews" }, ["agents.describe alice"]],
+      ["ack_messages", { ids: ["1kq0x3v9a2-0a1b2c3d4e5f6"] }, ["mailbox.read alice"]],
+    ];
+    for (const [name, input, rows] of ways) {
+      const before = (await desk.events()).length;
+      await call(alice, name, input);
+      const found = (await desk.events())
+        .slice(before)
+        .map(({ action, resource }) => `${action} ${resource}`);
+      expect(found.sort(), `${name} ${JSON.stringify(input)}`).toEqual(rows);
+    }
+  });
+
+  it("has one row for a read of each resource", async () => {
+    const desk = await open();
+    const [alice, bob] = [await desk.begin("alice"), await desk.begin("bob")];
+    const { message_id: id } = await bob.send("alice", "a question");
+    await bob.send("topic:builds.ci", "done");
+    const uris: Record<string, readonly [uri: string, row: string]> = {
+      inbox: ["mailbox://inbox", "mailbox.read alice"],
+      topics: ["mailbox://topics", "topic.read topic:**"],
+      agents: ["mailbox://agents", "agents.find *"],
+      topic: ["mailbox://topics/builds.ci", "topic.read topic:builds.ci"],
+      thread: [`mailbox://threads/${id}`, "mailbox.read alice"],
+      message: [`mailbox://messages/${id}`, "mailbox.read alice"],
+    };
+    expect(Object.keys(uris)).toEqual([...resourceList, ...templateList].map(({ name }) => name));
+    for (const [name, [uri, row]] of Object.entries(uris)) {
+      const before = (await desk.events()).length;
+      await readResource(desk.house.rooms, alice.caller, parseResource(uri)!);
+      const found = (await desk.events()).slice(before);
+      expect(
+        found.map(({ action, resource }) => `${action} ${resource}`),
+        name,
+      ).toEqual([row]);
+    }
+  });
+
+  it("has one row for each refusal, with its code and who was known", async () => {
+    const desk = await open({ LLM_MAILBOX_MAX_MESSAGES: "1", LLM_MAILBOX_MAX_MESSAGES_PER_SENDER: "1" });
+    const [alice, bob] = [await desk.begin("alice"), await desk.begin("bob")];
+    await alice.send("bob", "first");
+    const refused: readonly (readonly [call: () => Promise<unknown>, row: string])[] = [
+      [() => alice.send("everyone", "x"), "alice mailbox.send everyone deny access.denied: no grant"],
+      [() => bob.send("bob", "x"), "bob mailbox.send bob refuse mailbox.full"],
+      [() => alice.send(["bob", "Not A Name!"], "x"), "alice mailbox.send bob,? refuse address.invalid"],
+      [() => alice.send("bbo", "x"), "alice mailbox.send bbo refuse mailbox.unknown_recipient"],
+      [
+        () => desk.house.rooms.mail.messageById(alice.caller, "1kq0x3v9a2-0a1b2c3d4e5f6"),
+        "alice mailbox.read alice refuse mailbox.not_yours",
+      ],
+      [
+        () => desk.house.rooms.topics.history(alice.caller, "nowhere", { limit: 1 }),
+        "alice topic.read topic:nowhere refuse topic.unknown",
+      ],
+      [() => alice.read({ mailbox: "bob" }), "alice mailbox.read bob refuse input.invalid"],
+    ];
+    for (const [make, row] of refused) {
+      const before = (await desk.events()).length;
+      await expect(make()).rejects.toThrow(/^[a-z_]+\.[a-z_]+:/);
+      expect((await desk.events()).slice(before).map(told)).toEqual([row]);
+    }
+  });
+
+  it("tells of a send to several who was refused by the recipient's mailbox, once", async () => {
+    const desk = await open({ LLM_MAILBOX_MAX_MESSAGES: "1", LLM_MAILBOX_MAX_MESSAGES_PER_SENDER: "1" });
+    const alice = await desk.begin("alice");
+    await Promise.all(["bob", "carl"].map((name) => desk.begin(name)));
+    await alice.send("bob", "first");
+    const before = (await desk.events()).length;
+    await alice.send(["bob", "carl"], "second", { idempotency_key: "k" });
+    await alice.send(["bob", "carl"], "second", { idempotency_key: "k" });
+    expect((await desk.events()).slice(before).map(told).sort()).toEqual([
+      "alice mailbox.send bob allow role agent",
+      "alice mailbox.send bob refuse mailbox.full",
+      "alice mailbox.send carl allow role agent",
+    ]);
+  });
+
+  it("holds no body, subject, reason, key, description, search or attachment name of anybody", async () => {
+    const desk = await open();
+    const [alice, bob] = [await desk.begin("alice"), await desk.begin("bob")];
+    const secret = (n: number): string => `s3cr3t-planted-${n}`;
+    const sent = await alice.send("bob", secret(1), {
+      subject: secret(2),
+      idempotency_key: secret(3),
+      data: { key: secret(4) },
+    });
+    await alice.send(["bob", "topic:news"], secret(5), { idempotency_key: secret(6) });
+    await bob.read();
+    await bob.ack(sent.message_id, "reject", { reason: secret(7) } as never);
+    await call(bob, "my_status", { describe: secret(8), capabilities: [secret(9)] });
+    await call(bob, "search_messages", { query: secret(10) });
+    await call(bob, "find_recipients", { text: secret(11) });
+    await alice.send(`${secret(12)} is no name`, "x").catch(() => undefined);
+    await alice.read({ mailbox: `${secret(13)} is no name` }).catch(() => undefined);
+    await bob.ack(secret(14), "done");
+    await alice.send("bob", "x", { in_reply_to: secret(15) }).catch(() => undefined);
+    await desk.house.rooms.topics
+      .subscribeTopic(bob.caller, { topic: "a", start_at: secret(16) })
+      .catch(() => undefined);
+    const before = await desk.rows();
+    expect(before.length).toBeGreaterThan(10);
+    expect(before.join("\n")).not.toContain("s3cr3t");
+    await desk.sealer().seal(desk.namespace);
+    const after = await desk.events();
+    expect(after.every(({ number }) => number !== undefined)).toBe(true);
+    expect(JSON.stringify(after)).not.toContain("s3cr3t");
+  });
+
+  it("refuses a call whose row cannot be written, and nothing of it is done", async () => {
+    const desk = await open();
+    const [alice, bob] = [await desk.begin("alice"), await desk.begin("bob")];
+    await alice.send("bob", "waits");
+    await alice.send("queue:work", "a job");
+    await alice.send("topic:news.today", "waits");
+    await desk.house.rooms.topics.subscribeTopic(bob.caller, { topic: "news.*" });
+    const { message_id: job } = (await bob.read({ mailbox: "queue:work" })).messages.map(({ id }) => ({
+      message_id: id,
+    }))[0]!;
+    const command = desk.house.store.command.bind(desk.house.store);
+    const spoilt = ["mb:alice", "mb:bob", "mb:queue:work", "tp:news", "dir"].map(
+      (slot) => `{${desk.namespace}:${slot}}:audit`,
+    );
+    for (const key of spoilt) {
+      await command("RENAME", key, `${key}-kept`).catch(() => undefined);
+      await command("SET", key, "not a list");
+    }
+    const image = async (): Promise<string> => {
+      const found: Record<string, unknown> = {};
+      for (const agent of ["alice", "bob", "queue:work"])
+        for (const kind of ["messages", "deliveries", "outbox", "sent-to", "blocked"]) {
+          const key = `{${desk.namespace}:mb:${agent}}:${kind}`;
+          found[key] = kind === "blocked" ? await command("SMEMBERS", key) : await command("HGETALL", key);
+        }
+      found.topic = await command("HGETALL", `{${desk.namespace}:tp:news}:messages`);
+      found.follows = await command("HGETALL", `{${desk.namespace}:dir}:follows:alice`);
+      found.agents = ((await command("HVALS", `{${desk.namespace}:dir}:agents`)) as string[]).map(
+        (text) => text.split("|")[2],
+      );
+      return JSON.stringify(found);
+    };
+    const before = await image();
+    const calls: Record<string, () => Promise<unknown>> = {
+      send: () => alice.send("bob", "never"),
+      "send to several": () => alice.send(["bob", "queue:work"], "never"),
+      publish: () => alice.send("topic:news.today", "never"),
+      read: () => alice.read(),
+      "read a queue": () => bob.read({ mailbox: "queue:work" }),
+      peek: () => bob.read({ peek: true }),
+      ack: () => bob.ack(job, "done"),
+      search: () => call(bob, "search_messages", {}),
+      subscribe: () => call(alice, "subscribe_topic", { topic: "other.*" }),
+      find: () => call(bob, "find_recipients", {}),
+      status: () => call(bob, "my_status", {}),
+      describe: () => call(bob, "my_status", { describe: "never" }),
+    };
+    for (const [name, make] of Object.entries(calls)) {
+      await expect(make(), name).rejects.toThrow();
+      expect(await image(), name).toBe(before);
+    }
+  });
+});
+
+describe("the audit on a redis-server", () => {
+  let store: TestStore;
+  beforeAll(async () => {
+    store = await startStore("redis-server");
+  });
+  afterAll(() => store.stop());
+
+  it("refuses a send when the store is full, and stores neither the message nor its row", async () => {
+    const desk = await AuditDesk.open(store.url);
+    const [alice, bob] = [await desk.begin("alice"), await desk.begin("bob")];
+    await alice.send("bob", "before");
+    const redis = new Redis({ path: store.url.slice("unix://".length) });
+    await redis.config("SET", "maxmemory-policy", "noeviction");
+    await redis.config("SET", "maxmemory", "1");
+    try {
+      await expect(alice.send("bob", "never")).rejects.toThrow(/^store\.full/);
+    } finally {
+      await redis.config("SET", "maxmemory", "0");
+      redis.disconnect();
+    }
+    expect((await bob.read()).messages.map(({ body }) => body)).toEqual(["before"]);
+    expect((await desk.events()).filter(({ resource }) => resource === "bob").map(told)).toEqual([
+      "alice mailbox.send bob allow role agent",
+      "alice mailbox.send bob refuse store.full",
+      "bob mailbox.read bob allow role agent",
+    ]);
+    await desk.close();
+  });
+});
+
+describe.each(["embedded", "redis-server"] as const)("under repetitions on the %s engine", (name) => {
+  let store: TestStore;
+  beforeAll(async () => {
+    store = await startStore(name);
+  });
+  afterAll(() => store.stop());
+
+  it("each decision has one row, whatever is cut, repeated by us or replayed by the caller", async () => {
+    const proxy = await StoreProxy.before(store.url);
+    const desk = await AuditDesk.open(proxy.url);
+    const [alice, bob] = [await desk.begin("alice"), await desk.begin("bob")];
+    await desk.house.rooms.topics.subscribeTopic(bob.caller, { topic: "news.*" });
+    const kinds: readonly ((n: number) => Promise<unknown>)[] = [
+      (n) => alice.send("bob", `to one ${n}`, { idempotency_key: `k${n}` }),
+      (n) => alice.send(["bob", "queue:work"], `to two ${n}`, { idempotency_key: `k${n}` }),
+      (n) => alice.send("topic:news.today", `news ${n}`, { idempotency_key: `k${n}` }),
+      () => bob.read(),
+      () => bob.read({ mailbox: "queue:none" }),
+      () => bob.read({ peek: true }),
+      (n) => desk.house.rooms.agents.myStatus(bob.caller, { describe: `${n}` }),
+    ];
+    let at = 42;
+    const random = (most: number): number => {
+      at = (at * 1_103_515_245 + 12_345) % 2_147_483_648;
+      return Math.floor((at / 2_147_483_648) * most);
+    };
+    const rowsOf = [1, 2, 1, 1, 1, 1, 1];
+    let expected = (await desk.events()).length;
+    let cuts = 0;
+    for (let n = 0; n < 50; n++) {
+      const kind = random(kinds.length);
+      void proxy.arm({ nth: 1 + random(4), when: random(2) === 0 ? "before" : "after" });
+      await kinds[kind]!(n);
+      cuts += proxy.hasCut ? 1 : 0;
+      proxy.heal();
+      // A caller that repeats its send with the same key gets the first answer, and no second row.
+      if (kind < 3) for (let again = random(3); again > 0; again--) await kinds[kind]!(n);
+      expected += rowsOf[kind]!;
+    }
+    expect(cuts).toBeGreaterThan(10);
+    const events = await desk.events();
+    expect(events.length).toBe(expected);
+    expect(new Set(events.map(({ id }) => id)).size).toBe(expected);
+    await desk.close();
+    await proxy.close();
+  });
+});
+
+describe("a row", () => {
+  it("is a line of JSON whose keys are letters, and what is none is not taken for one", () => {
+    expect(parseAuditRow('{"d":"perhaps"}')).toBeUndefined();
+    expect(parseAuditRow("null")).toBeUndefined();
+    expect(parseAuditRow("no json")).toBeUndefined();
+    expect(parseAuditRow('{"i":"1","w":"a","d":"deny"}')).toMatchObject({
+      id: "1",
+      agent: "a",
+      outcome: "deny",
+    });
+  });
+});
