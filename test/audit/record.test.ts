@@ -102,8 +102,10 @@ describeOnEachStore("the audit", (store) => {
     const uris: Record<string, readonly [uri: string, row: string]> = {
       inbox: ["mailbox://inbox", "mailbox.read alice"],
       topics: ["mailbox://topics", "topic.read topic:**"],
+      locks: ["mailbox://locks", "lock.read *"],
       agents: ["mailbox://agents", "agents.find *"],
       topic: ["mailbox://topics/builds.ci", "topic.read topic:builds.ci"],
+      state: ["mailbox://state/plan/owner", "state.read state:plan/owner"],
       thread: [`mailbox://threads/${id}`, "mailbox.read alice"],
       message: [`mailbox://messages/${id}`, "mailbox.read alice"],
     };
