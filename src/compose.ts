@@ -1,7 +1,7 @@
 import { realpathSync } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { formatAddress, parseAddress, parsePattern } from "./addresses/index.js";
+import { formatAddress, parseAddress, parsePattern, parseStatePrefix } from "./addresses/index.js";
 import {
   Access,
   Credentials,
@@ -38,6 +38,7 @@ import {
   Store,
   type StoreOptions,
 } from "./redis/index.js";
+import * as shared from "./state/index.js";
 import { Topics } from "./topics/index.js";
 
 /** Everything of one process, put together: the store, the capabilities, and what the faces are given. */
@@ -47,6 +48,7 @@ export interface House {
   readonly mail: mail.MailContext;
   readonly topics: Topics;
   readonly locks: lock.LockContext;
+  readonly state: shared.StateContext;
   readonly directory: Directory;
   readonly access: Access;
   readonly grants: Grants;
@@ -104,10 +106,12 @@ export async function openHouse(config: Config, log: Logger, timing: HouseOption
   const places: Places = {
     mailboxes: (namespace) => directory.mailboxes(namespace),
     roots: (namespace) => topics.roots(namespace),
+    groups: async (namespace) => [...(await state.rooms.groups(namespace)).keys()],
   };
   const folder = join(config.dataDir, "audit");
   const runs = new RunsOfNamespaces((namespace) => {
     const keeper = new mail.MailboxKeeper(context);
+    const groupKeeper = new shared.GroupKeeper(state);
     const sealer = new Sealer({
       store,
       places,
@@ -134,6 +138,7 @@ export async function openHouse(config: Config, log: Logger, timing: HouseOption
           .catch((error: Error) => logEvent("audit rows wait to be sealed", { error: error.message }));
         await mail.sweepOutboxes(context, namespace);
         await keeper.sweep(namespace);
+        await groupKeeper.sweep(namespace);
         if (Date.now() - sweptSeldomAt < sweepSeldomMs) return;
         sweptSeldomAt = Date.now();
         await topics.removeIdleTopics(namespace);
@@ -158,8 +163,21 @@ export async function openHouse(config: Config, log: Logger, timing: HouseOption
     ...(config.filesDir === undefined ? {} : { filesDir: config.filesDir }),
     log: logEvent,
   });
+  const state = new shared.StateContext({
+    store,
+    hints,
+    limits: { ...shared.defaultStateLimits, ...config.stateLimits },
+    admit,
+    rightsOf,
+    record,
+    leaseOf: async (caller, given, token) => {
+      const verdict = await lock.verifyToken(locks, caller, given, token);
+      if (!verdict.valid || verdict.agent !== caller.principal.agent) refuse("lock.stale_token");
+      return { expiresAt: verdict.expiresAt, resource: lock.parseResource(given) };
+    },
+  });
   const rooms = roomsOf({
-    ...{ store, context, directory, access, credentials, runs, topics, locks, recorder },
+    ...{ store, context, directory, access, credentials, runs, topics, locks, state, recorder },
     namespace: config.namespace,
   });
   return {
@@ -168,6 +186,7 @@ export async function openHouse(config: Config, log: Logger, timing: HouseOption
     mail: context,
     topics,
     locks,
+    state,
     directory,
     access,
     grants,
@@ -295,11 +314,13 @@ interface Parts {
   readonly runs: RunsOfNamespaces;
   readonly topics: Topics;
   readonly locks: lock.LockContext;
+  readonly state: shared.StateContext;
   readonly recorder: Recorder;
 }
 
 function roomsOf(parts: Parts): Rooms {
-  const { namespace, store, context, directory, access, credentials, runs, topics, locks, recorder } = parts;
+  const { namespace, store, context, directory, access, credentials, runs, topics, locks, state, recorder } =
+    parts;
   /** What is refused leaves a row, in this one place for all that a face can ask. */
   const guard = <T>(
     caller: Caller,
@@ -455,6 +476,18 @@ function roomsOf(parts: Parts): Rooms {
         }),
       news: (caller) => lock.lockNews(locks, caller),
     },
+    state: {
+      getState: (caller, input) =>
+        guard(caller, "state.read", [`state:${input.key ?? input.prefix ?? ""}`], async () => {
+          await mail.noteCall(context, caller);
+          return shared.getState(state, caller, input);
+        }),
+      putState: (caller, input) =>
+        guard(caller, "state.write", [`state:${input.key}`], async () => {
+          await mail.noteCall(context, caller);
+          return shared.putState(state, caller, input);
+        }),
+    },
     agents: {
       findRecipients: (caller, input) =>
         guard(caller, "agents.find", ["*"], async () => {
@@ -511,7 +544,7 @@ function roomsOf(parts: Parts): Rooms {
       await credentials.check(caller.principal);
       // Whoever is no longer who it was is told nothing more, not even that something changed.
       let holds = true;
-      const stopWatching = await watch(context, topics, caller, target, () => holds && onChange());
+      const stopWatching = await watch({ context, topics, state }, caller, target, () => holds && onChange());
       const stopHolding = credentials.whileHolds(caller.principal, () => {
         holds = false;
         stopWatching();
@@ -546,8 +579,7 @@ async function whileProved<Options extends { readonly signal?: AbortSignal }, T>
 }
 
 async function watch(
-  context: mail.MailContext,
-  topics: Topics,
+  { context, topics, state }: Pick<Parts, "context" | "topics" | "state">,
   caller: Caller,
   target: Parameters<Rooms["watch"]>[1],
   onChange: () => void,
@@ -583,6 +615,8 @@ async function watch(
     case "locks":
       await admit(caller, "lock.read", "*");
       return hints.listen(lockKeys(namespace).changes, () => void tell());
+    case "state":
+      return shared.watchState(state, caller, target.key, onChange);
     case "agents":
       await admit(caller, "agents.find", "*");
       return hints.listen(directoryKeys(namespace).channel, () => void tell());
@@ -606,6 +640,7 @@ function namesIn(given: readonly (string | undefined)[]): string {
     if (one === undefined || one === "*" || one === "topic:**") return one ?? "?";
     try {
       if (one.startsWith("lock:")) return `lock:${lock.parseResource(one.slice("lock:".length))}`;
+      if (one.startsWith("state:")) return `state:${parseStatePrefix(one.slice("state:".length))}`;
       return one.startsWith("topic:") ? `topic:${parsePattern(one)}` : formatAddress(parseAddress(one));
     } catch {
       return "?";

@@ -2,5 +2,6 @@
 export { type Address, formatAddress, isAgentName, isNamespace, parseAddress } from "./address.js";
 export { nearest } from "./nearest.js";
 export { matchesTopic, parsePattern, patternRoot, type TopicPattern } from "./pattern.js";
+export { parseStateKey, parseStatePrefix, stateGroupOf } from "./state-key.js";
 export { parentsOf, parseTopic, rootOf } from "./topic-name.js";
 export { visible } from "./visible.js";

@@ -51,6 +51,7 @@ function byDefault(role: Role, agent: string, action: Action, resource: string):
     case "agents.find":
     case "topic.read":
     case "lock.read":
+    case "state.read":
       return true;
     case "agents.describe":
       return resource === agent;
@@ -60,6 +61,7 @@ function byDefault(role: Role, agent: string, action: Action, resource: string):
       return resource !== "everyone" && (role === "agent" || (role === "approver" && !isQueue));
     case "topic.publish":
     case "lock.acquire":
+    case "state.write":
       return role === "agent";
     default:
       return false;

@@ -14,6 +14,7 @@ interface Shelf {
 }
 
 const topicPrefix = "topic:";
+const statePrefix = "state:";
 
 /**
  * The grants of a namespace, arranged by who, action and resource, so that a decision looks only at those that speak of
@@ -95,9 +96,18 @@ function* allOf(level: Level): Generator<Grant> {
 function namesOf(resource: string): readonly string[] {
   if (resource === "*") return ["*"];
   if (resource.startsWith("queue:")) return ["*", resource, "queue:*"];
+  if (resource.startsWith(statePrefix)) return ["*", "state:*", ...keysAbove(resource)];
   // Whatever is not an agent says what it is before a colon.
   if (resource === "everyone" || resource.includes(":")) return ["*", resource];
   return ["*", resource, "agent:*"];
+}
+
+/** A key of shared state and those above it: what is said of a key holds for those below. */
+function keysAbove(resource: string): readonly string[] {
+  const keys = [resource];
+  for (let end = resource.lastIndexOf("/"); end > 0; end = resource.lastIndexOf("/", end - 1))
+    keys.push(resource.slice(0, end));
+  return keys;
 }
 
 /**

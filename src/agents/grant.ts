@@ -1,4 +1,4 @@
-import { isAgentName, parseAddress, parsePattern } from "../addresses/index.js";
+import { isAgentName, parseAddress, parsePattern, parseStateKey } from "../addresses/index.js";
 import { refuse } from "../errors/index.js";
 import { type Action, actions, roles } from "../identity/index.js";
 
@@ -9,7 +9,7 @@ export interface Grant {
   readonly who: string;
   /** An action, all of a room as `mailbox.*`, or `*`. */
   readonly action: string;
-  /** `alice`, `agent:*`, `queue:reviews`, `queue:*`, `topic:` and a pattern, `everyone`, or `*`. */
+  /** `alice`, `agent:*`, `queue:reviews`, `queue:*`, `topic:` and a pattern, `state:` and a key, `state:*`, `everyone`, or `*`. */
   readonly resource: string;
   readonly effect: "allow" | "deny";
   /** By the store's clock, ms; without it the rule holds until it is taken back. */
@@ -80,7 +80,8 @@ function isOfTopics(resource: string): boolean {
 
 function parseResource(given: string, action: string): string {
   const text = given.trim().toLowerCase();
-  if (text === "*" || text === "agent:*" || text === "queue:*") return text;
+  if (text === "*" || text === "agent:*" || text === "queue:*" || text === "state:*") return text;
+  if (text.startsWith("state:")) return `state:${parseStateKey(text.slice("state:".length))}`;
   const bare = !text.includes(":") && text !== "everyone";
   if (isOfTopics(text) || (action.startsWith("topic.") && bare)) return `topic:${parsePattern(text)}`;
   const address = parseAddress(text);
@@ -92,6 +93,9 @@ function parseResource(given: string, action: string): string {
 function fits(action: string, resource: string): boolean {
   if (resource === "*") return true;
   const isTopic = resource.startsWith("topic:");
+  const isState = resource.startsWith("state:");
+  if (action.startsWith("state.")) return isState;
+  if (isState) return action === "*";
   if (action.startsWith("topic.")) return isTopic;
   if (action === "mailbox.read" || action === "admin.dead-letters")
     return !isTopic && resource !== "everyone";
@@ -103,5 +107,6 @@ function resourcesOf(action: string): string {
   if (action.startsWith("topic.")) return "name a topic or a pattern of topics";
   if (action.startsWith("mailbox.") || action === "admin.dead-letters")
     return "name an agent, queue:NAME, agent:* or queue:*; for topics the actions are topic.publish and topic.read";
+  if (action.startsWith("state.")) return "name state:KEY, which holds for the keys below it too, or state:*";
   return "its resource is *";
 }

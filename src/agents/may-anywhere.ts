@@ -16,6 +16,7 @@ export function mayAnywhere(asking: Asking, action: Action, book: GrantBook, now
 
 /** Resources of every kind that the action has: what roles and wide grants say holds for one of them. */
 function usual(action: Action, agent: string): readonly string[] {
+  if (action.startsWith("state.")) return [`state:${nobody}`];
   if (action.startsWith("topic.")) return [`topic:${nobody}`];
   const mailboxes = [agent, nobody, `queue:${nobody}`];
   if (action === "mailbox.send") return [...mailboxes, "everyone"];
@@ -25,5 +26,6 @@ function usual(action: Action, agent: string): readonly string[] {
 /** Something that a resource of a grant means. */
 function oneOf(resource: string): string {
   if (resource.startsWith("topic:")) return resource.replaceAll(/\*+/g, nobody);
+  if (resource.startsWith("state:")) return resource.replace("*", nobody);
   return resource.replace("agent:*", nobody).replace("*", nobody);
 }

@@ -2,6 +2,7 @@ import { Argument, Command, InvalidArgumentError, Option } from "commander";
 import { nearest } from "../addresses/index.js";
 import type { Flags } from "../config/index.js";
 import { type Role, roles } from "../identity/index.js";
+import type { GuardSwitches } from "./guard.js";
 import type { InitSwitches } from "./init.js";
 import type { StdioSwitches } from "./stdio.js";
 import type { ServerSwitches, Switches } from "./switches.js";
@@ -39,6 +40,8 @@ export function buildProgram(version: string): Command {
   addQueues(program);
   addTopics(program);
   addLocks(program);
+  addGuard(program);
+  addState(program);
   addDeadLetters(program);
   addBlocks(program);
   addAudit(program);
@@ -452,6 +455,138 @@ function addLocks(program: Command): void {
   );
 }
 
+function addGuard(program: Command): void {
+  const withManner = (command: Command): Command =>
+    command
+      .addOption(
+        new Option("--on-conflict <what>", "when another agent has reserved a file")
+          .choices(["refuse", "warn"])
+          .default("refuse"),
+      )
+      .addOption(
+        new Option("--store-away <what>", "when the store cannot be asked")
+          .choices(["allow", "refuse"])
+          .default("allow"),
+      )
+      .option("--prefix <name>", "put before each path, where several repositories share a namespace");
+  const guard: Command = add<Switches>(
+    program,
+    {
+      name: "guard",
+      description: "keep off files that another agent has reserved, in hooks of git and of clients",
+      isList: true,
+    },
+    async (): Promise<void> => guard.help(),
+  );
+  add<GuardSwitches>(
+    guard,
+    {
+      name: "pre-commit",
+      description: "before a commit: refuse it when a file that it changes is reserved by another agent",
+      example: "llm-mailbox guard pre-commit --agent reviewer",
+      set: (command) => withManner(withJson(command)),
+    },
+    async ({ switches }) => (await import("./guard.js")).guardCommit(switches),
+  );
+  add<GuardSwitches & { take?: boolean; leaseSeconds: number; session?: string }>(
+    guard,
+    {
+      name: "edit",
+      description:
+        "before a client edits a file: refuse when another agent has reserved it; reads the hook's JSON",
+      example: "llm-mailbox guard edit --agent reviewer --take",
+      set: (command) =>
+        withManner(command)
+          .option("--take", "reserve the file for the client's session, until guard stop")
+          .addOption(
+            new Option("--lease-seconds <seconds>", "with --take: how long, unless it is edited again")
+              .argParser(countUpTo(86_400, 1))
+              .default(900),
+          )
+          .option("--session <name>", "the client's session, instead of the one the hook tells"),
+    },
+    async ({ switches }) => (await import("./guard.js")).guardEdit(switches),
+  );
+  add<Switches & { session?: string }>(
+    guard,
+    {
+      name: "stop",
+      description:
+        "when the client's turn is over: give back what guard edit --take reserved; reads the hook's JSON",
+      example: "llm-mailbox guard stop --agent reviewer",
+      set: (command) => command.option("--session <name>", "the session, instead of the one the hook tells"),
+    },
+    async ({ switches }) => (await import("./guard.js")).guardStop(switches),
+  );
+}
+
+function addState(program: Command): void {
+  const key = (): Argument => new Argument("<key>", "such as plan/owner");
+  const state: Command = add<Switches>(
+    program,
+    {
+      name: "state",
+      description: "look at and change what agents keep in shared state",
+      isList: true,
+    },
+    async (): Promise<void> => state.help(),
+  );
+  add<Switches & { limit: number }>(
+    state,
+    {
+      name: "list",
+      description: "list entries in the order of their keys",
+      example: "llm-mailbox state list plan/",
+      set: (command) =>
+        withJson(command)
+          .addArgument(new Argument("[prefix]", "only keys that begin so"))
+          .addOption(limitOption(100)),
+    },
+    async ({ words: [prefix], switches }) => (await import("./state.js")).listState(prefix, switches),
+  );
+  add<Switches>(
+    state,
+    {
+      name: "get",
+      description: "show the value that is kept under a key",
+      example: "llm-mailbox state get plan/owner",
+      set: (command) => withJson(command).addArgument(key()),
+    },
+    async ({ words: [name], switches }) => (await import("./state.js")).getState(name!, switches),
+  );
+  add<Switches & { expectedVersion?: number; ttl?: number; delete?: boolean }>(
+    state,
+    {
+      name: "put",
+      description: "write what is kept under a key, or delete it",
+      example: "llm-mailbox state put plan/owner '\"alice\"' --expected-version 0",
+      set: (command) =>
+        withJson(command)
+          .addArgument(key())
+          .addArgument(new Argument("[value]", "JSON, other text becomes a string; - for standard input"))
+          .addOption(
+            new Option("--expected-version <version>", "only over this version; 0: only if new").argParser(
+              countUpTo(Number.MAX_SAFE_INTEGER, 0),
+            ),
+          )
+          .addOption(new Option("--ttl <seconds>", "gone after so long").argParser(countUpTo(31_536_000, 1)))
+          .option("--delete", "delete the entry"),
+    },
+    async ({ words: [name, value], switches }) =>
+      (await import("./state.js")).putState(name!, value, switches),
+  );
+  add<Switches>(
+    state,
+    {
+      name: "history",
+      description: "show the versions of a key that are kept, with who wrote them, the newest first",
+      example: "llm-mailbox state history plan/owner",
+      set: (command) => withJson(command).addArgument(key()),
+    },
+    async ({ words: [name], switches }) => (await import("./state.js")).stateHistory(name!, switches),
+  );
+}
+
 function addDeadLetters(program: Command): void {
   const ids = (): Argument => new Argument("[ids...]", "ids of messages");
   const chosen = (command: Command): Command =>
@@ -777,7 +912,7 @@ function timeUpTo(mostDays: number): (text: string) => number {
 
 function countUpTo(most: number, least: number): (text: string) => number {
   return (text) => {
-    if (!/^\d{1,6}$/.test(text) || Number(text) > most || Number(text) < least)
+    if (!/^\d{1,16}$/.test(text) || Number(text) > most || Number(text) < least)
       throw new InvalidArgumentError(`It is a whole number from ${least} to ${most}.`);
     return Number(text);
   };

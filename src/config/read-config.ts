@@ -151,6 +151,10 @@ export const settings = {
     allowed: "a whole number from 0 to 86400",
     parse: (text) => (/^\d{1,5}$/.test(text) && Number(text) <= 86_400 ? Number(text) : undefined),
   },
+  stateValueBytes: { env: "LLM_MAILBOX_MAX_STATE_VALUE_BYTES", ...count(1024 * 1024) },
+  stateGroupEntries: { env: "LLM_MAILBOX_MAX_STATE_ENTRIES", ...count(1e6) },
+  stateNamespaceBytes: { env: "LLM_MAILBOX_MAX_STATE_BYTES", ...count(1e12) },
+  stateVersions: { env: "LLM_MAILBOX_MAX_STATE_VERSIONS", ...count(1_000) },
 } as const satisfies Record<string, Setting>;
 
 type SettingName = keyof typeof settings;
@@ -223,6 +227,13 @@ export interface Config {
     readonly unreadBytes?: number;
   };
   readonly lockLimits: { readonly delayMs?: number };
+  /** What shared state holds, likewise. */
+  readonly stateLimits: {
+    readonly valueBytes?: number;
+    readonly groupEntries?: number;
+    readonly namespaceBytes?: number;
+    readonly versions?: number;
+  };
 }
 
 /** What the command line may set, by the name of the setting. */
@@ -287,6 +298,12 @@ export function readConfig(env: NodeJS.ProcessEnv, flags: Flags = {}): Config {
     requestSeconds: given<number>("requestSeconds"),
     unreadBytes: given<number>("unreadBytes"),
   });
+  const stateLimits = present({
+    valueBytes: given<number>("stateValueBytes"),
+    groupEntries: given<number>("stateGroupEntries"),
+    namespaceBytes: given<number>("stateNamespaceBytes"),
+    versions: given<number>("stateVersions"),
+  });
   return Object.freeze({
     ...present({
       redisUrl: given<string>("redisUrl"),
@@ -321,6 +338,7 @@ export function readConfig(env: NodeJS.ProcessEnv, flags: Flags = {}): Config {
     limits: Object.freeze(limits),
     http: Object.freeze(http),
     lockLimits: Object.freeze(present({ delayMs: seconds("lockDelaySeconds") })),
+    stateLimits: Object.freeze(stateLimits),
   });
 }
 

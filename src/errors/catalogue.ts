@@ -201,6 +201,30 @@ const entries = {
     kind: "INVALID_ARGUMENT",
     text: "this cursor is not one we gave for this search. Start again without a cursor.",
   },
+  "state.key_invalid": {
+    kind: "INVALID_ARGUMENT",
+    text: "this is not a key of shared state: {problem}. Use names separated by slashes, such as plan/owner or customer:123/address.",
+  },
+  "state.value_invalid": {
+    kind: "INVALID_ARGUMENT",
+    text: "the value {problem}. Nothing was written; use several keys, or attach what is large to a message and keep its id here.",
+  },
+  "state.group_full": {
+    kind: "RESOURCE_EXHAUSTED",
+    text: "{group} has {count} entries, which is the most below one first name. Nothing was written; delete entries there, or use another first name.",
+  },
+  "state.full": {
+    kind: "RESOURCE_EXHAUSTED",
+    text: "the shared state of this namespace has its {limit} bytes. Nothing was written; delete entries, or ask the operator for more room.",
+  },
+  "state.idempotency_conflict": {
+    kind: "ALREADY_EXISTS",
+    text: "this idempotency_key was already used for a different write to this key. Use a new idempotency_key for new content; the first write stands.",
+  },
+  "lock.stale_token": {
+    kind: "FAILED_PRECONDITION",
+    text: "the fencing_token does not hold this resource any more: its lease is over, or a newer token has been seen. Nothing was written; read what is there now, and ask for the lock again before you go on.",
+  },
   "store.unavailable": {
     kind: "UNAVAILABLE",
     text: "the store cannot be reached; nothing was done. Try again in a few seconds.",

@@ -1,6 +1,7 @@
 /**
  * What a caller can be granted, as `room.verb`. The resource beside it is an address (`alice`, `queue:reviews`,
- * `topic:builds.ci`, `everyone`), what is to be locked as `lock:src/auth/**`, or `*` where the action has none.
+ * `topic:builds.ci`, `everyone`), what is to be locked as `lock:src/auth/**`, a key of shared state as
+ * `state:plan/owner`, or `*` where the action has none.
  */
 export const actions = [
   "mailbox.send",
@@ -9,6 +10,8 @@ export const actions = [
   "topic.read",
   "lock.acquire",
   "lock.read",
+  "state.read",
+  "state.write",
   "agents.find",
   "agents.describe",
   "admin.mailboxes",

@@ -127,7 +127,7 @@ export function createServer(wiring: Wiring): Server {
     }
     throw new ProtocolError(
       ProtocolErrorCode.InvalidParams,
-      `this resource cannot be subscribed to; mailbox://inbox, mailbox://topics, mailbox://topics/{topic}, mailbox://locks and mailbox://agents can, at most ${mostWatched} of them`,
+      `this resource cannot be subscribed to; mailbox://inbox, mailbox://topics, mailbox://topics/{topic}, mailbox://locks, mailbox://state/{key} and mailbox://agents can, at most ${mostWatched} of them`,
     );
   });
   server.setRequestHandler("resources/unsubscribe", (request) => {

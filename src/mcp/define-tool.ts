@@ -9,6 +9,7 @@ export interface Surroundings {
   readonly mail: Rooms["mail"];
   readonly topics: Rooms["topics"];
   readonly locks: Rooms["locks"];
+  readonly state: Rooms["state"];
   readonly agents: Rooms["agents"];
   /** Whether the client keeps a session, so that it is known whether a reply reached it. */
   readonly session: boolean;

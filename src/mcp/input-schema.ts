@@ -32,6 +32,8 @@ function plain(value: Json): Json {
   for (const [key, inner] of Object.entries(value)) {
     if (key === "properties" && inner !== null && typeof inner === "object" && !Array.isArray(inner))
       kept[key] = Object.fromEntries(Object.entries(inner).map(([name, schema]) => [name, plain(schema)]));
+    // What no number of JSON can exceed anyway.
+    else if (key === "maximum" && inner === Number.MAX_SAFE_INTEGER) continue;
     else if (!dropped.has(key)) kept[key] = plain(inner);
   }
   return kept;

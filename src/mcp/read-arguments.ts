@@ -40,7 +40,10 @@ function meant(expected: string, value: unknown): unknown {
   const text = value.trim();
   if (expected === "boolean") return text === "true" ? true : text === "false" ? false : undefined;
   if (expected === "number" || expected === "int")
-    return /^-?\d{1,15}(\.\d+)?$/.test(text) ? Number(text) : undefined;
+    // Versions and fencing tokens have 16 digits, all of which count.
+    return /^-?(\d{1,15}(\.\d+)?|\d{16})$/.test(text) && Math.abs(Number(text)) <= Number.MAX_SAFE_INTEGER
+      ? Number(text)
+      : undefined;
   if ((expected === "record" || expected === "object") && text.startsWith("{")) {
     try {
       return JSON.parse(text) as unknown;

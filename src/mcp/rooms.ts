@@ -25,6 +25,7 @@ import type {
   SendReceipt,
   UnreadMail,
 } from "../mailbox/index.js";
+import type { GetState, PutState, PutStateResult, StatePage } from "../state/index.js";
 import type { SubscribeTopic, SubscriptionReceipt } from "../topics/index.js";
 
 /** A message as the resources show it: what was found, with its whole text. */
@@ -42,7 +43,8 @@ export type WatchTarget =
   | { readonly kind: "topic"; readonly name: string }
   | { readonly kind: "topics" }
   | { readonly kind: "locks" }
-  | { readonly kind: "agents" };
+  | { readonly kind: "agents" }
+  | { readonly kind: "state"; readonly key: string };
 
 /**
  * What the face for agents needs of the capabilities, as `compose` hands it over. Every function may refuse with a
@@ -128,6 +130,10 @@ export interface Rooms {
     listLocks(caller: Caller, input: ListLocks): Promise<LockList>;
     /** What the run has not been told of its locks; the face calls it when it answers, whatever the call was. */
     news(caller: Caller): Promise<readonly LockNews[]>;
+  };
+  readonly state: {
+    getState(caller: Caller, input: GetState): Promise<StatePage>;
+    putState(caller: Caller, input: PutState): Promise<PutStateResult>;
   };
   readonly agents: {
     findRecipients(caller: Caller, input: FindRecipients): Promise<Recipients>;

@@ -2,9 +2,11 @@ import type { AnyTool } from "./define-tool.js";
 import { ackMessages } from "./tools/ack-messages.js";
 import { acquireLock } from "./tools/acquire-lock.js";
 import { findRecipients } from "./tools/find-recipients.js";
+import { getState } from "./tools/get-state.js";
 import { listLocks } from "./tools/list-locks.js";
 import { manageDeadLetters } from "./tools/manage-dead-letters.js";
 import { myStatus } from "./tools/my-status.js";
+import { putState } from "./tools/put-state.js";
 import { readInbox } from "./tools/read-inbox.js";
 import { releaseLock } from "./tools/release-lock.js";
 import { searchMessages } from "./tools/search-messages.js";
@@ -23,5 +25,7 @@ export const toolbox: readonly AnyTool[] = [
   acquireLock,
   releaseLock,
   listLocks,
+  getState,
+  putState,
   manageDeadLetters,
 ];

@@ -1,5 +1,6 @@
 /** The store: connections, key names, scripts and wake-ups; the only room that knows the Redis driver. */
 export type { Endpoint } from "./connection.js";
+export { digest } from "./digest.js";
 export { keptKeys } from "./encode-words.js";
 export { Hints } from "./hints.js";
 export {
@@ -18,6 +19,9 @@ export {
   mailboxKeyList,
   mailboxKeys,
   rowsPerChunk,
+  type StateGroupKeys,
+  stateGroupKeyList,
+  stateGroupKeys,
   type TopicRootKeys,
   topicRootKeyList,
   topicRootKeys,

@@ -190,6 +190,71 @@ export function topicRootKeyList(keys: TopicRootKeys): readonly string[] {
   ];
 }
 
+export interface StateGroupKeys {
+  /** hash: last sequence, bytes, epoch of its room */
+  readonly meta: string;
+  /** hash key → entry; hash key → its value, opaque */
+  readonly entries: string;
+  readonly values: string;
+  /** sorted set of the live keys, all scores 0 */
+  readonly order: string;
+  /** sorted set expiry ms → key; sorted set when it is forgotten ms → key that is gone */
+  readonly expiring: string;
+  readonly gone: string;
+  /** hash key → its earlier versions; hash version → its value */
+  readonly history: string;
+  readonly past: string;
+  /** hash resource → highest fencing token seen; sorted set last seen ms → resource */
+  readonly tokens: string;
+  readonly fences: string;
+  /** list number|row of what was decided here and is not sealed yet */
+  readonly audit: string;
+  readonly operations: string;
+  readonly operationExpiry: string;
+  /** channel on which a change hints its key */
+  readonly channel: string;
+}
+
+export function stateGroupKeys(namespace: string, group: string): StateGroupKeys {
+  const at = `{${namespace}:st:${group}}:`;
+  return {
+    meta: `${at}meta`,
+    entries: `${at}entries`,
+    values: `${at}values`,
+    order: `${at}order`,
+    expiring: `${at}expiring`,
+    gone: `${at}gone`,
+    history: `${at}history`,
+    past: `${at}past`,
+    tokens: `${at}tokens`,
+    fences: `${at}fences`,
+    audit: `${at}audit`,
+    operations: `${at}operations`,
+    operationExpiry: `${at}operation-expiry`,
+    channel: `${at}hints`,
+  };
+}
+
+/** The keys in the order in which `state/lua/group.lua` names them. */
+export function stateGroupKeyList(keys: StateGroupKeys): readonly string[] {
+  return [
+    keys.meta,
+    keys.entries,
+    keys.values,
+    keys.order,
+    keys.expiring,
+    keys.gone,
+    keys.history,
+    keys.past,
+    keys.tokens,
+    keys.fences,
+    keys.operations,
+    keys.operationExpiry,
+    keys.channel,
+    keys.audit,
+  ];
+}
+
 export interface DirectoryKeys {
   /** hash agent → when first and last seen, description, capabilities */
   readonly agents: string;
@@ -197,6 +262,8 @@ export interface DirectoryKeys {
   readonly queues: string;
   /** hash topic root → its number in the order of first use */
   readonly roots: string;
+  /** hash group of shared state → its room, bytes and epoch; * → their sum */
+  readonly stateRooms: string;
   /** sorted set when opened ms → name of a mailbox that nobody has claimed; hash name → who opened it */
   readonly unclaimed: string;
   readonly unclaimedBy: string;
@@ -227,6 +294,7 @@ export function directoryKeys(namespace: string): DirectoryKeys {
     agents: `${at}agents`,
     queues: `${at}queues`,
     roots: `${at}roots`,
+    stateRooms: `${at}state-rooms`,
     unclaimed: `${at}unclaimed`,
     unclaimedBy: `${at}unclaimed-by`,
     heartbeats: `${at}heartbeats`,

@@ -24,9 +24,9 @@ describeOnEachStore("the audit", (store) => {
   /** Calls a tool as the face does. */
   const call = (agent: Agent, name: string, input: object): Promise<unknown> => {
     const tool = toolbox.find((one) => one.name === name)!;
-    const { mail, topics, locks, agents } = agent.house.rooms;
+    const { mail, topics, locks, state, agents } = agent.house.rooms;
     return tool.handle(input as never, {
-      ...{ caller: agent.caller, mail, topics, locks, agents, session: true, structured: false },
+      ...{ caller: agent.caller, mail, topics, locks, state, agents, session: true, structured: false },
       signal: new AbortController().signal,
       draining: undefined,
       onWaiting: () => undefined,
@@ -48,6 +48,8 @@ describeOnEachStore("the audit", (store) => {
       acquire_lock: [{ resources: ["src/**"] }, "alice lock.acquire lock:src/** allow role agent"],
       release_lock: [{ lock_id: "lk-000000000000" }, "alice lock.acquire * allow role agent"],
       list_locks: [{}, "alice lock.read * allow role agent"],
+      get_state: [{ key: "plan/owner" }, "alice state.read state:plan/owner allow role agent"],
+      put_state: [{ key: "plan/owner", value: "1" }, "alice state.write state:plan/owner allow role agent"],
       manage_dead_letters: [{ action: "list" }, "boss admin.dead-letters * allow role admin"],
     };
     const boss = await desk.begin("boss", ["admin"]);
@@ -110,6 +112,7 @@ describeOnEachStore("the audit", (store) => {
       locks: ["mailbox://locks", "lock.read *"],
       agents: ["mailbox://agents", "agents.find *"],
       topic: ["mailbox://topics/builds.ci", "topic.read topic:builds.ci"],
+      state: ["mailbox://state/plan/owner", "state.read state:plan/owner"],
       thread: [`mailbox://threads/${id}`, "mailbox.read alice"],
       message: [`mailbox://messages/${id}`, "mailbox.read alice"],
     };

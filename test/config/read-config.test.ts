@@ -192,6 +192,10 @@ const cases: Readonly<
     ],
     bad: ["86401", "-1", "1.5", "1e2", "long"],
   },
+  stateValueBytes: counted("stateLimits.valueBytes", 1024 * 1024),
+  stateGroupEntries: counted("stateLimits.groupEntries", 1e6),
+  stateNamespaceBytes: counted("stateLimits.namespaceBytes", 1e12),
+  stateVersions: counted("stateLimits.versions", 1_000),
 };
 
 function counted(at: string, most: number, factor = 1): (typeof cases)["failures"] {

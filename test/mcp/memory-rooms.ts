@@ -3,6 +3,7 @@ import { MailboxError, refuse } from "../../src/errors/index.js";
 import type { Action, Caller, Principal, RunId } from "../../src/identity/index.js";
 import type { DeliveredMessage, Inbox, SendMessage } from "../../src/mailbox/contract.js";
 import type { Rooms, WatchTarget, WholeMessage } from "../../src/mcp/index.js";
+import type { StateEntry } from "../../src/state/index.js";
 
 interface Batch {
   readonly name: string;
@@ -37,6 +38,7 @@ export function memoryRooms({
   const batches: Batch[] = [];
   const topics = new Map<string, DeliveredMessage[]>();
   const following = new Map<string, Set<string>>();
+  const entries = new Map<string, StateEntry>();
   const news = new Set<string>();
   const waiters = new Set<{ agent: string; wake: () => void }>();
   const watching = new Set<{ agent: string; target: WatchTarget; onChange: () => void }>();
@@ -281,6 +283,23 @@ export function memoryRooms({
         more: 0,
       }),
       news: async () => [],
+    },
+    state: {
+      getState: async (_caller, { key, prefix }) => ({
+        entries: [...entries.values()].filter((one) =>
+          prefix === undefined ? one.key === key : one.key.startsWith(prefix),
+        ),
+      }),
+      putState: async (caller, { key, value = "", expected_version }) => {
+        const current = entries.get(key);
+        if (expected_version !== undefined && expected_version !== (current?.version ?? 0))
+          return { key, state: "conflict", ...(current && { current }), replayed: false };
+        const version = ++sequence;
+        const by = caller.principal.agent;
+        entries.set(key, { key, version, value, by, verified: false, at: "2026-01-01T00:00:00.000Z" });
+        change("state");
+        return { key, state: "stored", version, replayed: false };
+      },
     },
     agents: {
       findRecipients: async () => ({

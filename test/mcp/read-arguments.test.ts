@@ -1,6 +1,7 @@
 import { describe, expect, it } from "vitest";
 import { ReadInbox, SendMessage } from "../../src/mailbox/contract.js";
 import { readArguments } from "../../src/mcp/read-arguments.js";
+import { PutState } from "../../src/state/index.js";
 
 const send = (given: Record<string, unknown>) => readArguments(SendMessage, given);
 const read = (given: Record<string, unknown>) => readArguments(ReadInbox, given);
@@ -17,6 +18,12 @@ describe("arguments are forgiven where only one reading is possible", () => {
   });
   it("numbers and booleans written as strings", () => {
     expect(read({ wait_seconds: "20", peek: "true" })).toEqual({ wait_seconds: 20, peek: true });
+  });
+  it("also one of 16 digits, unless it would lose one", () => {
+    const put = (version: string): unknown =>
+      readArguments(PutState, { key: "k", expected_version: version }).expected_version;
+    expect(put("1764094000123456")).toBe(1764094000123456);
+    expect(() => put("9007199254740993")).toThrow(/^input\.invalid: expected_version must be a number/);
   });
   it("an object written as JSON", () => {
     expect(send({ to: "bob", body: "x", data: '{"a":1}' })).toMatchObject({ data: { a: 1 } });

@@ -183,9 +183,10 @@ describe.each(eras)("a client of %s over HTTP", (era) => {
     expect((await raw.listResources()).resources.map((one) => one.uri)).toEqual([
       "mailbox://inbox",
       "mailbox://topics",
+      "mailbox://locks",
       "mailbox://agents",
     ]);
-    expect((await raw.listResourceTemplates()).resourceTemplates).toHaveLength(3);
+    expect((await raw.listResourceTemplates()).resourceTemplates).toHaveLength(4);
     const { id } = world.put(agent, { body: "secret body", subject: "su\u202ebject" });
     const inbox = await read("mailbox://inbox");
     expect(inbox).not.toContain("secret body");
@@ -227,6 +228,11 @@ describe.each(eras)("a client of %s over HTTP", (era) => {
       ["subscribe_topic", { topic: "builds" }],
       ["find_recipients", {}],
       ["my_status", {}],
+      ["acquire_lock", { resources: ["customer:1"] }],
+      ["release_lock", { lock_id: "lk-1" }],
+      ["list_locks", {}],
+      ["get_state", { prefix: "" }],
+      ["put_state", { key: "plan/owner", value: "1" }],
     ];
     expect(inputs.map(([name]) => name)).toEqual(tools.map((tool) => tool.name));
     for (const [name, input] of inputs) {

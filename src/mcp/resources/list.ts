@@ -39,6 +39,13 @@ export const templateList = [
     mimeType: "text/plain",
   },
   {
+    uriTemplate: "mailbox://state/{+key}",
+    name: "state",
+    title: "Entry of shared state",
+    description: "What is kept under a key, with its version. Can be subscribed to.",
+    mimeType: "text/plain",
+  },
+  {
     uriTemplate: "mailbox://threads/{id}",
     name: "thread",
     title: "Thread",

@@ -1,5 +1,6 @@
 import type { Caller } from "../../identity/index.js";
 import type { DeliveredMessage } from "../../mailbox/index.js";
+import { entryLine } from "../entry-line.js";
 import { envelopeLine } from "../message-parts.js";
 import { frame, newBoundary, shown } from "../reply.js";
 import type { Rooms, WholeMessage } from "../rooms.js";
@@ -33,6 +34,14 @@ export async function readResource(rooms: Rooms, caller: Caller, name: ResourceN
         : "";
       return text(
         [head, whole(messages)].filter(Boolean).join("\n\n") || "no messages of this thread that you may see",
+      );
+    }
+    case "state": {
+      const [entry] = (await rooms.state.getState(caller, { key: name.key })).entries;
+      return text(
+        entry
+          ? `${entryLine(entry)}\n${frame(entry.by, shown(entry.value), newBoundary())}`
+          : `no entry under ${name.key}`,
       );
     }
     case "message":

@@ -1,10 +1,11 @@
-import { parseTopic } from "../../addresses/index.js";
+import { parseStateKey, parseTopic } from "../../addresses/index.js";
 import type { WatchTarget } from "../rooms.js";
 
 /** What a `mailbox://` URI names. */
 export type ResourceName =
   | { readonly kind: "inbox" | "topics" | "locks" | "agents" }
   | { readonly kind: "topic"; readonly name: string; readonly before?: string; readonly limit?: number }
+  | { readonly kind: "state"; readonly key: string }
   | { readonly kind: "thread" | "message"; readonly id: string };
 
 const id = /^[A-Za-z0-9._~-]{1,100}$/;
@@ -15,6 +16,7 @@ export function parseResource(uri: string): ResourceName | undefined {
   const [path = "", query = "", ...more] = uri.split("?");
   if (more.length || !path.startsWith("mailbox://")) return undefined;
   const [kind = "", name, ...deeper] = path.slice("mailbox://".length).replace(/\/$/, "").split("/");
+  if (kind === "state" && name !== undefined && query === "") return stateKey([name, ...deeper].join("/"));
   if (deeper.length) return undefined;
   if (name === undefined) {
     if (kind === "inbox" || kind === "topics" || kind === "locks" || kind === "agents") return { kind };
@@ -46,6 +48,17 @@ function topic(given: string, query: string): ResourceName | undefined {
   }
 }
 
+/** The slashes of a key may be written as they are. */
+function stateKey(given: string): ResourceName | undefined {
+  const key = decode(given);
+  if (key === undefined) return undefined;
+  try {
+    return { kind: "state", key: parseStateKey(key) };
+  } catch {
+    return undefined;
+  }
+}
+
 function decode(text: string): string | undefined {
   try {
     return decodeURIComponent(text);
@@ -59,5 +72,6 @@ export function watchTarget(uri: string): WatchTarget | undefined {
   const name = parseResource(uri);
   if (!name) return undefined;
   if (name.kind === "topic") return { kind: "topic", name: name.name };
+  if (name.kind === "state") return { kind: "state", key: name.key };
   return name.kind === "thread" || name.kind === "message" ? undefined : { kind: name.kind };
 }
