@@ -17,12 +17,23 @@ import { startStore, type TestStore } from "../stores/index.js";
 import { noLog } from "./support.js";
 
 /** What is there, and what is not: a refusal must not tell one from the other. */
-const there = { agent: "alice", queue: "queue:builds", topic: "plans.secret", id: "" };
+const there = {
+  agent: "alice",
+  queue: "queue:builds",
+  topic: "plans.secret",
+  resource: "src/secret",
+  key: "plan/secret",
+  id: "",
+  lock: "",
+};
 const nowhere = {
   agent: "amanda-nobody",
   queue: "queue:never-was",
   topic: "never.was",
+  resource: "lib/absent",
+  key: "idea/absent",
   id: "1kq0x3v9a2-0a1b2c3d4e5f6",
+  lock: "lk-000000000000",
 };
 type World = typeof there;
 
@@ -52,6 +63,19 @@ const calls: Readonly<Record<string, (world: World) => readonly Record<string, u
   ],
   find_recipients: () => [{}, { text: "a" }],
   my_status: () => [{}, { describe: "nobody in particular" }],
+  acquire_lock: ({ resource, lock }) => [
+    { resources: [resource] },
+    { resources: [resource], wait_seconds: 1 },
+    { lock_id: lock },
+  ],
+  release_lock: ({ lock }) => [{ lock_id: lock }, { ticket: lock }],
+  list_locks: ({ resource }) => [{}, { resource }],
+  get_state: ({ key }) => [{ key }, { prefix: key.slice(0, 4) }],
+  put_state: ({ key }) => [
+    { key, value: "1" },
+    { key, value: "1", expected_version: 0 },
+    { key, delete: true },
+  ],
   manage_dead_letters: ({ queue, id }) => [
     { action: "list" },
     { action: "list", mailbox: queue },
@@ -64,6 +88,8 @@ const uris: Readonly<Record<string, (world: World) => string>> = {
   "mailbox://inbox": () => "mailbox://inbox",
   "mailbox://topics": () => "mailbox://topics",
   "mailbox://agents": () => "mailbox://agents",
+  "mailbox://locks": () => "mailbox://locks",
+  "mailbox://state/{+key}": ({ key }) => `mailbox://state/${key}`,
   "mailbox://topics/{topic}{?before,limit}": ({ topic }) => `mailbox://topics/${topic}?limit=5`,
   "mailbox://threads/{id}": ({ id }) => `mailbox://threads/${id}`,
   "mailbox://messages/{id}": ({ id }) => `mailbox://messages/${id}`,
@@ -96,6 +122,9 @@ describe("a caller without any right", () => {
     there.id = await send("topic:plans.secret", "a secret");
     await send("queue:builds", "a job");
     await send("nora", "mail that waits");
+    const held = await house.rooms.locks.acquireLock(alice, { resources: [there.resource] });
+    there.lock = (held as { lock_id: string }).lock_id;
+    await house.rooms.state.putState(alice, { key: there.key, value: '"a secret"' });
     await changeGrants(house.access, "default", ["deny", "nora", "*", "*"]);
     ({ client, rooms } = await connect(house, "nora"));
     // Whoever comes is noted as being there; from here on nothing more is.
@@ -126,6 +155,10 @@ describe("a caller without any right", () => {
   const bare = (text: string, world: World): string =>
     text
       .replaceAll(world.topic, "TOPIC")
+      .replaceAll(world.resource, "RESOURCE")
+      .replaceAll(world.key, "KEY")
+      .replaceAll(world.key.slice(0, 4), "PREFIX")
+      .replaceAll(world.lock, "LOCK")
       .replaceAll(world.queue, "QUEUE")
       .replaceAll(world.agent, "AGENT")
       .replaceAll(world.id, "ID");
@@ -141,11 +174,11 @@ describe("a caller without any right", () => {
 
   it("is tried with every tool, resource, watch target and function of the rooms there is", () => {
     expect(Object.keys(calls).sort()).toEqual(toolbox.map(({ name }) => name).sort());
-    expect(toolbox.length).toBeGreaterThanOrEqual(8);
+    expect(toolbox.length).toBeGreaterThanOrEqual(13);
     expect(Object.keys(uris).sort()).toEqual(
       [...resourceList.map(({ uri }) => uri), ...templateList.map(({ uriTemplate }) => uriTemplate)].sort(),
     );
-    expect(Object.keys(uris).length).toBeGreaterThanOrEqual(6);
+    expect(Object.keys(uris).length).toBeGreaterThanOrEqual(8);
   });
 
   it("is refused every tool with access.denied, alike whether what it names exists, and nothing is stored", async () => {
@@ -197,13 +230,13 @@ describe("a caller without any right", () => {
       expect(refusals[1]).toBe(refusals[0]);
       tried++;
     }
-    expect(tried).toBe(4);
+    expect(tried).toBe(6);
     expect(await image()).toEqual(before);
   });
 
   it("is refused every function of the rooms by itself", async () => {
     const before = await image();
-    const { mail, topics, agents } = rooms;
+    const { mail, topics, locks, state, agents } = rooms;
     const tries: Readonly<Record<string, () => Promise<unknown>>> = {
       sendMessage: () => mail.sendMessage(caller, { to: ["alice"], body: "x" }),
       readInbox: () => mail.readInbox(caller, {}, { maxChars: 1_000 }),
@@ -216,11 +249,16 @@ describe("a caller without any right", () => {
       subscribeTopic: () => topics.subscribeTopic(caller, { topic: there.topic }),
       listTopics: () => topics.listTopics(caller),
       history: () => topics.history(caller, there.topic, { limit: 1 }),
+      acquireLock: () => locks.acquireLock(caller, { resources: [there.resource] }),
+      releaseLock: () => locks.releaseLock(caller, { lock_id: there.lock }),
+      listLocks: () => locks.listLocks(caller, {}),
+      getState: () => state.getState(caller, { key: there.key }),
+      putState: () => state.putState(caller, { key: there.key, value: "1" }),
       findRecipients: () => agents.findRecipients(caller, {}),
       myStatus: () => agents.myStatus(caller, {}),
     };
-    const functions = [mail, topics, agents].flatMap((room) => Object.keys(room));
-    expect(functions.length).toBeGreaterThanOrEqual(14);
+    const functions = [mail, topics, locks, state, agents].flatMap((room) => Object.keys(room));
+    expect(functions.length).toBeGreaterThanOrEqual(20);
     expect(functions.filter((name) => !(name in withoutRefusal)).sort()).toEqual(Object.keys(tries).sort());
     for (const [name, attempt] of Object.entries(tries))
       await expect(attempt(), name).rejects.toMatchObject({ code: "access.denied" });
