@@ -301,7 +301,9 @@ describe.each(storesUnderFault)("the connection to the store (%s) cut at each co
   /** The call without a fault: its answer, the state it leaves, and the commands it takes once its scripts are loaded. */
   async function expected(call: Call): Promise<Expected> {
     await measure(call);
-    return measure(call);
+    const [once, again] = [await measure(call), await measure(call)];
+    // What the process does for itself at its own times may fall into one of them.
+    return { ...once, commands: Math.min(once.commands, again.commands) };
   }
 
   async function measure(call: Call): Promise<Expected> {
