@@ -51,8 +51,13 @@ export class Runs {
       [principal.agent, run.id, processId, JSON.stringify(thisPlace()), JSON.stringify({ capabilities: [] })],
     );
     this.#mine.set(run.id, caller);
-    this.#timer ??= setInterval(() => this.#tick(), 500).unref();
+    this.attend();
     return caller;
+  }
+
+  /** Looks after the namespace from now on, also while no run of this process is there: what waits for a sweep gets one. */
+  attend(): void {
+    this.#timer ??= setInterval(() => this.#tick(), 500).unref();
   }
 
   /** Notes that the agent of this run did something: presence without a store command per call. */

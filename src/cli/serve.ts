@@ -17,6 +17,8 @@ export async function serve(flags: Flags): Promise<void> {
   });
   const house = await openHouse(config, log, { onRoundTrip: metrics.roundTrip });
   showStore(metrics, house);
+  // What the command line recorded or left to be done must not wait for the first agent.
+  house.runs.attend();
   const start = async (): Promise<HttpService & { readonly believesNames: boolean }> => {
     const { tokensRequired } = await house.access.rules(config.namespace);
     const isGuarded = tokensRequired || config.jwtJwks !== undefined;

@@ -81,6 +81,15 @@ describeOnEachStore("the sealed audit", (store) => {
     expect(await verify(desk)).toMatchObject({ last: 1_260, unsigned: 0 });
   });
 
+  it("is sealed by a server that no agent has called yet", async () => {
+    const desk = await open({ seal: { everyMs: 200, leaveMs: 100, signMs: 300 } });
+    await desk.house.directory.createQueue(desk.namespace, "builds", {}, { row: '{"i":"1","w":"operator"}' });
+    desk.house.runs.attend();
+    await expect
+      .poll(() => verify(desk), { timeout: 20_000, interval: 200 })
+      .toMatchObject({ first: 1, last: 1, unsigned: 0 });
+  });
+
   it("is sealed by one of the processes of a namespace, by itself", async () => {
     const seal = { everyMs: 200, leaveMs: 100, signMs: 300 };
     const one = await open({ seal });
