@@ -1,5 +1,6 @@
 import { isAgentName } from "../addresses/index.js";
 import { httpStatus, isRefusal, MailboxError } from "../errors/index.js";
+import { looksLikeToken } from "../identity/index.js";
 import { type Asker, jsonRpcError, type McpEndpointOptions } from "./http-asking.js";
 import type { Rooms } from "./rooms.js";
 
@@ -19,7 +20,8 @@ export async function whoAsks(
 ): Promise<Asker | Response> {
   const url = new URL(request.url);
   const named = [...url.searchParams.keys()].map((name) => name.toLowerCase());
-  if (secretWords.some((word) => named.includes(word))) return refusal(400, inAddress);
+  if (secretWords.some((word) => named.includes(word)) || [...url.searchParams.values()].some(looksLikeToken))
+    return refusal(400, inAddress);
   const agent = url.searchParams.get("agent")?.trim().toLowerCase() || undefined;
   if (agent !== undefined && !isAgentName(agent)) return refusal(400, badName);
   const authorization = request.headers.get("authorization");

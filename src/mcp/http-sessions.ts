@@ -141,7 +141,7 @@ export class HttpSessions {
   async #serve(session: Session, asking: Asking): Promise<Response> {
     const ids = requestIds(asking.body);
     // Replies are told apart by these alone.
-    if (ids.some((id) => session.pending.has(id)))
+    if (ids.some((id) => session.pending.has(id)) || new Set(ids).size < ids.length)
       return jsonRpcError(400, -32600, "a request of this id has not been answered yet");
     for (const id of ids) session.pending.add(id);
     asking.exchange.onSettled(() => {

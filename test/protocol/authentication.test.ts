@@ -403,7 +403,7 @@ describe("HTTP", () => {
   it("takes no credential from the address, and no other name than the credential's", async () => {
     const agent = unique("alice");
     const { token } = await issue(agent);
-    for (const word of ["token", "access_token", "Bearer", "api_key", "authorization"])
+    for (const word of ["token", "access_token", "Bearer", "api_key", "authorization", "key", "t"])
       for (const headers of [{}, bearer(token)]) {
         const answer = await post(`/mcp?${word}=${token}`, headers);
         const text = await answer.text();
