@@ -13,6 +13,7 @@ import {
   jsonRpcError,
   keepAliveMs,
   type McpEndpointOptions,
+  recordNoSession,
   requestIds,
 } from "./http-asking.js";
 import type { Owners } from "./http-owners.js";
@@ -71,7 +72,10 @@ export class HttpSessions {
     if (id === null)
       return jsonRpcError(400, -32000, "the Mcp-Session-Id header is missing; initialize first");
     const session = this.#sessions.get(id);
-    if (!session || session.owner !== asking.owner) return sessionNotFound();
+    if (!session || session.owner !== asking.owner) {
+      await recordNoSession(this.#rooms, this.#options, asking);
+      return sessionNotFound();
+    }
     return this.#serve(session, asking);
   }
 
