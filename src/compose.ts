@@ -342,6 +342,8 @@ function roomsOf(parts: Parts): Rooms {
           () => unproved,
           () => credentials.check(held),
         ),
+      refused: (held, action, error) =>
+        recorder.refused(nobodyOf(held.namespace, held), { ...unproved, action }, error),
       whileHolds: (held, onEnd) => credentials.whileHolds(held, onEnd),
     },
     runs: {

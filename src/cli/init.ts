@@ -3,7 +3,7 @@ import { homedir } from "node:os";
 import { createInterface } from "node:readline";
 import { fileURLToPath } from "node:url";
 import { visible } from "../addresses/index.js";
-import { readConfig } from "../config/index.js";
+import { type Config, readConfig } from "../config/index.js";
 import { hookCommand, hooksFile, withHooks } from "./claude-code-hooks.js";
 import { Unreadable } from "./edit-json.js";
 import { type KnownClient, knownClients, type Start, type Surroundings } from "./known-clients.js";
@@ -58,7 +58,12 @@ export async function init(switches: InitSwitches): Promise<void> {
   ask?.close();
   if (untouched > 0 && !switches.yes && !ask)
     printLine("\nNothing was written: there is no terminal to ask at. --yes writes what is shown above.");
-  if (switches.server !== undefined)
+  const { server, redisUrl } = configOf(switches);
+  if (server === undefined && redisUrl !== undefined)
+    printLine(
+      "\nREDIS_URL is set here, and is not written because it may hold a password: give the client's process, and its hooks, REDIS_URL or REDIS_URL_FILE; without it they use the store of this machine.",
+    );
+  if (server !== undefined)
     printLine(
       "\nA server asks each agent for its token: give it to the client's process, and to its hooks, as LLM_MAILBOX_TOKEN or LLM_MAILBOX_TOKEN_FILE.",
     );
@@ -175,16 +180,19 @@ function where(switches: InitSwitches): string[] {
     throw new UsageError(
       "init writes no address of a Redis, because it may hold a password: give the client's process REDIS_URL or REDIS_URL_FILE instead",
     );
-  const { dataDir, namespace, server } = readConfig(process.env, {
-    ...settingsOf(switches),
-    ...serverSettingsOf(switches),
-  });
-  if (switches.server !== undefined)
-    return ["--server", server!, ...(switches.plainHttp ? ["--plain-http"] : [])];
+  const { dataDir, namespace, server, plainHttp } = configOf(switches);
+  // A client is started with an environment of its own: what this one says has to be written down.
+  const said = (flag: string | undefined, name: string): boolean =>
+    flag !== undefined || (process.env[name] ?? "").trim() !== "";
+  if (server !== undefined) return ["--server", server, ...(plainHttp ? ["--plain-http"] : [])];
   return [
-    ...(switches.dataDir === undefined ? [] : ["--data-dir", dataDir]),
-    ...(switches.namespace === undefined ? [] : ["--namespace", namespace]),
+    ...(said(switches.dataDir, "LLM_MAILBOX_DATA_DIR") ? ["--data-dir", dataDir] : []),
+    ...(said(switches.namespace, "LLM_MAILBOX_NAMESPACE") ? ["--namespace", namespace] : []),
   ];
+}
+
+function configOf(switches: InitSwitches): Config {
+  return readConfig(process.env, { ...settingsOf(switches), ...serverSettingsOf(switches) });
 }
 
 function program(): string {

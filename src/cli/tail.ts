@@ -32,21 +32,15 @@ export async function tail(
   if ([agent, topic, queue].filter((one) => one !== undefined).length !== 1)
     throw new UsageError("tail shows one of --agent NAME, --queue NAME and --topic PATTERN");
   await withHouse(switches, async (house, config) => {
-    const source =
+    const mailbox = (): string =>
+      mailboxNamed(queue === undefined ? agent! : `queue:${queue.replace(/^queue:/i, "")}`);
+    const [source, action, resource] =
       topic === undefined
-        ? mailboxSource(
-            house,
-            config,
-            mailboxNamed(queue === undefined ? agent! : `queue:${queue.replace(/^queue:/i, "")}`),
-          )
-        : topicSource(house, config, topic);
-    if (topic === undefined)
-      await asOperator(
-        house,
-        "mailbox.read",
-        mailboxNamed(queue === undefined ? agent! : `queue:${queue.replace(/^queue:/i, "")}`),
-        (caller, admission) => house.recorder.record(caller, admission),
-      );
+        ? ([mailboxSource(house, config, mailbox()), "mailbox.read", mailbox()] as const)
+        : ([topicSource(house, config, topic), "topic.read", `topic:${parsePattern(topic)}`] as const);
+    await asOperator(house, action, resource, (caller, admission) =>
+      house.recorder.record(caller, admission),
+    );
     const show = (deliveries: readonly mail.Delivery[]): void => {
       for (const delivery of deliveries)
         if (switches.json) printJson(messageAsJson(delivery, source.inTopic), 0);

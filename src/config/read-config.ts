@@ -171,6 +171,8 @@ export interface Config {
   readonly agent?: string;
   /** A server that owns the store, instead of a store of this process. */
   readonly server?: string;
+  /** Whether what is sent to the server may be read on the way. */
+  readonly plainHttp: boolean;
   /** Tells a client that takes them of new mail through its channel. */
   readonly channel: boolean;
   /** What proves who a stdio process is, here or at the server it relays to. */
@@ -332,6 +334,7 @@ export function readConfig(env: NodeJS.ProcessEnv, flags: Flags = {}): Config {
     allowedOrigins: Object.freeze(given<readonly string[]>("allowedOrigins") ?? []),
     logLevel: given<Config["logLevel"]>("logLevel") ?? "warn",
     channel: given<boolean>("channel") ?? false,
+    plainHttp,
     structured: given<boolean>("structured") ?? false,
     host: given<string>("host") ?? "127.0.0.1",
     port: given<number>("port") ?? 7678,

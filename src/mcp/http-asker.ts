@@ -1,5 +1,6 @@
 import { isAgentName } from "../addresses/index.js";
 import { httpStatus, isRefusal, MailboxError } from "../errors/index.js";
+import { looksLikeToken } from "../identity/index.js";
 import { type Asker, jsonRpcError, type McpEndpointOptions } from "./http-asking.js";
 import type { Rooms } from "./rooms.js";
 
@@ -19,14 +20,18 @@ export async function whoAsks(
 ): Promise<Asker | Response> {
   const url = new URL(request.url);
   const named = [...url.searchParams.keys()].map((name) => name.toLowerCase());
-  if (secretWords.some((word) => named.includes(word))) return refusal(400, inAddress);
+  if (secretWords.some((word) => named.includes(word)) || [...url.searchParams.values()].some(looksLikeToken))
+    return refusal(400, inAddress);
   const agent = url.searchParams.get("agent")?.trim().toLowerCase() || undefined;
   if (agent !== undefined && !isAgentName(agent)) return refusal(400, badName);
   const authorization = request.headers.get("authorization");
   try {
     if (authorization === null) return await unproved(rooms, options, agent);
     const principal = await rooms.identity.verify(bearer.exec(authorization)?.[1] ?? "");
-    if (agent !== undefined && agent !== principal.agent) return refusal(403, otherName);
+    if (agent !== undefined && agent !== principal.agent) {
+      await rooms.identity.refused(principal, "auth.prove", invalid(otherName));
+      return refusal(403, otherName);
+    }
     const { kind } = principal.credential;
     const id = "id" in principal.credential ? principal.credential.id : "";
     return {
@@ -48,8 +53,11 @@ async function unproved(
   options: McpEndpointOptions,
   agent: string | undefined,
 ): Promise<Asker> {
-  if (options.credentialsRequired)
-    throw new MailboxError("auth.required", { because: "this server asks for a credential" });
+  if (options.credentialsRequired) {
+    const error = new MailboxError("auth.required", { because: "this server asks for a credential" });
+    await rooms.identity.refused({ namespace: options.namespace }, "auth.prove", error);
+    throw error;
+  }
   const held = { namespace: options.namespace, credential: { kind: "none" } } as const;
   await rooms.identity.check(held);
   return {
@@ -77,5 +85,9 @@ const inAddress =
   "a credential in the address ends up in logs; pass it in the header Authorization: Bearer, and replace this one";
 
 function refusal(status: number, problem: string): Response {
-  return jsonRpcError(status, -32602, new MailboxError("input.invalid", { problem }).message);
+  return jsonRpcError(status, -32602, invalid(problem).message);
+}
+
+function invalid(problem: string): MailboxError {
+  return new MailboxError("input.invalid", { problem });
 }

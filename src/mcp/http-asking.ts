@@ -1,7 +1,9 @@
+import { MailboxError } from "../errors/index.js";
 import type { Principal } from "../identity/index.js";
 import type { FaceOptions } from "./connection.js";
 import type { Exchange } from "./exchange.js";
 import type { EndpointLimits } from "./http-limits.js";
+import type { Rooms } from "./rooms.js";
 
 /** Comment frames on open streams: a dead one is noticed within this time. */
 export const keepAliveMs = 5_000;
@@ -53,6 +55,17 @@ export interface Asking extends Asker {
 
 export function jsonRpcError(status: number, code: number, message: string): Response {
   return Response.json({ jsonrpc: "2.0", error: { code, message }, id: null }, { status });
+}
+
+/** Records that there is no such session for who asks, in the same way whether there is one for somebody else. */
+export async function recordNoSession(
+  rooms: Rooms,
+  { namespace }: McpEndpointOptions,
+  { principal, agent = "" }: Asker,
+): Promise<void> {
+  const problem = "there is no such session";
+  const error = new MailboxError("input.invalid", { problem });
+  await rooms.identity.refused(principal ?? { namespace, agent }, "auth.session", error);
 }
 
 /** A refusal that may not be one in a moment. */

@@ -13,6 +13,7 @@ import {
   jsonRpcError,
   keepAliveMs,
   type McpEndpointOptions,
+  recordNoSession,
   requestIds,
 } from "./http-asking.js";
 import type { Owners } from "./http-owners.js";
@@ -71,7 +72,10 @@ export class HttpSessions {
     if (id === null)
       return jsonRpcError(400, -32000, "the Mcp-Session-Id header is missing; initialize first");
     const session = this.#sessions.get(id);
-    if (!session || session.owner !== asking.owner) return sessionNotFound();
+    if (!session || session.owner !== asking.owner) {
+      await recordNoSession(this.#rooms, this.#options, asking);
+      return sessionNotFound();
+    }
     return this.#serve(session, asking);
   }
 
@@ -141,7 +145,7 @@ export class HttpSessions {
   async #serve(session: Session, asking: Asking): Promise<Response> {
     const ids = requestIds(asking.body);
     // Replies are told apart by these alone.
-    if (ids.some((id) => session.pending.has(id)))
+    if (ids.some((id) => session.pending.has(id)) || new Set(ids).size < ids.length)
       return jsonRpcError(400, -32600, "a request of this id has not been answered yet");
     for (const id of ids) session.pending.add(id);
     asking.exchange.onSettled(() => {

@@ -2,7 +2,13 @@ import { randomBytes } from "node:crypto";
 import { type JSONRPCMessage, parseJSONRPCMessage } from "@modelcontextprotocol/server";
 import { Connection } from "./connection.js";
 import { createServer } from "./create-server.js";
-import { type Asking, jsonRpcError, type McpEndpointOptions, requestIds } from "./http-asking.js";
+import {
+  type Asking,
+  jsonRpcError,
+  type McpEndpointOptions,
+  recordNoSession,
+  requestIds,
+} from "./http-asking.js";
 import type { Owners } from "./http-owners.js";
 import type { Rooms } from "./rooms.js";
 import { SseTransport } from "./sse-transport.js";
@@ -101,8 +107,10 @@ export class SseStreams {
   async receive(asking: Asking): Promise<Response> {
     const id = new URL(asking.request.url).searchParams.get("session") ?? "";
     const listener = this.#listeners.get(id);
-    if (!listener || listener.owner !== asking.owner)
+    if (!listener || listener.owner !== asking.owner) {
+      await recordNoSession(this.#rooms, this.#options, asking);
       return jsonRpcError(404, -32001, "there is no such stream; open one at /sse");
+    }
     const messages = asMessages(asking.body);
     if (!messages) return jsonRpcError(400, -32600, "the body is not a message of JSON-RPC");
     const { transport } = listener;

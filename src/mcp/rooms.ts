@@ -1,4 +1,5 @@
 import type { FindRecipients, MyStatus, Recipients, Status } from "../agents/index.js";
+import type { MailboxError } from "../errors/index.js";
 import type { Action, Caller, Principal } from "../identity/index.js";
 import type {
   AcquireLock,
@@ -56,6 +57,12 @@ export interface Rooms {
     verify(credential: string): Promise<Principal>;
     /** @throws {MailboxError} `auth.required` where a name alone is not believed, `auth.invalid` */
     check(held: Pick<Principal, "namespace" | "credential">): Promise<void>;
+    /** Records that a face itself turned somebody away: who proved nothing, or used what is another's. */
+    refused(
+      held: Partial<Principal> & Pick<Principal, "namespace">,
+      what: "auth.prove" | "auth.session",
+      error: MailboxError,
+    ): Promise<void>;
     /** Calls back once, within a second of the end of the credential. The answer gives the watch up. */
     whileHolds(held: Pick<Principal, "namespace" | "credential">, onEnd: () => void): () => void;
   };

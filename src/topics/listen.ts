@@ -2,7 +2,7 @@ import { matchesTopic, parsePattern, patternRoot, rootOf, type TopicPattern } fr
 import { isRefusal } from "../errors/index.js";
 import type { Caller } from "../identity/index.js";
 import { directoryKeys, topicRootKeys } from "../redis/index.js";
-import type { TopicContext } from "./context.js";
+import { isUnbound, type TopicContext } from "./context.js";
 import { type Follows, lookFollows } from "./follows.js";
 import { readRoot } from "./list-topics.js";
 
@@ -26,7 +26,7 @@ export async function listenToTopics(
   const pending = new PendingBatches(wake);
   const hear = (message: string): void => {
     if (message === "" || message === `@${agent}`) wake();
-    else if (!message.startsWith("@"))
+    else if (!message.startsWith("@") && isFollowed(follows, message))
       whereReadable(context, caller, message, () => (ended ? undefined : pending.came(follows, message)));
   };
   /** Answers the roots that it now listens to and did not before. */
@@ -81,6 +81,10 @@ export async function listenToTopics(
   };
 }
 
+function isFollowed(follows: Follows, topic: string): boolean {
+  return [...follows.patterns.keys()].some((pattern) => matchesTopic(pattern as TopicPattern, topic));
+}
+
 /** Wakes at once for what some pattern wants at once, and for the rest when a batch is full or its time is over. */
 class PendingBatches {
   readonly #wake: () => void;
@@ -127,24 +131,52 @@ async function isAnyReadable(
   roots: readonly string[],
 ): Promise<boolean> {
   const may = await context.rightsOf(caller);
+  const { namespace, agent } = caller.principal;
+  const unbound = isUnbound(may);
   for (const root of roots) {
-    const { topics } = await readRoot(context, caller.principal.namespace, root, "settings");
-    if ([...topics.keys()].some((topic) => may("topic.read", `topic:${topic}`))) return true;
+    const listing = await readRoot(context, namespace, root, "settings");
+    const isReadable = (topic: string): boolean =>
+      may("topic.read", `topic:${topic}`) && (unbound || listing.mayRead(topic, agent));
+    if ([...listing.topics.keys()].some(isReadable)) return true;
   }
   return false;
 }
 
 /** That something happened in a topic is told only to whoever may read it at that moment. */
 function whereReadable(context: TopicContext, caller: Caller, topic: string, tell: () => void): void {
-  context.rightsOf(caller).then(
-    (may) => {
-      if (may("topic.read", `topic:${topic}`)) tell();
+  isReadableNow(context, caller, topic).then(
+    (isReadable) => {
+      if (isReadable) tell();
     },
     (error: unknown) => {
       // Where the rules cannot be had, only who looks again finds out; whose credential is over finds nothing.
       if (!isRefusal(error) || error.kind !== "UNAUTHENTICATED") tell();
     },
   );
+}
+
+/** By the rules, and by the list of readers that the topic itself has. */
+async function isReadableNow(context: TopicContext, caller: Caller, topic: string): Promise<boolean> {
+  const may = await context.rightsOf(caller);
+  if (!may("topic.read", `topic:${topic}`)) return false;
+  if (isUnbound(may)) return true;
+  const { namespace, agent } = caller.principal;
+  return (await listingNow(context, namespace, rootOf(topic))).mayRead(topic, agent);
+}
+
+const listings = new WeakMap<TopicContext, Map<string, ReturnType<typeof readRoot>>>();
+
+/** What all who hear of one publish ask at once is read once, and not kept: the next hint may be of another list. */
+function listingNow(context: TopicContext, namespace: string, root: string): ReturnType<typeof readRoot> {
+  const shared = listings.get(context) ?? new Map<string, ReturnType<typeof readRoot>>();
+  listings.set(context, shared);
+  const place = `${namespace} ${root}`;
+  const known = shared.get(place);
+  if (known) return known;
+  const reading = readRoot(context, namespace, root, "settings");
+  shared.set(place, reading);
+  setImmediate(() => shared.delete(place));
+  return reading;
 }
 
 /**

@@ -3,6 +3,7 @@ import type { TopicFeed } from "../mailbox/index.js";
 import { loadScript, topicRootKeys } from "../redis/index.js";
 import type { TopicContext } from "./context.js";
 import { lookFollows } from "./follows.js";
+import { findMessage } from "./list-history.js";
 
 const settleScript = loadScript(import.meta.url, "settle-topics.lua");
 const releaseScript = loadScript(import.meta.url, "release-topics.lua");
@@ -17,8 +18,8 @@ const states = {
 } as const;
 
 /**
- * Settles, gives back or prolongs what is open at the caller's agent; ids that are not of a topic it has deliveries in
- * are missing from the answer. `reject` settles: a topic has no dead letters, its other readers are not concerned.
+ * Settles, gives back or prolongs what is open at the caller's agent; ids of messages that it neither has nor may
+ * read are missing from the answer, whether there is such a message or not. `reject` settles: a topic has no dead letters, its other readers are not concerned.
  */
 export async function settleTopics(
   context: TopicContext,
@@ -62,6 +63,9 @@ export async function settleTopics(
   // One after the other until the first that has one of them recorded the decision: it is recorded once.
   while (row !== undefined && row.text !== "" && left.length > 0) await settleIn(left.shift()!);
   await Promise.all(left.map(settleIn));
+  // "Not open at you" would tell that there is such a message.
+  for (const [id, { state }] of results)
+    if (state === "not_open" && !(await findMessage(context, caller, id))) results.delete(id);
   return results;
 }
 

@@ -130,6 +130,7 @@ describe("llm-mailbox audit", () => {
       [["topics", "delete", "news"], "admin.topics topic:news allow operator"],
       [["topics", "delete", "news"], "admin.topics topic:news refuse topic.unknown"],
       [["tail", "--agent", "bob"], "mailbox.read bob allow operator"],
+      [["tail", "--topic", "news.**"], "topic.read topic:news.** allow operator"],
       [["dead-letters", "bob"], "admin.dead-letters bob allow operator"],
       [["dead-letters", "requeue", "--all", "--mailbox", "bob"], "admin.dead-letters bob allow operator"],
     ];

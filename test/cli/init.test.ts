@@ -29,6 +29,8 @@ afterAll(() => rmSync(base, { recursive: true, force: true }));
 interface Place {
   readonly home: string;
   readonly project: string;
+  /** What its programs find in their environment. */
+  readonly env: Record<string, string>;
   write(path: string, text: string): string;
   run(...args: readonly string[]): Promise<{ status: number; out: string; err: string }>;
   /** The same at a terminal, at which these lines are typed. */
@@ -37,7 +39,7 @@ interface Place {
 
 function place(): Place {
   const [home, project] = [mkdtempSync(join(base, "home-")), mkdtempSync(join(base, "project-"))];
-  const env = { PATH: process.env.PATH!, HOME: home };
+  const env: Record<string, string> = { PATH: process.env.PATH!, HOME: home };
   const ended = (command: string, args: readonly string[], input: string) =>
     new Promise<{ status: number; out: string; err: string }>((resolve) => {
       const child = spawn(command, args, { cwd: project, env });
@@ -50,6 +52,7 @@ function place(): Place {
   return {
     home,
     project,
+    env,
     write: (path, text) => {
       mkdirSync(dirname(path), { recursive: true });
       writeFileSync(path, text);
@@ -74,6 +77,27 @@ const files = (folder: string): string[] =>
   );
 
 describe("init", () => {
+  it("writes down which store or server the environment says, for a client has an environment of its own", async () => {
+    const written = async (set: Record<string, string>): Promise<unknown> => {
+      const { project, env, run } = place();
+      Object.assign(env, set);
+      const { status, out } = await run("--client", "claude-code", "--agent", "coder", "--yes");
+      expect(status).toBe(0);
+      const { mcpServers } = JSON.parse(readFileSync(join(project, ".mcp.json"), "utf8"));
+      expect(out.includes("REDIS_URL is set here, and is not written")).toBe("REDIS_URL" in set);
+      expect(JSON.stringify(mcpServers)).not.toContain("redis://");
+      return mcpServers.mailbox;
+    };
+    const dataDir = join(base, "elsewhere");
+    expect(await written({ LLM_MAILBOX_DATA_DIR: dataDir, LLM_MAILBOX_NAMESPACE: "team-b" })).toEqual(
+      entry("--agent", "coder", "--data-dir", dataDir, "--namespace", "team-b"),
+    );
+    expect(await written({ LLM_MAILBOX_SERVER: "https://mail.example" })).toEqual(
+      entry("--agent", "coder", "--server", "https://mail.example/mcp"),
+    );
+    expect(await written({ REDIS_URL: "redis://:secret@127.0.0.1:1" })).toEqual(entry("--agent", "coder"));
+  });
+
   it("without a terminal shows what each client found needs, and writes nothing", async () => {
     const { home, project, run } = place();
     for (const folder of [".config/Claude", ".claude", ".codex", ".cursor"])

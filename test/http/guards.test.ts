@@ -309,4 +309,14 @@ describe("a session", () => {
     expect(textIn((await held).body)).toContain("for the first");
     expect(textIn((await post(toolCall(5, "my_status"))).body)).toContain("you are ids");
   });
+
+  it("takes no two requests of one id in one body: one of them would be carried out without an answer", async () => {
+    const url = await open({});
+    const session = await openSession(`${url}/mcp?agent=twins`);
+    const post = (body: string) => ask(`${url}/mcp?agent=twins`, { headers: session, body });
+    world.put("twins", { body: "read by nobody" });
+    const read = toolCall(7, "read_inbox");
+    expect((await post(`[${read},${read}]`)).status).toBe(400);
+    expect(textIn((await post(read)).body)).toContain("read by nobody");
+  });
 });

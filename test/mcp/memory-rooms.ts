@@ -116,6 +116,7 @@ export function memoryRooms({
     identity: {
       verify: async () => refuse("auth.invalid"),
       check: async () => undefined,
+      refused: async () => undefined,
       whileHolds: () => () => undefined,
     },
     runs: {

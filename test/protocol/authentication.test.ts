@@ -403,7 +403,7 @@ describe("HTTP", () => {
   it("takes no credential from the address, and no other name than the credential's", async () => {
     const agent = unique("alice");
     const { token } = await issue(agent);
-    for (const word of ["token", "access_token", "Bearer", "api_key", "authorization"])
+    for (const word of ["token", "access_token", "Bearer", "api_key", "authorization", "key", "t"])
       for (const headers of [{}, bearer(token)]) {
         const answer = await post(`/mcp?${word}=${token}`, headers);
         const text = await answer.text();
@@ -412,6 +412,32 @@ describe("HTTP", () => {
       }
     expect((await post(`/mcp?agent=${agent}`, bearer(token))).status).toBe(200);
     expect((await post("/mcp?agent=eve", bearer(token))).status).toBe(403);
+  });
+
+  it("leaves a row for who brings no credential, another's name or another's session, and none of what they sent", async () => {
+    const [agent, thief] = [unique("alice"), unique("thief")];
+    const [owner, other] = [await issue(agent), await issue(thief)];
+    const session = await openSession(owner.token);
+    const rowsOf = async (): Promise<readonly string[]> => {
+      const query = ["audit", "query", "--action", "auth.*", "--limit", "1000"];
+      const rows = await json<Record<string, string>[]>(...query);
+      return rows.map((row) => [row.agent, row.action, row.outcome, row.because].join(" "));
+    };
+    const nobodys = (rows: readonly string[]): number =>
+      rows.filter((row) => row === " auth.prove deny auth.required").length;
+    const before = nobodys(await rowsOf());
+    expect((await post("/mcp", {})).status).toBe(401);
+    expect((await post(`/mcp?agent=${agent}`, bearer(other.token))).status).toBe(403);
+    const strange = { ...session, ...bearer(other.token) };
+    expect((await post("/mcp", strange, status)).status).toBe(404);
+    expect((await post("/mcp", { ...strange, "mcp-session-id": "none" }, status)).status).toBe(404);
+    expect((await post("/sse/messages?session=none", bearer(other.token), status)).status).toBe(404);
+    const rows = await rowsOf();
+    expect(nobodys(rows)).toBe(before + 1);
+    expect(rows.filter((row) => row.startsWith(thief)).toSorted()).toEqual([
+      `${thief} auth.prove refuse input.invalid`,
+      ...Array.from({ length: 3 }, () => `${thief} auth.session refuse input.invalid`),
+    ]);
   });
 
   it("has no session for anybody but the credential that opened it, nor for none", async () => {

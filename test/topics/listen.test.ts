@@ -59,6 +59,29 @@ describeOnEachStore("listening to topics", (store) => {
     stop();
   });
 
+  it("tells nothing of a topic whose list of readers leaves the agent out, however it listens", async () => {
+    const admin = desk.caller("admin", "1", ["admin"]);
+    await desk.topics.createTopic(admin, "secret", { readers: ["carol"] });
+    await desk.subscribe("alice", "**");
+    const [follows, topic, list, reader] = [bell(), bell(), bell(), bell()];
+    const alice = desk.caller("alice");
+    const stops = [
+      await desk.topics.feed.listen(alice, follows.wake),
+      await desk.topics.watchTopic(alice, "secret.**", topic.wake),
+      await desk.topics.watchTopics(alice, list.wake),
+      await desk.topics.watchTopic(desk.caller("carol"), "secret.**", reader.wake),
+    ];
+    const read = reader.next();
+    await other.publish("secret.x", "hidden");
+    await read;
+    expect([follows.count(), topic.count(), list.count()]).toEqual([0, 0, 0]);
+    await desk.topics.setTopic(admin, "secret", { readers: ["carol", "alice"] });
+    const rung = Promise.all([follows.next(), topic.next(), list.next()]);
+    await other.publish("secret.x", "shown");
+    await rung;
+    for (const stop of stops) stop();
+  });
+
   it("is left alone by what others begin to follow and by roots it cannot mean", async () => {
     await desk.subscribe("alice", "a.x");
     const alice = bell();

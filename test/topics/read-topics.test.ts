@@ -316,6 +316,19 @@ describeOnEachStore("followed topics", (store) => {
   });
 
   describe("settling by hand", () => {
+    it("does not tell a message that may not be read from one that does not exist", async () => {
+      const admin = desk.caller("admin", "1", ["admin"]);
+      await desk.topics.createTopic(admin, "secret", { readers: ["carol"] });
+      const hidden = await desk.publish("secret.x", "one");
+      const open = await desk.publish("a.x", "two");
+      await desk.subscribe("alice", "**");
+      for (const outcome of ["done", "retry", "reject", "extend"] as const) {
+        const told = await desk.topics.feed.settle(desk.caller("alice"), [hidden, open], outcome, 0);
+        expect([...told.keys()]).toEqual([open]);
+        expect(told.get(open)?.state).toBe("not_open");
+      }
+    });
+
     it("knows done, retry with a delay and what is not of a topic", async () => {
       await desk.subscribe("alice", "a.x");
       await desk.publish("a.x", "one");
