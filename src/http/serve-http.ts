@@ -185,6 +185,9 @@ class Service {
       return json(response, 431, rpcError(`more than ${this.#limits.headers} headers`));
     const { allowedHosts, allowedOrigins, publicUrl, issuer } = this.#options;
     const { host, origin } = request.headers;
+    // Of several, a proxy might have looked at another one than we do (RFC 9112, section 3.2).
+    if (timesNamed(request.rawHeaders, "host") > 1)
+      return json(response, 400, rpcError("the request names more than one Host"));
     if (!isAllowedHost(host, this.#host, allowedHosts))
       return json(response, 403, rpcError("the Host of this request is not this machine"));
     if (!isAllowedOrigin(origin, allowedOrigins))
@@ -249,6 +252,10 @@ class Service {
     response.setHeader("retry-after", "1");
     json(response, 503, rpcError("too many requests are being read; try again"));
   }
+}
+
+function timesNamed(rawHeaders: readonly string[], header: string): number {
+  return rawHeaders.filter((name, n) => n % 2 === 0 && name.toLowerCase() === header).length;
 }
 
 function turnAway(response: ServerResponse): void {

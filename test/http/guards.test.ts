@@ -139,6 +139,14 @@ describe("what a request may have", () => {
     for (const host of ["evil@127.0.0.1", "127.0.0.1/x", "127.0.0.1#x", "127.0.0.1?x", "x:y@localhost"])
       expect([host, (await ask(`${url}/healthz`, { headers: { host } })).status]).toEqual([host, 403]);
   });
+
+  it("names one host, not a second one behind a good one", async () => {
+    const socket = await openSocket(Number(new URL(await open({})).port));
+    socket.write(
+      "GET /healthz HTTP/1.1\r\nHost: 127.0.0.1\r\nHost: evil.example\r\nConnection: close\r\n\r\n",
+    );
+    expect(await saidUntilClosed(socket)).toMatch(/^HTTP\/1\.1 400 .*more than one Host/s);
+  });
 });
 
 describe("the bodies that are read at once", () => {
