@@ -155,6 +155,6 @@ function newsOf(messages: readonly DeliveredMessage[]): readonly string[] {
   return messages.filter(({ to }) => to === topic).map(({ id }) => id);
 }
 
-function same(some: readonly string[], others: readonly string[]): boolean {
+export function same(some: readonly string[], others: readonly string[]): boolean {
   return some.length === others.length && some.every((one, n) => one === others[n]);
 }

@@ -6,31 +6,48 @@ import { fileURLToPath } from "node:url";
 import { inspectEngine } from "../redis/engine/index.js";
 import { DemoAgent, type End } from "./demo-agent.js";
 import { type Check, type Stage, type Step, tellStory } from "./demo-story.js";
+import { tellLockStory } from "./lock-story.js";
 import { printJson, printLine } from "./print.js";
 import type { Switches } from "./with-house.js";
 
 const longestMs = 90_000;
 const engineStopsWithinMs = 15_000;
-const colours: Readonly<Record<string, number>> = { demo: 90, planner: 36, ada: 35, ben: 32 };
+const colours: Readonly<Record<string, number>> = {
+  demo: 90,
+  planner: 36,
+  bank: 36,
+  ada: 35,
+  ben: 32,
+  cleo: 33,
+};
+
+/** What can be watched: a job that is handed over, or three agents that want to change one record. */
+export const stories = ["mail", "locks"] as const;
+export type Story = (typeof stories)[number];
+
+const tell: Readonly<Record<Story, (stage: Stage) => Promise<Check[]>>> = {
+  mail: tellStory,
+  locks: tellLockStory,
+};
 
 /**
- * Three agents with clients and processes of their own do a piece of work on a store of their own, and one of them is
- * killed while it holds the job. Ends with what was verified; status 1 when something was not as it must be.
+ * Agents with clients and processes of their own do a piece of work on a store of their own, and one of them is killed
+ * while it holds the job, or the lock. Ends with what was verified; status 1 when something was not as it must be.
  */
-export async function demo(switches: Switches): Promise<void> {
+export async function demo(story: Story, switches: Switches): Promise<void> {
   const stage = openStage(switches.json ? undefined : printStep);
   const checks: Check[] = [];
   let failure: Error | undefined;
   if (!switches.json)
     printLine(
       [
-        "Three agents share one store and nothing else. Each is a process of its own behind an MCP client.",
+        "The agents share one store and nothing else. Each is a process of its own behind an MCP client.",
         `The store lives in ${stage.dataDir} and is removed at the end.`,
         "",
       ].join("\n"),
     );
   try {
-    checks.push(...(await tellStory(stage)));
+    checks.push(...(await tell[story](stage)));
   } catch (error) {
     failure = error as Error;
   } finally {

@@ -2,6 +2,7 @@ import { Argument, Command, InvalidArgumentError, Option } from "commander";
 import { nearest } from "../addresses/index.js";
 import type { Flags } from "../config/index.js";
 import { type Role, roles } from "../identity/index.js";
+import type { Story } from "./demo.js";
 import type { GuardSwitches } from "./guard.js";
 import type { InitSwitches } from "./init.js";
 import type { StdioSwitches } from "./stdio.js";
@@ -96,11 +97,15 @@ function addLooks(program: Command): void {
     program,
     {
       name: "demo",
-      description: "watch three agents work together, one of which is killed; on a store of its own",
-      example: "llm-mailbox demo",
-      set: withJson,
+      description:
+        "watch agents work together, one of which is killed; on a store of its own: a job that is handed over (mail), or one record that three want to change (locks)",
+      example: "llm-mailbox demo locks",
+      set: (command) =>
+        withJson(command).addArgument(
+          new Argument("[story]", "what to watch").choices(["mail", "locks"]).default("mail"),
+        ),
     },
-    async ({ switches }) => (await import("./demo.js")).demo(switches),
+    async ({ words: [story], switches }) => (await import("./demo.js")).demo(story as Story, switches),
   );
   add<InitSwitches>(
     program,

@@ -23,6 +23,21 @@ describe("the demo", () => {
     expect(played.steps.at(-1)!.seconds).toBeLessThan(20);
   });
 
+  it("lets three change one record in the order of their priority, also when the first is killed with the lock", async () => {
+    const { status, out, err } = await runWith({ LLM_MAILBOX_ENGINE: "embedded" }, "demo", "locks", "--json");
+    const played = JSON.parse(out) as Played;
+    expect(played.checks.filter(({ holds }) => !holds)).toEqual([]);
+    expect({ status, err, passed: played.passed }).toEqual({ status: 0, err: "", passed: true });
+    expect(played.checks.length).toBeGreaterThanOrEqual(6);
+    const said = played.steps.map(({ who, what }) => `${who} ${what}`);
+    const granted = said.filter((line) => line.includes("has the lock (priority"));
+    expect(granted.map((line) => line.slice(0, line.indexOf(" ")))).toEqual(["ada", "ben", "cleo"]);
+    expect(said.filter((line) => line.startsWith("bank finds"))).toEqual([
+      "bank finds 1,150",
+      "bank finds 1,250",
+    ]);
+  });
+
   it("tells it to people without colours where there is no terminal, and leaves nothing behind", async () => {
     // Settings of the one who watches are not those of the demo.
     const { status, out } = await runWith(
