@@ -95,8 +95,6 @@ local function goOn(request)
   local before, wasSkipped = request.priority, request.skipped
   if priority and priority > before then request.priority = priority end
   request.skipped, request.process, request.call = false, process, call
-  local blockers = blockersOf(request)
-  if #blockers == 0 then return granted(request) end
   if wasSkipped or request.priority > before then
     local circle = circleOf(request)
     if circle then
@@ -104,6 +102,8 @@ local function goOn(request)
       return { 'DEADLOCK', circle }
     end
   end
+  local blockers = blockersOf(request)
+  if #blockers == 0 then return granted(request) end
   putRequest(request)
   return queued(request, blockers)
 end
@@ -141,11 +141,11 @@ if #blockers > 0 then
     nearby({ resource }, function(other) if other.state == 'waiting' then waiting = waiting + 1 end end)
     if waiting >= limits.waitersMost then tell(false) return { 'CROWDED', resource } end
   end
-  known[request.id], tentative = request, request.id
-  local circle = circleOf(request)
-  tentative = nil
-  if circle then tell(false) return { 'DEADLOCK', circle } end
 end
+known[request.id], tentative = request, request.id
+local circle = circleOf(request)
+tentative = nil
+if circle then tell(false) return { 'DEADLOCK', circle } end
 if operation ~= '' then
   rememberOperation(slot.operations, slot.operationExpiry, operation, digest, call, call, keepMs)
   forgetOldOperations(slot.operations, slot.operationExpiry)

@@ -381,6 +381,19 @@ describeOnEachStore("acquire_lock", (store) => {
     await expect(dora.acquire(["y", "z"], { priority: 10 })).rejects.toThrow(/^lock\.deadlock/);
   });
 
+  it("refuses a circle through what the run waits for elsewhere, queued or free to be granted", async () => {
+    const house = await open();
+    const [alice, bob, carl] = await three(house);
+    await carl.acquire(["w", "y"]);
+    await bob.acquire("x");
+    await bob.acquire(["y", "z"]);
+    // Alice waits for Bob, who would wait for Alice where she comes before him.
+    await alice.acquire("x");
+    await expect(alice.acquire("y", { priority: 10 })).rejects.toThrow(/^lock\.deadlock/);
+    await expect(alice.acquire("z", { priority: 10 })).rejects.toThrow(/^lock\.deadlock/);
+    expect(await alice.acquire("y")).toMatchObject({ state: "queued", place: 2 });
+  });
+
   it("falls back on the resources when the ticket is no more", async () => {
     const house = await open();
     const [alice, bob] = await three(house);

@@ -123,9 +123,10 @@ export const cases: readonly Case[] = [
       expect((await anna.raw.listResources()).resources.map(({ uri }) => uri)).toEqual([
         "mailbox://inbox",
         "mailbox://topics",
+        "mailbox://locks",
         "mailbox://agents",
       ]);
-      expect((await anna.raw.listResourceTemplates()).resourceTemplates).toHaveLength(3);
+      expect((await anna.raw.listResourceTemplates()).resourceTemplates).toHaveLength(4);
       const body = unique("only in the text");
       const sent = await anna.call("send_message", { to: bert.agent, body, subject: "envelope ✓" });
       const inbox = await bert.read("mailbox://inbox");

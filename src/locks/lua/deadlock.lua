@@ -29,7 +29,14 @@ local function circleOf(request)
       return isWaitedFor
     end)
   end
-  if not isWaitedFor or not search(request) then return nil end
+  if not isWaitedFor then return nil end
+  -- Whom it comes before may come before what its run waits for elsewhere, also where it has to wait for nobody itself.
+  local isClosed = search(request)
+  for id in string.gmatch(others or '', '%S+') do
+    local own = not isClosed and id ~= request.id and getRequest(id)
+    if own and own.state == 'waiting' then isClosed = search(own) end
+  end
+  if not isClosed then return nil end
   local circle = {}
   for _, step in ipairs(path) do
     circle[#circle + 1] = agentOf(step.from.run)
