@@ -4,6 +4,7 @@ import { remind } from "../mcp/index.js";
 import { lookForMail, settingsForLook } from "./look-for-mail.js";
 import { printJson } from "./print.js";
 import { ServerRefused } from "./server-refused.js";
+import { standardInput } from "./standard-input.js";
 import type { ServerSwitches, Switches } from "./switches.js";
 import { UsageError } from "./usage-error.js";
 
@@ -87,15 +88,9 @@ async function hookInput(): Promise<HookInput> {
     throw new UsageError(
       "check --hook reads the event of a hook on standard input; see docs/guides/client-hooks.md",
     );
-  const chunks: Buffer[] = [];
-  let bytes = 0;
-  for await (const chunk of process.stdin as AsyncIterable<Buffer>) {
-    bytes += chunk.length;
-    if (bytes > mostInputBytes) throw new UsageError("the event on standard input is too large");
-    chunks.push(chunk);
-  }
+  const text = await standardInput(mostInputBytes, "the event on standard input is too large");
   try {
-    const input = JSON.parse(Buffer.concat(chunks).toString("utf8")) as unknown;
+    const input = JSON.parse(text) as unknown;
     if (typeof input === "object" && input !== null) return input;
   } catch {
     // Told below, without the words of the input.

@@ -19,6 +19,7 @@ import { type Findings, judge, type Manner, type Reserved, type Verdict } from "
 import { printJson, printLine } from "./print.js";
 import { repositoryAbove, repositoryPath } from "./repository-path.js";
 import { stagedPaths } from "./staged-paths.js";
+import { standardInput } from "./standard-input.js";
 import { UsageError } from "./usage-error.js";
 import { onlookerOf, type Switches, settingsOf } from "./with-house.js";
 
@@ -26,6 +27,7 @@ import { onlookerOf, type Switches, settingsOf } from "./with-house.js";
 const callTimeoutMs = 2_000;
 const pathsAtOnce = 100;
 const mostInput = 64 * 1024 * 1024;
+const tooLong = "standard input is far longer than what a hook is told";
 
 export interface GuardSwitches extends Switches, Manner {
   /** Put before each path, where several repositories share a namespace. */
@@ -54,7 +56,7 @@ export async function guardEdit(
   },
 ): Promise<void> {
   const config = configOf(switches);
-  const call = readHookCall(await standardInput());
+  const call = readHookCall(await standardInput(mostInput, tooLong));
   if (!call)
     throw new UsageError("guard edit reads the JSON of a hook before a tool that edits from standard input");
   const folder = call.folder ?? process.cwd();
@@ -78,7 +80,7 @@ export async function guardEdit(
 /** When the client's turn is over: gives back what `guard edit --take` reserved for its session. */
 export async function guardStop(switches: Switches & { readonly session?: string }): Promise<void> {
   const config = configOf(switches);
-  const session = switches.session ?? readHookCall(await standardInput())?.session;
+  const session = switches.session ?? readHookCall(await standardInput(mostInput, tooLong))?.session;
   if (session === undefined)
     throw new UsageError(
       "guard stop reads the JSON of a hook with a session_id from standard input, or pass --session",
@@ -213,15 +215,4 @@ async function asked<T>(config: Config, ask: (house: House) => Promise<T>): Prom
 
 function tell({ text }: Verdict): void {
   if (text !== "") process.stderr.write(`${text}\n`);
-}
-
-async function standardInput(): Promise<string> {
-  const parts: Buffer[] = [];
-  let bytes = 0;
-  for await (const part of process.stdin) {
-    parts.push(part as Buffer);
-    bytes += (part as Buffer).length;
-    if (bytes > mostInput) throw new UsageError("standard input is far longer than what a hook is told");
-  }
-  return Buffer.concat(parts).toString();
 }

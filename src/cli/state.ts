@@ -2,6 +2,7 @@ import { visible } from "../addresses/index.js";
 import * as shared from "../state/index.js";
 import { NotThere } from "./not-there.js";
 import { ago, plural, printJson, printLine, printTable } from "./print.js";
+import { standardInput } from "./standard-input.js";
 import { UsageError } from "./usage-error.js";
 import { lookInto, operator, type Switches, withHouse } from "./with-house.js";
 
@@ -72,7 +73,10 @@ export async function putState(
     throw new UsageError(
       "state put takes a value, or - to read it from standard input, or --delete and none",
     );
-  const text = value === "-" ? await standardInput() : value;
+  const text =
+    value === "-"
+      ? await standardInput(mostOfStandardInput, "standard input is far longer than a value may be")
+      : value;
   const result = await withHouse(switches, (house, config) =>
     shared.putState(house.state, operator(config), {
       key,
@@ -111,15 +115,4 @@ export async function stateHistory(key: string, switches: Switches): Promise<voi
   ]);
   if (history.forgotten > 0)
     printLine(`\n${plural(history.forgotten, "earlier version")} are no longer kept.`);
-}
-
-async function standardInput(): Promise<string> {
-  const parts: Buffer[] = [];
-  let bytes = 0;
-  for await (const part of process.stdin) {
-    parts.push(part as Buffer);
-    bytes += (part as Buffer).length;
-    if (bytes > mostOfStandardInput) throw new UsageError("standard input is far longer than a value may be");
-  }
-  return Buffer.concat(parts).toString();
 }

@@ -1,5 +1,6 @@
 import type { Caller } from "../identity/index.js";
 import { loadScript, lockKeys } from "../redis/index.js";
+import { agentOf } from "./agent-of.js";
 import type { LockContext } from "./context.js";
 import { newLockId } from "./lock-id.js";
 
@@ -63,8 +64,4 @@ export async function listForced(
       resources,
     };
   });
-}
-
-function agentOf(run: string): string {
-  return run.slice(0, run.indexOf("/"));
 }

@@ -1,5 +1,6 @@
 import type { Caller } from "../identity/index.js";
 import { loadScript } from "../redis/index.js";
+import { agentOf } from "./agent-of.js";
 import type { LockContext } from "./context.js";
 import type { ListLocks, LockList, Mode } from "./contract.js";
 import { comesBefore } from "./order.js";
@@ -34,22 +35,13 @@ export async function listLocks(context: LockContext, caller: Caller, input: Lis
   const may = await context.deps.rightsOf(caller);
   const seen = rows.filter(({ resources }) => resources.every((one) => may("lock.read", `lock:${one}`)));
   return {
-    holders: seen
-      .filter(({ state }) => state !== "waiting")
-      .map((row) => ({
-        lock_id: row.id,
-        agent: agentOf(row),
-        mode: row.mode,
-        state: stateInWords(row.state),
-        resources: row.resources,
-        until: new Date(row.endsAt).toISOString(),
-      })),
+    holders: seen.filter(({ state }) => state !== "waiting").map(holderOf),
     waiters: seen
       .filter(({ state }) => state === "waiting")
       .sort((a, b) => (comesBefore(a, b, context.limits.ageingMs) ? -1 : 1))
       .map((row) => ({
         ticket: row.id,
-        agent: agentOf(row),
+        agent: agentOf(row.run),
         mode: row.mode,
         priority: row.priority,
         since: new Date(row.arrivedAt).toISOString(),
@@ -75,14 +67,7 @@ export async function conflictsOf(
         row.run !== caller.run.id &&
         (mode === "exclusive" || row.mode === "exclusive"),
     )
-    .map((row) => ({
-      lock_id: row.id,
-      agent: agentOf(row),
-      mode: row.mode,
-      state: stateInWords(row.state),
-      resources: row.resources,
-      until: new Date(row.endsAt).toISOString(),
-    }));
+    .map(holderOf);
 }
 
 /** A live lease. */
@@ -135,6 +120,13 @@ async function rowsOf(
   return { rows, total: Number(total) };
 }
 
-function agentOf({ run }: Row): string {
-  return run.slice(0, run.indexOf("/"));
+function holderOf(row: Row): LockList["holders"][number] {
+  return {
+    lock_id: row.id,
+    agent: agentOf(row.run),
+    mode: row.mode,
+    state: stateInWords(row.state),
+    resources: row.resources,
+    until: new Date(row.endsAt).toISOString(),
+  };
 }
