@@ -13,6 +13,7 @@ import {
 } from "node:fs";
 import { join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
+import { mendAppendFile } from "./append-file.js";
 import { EngineError } from "./engine-error.js";
 import { ping } from "./ping.js";
 import type { ServerBinary } from "./server-binary.js";
@@ -48,7 +49,8 @@ export async function runServer(
   }
   await stopUnreachable(dataDir, socketPath);
   rmSync(socketPath, { force: true });
-  const config = writeConfig(dataDir, socketPath);
+  mendAppendFile(dataDir);
+  const config = writeConfig(dataDir, socketPath, binary);
   const child = spawnServer(dataDir, binary, config);
   try {
     await untilReady(child, socketPath, dataDir);
@@ -85,7 +87,7 @@ const configPath = (dataDir: string): string => join(dataDir, "redis.conf");
 const serverLogPath = (dataDir: string): string => join(dataDir, "redis.log");
 const pidPath = (dataDir: string): string => join(dataDir, "engine.pid");
 
-function writeConfig(dataDir: string, socketPath: string): string {
+function writeConfig(dataDir: string, socketPath: string, { version }: ServerBinary): string {
   const quoted = (text: string): string => `"${text.replace(/["\\]/g, "\\$&")}"`;
   const lines = [
     "port 0",
@@ -97,7 +99,8 @@ function writeConfig(dataDir: string, socketPath: string): string {
     "loglevel notice",
     "appendonly yes",
     "appendfsync always",
-    "aof-load-truncated yes",
+    // Since 7.0 the file has parts, of which mendAppendFile cuts the last one where it has to be cut.
+    `aof-load-truncated ${Number.parseInt(version, 10) >= 7 ? "no" : "yes"}`,
     "aof-use-rdb-preamble yes",
     'save ""',
     "maxmemory-policy noeviction",
