@@ -1,8 +1,8 @@
 import type { ChildProcess } from "node:child_process";
 import { once } from "node:events";
 import { type AddressInfo, connect, createServer } from "node:net";
-import { accepting, durable } from "./redis-server.js";
-import { launchUntil, storeOfProcess, type TestStore } from "./test-store.js";
+import { durable, launchDurable } from "./redis-server.js";
+import { storeOfProcess, type TestStore } from "./test-store.js";
 
 /** A cluster of one node that owns all slots: it refuses what crosses slots, which the other stores let pass. */
 export function startCluster(): Promise<TestStore> {
@@ -22,7 +22,7 @@ export function startCluster(): Promise<TestStore> {
     return {
       url: `redis+cluster://127.0.0.1:${port}`,
       launch: async (): Promise<ChildProcess> => {
-        const child = await launchUntil(accepting, "redis-server", args);
+        const child = await launchDurable(dataDir, args);
         await untilServing(port!);
         return child;
       },
