@@ -395,7 +395,8 @@ function roomsOf(parts: Parts): Rooms {
       confirm: (caller, batch, reached) => context.memory(caller).confirm(batch, reached),
       news: (caller) => mail.newsOf(context, caller),
       unread: async (caller) => {
-        await context.deps.admit(caller, "mailbox.read", caller.principal.agent);
+        const admission = await context.deps.admit(caller, "mailbox.read", caller.principal.agent);
+        await recorder.record(caller, admission);
         return mail.unreadMail(context, caller);
       },
       messageById: async (caller, id) => {

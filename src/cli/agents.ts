@@ -2,7 +2,7 @@ import type { House } from "../compose.js";
 import type { Config } from "../config/index.js";
 import * as mail from "../mailbox/index.js";
 import { ago, onOneLine, plural, printJson, printLine, printTable } from "./print.js";
-import { lookInto, onlookerOf, type Switches } from "./with-house.js";
+import { lookInto, onlookerOf, recordLook, type Switches } from "./with-house.js";
 
 interface AgentRow {
   readonly name: string;
@@ -29,6 +29,7 @@ export async function agents(switches: Switches): Promise<void> {
 
 async function listAgents(house: House, config: Config): Promise<{ rows: AgentRow[]; now: number }> {
   const { namespace } = config;
+  await recordLook(house, "agents.find", "*");
   const [known, unclaimed, online] = await Promise.all([
     house.directory.agents(namespace),
     house.directory.unclaimed(namespace),

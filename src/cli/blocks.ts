@@ -5,7 +5,7 @@ import { mailboxNamed } from "./mailbox-names.js";
 import { NotThere } from "./not-there.js";
 import { printJson, printLine, printTable } from "./print.js";
 import { UsageError } from "./usage-error.js";
-import { asOperator, lookInto, type Switches, withHouse } from "./with-house.js";
+import { asOperator, lookInto, recordLook, type Switches, withHouse } from "./with-house.js";
 
 interface BlockRow {
   readonly mailbox: string;
@@ -15,6 +15,7 @@ interface BlockRow {
 /** Lists which mailboxes refuse which senders. */
 export async function listBlocks(switches: Switches): Promise<void> {
   const rows = await lookInto(switches, [], async (house, { namespace }): Promise<BlockRow[]> => {
+    await recordLook(house, "admin.mailboxes", "*");
     const mailboxes = await house.directory.mailboxes(namespace);
     const blocked = await Promise.all(
       mailboxes.map((mailbox) => listBlocked(house.mail, namespace, mailbox)),

@@ -6,7 +6,7 @@ import { printMessage } from "./message-lines.js";
 import { NotThere } from "./not-there.js";
 import { ago, onOneLine, plural, printJson, printLine, printTable } from "./print.js";
 import { UsageError } from "./usage-error.js";
-import { asOperator, lookInto, type Switches, withHouse } from "./with-house.js";
+import { asOperator, lookInto, recordLook, type Switches, withHouse } from "./with-house.js";
 
 interface Buried {
   readonly mailbox: string;
@@ -22,7 +22,7 @@ export async function listDead(
   const nothing = { found: [] as Buried[], total: 0, now: Date.now() };
   const { found, total, now } = await lookInto(switches, nothing, async (house) => {
     const mailboxes = await mailboxesMeant(house, given);
-    await look(house, given === undefined ? "*" : mailboxes[0]!);
+    await recordLook(house, "admin.dead-letters", given === undefined ? "*" : mailboxes[0]!);
     const all = await Promise.all(
       mailboxes.map(async (mailbox) => {
         const [letters, { dead }] = await Promise.all([
@@ -57,7 +57,7 @@ export async function listDead(
 export async function inspectDead(id: string, switches: Switches): Promise<void> {
   const { found, now } = await withHouse(switches, async (house) => {
     const found = await lettersOf(house, undefined, [id]);
-    for (const { mailbox } of found) await look(house, mailbox);
+    for (const { mailbox } of found) await recordLook(house, "admin.dead-letters", mailbox);
     return { found, now: house.store.now() };
   });
   if (switches.json) return printJson(found.map(asJson));
@@ -108,12 +108,6 @@ async function settle(ids: readonly string[], switches: Chosen, action: "requeue
 }
 
 /** Dead letters are mail: that somebody looked is recorded. */
-async function look(house: House, mailbox: string): Promise<void> {
-  await asOperator(house, "admin.dead-letters", mailbox, (caller, admission) =>
-    house.recorder.record(caller, admission),
-  );
-}
-
 /** Where the named letters lie; refuses before anything is done when one of them is nowhere. */
 async function lettersOf(
   house: House,

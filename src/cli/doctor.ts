@@ -7,7 +7,7 @@ import * as mail from "../mailbox/index.js";
 import { type EngineReport, inspectEngine } from "../redis/engine/index.js";
 import { lasting, plural, printJson, printLine } from "./print.js";
 import { packageVersion } from "./version.js";
-import { operator, type Switches, settingsOf, withHouseOf } from "./with-house.js";
+import { operator, recordLook, type Switches, settingsOf, withHouseOf } from "./with-house.js";
 
 /** One thing that was looked at. `fail` means that mail cannot be exchanged, or not as the settings demand. */
 interface Finding {
@@ -231,6 +231,7 @@ async function storeFindings(config: Config): Promise<Finding[]> {
 
 async function look(house: House, { namespace }: Config): Promise<Finding[]> {
   const { store } = house;
+  await recordLook(house, "agents.find", "*");
   const tookMs: number[] = [];
   for (let n = 0; n < 5; n++) {
     const before = performance.now();

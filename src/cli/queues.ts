@@ -4,7 +4,7 @@ import type { Config } from "../config/index.js";
 import * as mail from "../mailbox/index.js";
 import { printJson, printLine, printTable } from "./print.js";
 import { UsageError } from "./usage-error.js";
-import { asOperator, lookInto, type Switches, withHouse } from "./with-house.js";
+import { asOperator, lookInto, recordLook, type Switches, withHouse } from "./with-house.js";
 
 interface QueueRow {
   readonly name: string;
@@ -62,6 +62,7 @@ export async function createQueue(
 }
 
 async function rowsOf(house: House, { namespace }: Config): Promise<QueueRow[]> {
+  await recordLook(house, "admin.mailboxes", "*");
   const [queues, agents, online] = await Promise.all([
     house.directory.queues(namespace),
     house.directory.agents(namespace),

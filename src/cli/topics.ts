@@ -4,14 +4,14 @@ import { durationMs } from "./duration.js";
 import { messageAsJson, printPassing } from "./message-lines.js";
 import { ago, lasting, plural, printJson, printLine, printTable } from "./print.js";
 import { UsageError } from "./usage-error.js";
-import { asOperator, lookInto, operator, type Switches, withHouse } from "./with-house.js";
+import { asOperator, lookInto, operator, recordLook, type Switches, withHouse } from "./with-house.js";
 
 /** Lists the topics with what was published, who follows, and what is kept. */
 export async function listTopics(switches: Switches): Promise<void> {
-  const { rows, now } = await lookInto(switches, { rows: [], now: Date.now() }, async (house, config) => ({
-    rows: await house.topics.listTopics(operator(config)),
-    now: house.store.now(),
-  }));
+  const { rows, now } = await lookInto(switches, { rows: [], now: Date.now() }, async (house, config) => {
+    await recordLook(house, "topic.read", "topic:**");
+    return { rows: await house.topics.listTopics(operator(config)), now: house.store.now() };
+  });
   if (switches.json)
     return printJson(
       rows.map((row) => ({

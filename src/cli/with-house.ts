@@ -71,6 +71,11 @@ export function asOperator<T>(
   );
 }
 
+/** Records a look of the operator at what no use case records; nothing is shown where it cannot be. */
+export async function recordLook(house: House, action: Action, resource: string): Promise<void> {
+  await asOperator(house, action, resource, (caller, admission) => house.recorder.record(caller, admission));
+}
+
 /** Looks with the eyes of an agent, without being one of its runs: nothing can be taken or settled this way. */
 export function onlookerOf(config: Config, agent: string): Caller {
   return atCommandLine({ ...operatorPrincipal(config.namespace), agent, roles: ["agent"] });

@@ -13,8 +13,9 @@ import { BodyReader, type Unread } from "./read-body.js";
 
 export interface Readiness {
   readonly ready: boolean;
-  /** What is shown beside, such as the store and its tier. */
-  readonly [fact: string]: unknown;
+  /** Where the store is; shown to this machine alone. */
+  readonly store?: string;
+  readonly tier?: string;
 }
 
 export interface HttpOptions {
@@ -218,7 +219,9 @@ class Service {
   }
 
   async #tellReadiness(response: ServerResponse): Promise<void> {
-    const state = (await this.#options.ready?.()) ?? { ready: true };
+    const { store, ...said } = (await this.#options.ready?.()) ?? { ready: true };
+    // Where the store is, is nobody's business on another machine.
+    const state = store !== undefined && isLoopback(this.#host) ? { ...said, store } : said;
     if (this.draining) return json(response, 503, { ...state, ready: false, draining: true });
     return json(response, state.ready ? 200 : 503, state);
   }

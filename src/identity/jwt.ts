@@ -105,7 +105,8 @@ export class JwtVerifier {
     const { agentClaim, namespaceClaim, rolesClaim } = this.#settings;
     const agent = claims[agentClaim];
     if (typeof agent !== "string" || !isAgentName(agent)) throw new Error("names no agent");
-    const namespace = claims[namespaceClaim] ?? this.#settings.namespace;
+    // A claim that is there and empty is a mistake of the issuer, not the absence of one.
+    const namespace = namespaceClaim in claims ? claims[namespaceClaim] : this.#settings.namespace;
     if (typeof namespace !== "string" || !isNamespace(namespace)) throw new Error("names no namespace");
     return {
       namespace,

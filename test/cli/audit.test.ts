@@ -11,14 +11,14 @@ describe("llm-mailbox audit", () => {
   let store: TestStore;
   let desk: AuditDesk;
   let alice: Agent;
-  const run = (...args: readonly string[]): Promise<Ended> =>
+  const run = (...args: readonly string[]): Promise<Ended> => runIn("audit", ...args);
+  const runIn = (...args: readonly string[]): Promise<Ended> =>
     runWith(
       {
         REDIS_URL: store.url,
         LLM_MAILBOX_NAMESPACE: desk.namespace,
         LLM_MAILBOX_DATA_DIR: desk.house.config.dataDir,
       },
-      "audit",
       ...args,
     );
   const events = async (...args: readonly string[]): Promise<Record<string, unknown>[]> =>
@@ -69,6 +69,20 @@ describe("llm-mailbox audit", () => {
       by: "operator",
       because: "operator",
     });
+  });
+
+  it.each([
+    [["agents"], "agents.find", "operator"],
+    [["queues"], "admin.mailboxes", "operator"],
+    [["topics"], "topic.read", "operator"],
+    [["blocks"], "admin.mailboxes", "operator"],
+    [["doctor"], "agents.find", "operator"],
+    [["check", "--agent", "alice"], "mailbox.read", "alice"],
+  ])("has a row of a look by llm-mailbox %j", async (command, action, agent) => {
+    const rows = () => events("--agent", agent, "--action", action, "--limit", "10000");
+    const before = (await rows()).length;
+    expect((await runIn(...command)).status).toBe(0);
+    expect(await rows()).toHaveLength(before + 1);
   });
 
   it("verify says that all is as it was sealed, and export writes what it takes to see so elsewhere", async () => {

@@ -39,6 +39,21 @@ afterEach(async () => {
 
 const retry = ({ status, headers }: Answer): [number, unknown] => [status, headers["retry-after"]];
 
+describe("/readyz", () => {
+  it.each([
+    ["127.0.0.1", { ready: true, tier: "D2", store: "redis://store.inside" }],
+    ["0.0.0.0", { ready: true, tier: "D2" }],
+  ])("of a server that listens on %s says %j", async (host, said) => {
+    world = memoryRooms();
+    service = await serveHttp(world, {
+      ...{ namespace: "default", version: "0", log: noLog, port: 0, host, credentialsRequired: true },
+      ready: async () => ({ ready: true, tier: "D2", store: "redis://store.inside" }),
+    });
+    const { body } = await ask(`http://127.0.0.1:${service.port}/readyz`);
+    expect(JSON.parse(body)).toEqual(said);
+  });
+});
+
 describe("what a request may have", () => {
   it("is so many headers, and not one more", async () => {
     const url = await open({ headers: 20 });

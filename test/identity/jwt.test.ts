@@ -87,6 +87,7 @@ describe("a JWT", () => {
     ["a reserved name", { sub: "operator" }],
     ["a brace", { sub: "a}b" }],
     ["a number", { sub: 7 as unknown as string }],
+    ["an empty claim of a namespace", { sub: "alice", namespace: null as unknown as string }],
     ["a namespace that is none", { sub: "alice", namespace: "a:b" }],
     ["a namespace that is a list", { sub: "alice", namespace: ["default"] }],
     ["another issuer", { sub: "alice", iss: "https://issuer.example.evil.example" }],
