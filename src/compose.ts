@@ -347,14 +347,15 @@ function roomsOf(parts: Parts): Rooms {
       whileHolds: (held, onEnd) => credentials.whileHolds(held, onEnd),
     },
     runs: {
-      begin: async (principal) => {
+      begin: async (principal, isGuest) => {
         await recorder.guard(
           nobodyOf(principal.namespace, principal),
           () => unproved,
           () => credentials.check(principal),
         );
-        return runs.begin(principal);
+        return runs.begin(principal, isGuest);
       },
+      seen: (caller) => runs.seen(caller),
       end: (caller) => runs.end(caller),
     },
     access: {

@@ -8,6 +8,7 @@
   ARGV[1]   not after, ms of the store's clock       ARGV[2]   agent
   ARGV[3]   run, as agent/id                         ARGV[4]   process
   ARGV[5]   where the process lives, opaque          ARGV[6]   how the agent is described at first, opaque
+  ARGV[7]   guest when the run may outlive its client unseen, else empty
 
   Returns {"BEGUN"} · {"LATE"}
 ]]
@@ -15,7 +16,7 @@
 if late() then return { 'LATE' } end
 local agents, runs, unclaimed, heartbeats, processes, channel = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5], KEYS[6]
 local agent, run, process, place, first = ARGV[2], ARGV[3], ARGV[4], ARGV[5], ARGV[6]
-redis.call('HSET', runs, run, process .. '|' .. whole(nowMs))
+redis.call('HSET', runs, run, process .. '|' .. whole(nowMs) .. '|' .. ARGV[7])
 redis.call('ZADD', heartbeats, whole(nowMs), process)
 redis.call('HSET', processes, process, place)
 local opener = redis.call('HGET', unclaimed, 'name:' .. agent)
@@ -23,7 +24,9 @@ if opener then
   redis.call('HDEL', unclaimed, 'name:' .. agent)
   if redis.call('HINCRBY', unclaimed, 'count:' .. opener, -1) <= 0 then redis.call('HDEL', unclaimed, 'count:' .. opener) end
 end
-if redis.call('HEXISTS', agents, agent) == 0 then
+local since, described = string.match(redis.call('HGET', agents, agent) or '', '^([^|]*)|[^|]*(|.*)$')
+if since then redis.call('HSET', agents, agent, since .. '|' .. whole(nowMs) .. described)
+else
   redis.call('HSET', agents, agent, whole(nowMs) .. '|' .. whole(nowMs) .. '|' .. first)
   redis.call('PUBLISH', channel, 'agents')
 end

@@ -22,8 +22,12 @@ export class RunsOfNamespaces {
     return runs;
   }
 
-  begin(principal: Principal): Promise<Caller> {
-    return this.of(principal.namespace).begin(principal);
+  begin(principal: Principal, isGuest = false): Promise<Caller> {
+    return this.of(principal.namespace).begin(principal, isGuest);
+  }
+
+  seen(caller: Caller): () => void {
+    return this.of(caller.principal.namespace).seen(caller);
   }
 
   active(caller: Caller): void {

@@ -11,6 +11,8 @@ const beatEveryMs = 5_000;
 const sweepEveryMs = 2_000;
 const sweepLeaseMs = 6_000;
 const goneAfterMs = 30_000;
+/** A guest that has not been seen for so long is not said to be here. */
+const seenWithinMs = 60_000;
 
 export interface RunsDependencies {
   readonly store: Store;
@@ -32,6 +34,8 @@ export class Runs {
   readonly #deps: RunsDependencies;
   readonly #mine = new Map<string, Caller>();
   readonly #active = new Set<string>();
+  /** agent → in how many ways it is seen to be here just now */
+  readonly #here = new Map<string, number>();
   #timer: NodeJS.Timeout | undefined;
   #sweeping = false;
   #lastBeat = 0;
@@ -41,14 +45,22 @@ export class Runs {
     this.#deps = deps;
   }
 
-  async begin(principal: Principal): Promise<Caller> {
+  /** @param isGuest whether its client may be gone without anybody noticing, as over HTTP */
+  async begin(principal: Principal, isGuest = false): Promise<Caller> {
     const run: Run = { id: `${principal.agent}/${randomBytes(9).toString("base64url")}` as RunId };
     const caller: Caller = { principal, run };
     const keys = directoryKeys(principal.namespace);
     await this.#deps.store.run(
       beginRun,
       [keys.agents, keys.runs, keys.unclaimedBy, keys.heartbeats, keys.processes, keys.channel],
-      [principal.agent, run.id, processId, JSON.stringify(thisPlace()), JSON.stringify({ capabilities: [] })],
+      [
+        principal.agent,
+        run.id,
+        processId,
+        JSON.stringify(thisPlace()),
+        JSON.stringify({ capabilities: [] }),
+        isGuest ? "guest" : "",
+      ],
     );
     this.#mine.set(run.id, caller);
     this.attend();
@@ -63,6 +75,20 @@ export class Runs {
   /** Notes that the agent of this run did something: presence without a store command per call. */
   active(caller: Caller): void {
     this.#active.add(caller.principal.agent);
+  }
+
+  /** The client of this run is seen to be here until the answer is called, although it may call nothing. */
+  seen({ principal: { agent } }: Caller): () => void {
+    this.#here.set(agent, (this.#here.get(agent) ?? 0) + 1);
+    let over = false;
+    return () => {
+      if (over) return;
+      over = true;
+      const others = this.#here.get(agent)! - 1;
+      if (others === 0) this.#here.delete(agent);
+      else this.#here.set(agent, others);
+      this.#active.add(agent);
+    };
   }
 
   async end(caller: Caller): Promise<void> {
@@ -90,15 +116,26 @@ export class Runs {
     return this.#living(all.filter((run) => run.startsWith(`${agent}/`)));
   }
 
-  /** The agents that have a living run. */
+  /** The agents that have a living run; one whose client may have gone unseen, only if it was seen within the last minute. */
   async online(): Promise<ReadonlySet<string>> {
-    const { living } = await this.census();
-    return new Set(living.map((run) => run.slice(0, run.indexOf("/"))));
+    const { living, guests } = await this.census();
+    const agentOf = (run: string): string => run.slice(0, run.indexOf("/"));
+    const here = new Set(living.filter((run) => !guests.has(run)).map(agentOf));
+    const unsure = [...new Set([...guests].map(agentOf))].filter((agent) => !here.has(agent));
+    if (unsure.length === 0) return here;
+    const { agents } = directoryKeys(this.#deps.namespace);
+    const { store } = this.#deps;
+    const noted = (await store.command("HMGET", agents, ...unsure)) as (string | null)[];
+    for (const [n, agent] of unsure.entries())
+      if (store.now() - Number(noted[n]?.split("|")[1] ?? 0) < seenWithinMs) here.add(agent);
+    return here;
   }
 
   /** The runs of the directory, as agent/id: the living with the number of their processes, and those not yet noted as gone. */
   async census(): Promise<{
     readonly living: readonly string[];
+    /** Of the living, those whose client may have gone unseen. */
+    readonly guests: ReadonlySet<string>;
     readonly gone: readonly string[];
     readonly processes: number;
   }> {
@@ -109,6 +146,7 @@ export class Runs {
     const alive = new Set(living);
     return {
       living,
+      guests: new Set(living.filter((run) => noted.get(run)!.endsWith("|guest"))),
       gone: [...homes.keys()].filter((run) => !alive.has(run)),
       processes: new Set(living.map((run) => homes.get(run))).size,
     };
@@ -160,7 +198,7 @@ export class Runs {
 
   async #beat(): Promise<void> {
     const keys = directoryKeys(this.#deps.namespace);
-    const agents = [...this.#active];
+    const agents = [...new Set([...this.#active, ...this.#here.keys()])];
     this.#active.clear();
     const [, sweeps, silent] = await this.#deps.store.run(
       beat,

@@ -1,6 +1,7 @@
 import { randomBytes } from "node:crypto";
 import { type Caller, localPrincipal, type Principal } from "../identity/index.js";
 import type { CallMeters } from "./call-meters.js";
+import type { Exchange } from "./exchange.js";
 import type { Log } from "./log.js";
 import type { Rooms } from "./rooms.js";
 
@@ -21,6 +22,8 @@ export interface ConnectionOptions {
   readonly principal?: Principal;
   /** False where each request stands alone, so that the client must name the batch it saw. */
   readonly session: boolean;
+  /** Whether the client can go away unnoticed: over HTTP, between its calls. */
+  readonly isGuest?: boolean;
   /** Aborts when the process is about to end: waits of this client end as if their time were over. */
   readonly draining?: AbortSignal;
 }
@@ -38,9 +41,15 @@ export class Connection {
   readonly meters: FaceOptions["meters"];
   readonly #namespace: string;
   readonly #agent: string | undefined;
+  readonly #isGuest: boolean;
   #principal: Principal | undefined;
   #begun: Promise<Caller> | undefined;
   #ended = false;
+  #tellFirst: (caller: Caller) => void = () => undefined;
+  /** The caller, once there is one. */
+  readonly #first = new Promise<Caller>((resolve) => {
+    this.#tellFirst = resolve;
+  });
   readonly #stops = new Set<() => void>();
 
   constructor(rooms: Rooms, face: FaceOptions, options: ConnectionOptions) {
@@ -52,6 +61,7 @@ export class Connection {
     this.meters = face.meters;
     this.#namespace = face.namespace;
     this.#agent = options.agent;
+    this.#isGuest = options.isGuest ?? false;
     this.#principal = options.principal;
   }
 
@@ -68,13 +78,26 @@ export class Connection {
   caller(clientName: string | undefined): Promise<Caller> {
     if (this.#ended) return Promise.reject(new Error("the connection is closed"));
     if (!this.#begun) {
-      const begun = this.rooms.runs.begin(this.principal(clientName));
+      const begun = this.rooms.runs.begin(this.principal(clientName), this.#isGuest);
       this.#begun = begun;
-      begun.catch(() => {
+      begun.then(this.#tellFirst, () => {
         if (this.#begun === begun) this.#begun = undefined;
       });
     }
     return this.#begun;
+  }
+
+  /** Knows the client as here until this exchange is over, from the beginning of its run on. */
+  seenUntil(exchange: Exchange): void {
+    let over = false;
+    let leave: (() => void) | undefined;
+    exchange.onSettled(() => {
+      over = true;
+      leave?.();
+    });
+    void this.#first.then((caller) => {
+      if (!over && !this.#ended) leave = this.whileOpen(this.rooms.runs.seen(caller));
+    });
   }
 
   /** Something to stop when the connection ends. The answer stops it earlier. */

@@ -25,6 +25,7 @@ interface Session {
   readonly id: string;
   /** Whoever opened the session. To anybody else it does not exist. */
   readonly owner: string;
+  readonly connection: Connection;
   readonly transport: WebStandardStreamableHTTPServerTransport;
   /** The way of the stream on which the client listens for updates. */
   listening: HttpExchange | undefined;
@@ -96,6 +97,7 @@ export class HttpSessions {
       ...(asking.agent !== undefined && { agent: asking.agent }),
       ...(asking.principal && { principal: asking.principal }),
       session: true,
+      isGuest: true,
       draining: asking.draining,
     });
     const transport = new WebStandardStreamableHTTPServerTransport({
@@ -117,6 +119,7 @@ export class HttpSessions {
     let ended: Promise<void> | undefined;
     const session: Session = {
       id,
+      connection,
       owner: asking.owner,
       transport,
       listening: undefined,
@@ -153,7 +156,10 @@ export class HttpSessions {
     });
     this.#sessions.use(session.id, asking.exchange);
     this.#exchanges.set(asking.request, asking.exchange);
-    if (asking.request.method === "GET") listen(session, asking.exchange);
+    if (asking.request.method === "GET") {
+      listen(session, asking.exchange);
+      session.connection.seenUntil(asking.exchange);
+    }
     return session.transport.handleRequest(asking.request, {
       ...(asking.body !== undefined && { parsedBody: asking.body }),
     });

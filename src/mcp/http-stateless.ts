@@ -93,6 +93,7 @@ export class HttpStateless {
       agent,
       ...(asking.principal && { principal: asking.principal }),
       session: false,
+      isGuest: true,
       draining,
     });
     const guest: Guest = { key, agent, owner, account, connection, give };
@@ -129,6 +130,7 @@ export class HttpStateless {
       () => exchange.stalled(),
     );
     this.#streams.add(handler);
+    guest.connection.seenUntil(exchange);
     const stop = guest.connection.whileOpen(() => {
       watches.clear();
       void handler.close();

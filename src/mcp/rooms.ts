@@ -67,8 +67,14 @@ export interface Rooms {
     whileHolds(held: Pick<Principal, "namespace" | "credential">, onEnd: () => void): () => void;
   };
   readonly runs: {
-    /** Mints a run. The face calls it at the first call of a connection, not before. */
-    begin(principal: Principal): Promise<Caller>;
+    /**
+     * Mints a run. The face calls it at the first call of a connection, not before.
+     *
+     * @param isGuest whether the client may be gone without the face noticing
+     */
+    begin(principal: Principal, isGuest?: boolean): Promise<Caller>;
+    /** The client is seen to be here until the answer is called, although it may call nothing meanwhile. */
+    seen(caller: Caller): () => void;
     /** Gives back at once what the run holds. Safe to repeat. */
     end(caller: Caller): Promise<void>;
   };

@@ -5,6 +5,7 @@ import { fileURLToPath } from "node:url";
 import { afterAll, beforeAll, expect, it } from "vitest";
 import type { Recipients } from "../../src/agents/index.js";
 import type { House } from "../../src/compose.js";
+import { localPrincipal } from "../../src/identity/index.js";
 import { Agent, openFaultHouse } from "../faults/fault-house.js";
 import { describeOnEachStore } from "../stores/index.js";
 
@@ -87,6 +88,37 @@ describeOnEachStore("presence, as find_recipients shows it", (store) => {
     expect((await shown("far-away")).online).toBe(true);
     await age(30_500);
     expect((await shown("far-away")).online).toBe(false);
+  });
+
+  it("an agent over HTTP, whose client may go unseen, is online while it listens and for a minute after it was last seen", async () => {
+    const principal = localPrincipal(house.config.namespace, "guest");
+    const caller = await house.rooms.runs.begin(principal, true);
+    const isOnline = async (): Promise<boolean> => (await shown("guest")).online;
+    /** As if it had last been seen so long ago. */
+    const age = async (ms: number): Promise<void> => {
+      const [since, , ...described] = String(
+        await house.store.command("HGET", keyOf("agents"), "guest"),
+      ).split("|");
+      const seenAt = Math.round(house.store.now() - ms);
+      await house.store.command("HSET", keyOf("agents"), "guest", [since, seenAt, ...described].join("|"));
+    };
+    expect(await isOnline()).toBe(true);
+    await age(59_000);
+    expect(await isOnline()).toBe(true);
+    await age(61_000);
+    expect(await isOnline()).toBe(false);
+    const leave = house.rooms.runs.seen(caller);
+    await expect.poll(isOnline, { timeout: 15_000 }).toBe(true);
+    leave();
+    await house.rooms.agents.myStatus(caller, {});
+    await age(61_000);
+    // What was noted until now is told with the next beat, and once more nothing is left to tell.
+    await expect.poll(isOnline, { timeout: 15_000 }).toBe(true);
+    await age(61_000);
+    expect(await isOnline()).toBe(false);
+    await house.rooms.runs.end(caller);
+    await house.rooms.runs.begin(principal, true);
+    expect(await isOnline()).toBe(true);
   });
 
   it("when an agent was last seen is when it last did something, not when its process last beat", async () => {

@@ -48,11 +48,14 @@ describe("a principal whose right to be here has ended", () => {
     const stays = await openAll("stays");
     await world.until(() => world.waiting() === 6);
     const watchers = world.watchers();
+    // Those who listen are seen to be here: of each, the session's stream and the subscription's.
+    expect(world.seen()).toBe(4);
     service.endOwner("gone");
     await Promise.all(gone.streams.map((stream) => stream.over));
     for (const body of await Promise.all(gone.held)) expect(body).not.toContain('"result"');
     expect(world.waiting()).toBe(3);
     expect(world.watchers()).toBeLessThan(watchers);
+    await world.until(() => world.seen() === 2);
     await world.until(() => world.ended.filter((one) => one.principal.agent === "gone").length === 3);
     expect((await ask(gone.at, { headers: gone.session, body: toolCall(9, "my_status") })).status).toBe(404);
     expect((await gone.sse.post(toolCall(9, "my_status"))).status).toBe(404);

@@ -18,6 +18,8 @@ export interface World extends Rooms {
   readonly confirmations: { agent: string; batch: string; reached: boolean }[];
   readonly begun: Principal[];
   readonly ended: Caller[];
+  /** In how many ways clients are seen to be here now. */
+  seen(): number;
   /** How many calls wait for mail now. */
   waiting(): number;
   watchers(): number;
@@ -48,6 +50,7 @@ export function memoryRooms({
   const begun: Principal[] = [];
   const ended: Caller[] = [];
   let sequence = 0;
+  let here = 0;
 
   const happened = (): void => {
     for (const observer of [...observers]) observer();
@@ -98,6 +101,7 @@ export function memoryRooms({
     begun,
     ended,
     waiting: () => waiters.size,
+    seen: () => here,
     watchers: () => watching.size,
     put,
     change,
@@ -123,6 +127,14 @@ export function memoryRooms({
       begin: async (principal) => {
         begun.push(principal);
         return { principal, run: { id: randomUUID() as RunId } };
+      },
+      seen: () => {
+        here += 1;
+        happened();
+        return () => {
+          here -= 1;
+          happened();
+        };
       },
       end: async (caller) => {
         ended.push(caller);

@@ -14,6 +14,7 @@ const rooms = {
       tell("begin", { agent: principal.agent });
       return world.runs.begin(principal);
     },
+    seen: world.runs.seen,
     end: async () => {
       tell("end", {});
       if (process.env.NEVER_ENDS) await new Promise(() => undefined);
