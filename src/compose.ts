@@ -139,6 +139,7 @@ export async function openHouse(config: Config, log: Logger, timing: HouseOption
         await mail.sweepOutboxes(context, namespace);
         await keeper.sweep(namespace);
         await groupKeeper.sweep(namespace);
+        await lock.tellOfTurns(locks, namespace, async (...told) => void (await mail.tell(context, ...told)));
         if (Date.now() - sweptSeldomAt < sweepSeldomMs) return;
         sweptSeldomAt = Date.now();
         await topics.removeIdleTopics(namespace);

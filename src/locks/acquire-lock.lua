@@ -11,8 +11,8 @@
   ARGV[9]   how long a lease lasts, ms, or empty for what was asked before
   ARGV[10]  operation, or empty for none             ARGV[11]  digest of what was asked
   ARGV[12]  how long the operation is remembered, ms
-  ARGV[13]  audit rows, a line each
-  ARGV[14…] resources, sorted; none with a ticket
+  ARGV[13]  audit rows, a line each                  ARGV[14]  where to tell of its turn, or empty for as before
+  ARGV[15…] resources, sorted; none with a ticket
 
   Returns {"GRANTED", id, token, ends at ms, {resource, …}} · {"ALREADY", the same} · {"QUEUED", id, place,
           due in ms or -1, agent that waits for mail of the asker or empty, {agent, mode, state, ends at ms, resource, …},
@@ -31,8 +31,8 @@ if late() then return { 'LATE' } end
 local run, process, call, ticket, mode = ARGV[3], ARGV[4], ARGV[5], ARGV[6], ARGV[7]
 local priority, leaseMs = tonumber(ARGV[8]), tonumber(ARGV[9])
 local operation, digest, keepMs, rows = ARGV[10], ARGV[11], tonumber(ARGV[12]), ARGV[13]
-local resources = {}
-for n = 14, #ARGV do resources[#resources + 1] = ARGV[n] end
+local notify, resources = ARGV[14], {}
+for n = 15, #ARGV do resources[#resources + 1] = ARGV[n] end
 
 audit(slot.audit, rows)
 moveTime()
@@ -91,6 +91,7 @@ local function goOn(request)
     return { 'ALREADY', lease(request) }
   end
   request.leaseMs = leaseMs or request.leaseMs
+  if notify ~= '' then request.notify = notify end
   if request.state == 'offered' then return granted(request) end
   local before, wasSkipped = request.priority, request.skipped
   if priority and priority > before then request.priority = priority end
@@ -132,7 +133,8 @@ for _ in string.gmatch(redis.call('HGET', slot.runs, run) or '', '%S+') do own =
 if own >= limits.runMost then tell(false) return { 'FULL', 'RUN' } end
 local request = {
   id = call, run = run, process = process, mode = mode, priority = priority or 5, arrival = nextArrival(),
-  leaseMs = leaseMs, state = 'waiting', token = 0, due = 0, base = 0, skipped = false, call = call, resources = resources,
+  leaseMs = leaseMs, state = 'waiting', token = 0, due = 0, base = 0, skipped = false, notify = notify, call = call,
+  resources = resources,
 }
 local blockers = blockersOf(request)
 if #blockers > 0 then

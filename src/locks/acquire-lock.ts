@@ -1,3 +1,4 @@
+import { formatAddress, parseAddress } from "../addresses/index.js";
 import { refuse } from "../errors/index.js";
 import { type Caller, PendingRow } from "../identity/index.js";
 import { loadScript } from "../redis/index.js";
@@ -30,6 +31,8 @@ interface Wish {
   readonly resources: readonly Resource[];
   readonly priority: number | undefined;
   readonly leaseMs: number | undefined;
+  /** An address of the caller's own, or a topic; empty for nowhere. */
+  readonly notify: string;
   readonly named: NamedCall;
 }
 
@@ -74,8 +77,18 @@ function wishOf(context: LockContext, caller: Caller, input: AcquireLock): Wish 
     resources,
     priority: input.priority,
     leaseMs: leaseMs ?? (ticket === "" ? context.limits.leaseMs : undefined),
+    notify: input.notify === undefined ? "" : whereToTell(caller, input.notify),
     named: namedCall(caller, "acquire_lock", input.idempotency_key, [mode, ticket, ...resources]),
   };
+}
+
+/** @throws {MailboxError} `input.invalid` for any other place than the caller's own mailbox or a topic */
+function whereToTell(caller: Caller, given: string): string {
+  const address = parseAddress(given);
+  const own = address.kind === "agent" && address.name === caller.principal.agent;
+  if (!own && address.kind !== "topic")
+    refuse("input.invalid", { problem: "notify takes your own name, or a topic such as topic:builds.ci" });
+  return formatAddress(address);
 }
 
 async function admitted(context: LockContext, caller: Caller, wish: Wish): Promise<PendingRow> {
@@ -86,6 +99,8 @@ async function admitted(context: LockContext, caller: Caller, wish: Wish): Promi
     admissions.push(
       await context.deps.admit(caller, "lock.acquire", resource === "*" ? "*" : `lock:${resource}`),
     );
+  if (wish.notify.startsWith("topic:"))
+    admissions.push(await context.deps.admit(caller, "topic.publish", wish.notify));
   return new PendingRow(...admissions);
 }
 
@@ -171,6 +186,7 @@ async function look(
     wish.named.digest,
     limits.idempotencyMs,
     row.text,
+    wish.notify,
     ...asked,
   ]);
   row.written();

@@ -27,6 +27,11 @@ export const AcquireLock = z.object({
   wait_seconds: z.number().int().min(0).max(50).optional(),
   ticket: z.string().max(60).optional().describe("From queued: keeps your place"),
   lock_id: z.string().max(60).optional().describe("Renew this lease"),
+  notify: z
+    .string()
+    .max(300)
+    .optional()
+    .describe("Told there when your turn comes: your name, or topic:NAME"),
   idempotency_key: IdempotencyKey,
 });
 export type AcquireLock = z.infer<typeof AcquireLock>;

@@ -24,4 +24,5 @@ export { releaseLock } from "./release-lock.js";
 export { releaseRun } from "./release-run.js";
 export { isPattern, parseResource, parseResources, type Resource } from "./resource.js";
 export { shownResource, shownResources } from "./shown-resource.js";
+export { type Tell, tellOfTurns } from "./tell-of-turns.js";
 export { type Verdict, verifyToken } from "./verify-token.js";

@@ -352,6 +352,8 @@ export interface LockKeys {
   readonly mailWaits: string;
   /** list: what was released by force, newest first */
   readonly forced: string;
+  /** hash number of an offer → whom it is to be told, and where */
+  readonly notices: string;
   /** list number|row of what was decided here and is not sealed yet, see redis/lua/audit.lua */
   readonly audit: string;
   /** channel: ids of what was offered, passed over or lost */
@@ -376,6 +378,7 @@ export function lockKeys(namespace: string): LockKeys {
     operationExpiry: `${at}operation-expiry`,
     mailWaits: `${at}mail-waits`,
     forced: `${at}forced`,
+    notices: `${at}notices`,
     audit: `${at}audit`,
     channel: `${at}hints`,
     changes: `${at}changes`,
@@ -397,6 +400,7 @@ export function lockKeyList(keys: LockKeys): readonly string[] {
     keys.operationExpiry,
     keys.mailWaits,
     keys.forced,
+    keys.notices,
     keys.audit,
     keys.channel,
     keys.changes,

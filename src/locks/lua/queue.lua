@@ -64,6 +64,10 @@ local function offer(request)
   request.due = offerDue(request)
   putRequest(request)
   redis.call('HSET', slot.offers, request.id, request.process)
+  if request.notify ~= '' then
+    redis.call('HSET', slot.notices, request.id .. ' ' .. whole(lockMs),
+      table.concat({ agentOf(request.run), request.notify, asClock(request.due), table.concat(request.resources, '\n') }, '|'))
+  end
   hint(request.id)
 end
 local function leaves(resources)
