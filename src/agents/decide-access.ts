@@ -59,9 +59,15 @@ function byDefault(role: Role, agent: string, action: Action, resource: string):
       return resource === agent || (role === "agent" && isQueue);
     case "mailbox.send":
       return resource !== "everyone" && (role === "agent" || (role === "approver" && !isQueue));
+    case "policy.check":
+      return role !== "observer";
+    case "approval.read":
+    case "approval.decide":
+      return role === "approver";
     case "topic.publish":
     case "lock.acquire":
     case "state.write":
+    case "budget.settle":
       return role === "agent";
     default:
       return false;

@@ -1,6 +1,14 @@
-import { directoryKeys, lockKeys, mailboxKeys, stateGroupKeys, topicRootKeys } from "../redis/index.js";
+import {
+  approvalKeys,
+  directoryKeys,
+  lockKeys,
+  mailboxKeys,
+  policyKeys,
+  stateGroupKeys,
+  topicRootKeys,
+} from "../redis/index.js";
 
-/** A place where decisions are recorded: `mb:alice`, `tp:builds`, `st:plan`, `lk` or `dir`. */
+/** A place where decisions are recorded: `mb:alice`, `tp:builds`, `st:plan`, `lk`, `po`, `ap` or `dir`. */
 export type Slot = string;
 
 /** Who knows which mailboxes, topic roots and groups of shared state there are; compose hands it in. */
@@ -11,7 +19,7 @@ export interface Places {
 }
 
 /** What nobody registers, and where rows are all the same: the command line's, and those of callers without a name. */
-const alwaysThere: readonly Slot[] = ["dir", "lk", "mb:operator"];
+const alwaysThere: readonly Slot[] = ["dir", "lk", "po", "ap", "mb:operator"];
 
 export async function slotsOf(places: Places, namespace: string): Promise<readonly Slot[]> {
   const [mailboxes, roots, groups] = await Promise.all([
@@ -32,5 +40,14 @@ export function slotKey(namespace: string, slot: Slot): string {
   if (slot.startsWith("mb:")) return mailboxKeys(namespace, slot.slice(3)).audit;
   if (slot.startsWith("tp:")) return topicRootKeys(namespace, slot.slice(3)).audit;
   if (slot.startsWith("st:")) return stateGroupKeys(namespace, slot.slice(3)).audit;
-  return slot === "lk" ? lockKeys(namespace).audit : directoryKeys(namespace).audit;
+  switch (slot) {
+    case "lk":
+      return lockKeys(namespace).audit;
+    case "po":
+      return policyKeys(namespace).audit;
+    case "ap":
+      return approvalKeys(namespace).audit;
+    default:
+      return directoryKeys(namespace).audit;
+  }
 }

@@ -12,6 +12,10 @@ export const actions = [
   "lock.read",
   "state.read",
   "state.write",
+  "policy.check",
+  "budget.settle",
+  "approval.read",
+  "approval.decide",
   "agents.find",
   "agents.describe",
   "admin.mailboxes",
@@ -21,6 +25,8 @@ export const actions = [
   "admin.tokens",
   "admin.audit",
   "admin.locks",
+  "admin.policy",
+  "admin.agents",
 ] as const;
 
 export type Action = (typeof actions)[number];

@@ -8,11 +8,20 @@ export interface Admission {
 }
 
 /**
- * Decides whether the caller may, before anything is looked up about the resource.
+ * Decides whether the caller may, before anything is looked up about the resource: by roles and grants, and where what
+ * is asked is told, by the policy of the namespace too.
  *
- * @throws {MailboxError} `access.denied`; `auth.required` or `auth.invalid` when the credential does not hold any more
+ * @throws {MailboxError} `access.denied`, `policy.*`; `auth.required` or `auth.invalid` when the credential does not hold any more
  */
-export type Admit = (caller: Caller, action: Action, resource: string) => Promise<Admission>;
+export type Admit = (caller: Caller, action: Action, resource: string, asked?: Asked) => Promise<Admission>;
+
+/** What a call wants to do beside its action and resource, for rules that look at it. */
+export interface Asked {
+  /** The arguments of the call, as the caller gave them. */
+  readonly arguments: Readonly<Record<string, unknown>>;
+  /** The caller's key for this call, so that its repetition is known. */
+  readonly idempotencyKey?: string;
+}
 
 /**
  * What somebody may by the rules of one moment, without a refusal and without a trace: for whoever decides about many

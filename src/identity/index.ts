@@ -3,11 +3,13 @@ export { type Action, actions } from "./action.js";
 export {
   type Admission,
   type Admit,
+  type Asked,
   PendingRow,
   type RecordDecision,
   type Rights,
   type RightsOf,
 } from "./admission.js";
+export { type AgentFacts, noFacts } from "./agent-facts.js";
 export { type AuditEvent, auditRow, parseAuditRow, rowOf } from "./audit-event.js";
 export { type JwtSettings, JwtVerifier, jwtAlgorithms } from "./jwt.js";
 export {

@@ -6,6 +6,8 @@ export { Hints } from "./hints.js";
 export {
   type AttachmentKeys,
   type AuditKeys,
+  approvalKeyList,
+  approvalKeys,
   attachmentKeys,
   auditKeys,
   conversationKey,
@@ -18,6 +20,8 @@ export {
   type MailboxName,
   mailboxKeyList,
   mailboxKeys,
+  policyKeyList,
+  policyKeys,
   rowsPerChunk,
   type StateGroupKeys,
   stateGroupKeyList,

@@ -407,6 +407,126 @@ export function lockKeyList(keys: LockKeys): readonly string[] {
   ];
 }
 
+export interface PolicyKeys {
+  /** hash: current → number of the rule set in force; number → a rule set, with who put it there and when */
+  readonly rules: string;
+  /** hash counter|subject|begin of its window → how often; the same for sums of limits, in millionths */
+  readonly counts: string;
+  /** sorted set end of the window ms → field of the counts */
+  readonly windows: string;
+  /** hash id → reservation; sorted set when it ends unsettled ms → id */
+  readonly reservations: string;
+  readonly held: string;
+  /** hash agent|day|what → estimated, settled or reported cost, in millionths */
+  readonly figures: string;
+  /** list: what was decided, newest first, for a replay under other rules */
+  readonly decisions: string;
+  /** hash run → whose mail it has read; sorted set last read ms → run */
+  readonly reads: string;
+  readonly readAt: string;
+  readonly operations: string;
+  readonly operationExpiry: string;
+  /** list number|row of what was decided here and is not sealed yet, see redis/lua/audit.lua */
+  readonly audit: string;
+  /** channel on which a new rule set is hinted */
+  readonly channel: string;
+}
+
+/** Rules, budgets and counts of a namespace share a slot: a check looks at all of them in one script. */
+export function policyKeys(namespace: string): PolicyKeys {
+  const at = `{${namespace}:po}:`;
+  return {
+    rules: `${at}rules`,
+    counts: `${at}counts`,
+    windows: `${at}windows`,
+    reservations: `${at}reservations`,
+    held: `${at}held`,
+    figures: `${at}figures`,
+    decisions: `${at}decisions`,
+    reads: `${at}reads`,
+    readAt: `${at}read-at`,
+    operations: `${at}operations`,
+    operationExpiry: `${at}operation-expiry`,
+    audit: `${at}audit`,
+    channel: `${at}hints`,
+  };
+}
+
+/** The keys in the order in which `policy/lua/slot.lua` names them. */
+export function policyKeyList(keys: PolicyKeys): readonly string[] {
+  return [
+    keys.rules,
+    keys.counts,
+    keys.windows,
+    keys.reservations,
+    keys.held,
+    keys.figures,
+    keys.decisions,
+    keys.reads,
+    keys.readAt,
+    keys.operations,
+    keys.operationExpiry,
+    keys.audit,
+    keys.channel,
+  ];
+}
+
+export interface ApprovalKeys {
+  /** hash id → request */
+  readonly requests: string;
+  /** sorted set when something is due ms (an escalation, the end) → id of what is not decided yet */
+  readonly due: string;
+  /** sorted set opened ms → id of everything kept here */
+  readonly all: string;
+  /** hash digest of who asks for what → id of the request that stands for it */
+  readonly standing: string;
+  /** hash id of a message to an approver → id of the request it tells of */
+  readonly notices: string;
+  /** hash signed link → what it was used for; sorted set when it is forgotten ms → link */
+  readonly links: string;
+  readonly linkExpiry: string;
+  readonly operations: string;
+  readonly operationExpiry: string;
+  /** list number|row of what was decided here and is not sealed yet, see redis/lua/audit.lua */
+  readonly audit: string;
+  /** channel on which a change of a request is hinted, by its id */
+  readonly channel: string;
+}
+
+export function approvalKeys(namespace: string): ApprovalKeys {
+  const at = `{${namespace}:ap}:`;
+  return {
+    requests: `${at}requests`,
+    due: `${at}due`,
+    all: `${at}all`,
+    standing: `${at}standing`,
+    notices: `${at}notices`,
+    links: `${at}links`,
+    linkExpiry: `${at}link-expiry`,
+    operations: `${at}operations`,
+    operationExpiry: `${at}operation-expiry`,
+    audit: `${at}audit`,
+    channel: `${at}hints`,
+  };
+}
+
+/** The keys in the order in which `approvals/lua/slot.lua` names them. */
+export function approvalKeyList(keys: ApprovalKeys): readonly string[] {
+  return [
+    keys.requests,
+    keys.due,
+    keys.all,
+    keys.standing,
+    keys.notices,
+    keys.links,
+    keys.linkExpiry,
+    keys.operations,
+    keys.operationExpiry,
+    keys.audit,
+    keys.channel,
+  ];
+}
+
 export interface AuditKeys {
   /** hash: number and hash of the last sealed row, number of the first that is kept */
   readonly end: string;

@@ -33,7 +33,7 @@ async function openProcess(namespace: string, url: string, hintsUrl: string = ur
   const grants = new Grants({
     store,
     access,
-    admit: (...asked) => access.admit(...asked),
+    admit: (caller, action, resource) => access.admit(caller, action, resource),
     record: async () => undefined,
   });
   const bob = callerOf(namespace, "bob");

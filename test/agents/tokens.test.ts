@@ -35,7 +35,7 @@ describeOnEachStore("tokens", (store) => {
     const tokens = new Tokens({
       store: opened,
       access,
-      admit: (...asked) => access.admit(...asked),
+      admit: (caller, action, resource) => access.admit(caller, action, resource),
       record: async () => undefined,
     });
     const credentials = new Credentials({ access, tokens, log: () => undefined });
