@@ -420,7 +420,8 @@ limits: [{ id: l, of: calls, actions: ["*"], per: agent, when: counts.calls > 1,
   });
 
   it("concern an action also by what holds where no rule does", () => {
-    const concerned = (rest: object): boolean => compileRules(ruleSet([], rest)).concerns("mailbox.send");
+    const concerned = (rest: Record<string, unknown>): boolean =>
+      compileRules(ruleSet([], rest)).concerns("mailbox.send");
     expect(concerned({ otherwise: "allow", unknown: "deny" })).toBe(false);
     expect(concerned({ otherwise: "deny" })).toBe(true);
   });
