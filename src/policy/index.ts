@@ -9,4 +9,9 @@ export {
   effects,
   type Limit,
 } from "./decision.js";
+export { contextProblem } from "./given.js";
+export { maxActionLength, maxResourceLength } from "./name-pattern.js";
+export { profiles } from "./profiles.js";
 export type { Question, Reads } from "./question.js";
+export { maxRuleSetBytes } from "./rule-set.js";
+export type { RuleTest } from "./rule-test.js";
