@@ -10,3 +10,12 @@ export {
   type Limit,
 } from "./decision.js";
 export type { Question, Reads } from "./question.js";
+export { type DecisionRecord, parseDecisionRecord } from "./decision-record.js";
+export {
+  firstVersion,
+  type InForce,
+  type NewRules,
+  type PutRules,
+  RuleBook,
+  type RulesVersion,
+} from "./rule-book.js";
