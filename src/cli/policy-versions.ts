@@ -1,7 +1,7 @@
 import { visible } from "../addresses/index.js";
 import { compileRules, firstVersion, type PutRules, type RulesVersion } from "../policy/index.js";
-import { ago, printJson, printLine, printTable } from "./print.js";
 import { NotThere } from "./not-there.js";
+import { ago, printJson, printLine, printTable } from "./print.js";
 import { rulesFile } from "./rules-file.js";
 import { asOperator, lookInto, type Switches, withHouse } from "./with-house.js";
 

@@ -9,8 +9,10 @@ export {
   effects,
   type Limit,
 } from "./decision.js";
-export type { Question, Reads } from "./question.js";
 export { type DecisionRecord, parseDecisionRecord } from "./decision-record.js";
+export { type PastDecisions, pastDecisions } from "./past-decisions.js";
+export type { Question, Reads } from "./question.js";
+export { type Replayed, replayDecisions } from "./replay-decisions.js";
 export {
   firstVersion,
   type InForce,

@@ -12,11 +12,7 @@ export interface PastDecisions {
 }
 
 /** Decisions since a time, ms. What is decided meanwhile may or may not be among them. */
-export async function pastDecisions(
-  store: Store,
-  namespace: string,
-  since: number,
-): Promise<PastDecisions> {
+export async function pastDecisions(store: Store, namespace: string, since: number): Promise<PastDecisions> {
   const records: DecisionRecord[] = [];
   let unread = 0;
   let last: string | undefined;

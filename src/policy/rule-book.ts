@@ -148,6 +148,16 @@ export class RuleBook {
     return this.#get(caller, version, row);
   }
 
+  /** What the given versions said, as far as they are kept; for whoever was admitted to look. */
+  async texts(namespace: string, versions: Iterable<number>): Promise<ReadonlyMap<number, string>> {
+    const texts = new Map<number, string>();
+    for (const version of versions) {
+      const text = version === 0 ? firstRules : await this.#text(namespace, version);
+      if (text !== undefined) texts.set(version, text);
+    }
+    return texts;
+  }
+
   async #get(
     caller: Caller,
     version: number | undefined,
@@ -172,11 +182,15 @@ export class RuleBook {
   ): Promise<PutRules> {
     const { namespace, agent } = caller.principal;
     const about = JSON.stringify({ by: agent, over, ...said });
-    const [word, version, ...more] = await this.#store.run(
-      putScript,
-      policyKeyList(policyKeys(namespace)),
-      [this.#store.attempt(), attemptMs, over, about, text, versionsKept, row],
-    );
+    const [word, version, ...more] = await this.#store.run(putScript, policyKeyList(policyKeys(namespace)), [
+      this.#store.attempt(),
+      attemptMs,
+      over,
+      about,
+      text,
+      versionsKept,
+      row,
+    ]);
     if (word === "MOVED") {
       const { by } = versionOf(String(version), String(more[1]), String(more[0]), 0);
       refuse("policy.superseded", { over, current: Number(version), by });
@@ -211,10 +225,10 @@ export class RuleBook {
   /** The newest version that this program can read; once it has one, it goes back behind that one for no other reason. */
   async #load(namespace: string, current: number, last: InForce | undefined): Promise<InForce> {
     for (let version = current; version > Math.max(0, current - versionsKept); version--) {
-      const text = await this.#store.command("HGET", policyKeys(namespace).rules, `text:${version}`);
-      if (text === null) continue;
+      const text = await this.#text(namespace, version);
+      if (text === undefined) continue;
       try {
-        return { version, rules: compileRules(text as string) };
+        return { version, rules: compileRules(text) };
       } catch (error) {
         const held = last?.version ?? "an earlier one";
         this.#log("the rules in the store cannot be read by this program, so earlier ones stay in force", {
@@ -227,6 +241,11 @@ export class RuleBook {
       }
     }
     return { version: 0, rules: compileRules(firstRules) };
+  }
+
+  async #text(namespace: string, version: number): Promise<string | undefined> {
+    const text = await this.#store.command("HGET", policyKeys(namespace).rules, `text:${version}`);
+    return (text as string | null) ?? undefined;
   }
 }
 
