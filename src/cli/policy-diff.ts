@@ -44,7 +44,8 @@ async function storedTexts(
   const found = await lookInto(switches, undefined, (house) =>
     asOperator(house, "admin.policy", "*", async (caller) => {
       const texts: [string | undefined, string][] = [];
-      for (const [name, version] of asked) texts.push([name, (await house.ruleBook.read(caller, version)).text]);
+      for (const [name, version] of asked)
+        texts.push([name, (await house.ruleBook.read(caller, version)).text]);
       return texts;
     }),
   );

@@ -44,7 +44,7 @@ export async function replayRules(
     });
   if (unread > 0)
     printLine(
-      `${plural(unread, "decision")} cannot be read by this program and ${unread === 1 ? "is" : "are"} left out.`,
+      `Left out: ${plural(unread, "decision")} of another program, or whose context was too long to be kept.`,
     );
   if (replayed.length === 0) return printLine("Nothing was decided in that time.");
   const since = new Date(replayed[0]!.record.at).toISOString();

@@ -847,12 +847,18 @@ function addPolicy(program: Command): void {
     policy,
     {
       name: "diff",
-      description: "say what a rule set changes of another, or of what is in force, by rule, limit, counter and setting",
+      description:
+        "say what a rule set changes of another, or of what is in force, by rule, limit, counter and setting",
       example: "llm-mailbox policy diff 6 rules.yaml",
       set: (command) =>
         withJson(command)
           .addArgument(new Argument("<a>", "a file, - or a version"))
-          .addArgument(new Argument("[b]", "the same: what B changes of A; without it, what A changes of what is in force")),
+          .addArgument(
+            new Argument(
+              "[b]",
+              "the same: what B changes of A; without it, what A changes of what is in force",
+            ),
+          ),
     },
     async ({ words: [a, b], switches }) => (await import("./policy-diff.js")).diffRuleSets(a!, b, switches),
   );
@@ -913,7 +919,9 @@ function addPolicy(program: Command): void {
         withJson(command)
           .addArgument(new Argument("<action>", "such as file.delete"))
           .addArgument(new Argument("[resource]", "such as prod/a"))
-          .option("--context <json>", "what the agent would say: cost, risk, arguments and whatever else"),
+          .option("--context <json>", "what the agent would say: cost, risk, arguments and whatever else")
+          .option("--facts <json>", "role, team and labels, instead of those that are recorded of the agent")
+          .option("--rules <file>", "by the rules of this file, instead of those in force"),
     },
     async ({ words: [action, resource], switches }) =>
       (await import("./policy-explain.js")).explainPolicy(action!, resource, switches),

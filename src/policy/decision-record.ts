@@ -27,6 +27,8 @@ const schema = z.object({
   limits: z.array(z.string()),
   /** Whether an agent asked, or one of our tools did on its behalf. */
   via: z.enum(["check", "tool"]),
+  /** Its context was too long to be kept and is not whole here, so that it cannot be decided again. */
+  cut: z.boolean().optional(),
 });
 
 /** What was decided once and by what, so that it can be decided again under other rules. */

@@ -1,15 +1,6 @@
 import { isDeepStrictEqual } from "node:util";
 
-/** What a rule set comes to, part by part: each part with its name, and what is said of it field by field. */
-export interface RuleParts {
-  readonly settings: Parts;
-  readonly vocabulary: Parts;
-  readonly counters: Parts;
-  readonly limits: Parts;
-  readonly rules: Parts;
-}
-
-type Parts = ReadonlyMap<string, Readonly<Record<string, unknown>>>;
+import type { RuleParts } from "./rule-parts.js";
 
 export type PartKind = "setting" | "word" | "counter" | "limit" | "rule";
 
@@ -28,7 +19,7 @@ export interface FieldChange {
   readonly after?: unknown;
 }
 
-const kinds: readonly (readonly [keyof RuleParts, PartKind])[] = [
+const kinds: readonly (readonly [Exclude<keyof RuleParts, "tests">, PartKind])[] = [
   ["settings", "setting"],
   ["vocabulary", "word"],
   ["counters", "counter"],

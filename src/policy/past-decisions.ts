@@ -7,7 +7,7 @@ const pageMost = 500;
 export interface PastDecisions {
   /** The oldest first. */
   readonly records: readonly DecisionRecord[];
-  /** How many could not be read, because another program wrote them. */
+  /** How many cannot be decided again: another program wrote them, or their context was too long to be kept. */
   readonly unread: number;
 }
 
@@ -27,8 +27,8 @@ export async function pastDecisions(store: Store, namespace: string, since: numb
     const again = last === undefined ? -1 : page.lastIndexOf(last);
     for (const text of page.slice(again + 1)) {
       const record = parseDecisionRecord(text);
-      if (!record) unread++;
-      else if (record.at < since) return { records: records.reverse(), unread };
+      if (record && record.at < since) return { records: records.reverse(), unread };
+      if (!record || record.cut) unread++;
       else records.push(record);
     }
     if (page.length < pageMost) return { records: records.reverse(), unread };

@@ -1,11 +1,13 @@
 import type { CompiledRules } from "./compile-rules.js";
 import { type Counter, type Effect, effects, type Limit } from "./decision.js";
 import type { DecisionRecord } from "./decision-record.js";
+import { amountOf } from "./explain-question.js";
 import type { Question } from "./question.js";
 
 /** What became of a question once, and what would become of it. */
 export interface Replayed {
   readonly record: DecisionRecord;
+  /** What the rules and limits of then said; `require_approval` also where a person agreed and it was allowed. */
   readonly before: Effect;
   readonly after: Effect;
   /** The rules that would decide, and the limits that would be exceeded. */
@@ -36,7 +38,7 @@ export function* replayDecisions(
     const counts = countsOf(record, counters, then?.countersOf(asked) ?? [], tally);
     const question = { ...asked, counts };
     const decision = rules.decide(question);
-    const limits = rules.limitsOf(question).filter(({ shadow }) => !shadow);
+    const limits = decision.effect === "deny" ? [] : limitsFor(rules, question);
     const limitsThen = then?.limitsOf(asked) ?? [];
     const exceeded = limits.filter((limit) => isExceeded(limit, record, limitsThen, tally));
     const after = mostRestrictive([decision.effect, ...exceeded.map(({ effect }) => effect)]);
@@ -45,7 +47,7 @@ export function* replayDecisions(
     if (after === "allow") for (const limit of limits) tally.add(limit, record.at, amountOf(limit, record));
     yield {
       record,
-      before: record.effect,
+      before: wasApproved(record, then) ? "require_approval" : record.effect,
       after,
       rules: decision.rules.map(({ id }) => id),
       limits: exceeded.map(({ id }) => id),
@@ -55,6 +57,17 @@ export function* replayDecisions(
 
 function questionOf({ at, agent, action, resource, context, counts, reads }: DecisionRecord): Question {
   return { agent, action, resource, context, counts, reads, nowMs: at };
+}
+
+/** A step that costs nothing takes nothing of a budget, and needs none. */
+function limitsFor(rules: CompiledRules, question: Question): readonly Limit[] {
+  return rules.limitsOf(question).filter((limit) => !limit.shadow && amountOf(limit, question) > 0);
+}
+
+/** A step that a person agreed to is recorded as allowed, by rules and limits that do not allow it. */
+function wasApproved(record: DecisionRecord, then: CompiledRules | undefined): boolean {
+  if (record.effect !== "allow") return false;
+  return record.limits.length > 0 || then?.decide(questionOf(record)).effect === "require_approval";
 }
 
 function countsOf(
@@ -90,19 +103,14 @@ function isExceeded(
       one.windowMs === windowMs &&
       one.shadow === limit.shadow,
   );
-  if (then) {
+  // Where rules forbade it, limits were not looked at.
+  const wasLookedAt = record.effect !== "deny" || record.limits.length > 0;
+  if (then && wasLookedAt) {
     const was = record.limits.includes(id);
     if (was && most <= then.most) return true;
     if (!was && most >= then.most) return false;
   }
   return tally.sum(limit, record.at) + amountOf(limit, record) > most;
-}
-
-/** Of a cost, millionths of what was estimated. */
-function amountOf({ of }: Limit, { context }: DecisionRecord): number {
-  if (of === "calls") return 1;
-  const { cost } = context;
-  return typeof cost === "number" && cost > 0 ? Math.round(cost * 1_000_000) : 0;
 }
 
 function mostRestrictive(said: readonly Effect[]): Effect {

@@ -141,9 +141,7 @@ describeOnEachStore("the rules of a namespace", (store) => {
     const namespace = newNamespace();
     const [here, there] = [await processOf(), await processOf()];
     await here.book.put(operatorOf(namespace), { text: rules("deny"), over: 0 });
-    await expect(
-      there.book.put(operatorOf(namespace), { text: rules("allow"), over: 0 }),
-    ).rejects.toThrow(
+    await expect(there.book.put(operatorOf(namespace), { text: rules("allow"), over: 0 })).rejects.toThrow(
       /^policy.superseded: version 1 of the rules, put by operator, is in force, and these were made from version 0.*diff 0 1.*--over 1/,
     );
     await expect(there.book.rollback(operatorOf(namespace), 0, { over: 0 })).rejects.toThrow(
@@ -226,7 +224,10 @@ describeOnEachStore("the rules of a namespace", (store) => {
     await here.book.put(operator, { text: rules("deny"), over: 1 });
     expect(await here.effect(namespace)).toBe("deny");
     await putUnread(store().url, namespace, "version: 2\nrules: {}\n");
-    await until(() => here.log.length > 0, () => here.effect(namespace));
+    await until(
+      () => here.log.length > 0,
+      () => here.effect(namespace),
+    );
     for (let n = 0; n < 3; n++) expect(await here.effect(namespace)).toBe("deny");
     expect((await here.book.inForce(namespace)).version).toBe(2);
     expect(here.log).toHaveLength(1);
@@ -287,9 +288,9 @@ describeOnEachStore("the rules of a namespace", (store) => {
     const namespace = newNamespace();
     const { book } = await processOf();
     const operator = operatorOf(namespace);
-    await expect(
-      book.put(operator, { text: rules("deny"), over: 0, note: "x".repeat(501) }),
-    ).rejects.toThrow(/^input.invalid: the note/);
+    await expect(book.put(operator, { text: rules("deny"), over: 0, note: "x".repeat(501) })).rejects.toThrow(
+      /^input.invalid: the note/,
+    );
     await book.put(operator, { text: rules("deny"), over: 0, note: "x".repeat(500) });
     expect(await book.newest(namespace)).toBe(1);
   });
