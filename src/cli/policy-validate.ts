@@ -9,17 +9,22 @@ export async function validateRules(path: string, switches: Switches): Promise<v
   const text = await rulesFile(path);
   const parts = read(text, switches);
   if (!parts) return;
-  const { rules, limits, counters, vocabulary } = parts;
+  const { rules, limits, counters, tests } = parts;
   if (switches.json)
     return printJson({
       valid: true,
       rules: rules.size,
       limits: limits.size,
       counters: counters.size,
-      words: vocabulary.size,
+      tests,
     });
+  const counts = [
+    plural(rules.size, "rule"),
+    plural(limits.size, "limit"),
+    plural(counters.size, "counter"),
+  ].join(", ");
   printLine(
-    `${path === "-" ? "It" : path} is valid: ${plural(rules.size, "rule")}, ${plural(limits.size, "limit")}, ${plural(counters.size, "counter")}, with those of its profile.`,
+    `${path === "-" ? "It" : path} is valid: ${counts} and ${tests === 0 ? "no tests" : plural(tests, "test")}.`,
   );
 }
 

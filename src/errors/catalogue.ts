@@ -231,7 +231,7 @@ const entries = {
   },
   "policy.superseded": {
     kind: "ABORTED",
-    text: "version {current} of the rules, put by {by}, is in force, and these were made from version {over}. Nothing was put; see what changed (llm-mailbox policy diff {over} {current}), bring it in, and put them with --over {current}.",
+    text: "version {current} of the rules, put by {by}, is in force, and these were made from version {over}. Nothing was put. Call llm-mailbox policy diff {over} {current}, bring in what it shows, and put them again with --over {current}.",
   },
   "policy.unknown_version": {
     kind: "NOT_FOUND",
