@@ -28,6 +28,7 @@ import * as lock from "./locks/index.js";
 import * as mail from "./mailbox/index.js";
 import type { Rooms, WholeMessage } from "./mcp/index.js";
 import type { Logger } from "./observability/index.js";
+import { RuleBook } from "./policy/index.js";
 import { ensureEngine } from "./redis/engine/index.js";
 import {
   directoryKeys,
@@ -56,6 +57,7 @@ export interface House {
   readonly credentials: Credentials;
   /** The runs of the configured namespace. */
   readonly runs: Runs;
+  readonly ruleBook: RuleBook;
   readonly recorder: Recorder;
   /** Where decisions are recorded. */
   readonly places: Places;
@@ -98,6 +100,7 @@ export async function openHouse(config: Config, log: Logger, timing: HouseOption
   const grants = new Grants({ store, access, admit, record });
   const tokens = new Tokens({ store, access, admit, record });
   const credentials = new Credentials({ access, tokens, ...(jwt ? { jwt } : {}), log: logEvent });
+  const ruleBook = new RuleBook({ store, hints, admit, log: logEvent });
   const topics = new Topics({ store, hints, admit, rightsOf, record });
   const locks = new lock.LockContext({
     ...{ store, hints, admit, rightsOf, record, log: logEvent },
@@ -194,6 +197,7 @@ export async function openHouse(config: Config, log: Logger, timing: HouseOption
     tokens,
     credentials,
     runs: runs.of(config.namespace),
+    ruleBook,
     recorder,
     places,
     rooms,

@@ -229,6 +229,14 @@ const entries = {
     kind: "FAILED_PRECONDITION",
     text: "the fencing_token does not hold this resource any more: its lease is over, or a newer token has been seen. Nothing was written; read what is there now, and ask for the lock again before you go on.",
   },
+  "policy.superseded": {
+    kind: "ABORTED",
+    text: "version {current} of the rules, put by {by}, is in force, and these were made from version {over}. Nothing was put. Call llm-mailbox policy diff {over} {current}, bring in what it shows, and put them again with --over {current}.",
+  },
+  "policy.unknown_version": {
+    kind: "NOT_FOUND",
+    text: "there is no version {version} of the rules. Call llm-mailbox policy history: it lists those that are kept.",
+  },
   "store.unavailable": {
     kind: "UNAVAILABLE",
     text: "the store cannot be reached; nothing was done. Try again in a few seconds.",
