@@ -19,15 +19,19 @@ import {
   type Admit,
   type Caller,
   JwtVerifier,
+  noFacts,
+  operatorPrincipal,
   type Principal,
   type RecordDecision,
   type RightsOf,
+  type RunId,
   rowOf,
 } from "./identity/index.js";
 import * as lock from "./locks/index.js";
 import * as mail from "./mailbox/index.js";
 import type { Rooms, WholeMessage } from "./mcp/index.js";
 import type { Logger } from "./observability/index.js";
+import * as policy from "./policy/index.js";
 import { ensureEngine } from "./redis/engine/index.js";
 import {
   directoryKeys,
@@ -49,6 +53,7 @@ export interface House {
   readonly topics: Topics;
   readonly locks: lock.LockContext;
   readonly state: shared.StateContext;
+  readonly policy: policy.PolicyContext;
   readonly directory: Directory;
   readonly access: Access;
   readonly grants: Grants;
@@ -72,6 +77,18 @@ interface HouseOptions {
 }
 
 const sweepSeldomMs = 60_000;
+
+// INTEGRATE: goes with the rule book.
+const standIn: policy.InForce = {
+  version: 0,
+  rules: {
+    actions: [],
+    decide: () => ({ effect: "allow", rules: [], shadow: [], obligations: [], known: true, nearest: [] }),
+    countersOf: () => [],
+    limitsOf: () => [],
+    concerns: () => false,
+  },
+};
 
 /**
  * Opens the store and puts the rooms together. The one place that knows them all: where one capability needs another,
@@ -176,8 +193,24 @@ export async function openHouse(config: Config, log: Logger, timing: HouseOption
       return { expiresAt: verdict.expiresAt, resource: lock.parseResource(given) };
     },
   });
+  const budgets = new policy.PolicyContext({
+    ...{ store, admit, rightsOf, record, log: logEvent },
+    limits: { ...policy.defaultPolicyLimits, ...config.policyLimits },
+    // INTEGRATE: the rule book says which rules hold.
+    inForce: () => standIn,
+    // INTEGRATE: what is recorded of agents, and whose mail a run has read.
+    factsOf: async () => noFacts,
+    readsOf: async () => ({ unverified: [], foreign: [] }),
+    // INTEGRATE: the approvals room.
+    openApproval: async () => refuse("approval.unavailable"),
+    useApproval: async () => undefined,
+    awaitApproval: async () => refuse("approval.unavailable"),
+    notify: async (namespace, to, body) => {
+      await mail.sendMessage(context, operatorOf(namespace), { to: [to], subject: "policy", body });
+    },
+  });
   const rooms = roomsOf({
-    ...{ store, context, directory, access, credentials, runs, topics, locks, state, recorder },
+    ...{ store, context, directory, access, credentials, runs, topics, locks, state, budgets, recorder },
     namespace: config.namespace,
   });
   return {
@@ -187,6 +220,7 @@ export async function openHouse(config: Config, log: Logger, timing: HouseOption
     topics,
     locks,
     state,
+    policy: budgets,
     directory,
     access,
     grants,
@@ -204,6 +238,11 @@ export async function openHouse(config: Config, log: Logger, timing: HouseOption
       store.close();
     },
   };
+}
+
+/** What the server itself does on behalf of whoever put the rules there. */
+function operatorOf(namespace: string): Caller {
+  return { principal: operatorPrincipal(namespace), run: { id: "operator/policy" as RunId } };
 }
 
 /** Whoever can open a local engine is a process of its owner; of a store on the network nobody can say that. */
@@ -315,12 +354,13 @@ interface Parts {
   readonly topics: Topics;
   readonly locks: lock.LockContext;
   readonly state: shared.StateContext;
+  readonly budgets: policy.PolicyContext;
   readonly recorder: Recorder;
 }
 
 function roomsOf(parts: Parts): Rooms {
-  const { namespace, store, context, directory, access, credentials, runs, topics, locks, state, recorder } =
-    parts;
+  const { namespace, store, context, directory, access, credentials, runs, topics, locks, state } = parts;
+  const { budgets, recorder } = parts;
   /** What is refused leaves a row, in this one place for all that a face can ask. */
   const guard = <T>(
     caller: Caller,
@@ -490,6 +530,20 @@ function roomsOf(parts: Parts): Rooms {
           return shared.putState(state, caller, input);
         }),
     },
+    policy: {
+      checkPolicy: (caller, input, options = {}) =>
+        guard(caller, "policy.check", ["*"], async () => {
+          await mail.noteCall(context, caller);
+          return whileProved(credentials, caller, input.wait_seconds, options, (bounded) =>
+            policy.checkPolicy(budgets, caller, input, bounded),
+          );
+        }),
+      settleReservation: (caller, input) =>
+        guard(caller, "budget.settle", ["*"], async () => {
+          await mail.noteCall(context, caller);
+          return policy.settleReservation(budgets, caller, input);
+        }),
+    },
     agents: {
       findRecipients: (caller, input) =>
         guard(caller, "agents.find", ["*"], async () => {
@@ -532,6 +586,7 @@ function roomsOf(parts: Parts): Rooms {
                 };
               },
               subscriptions: (asking) => topics.subscriptionsOf(asking),
+              budgets: (asking) => policy.budgetsOf(budgets, asking),
               roles: async (asking) => (await access.rightsOf(asking)).roles,
               record: (asking, admitted) => recorder.record(asking, admitted),
               store,

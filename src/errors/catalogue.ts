@@ -237,6 +237,10 @@ const entries = {
     kind: "ALREADY_EXISTS",
     text: "this idempotency_key was already used for a different call. Use a new key for a new step; the first answer stands.",
   },
+  "approval.unavailable": {
+    kind: "UNAVAILABLE",
+    text: "nobody can be asked here yet; nothing was decided. Ask the operator.",
+  },
   "budget.unknown_reservation": {
     kind: "NOT_FOUND",
     text: "no reservation {reservation_id} of yours. Pass the reservation_id that check_policy answered; what ended a week ago is not known any more.",

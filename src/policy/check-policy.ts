@@ -12,7 +12,11 @@ import { reachDecision } from "./reach-decision.js";
 export interface CheckOptions {
   readonly signal?: AbortSignal;
   readonly draining?: AbortSignal;
+  /** Called every 10 s while the call waits. */
+  readonly onWaiting?: (secondsLeft: number) => void;
 }
+
+const tellEveryMs = 10_000;
 
 /**
  * Decides whether the caller may take a step, by the rules and limits of its namespace, and holds what it may cost.
@@ -114,10 +118,19 @@ async function awaitDecision(
   caller: Caller,
   id: string,
   { wait_seconds = 0 }: CheckPolicy,
-  options: CheckOptions,
+  { signal, draining, onWaiting }: CheckOptions,
 ): Promise<PolicyAnswer> {
-  const wait: ApprovalWait = { waitMs: wait_seconds * 1000, ...options };
-  const approval = await deps.awaitApproval(caller, id, wait);
+  const wait: ApprovalWait = {
+    waitMs: wait_seconds * 1000,
+    ...(signal ? { signal } : {}),
+    ...(draining ? { draining } : {}),
+  };
+  const until = Date.now() + wait.waitMs;
+  const telling = setInterval(
+    () => onWaiting?.(Math.max(Math.round((until - Date.now()) / 1000), 0)),
+    tellEveryMs,
+  );
+  const approval = await deps.awaitApproval(caller, id, wait).finally(() => clearInterval(telling));
   const isOver = approval.state !== "open" && approval.state !== "approved";
   return {
     decision: isOver ? "deny" : "require_approval",
