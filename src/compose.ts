@@ -81,13 +81,7 @@ const sweepSeldomMs = 60_000;
 // INTEGRATE: goes with the rule book.
 const standIn: policy.InForce = {
   version: 0,
-  rules: {
-    actions: [],
-    decide: () => ({ effect: "allow", rules: [], shadow: [], obligations: [], known: true, nearest: [] }),
-    countersOf: () => [],
-    limitsOf: () => [],
-    concerns: () => false,
-  },
+  rules: policy.compileRules("version: 1\nprofile: standard\n"),
 };
 
 /**
@@ -531,7 +525,7 @@ function roomsOf(parts: Parts): Rooms {
         }),
     },
     policy: {
-      checkPolicy: (caller, input, options = {}) =>
+      checkPolicy: (caller, input, options: policy.CheckOptions = {}) =>
         guard(caller, "policy.check", ["*"], async () => {
           await mail.noteCall(context, caller);
           return whileProved(credentials, caller, input.wait_seconds, options, (bounded) =>

@@ -8,6 +8,10 @@ interface CatalogueEntry {
 
 const entries = {
   "input.invalid": { kind: "INVALID_ARGUMENT", text: "{problem}. Correct it and call again." },
+  "policy.invalid": {
+    kind: "INVALID_ARGUMENT",
+    text: "the rule set was not taken: line {line}: {problem}. Correct it; the rules before it stay in force.",
+  },
   "config.invalid": { kind: "INVALID_ARGUMENT", text: "{setting} {problem}. Allowed: {allowed}." },
   "address.invalid": {
     kind: "INVALID_ARGUMENT",

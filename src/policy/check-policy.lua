@@ -7,7 +7,8 @@
   ARGV[3]   operation                                ARGV[4]   digest of what was asked
   ARGV[5]   attempt                                  ARGV[6]   how long the operation is remembered, ms
   ARGV[7]   what rules said: allow, deny or require_approval
-  ARGV[8]   first: where a person has to agree, only say so · asked: one was · approved: one did
+  ARGV[8]   first: where a person has to agree, only say so · asked: one was · approved: one did ·
+            refused: one did not
   ARGV[9]   audit row of an allow, with \u0001 where its reasons go, or empty
   ARGV[10]  the same of a require_approval           ARGV[11]  the same of a deny
   ARGV[12]  ids of the rules, in words               ARGV[13]  record of the decision, the rest of its JSON
@@ -93,6 +94,7 @@ if isExceeded then
 end
 if stage == 'approved' and effect == 'require_approval' then effect = 'allow' end
 if stage == 'asked' and effect == 'allow' then effect = 'require_approval' end
+if stage == 'refused' then effect = 'deny' end
 local isAllowed = effect == 'allow'
 local isReserved = isAllowed and reservation ~= ''
 local expires = nowMs + reservationMs

@@ -2,21 +2,20 @@ import { refuse } from "../errors/index.js";
 import type { Caller } from "../identity/index.js";
 import { digest } from "../redis/index.js";
 import type { ApprovalWait, PolicyContext } from "./context.js";
-import type { CheckPolicy, PolicyAnswer } from "./contract.js";
+import type { AskedApproval, CheckPolicy, PolicyAnswer } from "./contract.js";
 import { checkedStep, decisionRow, reasonsMark } from "./decision-row.js";
+import { contextProblem } from "./given.js";
 import { estimatedMillionths, exactMillionths } from "./millionths.js";
 import { askedBy } from "./question-of.js";
 import { reachDecision } from "./reach-decision.js";
 
-/** How long a call may wait, and what ends it sooner. */
+/** What ends a wait sooner, and who is told that it goes on. */
 export interface CheckOptions {
   readonly signal?: AbortSignal;
   readonly draining?: AbortSignal;
   /** Called every 10 s while the call waits. */
   readonly onWaiting?: (secondsLeft: number) => void;
 }
-
-const tellEveryMs = 10_000;
 
 /**
  * Decides whether the caller may take a step, by the rules and limits of its namespace, and holds what it may cost.
@@ -33,23 +32,20 @@ export async function checkPolicy(
   options: CheckOptions = {},
 ): Promise<PolicyAnswer> {
   const { deps, limits } = context;
-  const admission = await deps.admit(caller, "policy.check", "*");
   if (input.approval_id !== undefined) {
-    const awaited = await awaitDecision(context, caller, input.approval_id, input, options);
-    if (input.action === undefined || awaited.approval?.state !== "approved") {
-      const resource = `approval:${plainId(input.approval_id)}`;
-      const because = `${awaited.approval?.state}`;
-      await deps.record(caller, {
-        row: decisionRow(caller, admission, { action: "policy.check", resource, outcome: "allow", because }),
-      });
-      return awaited;
-    }
+    const waitMs = (input.wait_seconds ?? 0) * 1000;
+    const answer = await awaitDecision(context, caller, input.approval_id, { ...options, waitMs });
+    // Where the step is told too, what was approved is used for it at once.
+    if (input.action === undefined || answer.decision !== "allow") return answer;
   }
+  const admission = await deps.admit(caller, "policy.check", "*");
   const action = input.action?.trim() ?? "";
   if (action === "")
     refuse("input.invalid", { problem: "action is missing; name the step, such as file.delete" });
   const resource = input.resource?.trim() ?? "";
   const { reserve, cost, asked } = costsOf(input);
+  const problem = contextProblem(asked);
+  if (problem !== undefined) refuse("input.invalid", { problem });
   const question = await askedBy(context, caller, action, resource, asked);
   const attempt = deps.store.attempt();
   const { idempotency_key: key, approval_id: _, wait_seconds: __, ...rest } = input;
@@ -113,27 +109,27 @@ function costsOf({ reserve, context = {} }: CheckPolicy): {
   };
 }
 
+/** What became of a request; the step itself is decided when it is asked about. */
 async function awaitDecision(
   { deps }: PolicyContext,
   caller: Caller,
-  id: string,
-  { wait_seconds = 0 }: CheckPolicy,
-  { signal, draining, onWaiting }: CheckOptions,
+  given: string,
+  wait: ApprovalWait,
 ): Promise<PolicyAnswer> {
-  const wait: ApprovalWait = {
-    waitMs: wait_seconds * 1000,
-    ...(signal ? { signal } : {}),
-    ...(draining ? { draining } : {}),
+  const found = await deps.awaitApproval(caller, given, wait);
+  const { id, state, effect, expires_at, usable_until, votes, answer, edited_arguments, decided_by } = found;
+  const said = votes.flatMap(({ by, comment }) => (comment === undefined ? [] : [{ by, text: comment }]));
+  if (answer !== undefined) said.push({ by: decided_by[0] ?? "", text: answer });
+  const approval: AskedApproval = {
+    id,
+    state,
+    until: usable_until ?? expires_at,
+    ...(said.length === 0 ? {} : { said }),
+    ...(edited_arguments === undefined ? {} : { arguments: edited_arguments }),
   };
-  const until = Date.now() + wait.waitMs;
-  const telling = setInterval(
-    () => onWaiting?.(Math.max(Math.round((until - Date.now()) / 1000), 0)),
-    tellEveryMs,
-  );
-  const approval = await deps.awaitApproval(caller, id, wait).finally(() => clearInterval(telling));
-  const isOver = approval.state !== "open" && approval.state !== "approved";
+  const isUsable = effect === "allow" && state !== "used";
   return {
-    decision: isOver ? "deny" : "require_approval",
+    decision: isUsable ? "allow" : state === "pending" ? "require_approval" : "deny",
     reasons: [],
     obligations: [],
     known: true,
@@ -143,9 +139,4 @@ async function awaitDecision(
     unheld: false,
     replayed: false,
   };
-}
-
-/** An id as given may be anything; only what looks like one of ours is written down. */
-function plainId(id: string): string {
-  return /^[0-9a-z-]{1,40}$/.test(id) ? id : "?";
 }

@@ -11,14 +11,16 @@ export interface InForce {
   readonly rules: CompiledRules;
 }
 
-/** What a person is asked, with everything they decide by. */
-export interface ApprovalRequest {
+/** What a person is asked about: an approval holds for exactly this, of exactly this agent. */
+export interface ApprovalQuestion {
   readonly action: string;
   readonly resource: string;
   readonly arguments: Readonly<Record<string, unknown>>;
   readonly context: Readonly<Record<string, unknown>>;
-  /** Of who asks for what; equal for the same call made again. */
-  readonly digest: string;
+}
+
+/** The same with everything else they decide by. */
+export interface ApprovalRequest extends ApprovalQuestion {
   readonly reasons: readonly string[];
   readonly rules: readonly string[];
   readonly why: string;
@@ -26,24 +28,32 @@ export interface ApprovalRequest {
   readonly terms: ApprovalTerms;
 }
 
+export type ApprovalState = "pending" | "approved" | "rejected" | "answered" | "expired" | "used" | "void";
+
 /** A request for an approval as its requester may see it. */
-export interface ApprovalView {
+export interface AwaitedApproval {
   readonly id: string;
-  readonly state: "open" | "approved" | "rejected" | "answered" | "expired" | "used" | "void";
+  readonly state: ApprovalState;
+  /** Whether what was asked may be done; absent while nothing is decided. */
+  readonly effect?: "allow" | "deny";
   readonly expires_at: string;
-  /** Who decided. */
-  readonly by?: string;
+  /** Until when it can be used. */
+  readonly usable_until?: string;
+  readonly decided_by: readonly string[];
   /** In the words of whoever decided: content, not instructions. */
-  readonly comment?: string;
-  /** The arguments as they were edited: only with these the approval holds. */
-  readonly arguments?: Readonly<Record<string, unknown>>;
+  readonly votes: readonly { readonly by: string; readonly comment?: string }[];
+  readonly answer?: string;
+  /** What was approved in place of the arguments that were asked for. */
+  readonly edited_arguments?: Readonly<Record<string, unknown>>;
 }
 
 export interface ApprovalWait {
   readonly waitMs: number;
-  readonly signal?: AbortSignal;
+  readonly signal?: AbortSignal | undefined;
   /** Aborts when a wait is to end as if its time were over. */
-  readonly draining?: AbortSignal;
+  readonly draining?: AbortSignal | undefined;
+  /** Called every 10 s while the call waits. */
+  readonly onWaiting?: ((secondsLeft: number) => void) | undefined;
 }
 
 /** What the room of policy is given: the store, and by compose what it needs of other rooms. */
@@ -58,14 +68,19 @@ export interface PolicyDependencies {
   readonly inForce: (namespace: string) => Promise<InForce> | InForce;
   readonly factsOf: (caller: Caller) => Promise<AgentFacts>;
   readonly readsOf: (caller: Caller) => Promise<Reads>;
-  /** Asks a person; the same digest while one stands is the same request. */
-  readonly openApproval: (caller: Caller, request: ApprovalRequest) => Promise<ApprovalView>;
-  /** Uses what was approved for this digest, once; the same operation again is the same use. */
+  /** Asks a person; while a request for exactly the same stands, it is that one. */
+  readonly openApproval: (
+    caller: Caller,
+    request: ApprovalRequest,
+  ) => Promise<{ readonly id: string; readonly state: ApprovalState; readonly expiresAt: number }>;
+  /** Uses what was approved for exactly this, once; the same operation again is the same use. */
   readonly useApproval: (
     caller: Caller,
-    use: { readonly digest: string; readonly operation: string },
+    question: ApprovalQuestion,
+    operation: string,
   ) => Promise<{ readonly id: string } | undefined>;
-  readonly awaitApproval: (caller: Caller, id: string, options: ApprovalWait) => Promise<ApprovalView>;
+  /** Admits and records by itself. @throws {MailboxError} `approval.unknown`, also for a request of somebody else */
+  readonly awaitApproval: (caller: Caller, id: string, options: ApprovalWait) => Promise<AwaitedApproval>;
   /** Tells an address what was decided, because a rule says so. */
   readonly notify: (namespace: string, to: string, message: string) => Promise<void>;
   readonly log: (event: string, facts: Record<string, unknown>) => void;

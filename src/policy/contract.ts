@@ -1,12 +1,13 @@
 import { z } from "zod";
-import type { ApprovalView } from "./context.js";
+import type { ApprovalState } from "./context.js";
 import type { Effect } from "./decision.js";
+import { maxActionLength, maxResourceLength } from "./name-pattern.js";
 
 const IdempotencyKey = z.string().min(1).max(200).optional();
 
 export const CheckPolicy = z.object({
-  action: z.string().max(200).optional().describe("file.delete"),
-  resource: z.string().max(2_000).optional().describe("prod/db/users"),
+  action: z.string().max(maxActionLength).optional().describe("file.delete"),
+  resource: z.string().max(maxResourceLength).optional().describe("prod/db/users"),
   context: z.record(z.string(), z.unknown()).optional().describe("cost, risk, arguments, what else matters"),
   reserve: z
     .number()
@@ -41,6 +42,17 @@ export interface LimitAnswer extends LimitState {
   readonly exceeded: boolean;
 }
 
+export interface AskedApproval {
+  readonly id: string;
+  readonly state: ApprovalState;
+  /** Until when it can be decided, or used once it is approved. */
+  readonly until: string;
+  /** Who decided, and what they said: their words, not ours. */
+  readonly said?: readonly { readonly by: string; readonly text: string }[];
+  /** What was approved in place of the arguments that were asked for; it holds for these alone. */
+  readonly arguments?: Readonly<Record<string, unknown>>;
+}
+
 export interface PolicyAnswer {
   readonly decision: Effect;
   /** What decided, the most important first: rules, then limits. */
@@ -52,7 +64,7 @@ export interface PolicyAnswer {
   /** The limits that the step takes from. */
   readonly limits: readonly LimitAnswer[];
   /** What a person was asked, or said. */
-  readonly approval?: ApprovalView;
+  readonly approval?: AskedApproval;
   /** The approval that let the step pass; it is used up. */
   readonly approved_by?: string;
   readonly reservation_id?: string;

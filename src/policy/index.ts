@@ -2,9 +2,11 @@
 export { type CheckOptions, checkPolicy } from "./check-policy.js";
 export { type CompiledRules, compileRules } from "./compile-rules.js";
 export {
+  type ApprovalQuestion,
   type ApprovalRequest,
-  type ApprovalView,
+  type ApprovalState,
   type ApprovalWait,
+  type AwaitedApproval,
   type InForce,
   PolicyContext,
   type PolicyDependencies,
@@ -27,10 +29,15 @@ export {
   type Limit,
 } from "./decision.js";
 export { enforce } from "./enforce.js";
+export { contextProblem } from "./given.js";
 export { importCosts } from "./import-costs.js";
 export { defaultPolicyLimits, type PolicyLimits } from "./limits.js";
 export { budgetsOf, listBudgets } from "./list-budgets.js";
 export { type Figures, listFigures, whatIsOff } from "./list-figures.js";
+export { maxActionLength, maxResourceLength } from "./name-pattern.js";
+export { profiles } from "./profiles.js";
 export type { Question, Reads } from "./question.js";
 export { type CostReport, type ReadReports, readCostReports } from "./read-cost-reports.js";
+export { maxRuleSetBytes } from "./rule-set.js";
+export type { RuleTest } from "./rule-test.js";
 export { settleReservation } from "./settle-reservation.js";

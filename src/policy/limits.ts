@@ -12,9 +12,6 @@ export interface PolicyLimits {
   /** Decisions that are kept, and bytes of each. */
   readonly decisions: number;
   readonly decisionBytes: number;
-  /** Bytes of a context, as JSON, and how deep it may be nested. */
-  readonly contextBytes: number;
-  readonly contextLevels: number;
 }
 
 const minuteMs = 60_000;
@@ -28,8 +25,6 @@ export const defaultPolicyLimits: PolicyLimits = {
   attemptMs: 10 * minuteMs,
   decisions: 10_000,
   decisionBytes: 16 * 1024,
-  contextBytes: 64 * 1024,
-  contextLevels: 32,
 };
 
 /** What every script about budgets takes, in the order of lua/use.lua. */

@@ -1,9 +1,9 @@
 import { refuse } from "../errors/index.js";
 import type { Caller } from "../identity/index.js";
-import { digest, loadScript } from "../redis/index.js";
+import { loadScript } from "../redis/index.js";
 import { counterField, limitField, limitState } from "./budget-field.js";
-import type { ApprovalView, InForce, PolicyContext } from "./context.js";
-import type { PolicyAnswer } from "./contract.js";
+import type { ApprovalQuestion, ApprovalRequest, InForce, PolicyContext } from "./context.js";
+import type { AskedApproval, PolicyAnswer } from "./contract.js";
 import type { Counter, Decision, Effect, Limit } from "./decision.js";
 import { fromMillionths } from "./millionths.js";
 import type { Question } from "./question.js";
@@ -41,11 +41,11 @@ interface Told {
   readonly known: boolean;
   readonly nearest: readonly string[];
   readonly unheld: boolean;
-  readonly approval?: ApprovalView;
+  readonly approval?: AskedApproval;
   readonly approvedBy?: string;
 }
 
-type Stage = "first" | "asked" | "approved";
+type Stage = "first" | "asked" | "approved" | "refused";
 
 /**
  * Decides a step: by the rules, then in one script by the limits, which is exact however many ask at once. Where a
@@ -60,18 +60,18 @@ export async function reachDecision(
 ): Promise<PolicyAnswer> {
   const first = await decideWithLimits(context, caller, step, "first");
   if (first.word !== "ASK") return told(context, caller, step, first);
-  const asked = digestOf(caller, step);
-  const operation = step.operation.key;
-  const used = await context.deps.useApproval(caller, { digest: asked, operation });
-  if (used)
-    return told(
-      context,
-      caller,
-      step,
-      await decideWithLimits(context, caller, step, "approved", { approvedBy: used.id }),
-    );
-  const approval = await context.deps.openApproval(caller, requestOf(step, first, asked));
-  return told(context, caller, step, await decideWithLimits(context, caller, step, "asked", { approval }));
+  const { deps } = context;
+  const asked = questionOf(step);
+  const used = await deps.useApproval(caller, asked, step.operation.key);
+  if (used) {
+    const more = { approvedBy: used.id };
+    return told(context, caller, step, await decideWithLimits(context, caller, step, "approved", more));
+  }
+  const { id, state, expiresAt } = await deps.openApproval(caller, requestOf(asked, step, first));
+  const approval = { id, state, until: new Date(expiresAt).toISOString() };
+  // What was approved with other arguments, or is still to be decided, may yet pass.
+  const stage = state === "pending" || state === "approved" ? "asked" : "refused";
+  return told(context, caller, step, await decideWithLimits(context, caller, step, stage, { approval }));
 }
 
 interface Outcome {
@@ -224,25 +224,29 @@ function answerOf(text: string, step: Step, limits: readonly Limit[], replayed: 
   };
 }
 
-/** Of who asks for what: an approval holds for exactly this. */
-function digestOf({ principal }: Caller, { question, reserve }: Step): string {
+/** What a reservation is for belongs to what is approved. */
+function questionOf({ question, reserve }: Step): ApprovalQuestion {
   const { action, resource, context } = question;
-  return digest([principal.agent, action, resource, context, reserve ?? null]);
-}
-
-function requestOf(
-  { question, why }: Step,
-  { answer, decision }: Outcome,
-  asked: string,
-): Parameters<PolicyContext["deps"]["openApproval"]>[1] {
-  const { action, resource, context } = question;
-  const { arguments: given, risk, ...rest } = context;
+  const { arguments: given, ...rest } = context;
   return {
     action,
     resource,
     arguments: isObject(given) ? given : {},
-    context: rest,
-    digest: asked,
+    context: {
+      ...(isObject(given) || given === undefined ? rest : context),
+      ...(reserve === undefined ? {} : { reserve: fromMillionths(reserve) }),
+    },
+  };
+}
+
+function requestOf(
+  asked: ApprovalQuestion,
+  { question, why }: Step,
+  { answer, decision }: Outcome,
+): ApprovalRequest {
+  const { risk } = question.context;
+  return {
+    ...asked,
     reasons: answer.reasons.map(({ reason }) => reason),
     rules: answer.reasons.map(({ by }) => by),
     why,

@@ -21,10 +21,9 @@ export const checkPolicy = defineTool({
     approval: z
       .object({
         id: z.string(),
-        state: z.enum(["open", "approved", "rejected", "answered", "expired", "used", "void"]),
-        expires_at: z.string(),
-        by: z.string().exactOptional(),
-        comment: z.string().exactOptional(),
+        state: z.enum(["pending", "approved", "rejected", "answered", "expired", "used", "void"]),
+        until: z.string(),
+        said: z.array(z.object({ by: z.string(), text: z.string() })).exactOptional(),
         arguments: z.record(z.string(), z.unknown()).exactOptional(),
       })
       .exactOptional(),
@@ -60,10 +59,14 @@ function tell(answer: PolicyAnswer, { input }: Telling<CheckPolicy>): Part[] {
     duties(answer),
     approval ? waiting(approval) : "",
   ];
-  const own = lines.filter(Boolean).join("\n");
-  const said = [approval?.comment, approval?.arguments && `arguments: ${JSON.stringify(approval.arguments)}`];
-  const theirs = said.filter((one) => one !== undefined).join("\n");
-  return theirs === "" ? [own] : [own, { by: approval?.by ?? "whoever decided", text: theirs }];
+  const theirs = approval?.said ?? [];
+  return [
+    lines.filter(Boolean).join("\n"),
+    ...theirs.map(({ by, text }) => ({ by: by || "whoever decided", text })),
+    ...(approval?.arguments
+      ? [{ by: "whoever decided", text: `arguments: ${JSON.stringify(approval.arguments)}` }]
+      : []),
+  ];
 }
 
 function headOf(
@@ -71,15 +74,15 @@ function headOf(
   input: CheckPolicy,
 ): string {
   const again = replayed ? "replayed: " : "";
+  // Without a step it is only told what became of a request.
+  if (input.action === undefined) return decision === "allow" ? "approved, and not used yet" : decision;
   switch (decision) {
     case "allow":
       return `${again}allow${approved_by ? `, by approval ${approved_by}, which is used up now` : ""}`;
     case "deny":
-      return `deny${input.action === undefined ? "" : ": do not do it"}${reasons.length === 0 && !approval ? "; no rule allows it" : ""}`;
+      return `deny: do not do it${reasons.length === 0 && !approval ? "; no rule allows it" : ""}`;
     case "require_approval":
-      return approval?.state === "approved"
-        ? "approved, and not used yet"
-        : "require_approval: do not do it yet";
+      return "require_approval: do not do it yet";
   }
 }
 
@@ -94,13 +97,15 @@ function duties({ obligations }: PolicyAnswer): string {
   return own.length === 0 ? "" : visible(`with it, you have to: ${own.join("; ")}`);
 }
 
-function waiting({ id, state, expires_at }: NonNullable<PolicyAnswer["approval"]>): string {
+function waiting({ id, state, until, arguments: edited }: NonNullable<PolicyAnswer["approval"]>): string {
   switch (state) {
-    case "open":
-      return `approval_id ${id}, open until ${expires_at}: call check_policy with it and wait_seconds up to 50; once it is approved, repeat the call for the step unchanged`;
+    case "pending":
+      return `approval_id ${id}, open until ${until}: call check_policy with it and wait_seconds up to 50; once it is approved, repeat the call for the step unchanged`;
     case "approved":
-      return `approval ${id} holds until ${expires_at}, once: repeat the call for the step unchanged`;
+      return edited
+        ? `approval ${id} holds until ${until} for other arguments, once: repeat the call for the step with those below`
+        : `approval ${id} holds until ${until}, once: repeat the call for the step unchanged; where other arguments were approved, check_policy with approval_id shows them`;
     default:
-      return `approval ${id} is ${state}`;
+      return `approval ${id}: ${state}`;
   }
 }
