@@ -11,7 +11,7 @@
             refused: one did not
   ARGV[9]   audit row of an allow, with \u0001 where its reasons go, or empty
   ARGV[10]  the same of a require_approval           ARGV[11]  the same of a deny
-  ARGV[12]  ids of the rules, in words               ARGV[13]  record of the decision, the rest of its JSON
+  ARGV[12]  the rules, in words                    ARGV[13]  record of the decision, the rest of its JSON
   ARGV[14]  what else the answer tells, opaque       ARGV[15]  id of the reservation, or empty
   ARGV[16]  what it holds, millionths                ARGV[17]  agent
   ARGV[18]  how many counters follow
@@ -111,11 +111,13 @@ local function answerText()
 end
 if effect == 'require_approval' and stage == 'first' then return { 'ASK', answerText() } end
 
-local exceeded, tried, reasons = {}, {}, { rules }
+-- A rule that would have allowed it is no reason for a limit that does not.
+local exceeded, tried, reasons = {}, {}, { effect == ruled and rules or nil }
 for _, limit in ipairs(limits) do
   if limit.isExceeded then table.insert(limit.isShadow and tried or exceeded, '"' .. limit.id .. '"') end
   if limit.isExceeded and not limit.isShadow then table.insert(reasons, 'limit ' .. limit.id) end
 end
+if #reasons == 0 then reasons[1] = rules end
 audit(slot.audit, rowOf(effect, table.concat(reasons, ', ')))
 for _, counter in ipairs(counters) do
   if counter.isCounted and redis.call('HINCRBY', slot.counts, counter.field, 1) == 1 then

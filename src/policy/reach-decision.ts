@@ -109,7 +109,7 @@ async function decideWithLimits(
       step.rows.allow,
       step.rows.require_approval,
       step.rows.deny,
-      namesOf(decision),
+      namesOf(decision, more),
       writtenDecision(step, whole, decision, context.limits.decisionBytes),
       JSON.stringify(toldOf(decision, unheld, more)),
       step.reserve === undefined ? "" : newReservationId(),
@@ -163,9 +163,13 @@ function limitWords(limit: Limit, step: Step): readonly (string | number)[] {
   return [limitField(limit), id, most, windowMs, isCost ? step.cost : 1, effect, manner, shadow ? 1 : 0];
 }
 
-function namesOf({ rules }: Decision): string {
+function namesOf(
+  { rules }: Decision,
+  { approval, approvedBy }: Pick<Told, "approval" | "approvedBy">,
+): string {
   const ids = rules.slice(0, mostRules).map(({ id }) => id);
-  return ids.length === 0 ? "no rule" : `rule ${ids.join(", ")}`;
+  const asked = approval?.id ?? approvedBy;
+  return `${ids.length === 0 ? "no rule" : `rule ${ids.join(", ")}`}${asked === undefined ? "" : `, approval ${asked}`}`;
 }
 
 function toldOf(decision: Decision, unheld: boolean, more: Pick<Told, "approval" | "approvedBy">): Told {

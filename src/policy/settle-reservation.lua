@@ -57,7 +57,8 @@ for _, hold in ipairs(reservation.holds) do
   end
 end
 local text = table.concat(lines, '\n')
+if isRepeated then return { 'REPLAYED', text } end
 rememberOperation(slot.operations, slot.operationExpiry, operation, digest, attempt, text, keepMs)
 forgetOldOperations(slot.operations, slot.operationExpiry)
 upkeep(10)
-return { isRepeated and 'REPLAYED' or 'SETTLED', text }
+return { 'SETTLED', text }
