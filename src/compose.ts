@@ -19,16 +19,19 @@ import {
   type Admit,
   type Caller,
   JwtVerifier,
+  noFacts,
+  operatorPrincipal,
   type Principal,
   type RecordDecision,
   type RightsOf,
+  type RunId,
   rowOf,
 } from "./identity/index.js";
 import * as lock from "./locks/index.js";
 import * as mail from "./mailbox/index.js";
 import type { Rooms, WholeMessage } from "./mcp/index.js";
 import type { Logger } from "./observability/index.js";
-import { RuleBook } from "./policy/index.js";
+import * as policy from "./policy/index.js";
 import { ensureEngine } from "./redis/engine/index.js";
 import {
   directoryKeys,
@@ -50,6 +53,7 @@ export interface House {
   readonly topics: Topics;
   readonly locks: lock.LockContext;
   readonly state: shared.StateContext;
+  readonly policy: policy.PolicyContext;
   readonly directory: Directory;
   readonly access: Access;
   readonly grants: Grants;
@@ -57,7 +61,7 @@ export interface House {
   readonly credentials: Credentials;
   /** The runs of the configured namespace. */
   readonly runs: Runs;
-  readonly ruleBook: RuleBook;
+  readonly ruleBook: policy.RuleBook;
   readonly recorder: Recorder;
   /** Where decisions are recorded. */
   readonly places: Places;
@@ -100,7 +104,7 @@ export async function openHouse(config: Config, log: Logger, timing: HouseOption
   const grants = new Grants({ store, access, admit, record });
   const tokens = new Tokens({ store, access, admit, record });
   const credentials = new Credentials({ access, tokens, ...(jwt ? { jwt } : {}), log: logEvent });
-  const ruleBook = new RuleBook({ store, hints, admit, log: logEvent });
+  const ruleBook = new policy.RuleBook({ store, hints, admit, log: logEvent });
   const topics = new Topics({ store, hints, admit, rightsOf, record });
   const locks = new lock.LockContext({
     ...{ store, hints, admit, rightsOf, record, log: logEvent },
@@ -180,8 +184,23 @@ export async function openHouse(config: Config, log: Logger, timing: HouseOption
       return { expiresAt: verdict.expiresAt, resource: lock.parseResource(given) };
     },
   });
+  const budgets = new policy.PolicyContext({
+    ...{ store, admit, rightsOf, record, log: logEvent },
+    limits: { ...policy.defaultPolicyLimits, ...config.policyLimits },
+    inForce: (namespace) => ruleBook.inForce(namespace),
+    // INTEGRATE: what is recorded of agents, and whose mail a run has read.
+    factsOf: async () => noFacts,
+    readsOf: async () => ({ unverified: [], foreign: [] }),
+    // INTEGRATE: the approvals room.
+    openApproval: async () => refuse("approval.unavailable"),
+    useApproval: async () => undefined,
+    awaitApproval: async () => refuse("approval.unavailable"),
+    notify: async (namespace, to, body) => {
+      await mail.sendMessage(context, operatorOf(namespace), { to: [to], subject: "policy", body });
+    },
+  });
   const rooms = roomsOf({
-    ...{ store, context, directory, access, credentials, runs, topics, locks, state, recorder },
+    ...{ store, context, directory, access, credentials, runs, topics, locks, state, budgets, recorder },
     namespace: config.namespace,
   });
   return {
@@ -191,6 +210,7 @@ export async function openHouse(config: Config, log: Logger, timing: HouseOption
     topics,
     locks,
     state,
+    policy: budgets,
     directory,
     access,
     grants,
@@ -209,6 +229,11 @@ export async function openHouse(config: Config, log: Logger, timing: HouseOption
       store.close();
     },
   };
+}
+
+/** What the server itself does on behalf of whoever put the rules there. */
+function operatorOf(namespace: string): Caller {
+  return { principal: operatorPrincipal(namespace), run: { id: "operator/policy" as RunId } };
 }
 
 /** Whoever can open a local engine is a process of its owner; of a store on the network nobody can say that. */
@@ -320,12 +345,13 @@ interface Parts {
   readonly topics: Topics;
   readonly locks: lock.LockContext;
   readonly state: shared.StateContext;
+  readonly budgets: policy.PolicyContext;
   readonly recorder: Recorder;
 }
 
 function roomsOf(parts: Parts): Rooms {
-  const { namespace, store, context, directory, access, credentials, runs, topics, locks, state, recorder } =
-    parts;
+  const { namespace, store, context, directory, access, credentials, runs, topics, locks, state } = parts;
+  const { budgets, recorder } = parts;
   /** What is refused leaves a row, in this one place for all that a face can ask. */
   const guard = <T>(
     caller: Caller,
@@ -497,6 +523,20 @@ function roomsOf(parts: Parts): Rooms {
           return shared.putState(state, caller, input);
         }),
     },
+    policy: {
+      checkPolicy: (caller, input, options: policy.CheckOptions = {}) =>
+        guard(caller, "policy.check", ["*"], async () => {
+          await mail.noteCall(context, caller);
+          return whileProved(credentials, caller, input.wait_seconds, options, (bounded) =>
+            policy.checkPolicy(budgets, caller, input, bounded),
+          );
+        }),
+      settleReservation: (caller, input) =>
+        guard(caller, "budget.settle", ["*"], async () => {
+          await mail.noteCall(context, caller);
+          return policy.settleReservation(budgets, caller, input);
+        }),
+    },
     agents: {
       findRecipients: (caller, input) =>
         guard(caller, "agents.find", ["*"], async () => {
@@ -539,6 +579,7 @@ function roomsOf(parts: Parts): Rooms {
                 };
               },
               subscriptions: (asking) => topics.subscriptionsOf(asking),
+              budgets: (asking) => policy.budgetsOf(budgets, asking),
               roles: async (asking) => (await access.rightsOf(asking)).roles,
               record: (asking, admitted) => recorder.record(asking, admitted),
               store,

@@ -152,10 +152,9 @@ export function compileRules(text: string): CompiledRules {
     },
     look(question) {
       if (isTooLong(question)) return { rules: [], limits: [] };
-      const action = canonicalAction(question.action);
-      return quietly(() =>
-        lookAt(ruleIndex.of(action), limitIndex.of(action), given(question, question.counts, action), work),
-      );
+      const values = given(question, question.counts);
+      const { speaking, limits: limiting } = about(values.action);
+      return quietly(() => lookAt(speaking.all, limiting, values, work));
     },
   };
 }
