@@ -10,3 +10,4 @@ export {
   type Limit,
 } from "./decision.js";
 export type { Question, Reads } from "./question.js";
+export { RunReads, type RunReadsDependencies } from "./run-reads.js";
