@@ -21,16 +21,18 @@ import {
   type Admit,
   type Caller,
   JwtVerifier,
+  operatorPrincipal,
   type Principal,
   type RecordDecision,
   type RightsOf,
+  type RunId,
   rowOf,
 } from "./identity/index.js";
 import * as lock from "./locks/index.js";
 import * as mail from "./mailbox/index.js";
 import type { Rooms, WholeMessage } from "./mcp/index.js";
 import type { Logger } from "./observability/index.js";
-import { RunReads } from "./policy/index.js";
+import * as policy from "./policy/index.js";
 import { ensureEngine } from "./redis/engine/index.js";
 import {
   directoryKeys,
@@ -52,6 +54,7 @@ export interface House {
   readonly topics: Topics;
   readonly locks: lock.LockContext;
   readonly state: shared.StateContext;
+  readonly policy: policy.PolicyContext;
   readonly directory: Directory;
   readonly access: Access;
   readonly grants: Grants;
@@ -60,7 +63,7 @@ export interface House {
   readonly agentRecords: AgentRecords;
   readonly killSwitch: KillSwitch;
   /** Whose messages runs have read. */
-  readonly reads: RunReads;
+  readonly reads: policy.RunReads;
   /** The runs of the configured namespace. */
   readonly runs: Runs;
   readonly recorder: Recorder;
@@ -79,6 +82,12 @@ interface HouseOptions {
 }
 
 const sweepSeldomMs = 60_000;
+
+// INTEGRATE: goes with the rule book.
+const standIn: policy.InForce = {
+  version: 0,
+  rules: policy.compileRules("version: 1\nprofile: standard\n"),
+};
 
 /**
  * Opens the store and puts the rooms together. The one place that knows them all: where one capability needs another,
@@ -161,7 +170,7 @@ export async function openHouse(config: Config, log: Logger, timing: HouseOption
       log: logEvent,
     };
   });
-  const reads = new RunReads({
+  const reads = new policy.RunReads({
     store,
     factsOf: (namespace, agent) => access.factsOf(namespace, agent),
     isOurs: (caller) => runs.has(caller),
@@ -212,9 +221,24 @@ export async function openHouse(config: Config, log: Logger, timing: HouseOption
       return { expiresAt: verdict.expiresAt, resource: lock.parseResource(given) };
     },
   });
+  const budgets = new policy.PolicyContext({
+    ...{ store, admit, rightsOf, record, log: logEvent },
+    limits: { ...policy.defaultPolicyLimits, ...config.policyLimits },
+    // INTEGRATE: the rule book says which rules hold.
+    inForce: () => standIn,
+    factsOf: ({ principal }) => access.factsOf(principal.namespace, principal.agent),
+    readsOf: (caller) => reads.of(caller),
+    // INTEGRATE: the approvals room.
+    openApproval: async () => refuse("approval.unavailable"),
+    useApproval: async () => undefined,
+    awaitApproval: async () => refuse("approval.unavailable"),
+    notify: async (namespace, to, body) => {
+      await mail.sendMessage(context, operatorOf(namespace), { to: [to], subject: "policy", body });
+    },
+  });
   const rooms = roomsOf({
-    ...{ store, context, directory, access, credentials, runs, topics, locks, state, recorder },
-    ...{ reads },
+    ...{ store, context, directory, access, credentials, runs, topics, locks, state, budgets, recorder },
+    reads,
     namespace: config.namespace,
   });
   return {
@@ -224,6 +248,7 @@ export async function openHouse(config: Config, log: Logger, timing: HouseOption
     topics,
     locks,
     state,
+    policy: budgets,
     directory,
     access,
     grants,
@@ -244,6 +269,11 @@ export async function openHouse(config: Config, log: Logger, timing: HouseOption
       store.close();
     },
   };
+}
+
+/** What the server itself does on behalf of whoever put the rules there. */
+function operatorOf(namespace: string): Caller {
+  return { principal: operatorPrincipal(namespace), run: { id: "operator/policy" as RunId } };
 }
 
 /** Whoever can open a local engine is a process of its owner; of a store on the network nobody can say that. */
@@ -355,14 +385,14 @@ interface Parts {
   readonly topics: Topics;
   readonly locks: lock.LockContext;
   readonly state: shared.StateContext;
+  readonly budgets: policy.PolicyContext;
   readonly recorder: Recorder;
-  readonly reads: RunReads;
+  readonly reads: policy.RunReads;
 }
 
 function roomsOf(parts: Parts): Rooms {
-  const { namespace, store, context, directory, access, credentials, runs, topics, locks, state, recorder } =
-    parts;
-  const { reads } = parts;
+  const { namespace, store, context, directory, access, credentials, runs, topics, locks, state } = parts;
+  const { budgets, reads, recorder } = parts;
   /** What is refused leaves a row, in this one place for all that a face can ask. */
   const guard = <T>(
     caller: Caller,
@@ -537,6 +567,20 @@ function roomsOf(parts: Parts): Rooms {
           return shared.putState(state, caller, input);
         }),
     },
+    policy: {
+      checkPolicy: (caller, input, options: policy.CheckOptions = {}) =>
+        guard(caller, "policy.check", ["*"], async () => {
+          await mail.noteCall(context, caller);
+          return whileProved(credentials, caller, input.wait_seconds, options, (bounded) =>
+            policy.checkPolicy(budgets, caller, input, bounded),
+          );
+        }),
+      settleReservation: (caller, input) =>
+        guard(caller, "budget.settle", ["*"], async () => {
+          await mail.noteCall(context, caller);
+          return policy.settleReservation(budgets, caller, input);
+        }),
+    },
     agents: {
       findRecipients: (caller, input) =>
         guard(caller, "agents.find", ["*"], async () => {
@@ -579,6 +623,7 @@ function roomsOf(parts: Parts): Rooms {
                 };
               },
               subscriptions: (asking) => topics.subscriptionsOf(asking),
+              budgets: (asking) => policy.budgetsOf(budgets, asking),
               roles: async (asking) => (await access.rightsOf(asking)).roles,
               record: (asking, admitted) => recorder.record(asking, admitted),
               store,

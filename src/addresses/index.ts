@@ -1,5 +1,7 @@
 /** Names, addresses and patterns: how they are parsed, matched and compared. */
+
 export { type Address, formatAddress, isAgentName, isNamespace, parseAddress } from "./address.js";
+export { asciiLower } from "./ascii-lower.js";
 export { nearest } from "./nearest.js";
 export { matchesTopic, parsePattern, patternRoot, type TopicPattern } from "./pattern.js";
 export { parseStateKey, parseStatePrefix, stateGroupOf } from "./state-key.js";

@@ -8,6 +8,10 @@ interface CatalogueEntry {
 
 const entries = {
   "input.invalid": { kind: "INVALID_ARGUMENT", text: "{problem}. Correct it and call again." },
+  "policy.invalid": {
+    kind: "INVALID_ARGUMENT",
+    text: "the rule set was not taken: line {line}: {problem}. Correct it; the rules before it stay in force.",
+  },
   "config.invalid": { kind: "INVALID_ARGUMENT", text: "{setting} {problem}. Allowed: {allowed}." },
   "address.invalid": {
     kind: "INVALID_ARGUMENT",
@@ -228,6 +232,34 @@ const entries = {
   "lock.stale_token": {
     kind: "FAILED_PRECONDITION",
     text: "the fencing_token does not hold this resource any more: its lease is over, or a newer token has been seen. Nothing was written; read what is there now, and ask for the lock again before you go on.",
+  },
+  "policy.denied": {
+    kind: "PERMISSION_DENIED",
+    text: "{reason} ({rules}). {guidance}.",
+  },
+  "policy.approval_required": {
+    kind: "FAILED_PRECONDITION",
+    text: "{reason} ({rules}), so a person has to agree first. Call check_policy with approval_id {id} and wait_seconds up to 50; once it is approved, repeat this call unchanged.",
+  },
+  "policy.idempotency_conflict": {
+    kind: "ALREADY_EXISTS",
+    text: "this idempotency_key was already used for a different call. Use a new key for a new step; the first answer stands.",
+  },
+  "approval.unavailable": {
+    kind: "UNAVAILABLE",
+    text: "nobody can be asked here yet; nothing was decided. Ask the operator.",
+  },
+  "budget.unknown_reservation": {
+    kind: "NOT_FOUND",
+    text: "no reservation {reservation_id} of yours. Pass the reservation_id that check_policy answered; what ended a week ago is not known any more.",
+  },
+  "budget.already_settled": {
+    kind: "FAILED_PRECONDITION",
+    text: "{reservation_id} was settled with {cost} already, and that stands. Reserve what is still to come with check_policy.",
+  },
+  "budget.report_invalid": {
+    kind: "INVALID_ARGUMENT",
+    text: "line {line} of the report cannot be used: {problem}. Nothing was imported; docs/guides/budgets.md shows the form.",
   },
   "store.unavailable": {
     kind: "UNAVAILABLE",

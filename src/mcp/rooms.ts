@@ -26,6 +26,7 @@ import type {
   SendReceipt,
   UnreadMail,
 } from "../mailbox/index.js";
+import type { CheckOptions, CheckPolicy, PolicyAnswer, Settled, SettleReservation } from "../policy/index.js";
 import type { GetState, PutState, PutStateResult, StatePage } from "../state/index.js";
 import type { SubscribeTopic, SubscriptionReceipt } from "../topics/index.js";
 
@@ -141,6 +142,11 @@ export interface Rooms {
   readonly state: {
     getState(caller: Caller, input: GetState): Promise<StatePage>;
     putState(caller: Caller, input: PutState): Promise<PutStateResult>;
+  };
+  readonly policy: {
+    /** Decides, holds, asks a person, or waits for one. */
+    checkPolicy(caller: Caller, input: CheckPolicy, options?: CheckOptions): Promise<PolicyAnswer>;
+    settleReservation(caller: Caller, input: SettleReservation): Promise<Settled>;
   };
   readonly agents: {
     findRecipients(caller: Caller, input: FindRecipients): Promise<Recipients>;

@@ -1,19 +1,59 @@
-import type { Counter, Decision, Limit } from "./decision.js";
+import { actions as ownActions } from "../identity/index.js";
+import { aboutActions } from "./about-action.js";
+import { limitScope, ruleScope } from "./cel-environment.js";
+import { type Condition, compileCondition } from "./condition.js";
+import { ConditionProblem } from "./condition-problem.js";
+import { type CountedBy, countersFor } from "./counters-for.js";
+import { decideBy, defaultApproval } from "./decide.js";
+import type { ApprovalTerms, Counter, Decision, Limit } from "./decision.js";
+import { Given } from "./given.js";
+import { invalid } from "./invalid.js";
+import { type LimitRule, limitOf } from "./limit-rule.js";
+import type { Path } from "./lined-document.js";
+import { mergeProfile } from "./merge-profile.js";
+import {
+  canonicalAction,
+  canonicalResource,
+  isAnything,
+  maxActionLength,
+  maxResourceLength,
+  resourceMatcher,
+} from "./name-pattern.js";
+import { KnownActions } from "./nearest-actions.js";
+import { profiles } from "./profiles.js";
 import type { Question } from "./question.js";
+import type { Rule } from "./rule.js";
+import {
+  type ApprovalEntry,
+  maxRules,
+  type ReadRuleSet,
+  type RuleEntry,
+  type RuleSet,
+  readRuleSet,
+} from "./rule-set.js";
+import { type RuleTest, ruleTests } from "./rule-test.js";
+import { ByAction } from "./scope.js";
+import { Undecidable, Work } from "./work.js";
 
 /** A rule set, checked and ready to decide. */
 export interface CompiledRules {
   /** Actions that rules or the vocabulary name. */
   readonly actions: readonly string[];
+  /** Questions that the rule set itself brings, with the answers its author expects. */
+  readonly tests: readonly RuleTest[];
   /** Decides by the rules alone, without the store and without a trace. Never throws. */
   decide(question: Question): Decision;
   /** Which counters matter for an action: what its rules ask for, and what counts it. */
   countersOf(question: Omit<Question, "counts">): readonly Counter[];
   /** Which limits hold for a question. */
-  limitsOf(question: Question): readonly Limit[];
+  limitsOf(question: Omit<Question, "counts">): readonly Limit[];
   /** Whether anything at all is said of an action, so that whoever acts need not ask. */
   concerns(action: string): boolean;
 }
+
+/** Parts of conditions of a whole rule set: what a decision costs if all of it speaks of one action. */
+const maxConditionParts = 40_000;
+const maxResourcePatterns = 10_000;
 
 /**
  * Reads a rule set.
@@ -22,5 +62,234 @@ export interface CompiledRules {
  * @throws {MailboxError} `policy.invalid`, which names the line and what is wrong
  */
 export function compileRules(text: string): CompiledRules {
-  throw new Error(`not written: ${text.length}`);
+  const read = readRuleSet(text);
+  const set = wholeSet(read);
+  const lines = new Lines(read);
+  const work = new Work();
+  const scope = ruleScope(Object.keys(set.counters));
+  const conditionOf = conditions(lines);
+
+  const rules = inOrder(set.rules, lines).map(
+    (entry, position): Rule => ({
+      id: entry.id,
+      scope: entry,
+      position,
+      resources: resourcesOf(entry),
+      condition: conditionOf(entry, (source) => compileCondition(source, scope, work)),
+      effect: entry.effect,
+      shadow: entry.shadow,
+      reason: entry.reason,
+      guidance: entry.guidance,
+      obligations: entry.obligations,
+      approval: termsOf(entry.approval),
+    }),
+  );
+  const limits = set.limits.map(
+    (entry, position): LimitRule => ({
+      entry,
+      scope: entry,
+      position,
+      condition: conditionOf(entry, (source) => compileCondition(source, limitScope(), work)),
+    }),
+  );
+  const asked = new Set(rules.flatMap(({ condition }) => [...(condition?.counters ?? [])]));
+  // What nobody asks for need not be counted.
+  const counted = Object.entries(set.counters)
+    .filter(([name]) => asked.has(name))
+    .map(([name, entry], position): CountedBy => ({ name, entry, scope: entry, position }));
+  checkSize(set, rules, lines);
+
+  const actions = namedActions(set);
+  const about = aboutActions({
+    rules: new ByAction(rules),
+    limits: new ByAction(limits),
+    counters: new ByAction(counted),
+    byName: new Map(counted.map((counter) => [counter.name, counter])),
+    named: new Set([...actions, ...ownActions]),
+    known: new KnownActions(actions, set.vocabulary),
+    otherwise: set.otherwise ?? "allow",
+    unknown: set.unknown ?? "require_approval",
+  });
+  const given = (question: Omit<Question, "counts">, counts: Question["counts"]): Given =>
+    new Given(
+      { ...question, counts },
+      canonicalAction(question.action),
+      canonicalResource(question.resource),
+      scope.countsOf,
+    );
+
+  return {
+    actions,
+    tests: ruleTests(set.tests, (n) => lines.of(["tests", n])),
+    decide(question) {
+      if (isTooLong(question)) return tooLong;
+      const values = given(question, question.counts);
+      const { speaking, fallback } = about(values.action);
+      return quietly(() => decideBy(speaking, values, fallback, work));
+    },
+    countersOf(question) {
+      if (isTooLong(question)) return [];
+      const { wanted, counting } = about(canonicalAction(question.action));
+      return wanted.length === 0 ? [] : countersFor(wanted, counting, question);
+    },
+    limitsOf(question) {
+      if (isTooLong(question)) return [];
+      const values = given(question, {});
+      const { limits: speaking } = about(values.action);
+      work.begin();
+      return quietly(() =>
+        speaking.filter((limit) => holds(limit, values)).map((limit) => limitOf(limit, question)),
+      );
+    },
+    concerns(action) {
+      const { speaking, limits: limiting, wanted, fallback } = about(canonicalAction(action));
+      return (
+        speaking.all.length > 0 || limiting.length > 0 || wanted.length > 0 || fallback.effect !== "allow"
+      );
+    },
+  };
+}
+
+const tooLong: Decision = {
+  effect: "deny",
+  rules: [
+    {
+      id: "question",
+      effect: "deny",
+      reason: `an action has at most ${maxActionLength} characters and a resource ${maxResourceLength}`,
+      guidance: "Ask again with the name of the action, and with a shorter resource.",
+      failed: true,
+    },
+  ],
+  shadow: [],
+  obligations: [],
+  known: false,
+  nearest: [],
+};
+
+function isTooLong({ action, resource }: Pick<Question, "action" | "resource">): boolean {
+  return action.length > maxActionLength || resource.length > maxResourceLength;
+}
+
+/** A limit that cannot be decided holds. */
+function holds({ condition }: LimitRule, given: Given): boolean {
+  try {
+    return condition?.holds(given) ?? true;
+  } catch (error) {
+    if (error instanceof Undecidable) return true;
+    throw error;
+  }
+}
+
+/** Without the stack of errors that are caught and forgotten within an expression: drawing it costs more than deciding. */
+function quietly<Result>(decide: () => Result): Result {
+  const limit = Error.stackTraceLimit;
+  Error.stackTraceLimit = 0;
+  try {
+    return decide();
+  } finally {
+    Error.stackTraceLimit = limit;
+  }
+}
+
+/** The rule set with the entries of its profile. */
+function wholeSet(read: ReadRuleSet): RuleSet {
+  const { set, document } = read;
+  if (!set.profile) {
+    if (set.remove.length > 0)
+      invalid(document.lineOf(["remove"]), "remove takes entries of a profile out, and there is no profile");
+    return set;
+  }
+  const merged = mergeProfile(wholeSet(readRuleSet(profiles[set.profile])), set);
+  if ("problem" in merged) invalid(document.lineOf(["remove", merged.at]), merged.problem);
+  return merged;
+}
+
+/** Where entries stand; those of a profile stand where it is named. */
+class Lines {
+  readonly #paths = new Map<object, Path>();
+
+  constructor(private readonly read: ReadRuleSet) {
+    read.set.rules.forEach((entry, n) => void this.#paths.set(entry, ["rules", n]));
+    read.set.limits.forEach((entry, n) => void this.#paths.set(entry, ["limits", n]));
+  }
+
+  of(path: Path): number {
+    return this.read.document.lineOf(path);
+  }
+
+  ofEntry(entry: object): number {
+    return this.of(this.#paths.get(entry) ?? ["profile"]);
+  }
+
+  within(entry: object, field: string, offset: number): number {
+    const path = this.#paths.get(entry);
+    return path ? this.read.document.lineWithin([...path, field], offset) : this.of(["profile"]);
+  }
+}
+
+/** By priority, then as they stand; each id once. */
+function inOrder(entries: readonly RuleEntry[], lines: Lines): readonly RuleEntry[] {
+  const ids = new Set<string>();
+  for (const entry of entries) {
+    if (ids.has(entry.id)) invalid(lines.ofEntry(entry), `another rule has the id "${entry.id}"`);
+    ids.add(entry.id);
+  }
+  return entries.toSorted((one, other) => other.priority - one.priority);
+}
+
+function conditions(
+  lines: Lines,
+): (
+  entry: { readonly id: string; readonly when?: string | undefined },
+  compile: (source: string) => Condition,
+) => Condition | undefined {
+  return (entry, compile) => {
+    if (entry.when === undefined) return undefined;
+    try {
+      return compile(entry.when);
+    } catch (error) {
+      if (!(error instanceof ConditionProblem)) throw error;
+      invalid(lines.within(entry, "when", error.offset), `the condition of "${entry.id}": ${error.problem}`);
+    }
+  };
+}
+
+function resourcesOf({ resources }: RuleEntry): Rule["resources"] {
+  return resources && !resources.some(isAnything) ? resources.map(resourceMatcher) : undefined;
+}
+
+function termsOf(entry: ApprovalEntry | undefined): ApprovalTerms {
+  const quorum = entry?.quorum ?? defaultApproval.quorum;
+  return {
+    expiresMs: entry?.expires ?? defaultApproval.expiresMs,
+    otherwise: entry?.otherwise ?? defaultApproval.otherwise,
+    quorum,
+    approvers: entry?.approvers ?? defaultApproval.approvers,
+    ...(entry?.escalate && { escalate: { afterMs: entry.escalate.after, to: entry.escalate.to } }),
+    // Where several have to agree, the one who happens to sit at the client is not asked.
+    byClient: entry?.client ?? quorum === 1,
+  };
+}
+
+function checkSize(set: RuleSet, rules: readonly Rule[], lines: Lines): void {
+  if (set.rules.length > maxRules || set.limits.length > maxRules)
+    invalid(lines.of(["profile"]), `with its profile it has more than ${maxRules} rules`);
+  const ids = new Set<string>();
+  for (const entry of set.limits) {
+    if (ids.has(entry.id)) invalid(lines.ofEntry(entry), `another limit has the id "${entry.id}"`);
+    ids.add(entry.id);
+  }
+  const parts = rules.reduce((sum, { condition }) => sum + (condition?.nodes ?? 0), 0);
+  if (parts > maxConditionParts)
+    invalid(lines.of(["rules"]), `its conditions have more than ${maxConditionParts} parts in all`);
+  const patterns = rules.reduce((sum, { resources }) => sum + (resources?.length ?? 0), 0);
+  if (patterns > maxResourcePatterns)
+    invalid(lines.of(["rules"]), `its rules name more than ${maxResourcePatterns} resources in all`);
+}
+
+function namedActions(set: RuleSet): readonly string[] {
+  const scopes = [...set.rules, ...set.limits, ...Object.values(set.counters)];
+  const named = scopes.flatMap(({ actions }) => actions.filter((action) => !action.includes("*")));
+  return [...new Set([...named, ...Object.keys(set.vocabulary)])].sort();
 }

@@ -24,9 +24,19 @@ describeOnEachStore("the audit", (store) => {
   /** Calls a tool as the face does. */
   const call = (agent: Agent, name: string, input: object): Promise<unknown> => {
     const tool = toolbox.find((one) => one.name === name)!;
-    const { mail, topics, locks, state, agents } = agent.house.rooms;
+    const { mail, topics, locks, state, policy, agents } = agent.house.rooms;
     return tool.handle(input as never, {
-      ...{ caller: agent.caller, mail, topics, locks, state, agents, session: true, structured: false },
+      ...{
+        caller: agent.caller,
+        mail,
+        topics,
+        locks,
+        state,
+        policy,
+        agents,
+        session: true,
+        structured: false,
+      },
       signal: new AbortController().signal,
       draining: undefined,
       onWaiting: () => undefined,

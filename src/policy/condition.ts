@@ -1,0 +1,67 @@
+import { type ConditionScope, isCelError } from "./cel-environment.js";
+import { ConditionProblem } from "./condition-problem.js";
+import { examine } from "./examine-expression.js";
+import type { TreeNode } from "./expression-tree.js";
+import type { Given } from "./given.js";
+import { meter } from "./meter-expression.js";
+import { Undecidable, type Work } from "./work.js";
+
+/** A condition of a rule, ready to be asked. */
+export interface Condition {
+  readonly source: string;
+  /** Counters whose numbers it asks for. */
+  readonly counters: ReadonlySet<string>;
+  /** How many parts it has: what asking it costs at least. */
+  readonly nodes: number;
+  /** @throws {Undecidable} where it cannot be decided */
+  holds(given: Given): boolean;
+}
+
+/**
+ * Reads an expression, checks its types and gives its evaluation a guard.
+ *
+ * @throws {ConditionProblem}
+ */
+export function compileCondition(source: string, scope: ConditionScope, work: Work): Condition {
+  const parsed = parse(source, scope);
+  const tree = parsed.ast as unknown as TreeNode;
+  const { counters, nodes } = examine(tree, scope);
+  const checked = parsed.check();
+  if (!checked.valid) throw problemOf(checked.error);
+  if (checked.type !== "bool" && checked.type !== "dyn")
+    throw new ConditionProblem(`a condition is true or false, and this is of type ${checked.type}`, 0);
+  meter(tree, work);
+  return {
+    source,
+    counters,
+    nodes,
+    holds(given) {
+      let result: unknown;
+      try {
+        result = parsed(given as unknown as Record<string, unknown>);
+      } catch (error) {
+        throw error instanceof Undecidable ? error : otherKind;
+      }
+      if (typeof result !== "boolean") throw notBoolean;
+      return result;
+    },
+  };
+}
+
+const otherKind = new Undecidable("a value is missing or of another kind than the rule expects");
+const notBoolean = new Undecidable("its condition is neither true nor false");
+
+function parse(source: string, scope: ConditionScope): ReturnType<ConditionScope["environment"]["parse"]> {
+  try {
+    return scope.environment.parse(source);
+  } catch (error) {
+    throw problemOf(error);
+  }
+}
+
+function problemOf(error: unknown): ConditionProblem {
+  if (error instanceof ConditionProblem) return error;
+  if (isCelError(error)) return new ConditionProblem(error.summary, error.range?.start ?? 0);
+  if (error instanceof RangeError) return new ConditionProblem("the expression is nested too deep", 0);
+  throw error;
+}

@@ -1,0 +1,46 @@
+import { digest } from "../redis/index.js";
+import type { Counter } from "./decision.js";
+import { contextProblem } from "./given.js";
+import { canonicalAction, canonicalResource } from "./name-pattern.js";
+import type { Question } from "./question.js";
+import type { CounterEntry } from "./rule-set.js";
+import type { Scope } from "./scope.js";
+import { subjectOf } from "./subject.js";
+
+/** A counter, with what it counts. */
+export interface CountedBy {
+  readonly name: string;
+  readonly entry: CounterEntry;
+  readonly scope: Scope;
+  readonly position: number;
+}
+
+/** The counters of a question as they are kept; the same question is known by action, resource and arguments. */
+export function countersFor(
+  wanted: readonly CountedBy[],
+  counting: readonly CountedBy[],
+  question: Omit<Question, "counts">,
+): readonly Counter[] {
+  let same: string | undefined;
+  return wanted.map((counter) => {
+    const { name, entry } = counter;
+    const whose = subjectOf(entry.per, question.agent);
+    if (entry.same)
+      same ??= digest([
+        canonicalAction(question.action),
+        canonicalResource(question.resource),
+        argumentsOf(question),
+      ]);
+    return {
+      name,
+      subject: entry.same ? `${whose}:${same}` : whose,
+      windowMs: entry.window,
+      counts: counting.includes(counter),
+    };
+  });
+}
+
+/** What no condition can look at is not looked at here either: all of it counts as the same. */
+function argumentsOf({ context }: Omit<Question, "counts">): unknown {
+  return contextProblem(context) === undefined ? (context.arguments ?? null) : null;
+}

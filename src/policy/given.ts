@@ -1,0 +1,166 @@
+import { resourceLevels } from "./name-pattern.js";
+import type { Question } from "./question.js";
+import { Undecidable } from "./work.js";
+
+/** What a context may hold; the face that takes it is narrower. */
+export const maxContextCharacters = 64 * 1024;
+export const maxContextValues = 10_000;
+export const maxContextDepth = 32;
+
+/** An agent as conditions see it. */
+export class AgentValue {
+  readonly name: string;
+  readonly role: string;
+  readonly roles: readonly string[];
+  readonly team: string;
+  readonly verified: boolean;
+  readonly #labels: Readonly<Record<string, string>>;
+  #labelMap: ReadonlyMap<string, string> | undefined;
+
+  constructor(agent: Question["agent"]) {
+    this.name = agent.name;
+    this.role = agent.role;
+    this.roles = agent.roles;
+    this.team = agent.team;
+    this.verified = agent.verified;
+    this.#labels = agent.labels;
+  }
+
+  get labels(): ReadonlyMap<string, string> {
+    this.#labelMap ??= new Map(Object.entries(this.#labels));
+    return this.#labelMap;
+  }
+}
+
+/** Whose messages were read, as conditions see it. */
+export class ReadsValue {
+  readonly unverified: readonly string[];
+  readonly foreign: readonly string[];
+
+  constructor(reads: Question["reads"]) {
+    this.unverified = reads.unverified;
+    this.foreign = reads.foreign;
+  }
+}
+
+/** What the conditions of one decision are given; each part is made when the first condition asks for it. */
+export class Given {
+  readonly #question: Question;
+  readonly #countsOf: (counts: Question["counts"]) => object;
+  readonly action: string;
+  readonly resource: string;
+  #resourceLevels: readonly string[] | undefined;
+  #agent: AgentValue | undefined;
+  #context: ReadonlyMap<string, unknown> | undefined;
+  #counts: object | undefined;
+  #reads: ReadsValue | undefined;
+  #now: Date | undefined;
+
+  constructor(
+    question: Question,
+    action: string,
+    resource: string,
+    countsOf: (counts: Question["counts"]) => object,
+  ) {
+    this.#question = question;
+    this.action = action;
+    this.resource = resource;
+    this.#countsOf = countsOf;
+  }
+
+  get resourceLevels(): readonly string[] {
+    this.#resourceLevels ??= resourceLevels(this.resource);
+    return this.#resourceLevels;
+  }
+
+  get agent(): AgentValue {
+    this.#agent ??= new AgentValue(this.#question.agent);
+    return this.#agent;
+  }
+
+  get context(): ReadonlyMap<string, unknown> {
+    this.#context ??= contextMap(this.#question.context);
+    return this.#context;
+  }
+
+  get counts(): object {
+    this.#counts ??= this.#countsOf(this.#question.counts);
+    return this.#counts;
+  }
+
+  get reads(): ReadsValue {
+    this.#reads ??= new ReadsValue(this.#question.reads);
+    return this.#reads;
+  }
+
+  get now(): Date {
+    this.#now ??= new Date(this.#question.nowMs);
+    return this.#now;
+  }
+}
+
+/** What is wrong with a context, in words that end a sentence; undefined for one that conditions can be asked about. */
+export function contextProblem(context: Readonly<Record<string, unknown>>): string | undefined {
+  try {
+    contextMap(context);
+    return undefined;
+  } catch (error) {
+    if (error instanceof Undecidable) return error.why;
+    throw error;
+  }
+}
+
+/**
+ * Objects become maps, in which `constructor` and `__proto__` are names like others; numbers stay numbers.
+ *
+ * @throws {Undecidable} where it is larger or deeper than allowed, or holds what JSON cannot say
+ */
+function contextMap(context: Readonly<Record<string, unknown>>): ReadonlyMap<string, unknown> {
+  let values = 0;
+  let characters = 0;
+  const grow = (text: string): string => {
+    characters += text.length;
+    if (characters > maxContextCharacters) throw tooLong;
+    return text;
+  };
+  const convert = (value: unknown, depth: number): unknown => {
+    if (++values > maxContextValues) throw tooMany;
+    switch (typeof value) {
+      case "string":
+        return grow(value);
+      case "boolean":
+        return value;
+      case "number":
+        if (!Number.isFinite(value)) throw notJson;
+        return value;
+      case "object":
+        break;
+      default:
+        throw notJson;
+    }
+    if (value === null) return null;
+    if (depth >= maxContextDepth) throw tooDeep;
+    if (Array.isArray(value)) {
+      if (values + value.length > maxContextValues) throw tooMany;
+      return Array.from(value, (one) => convert(one ?? null, depth + 1));
+    }
+    const prototype: unknown = Object.getPrototypeOf(value);
+    if (prototype !== Object.prototype && prototype !== null) throw notJson;
+    const map = new Map<string, unknown>();
+    for (const name of Object.keys(value)) {
+      const inner = (value as Record<string, unknown>)[name];
+      if (inner !== undefined) map.set(grow(name), convert(inner, depth + 1));
+    }
+    return map;
+  };
+  return convert(context, 0) as ReadonlyMap<string, unknown>;
+}
+
+const less = "Ask again with less in the context.";
+const tooLong = new Undecidable(`the context has more than ${maxContextCharacters} characters`, less);
+const tooMany = new Undecidable(`the context has more than ${maxContextValues} values`, less);
+const tooDeep = new Undecidable(`the context is nested more than ${maxContextDepth} deep`, less);
+const notJson = new Undecidable(
+  "the context holds what JSON cannot say",
+  "Ask again with JSON in the context.",
+);

@@ -1,0 +1,65 @@
+import type { Condition } from "./condition.js";
+import type { ApprovalTerms, Effect } from "./decision.js";
+import type { Given } from "./given.js";
+import type { Matcher } from "./name-pattern.js";
+import type { Scope } from "./scope.js";
+import { tooMuch, Undecidable, type Work } from "./work.js";
+
+/** A rule, ready to be asked. */
+export interface Rule {
+  readonly id: string;
+  readonly scope: Scope;
+  /** In the order in which rules lead an answer: by priority, then as they stand in the rule set. */
+  readonly position: number;
+  /** Undefined where it speaks of every resource, also of none. */
+  readonly resources: readonly Matcher[] | undefined;
+  readonly condition: Condition | undefined;
+  readonly effect: Effect;
+  readonly shadow: boolean;
+  readonly reason: string | undefined;
+  readonly guidance: string | undefined;
+  readonly obligations: readonly string[];
+  readonly approval: ApprovalTerms;
+}
+
+/** What came of asking one rule. */
+export interface Outcome {
+  readonly rule: Rule;
+  /** What the rule says, or deny where a restriction could not be decided. */
+  readonly effect: Effect;
+  readonly failure?: Undecidable;
+}
+
+/**
+ * Asks one rule. A restriction that cannot be decided denies; an allowance that cannot be decided does not hold.
+ *
+ * @returns undefined where the rule does not hold
+ */
+export function askRule(rule: Rule, given: Given, work: Work): Outcome | undefined {
+  if (work.left < 0) return failed(rule, tooMuch);
+  try {
+    if (rule.resources && !speaksOf(rule.resources, given, work)) return undefined;
+    if (rule.condition && !rule.condition.holds(given)) return undefined;
+    return { rule, effect: rule.effect };
+  } catch (error) {
+    if (!(error instanceof Undecidable)) throw error;
+    work.charge(failureSteps);
+    return failed(rule, error);
+  }
+}
+
+/** What it costs to find out that a rule cannot be decided. */
+const failureSteps = 40;
+
+function failed(rule: Rule, failure: Undecidable): Outcome | undefined {
+  return rule.effect === "allow" ? undefined : { rule, effect: "deny", failure };
+}
+
+function speaksOf(resources: readonly Matcher[], given: Given, work: Work): boolean {
+  const levels = given.resourceLevels;
+  for (const matches of resources) {
+    work.spend(1 + (given.resource.length >> 3));
+    if (matches(levels)) return true;
+  }
+  return false;
+}
