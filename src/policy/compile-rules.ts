@@ -1,9 +1,10 @@
 import { actions as ownActions } from "../identity/index.js";
+import { aboutActions } from "./about-action.js";
 import { limitScope, ruleScope } from "./cel-environment.js";
 import { type Condition, compileCondition } from "./condition.js";
 import { ConditionProblem } from "./condition-problem.js";
 import { type CountedBy, countersFor } from "./counters-for.js";
-import { decideBy, defaultApproval, type Fallback, type Speaking, speaking } from "./decide.js";
+import { decideBy, defaultApproval } from "./decide.js";
 import type { ApprovalTerms, Counter, Decision, Limit } from "./decision.js";
 import { Given } from "./given.js";
 import { invalid } from "./invalid.js";
@@ -32,7 +33,7 @@ import {
   readRuleSet,
 } from "./rule-set.js";
 import { type RuleTest, ruleTests } from "./rule-test.js";
-import { ByAction, knows } from "./scope.js";
+import { ByAction } from "./scope.js";
 import { Undecidable, Work } from "./work.js";
 
 /** A rule set, checked and ready to decide. */
@@ -101,80 +102,59 @@ export function compileRules(text: string): CompiledRules {
     .map(([name, entry], position): CountedBy => ({ name, entry, scope: entry, position }));
   checkSize(set, rules, lines);
 
-  const ruleIndex = new ByAction(rules);
-  const limitIndex = new ByAction(limits);
-  const counterIndex = new ByAction(counted);
-  const counters = new Map(counted.map((counter) => [counter.name, counter]));
-  const otherwise = set.otherwise ?? "allow";
-  const unknown = set.unknown ?? "require_approval";
-  const scopes = [...set.rules, ...set.limits, ...Object.values(set.counters)];
   const actions = namedActions(set);
-  const known = new KnownActions(actions, set.vocabulary);
-  const named = new Set([...actions, ...ownActions]);
-  const patterned = scopes.filter((entry) =>
-    entry.actions.some((one) => one.includes("*") && !isAnything(one)),
-  );
-  const speakingOf = new Map<readonly Rule[], Speaking>();
-
-  const isKnown = (action: string): boolean =>
-    named.has(action) || patterned.some((entry) => knows(entry, action));
-  const fallbackFor = (action: string): Fallback => {
-    if (isKnown(action)) return knownFallback;
-    const nearest = known.nearest(action);
-    return { effect: nearest.length > 0 ? "deny" : unknown, known: false, nearest };
-  };
-  const knownFallback: Fallback = { effect: otherwise, known: true, nearest: [] };
-  const given = (question: Omit<Question, "counts">, counts: Question["counts"], action: string): Given =>
-    new Given({ ...question, counts }, action, canonicalResource(question.resource), scope.countsOf);
+  const about = aboutActions({
+    rules: new ByAction(rules),
+    limits: new ByAction(limits),
+    counters: new ByAction(counted),
+    byName: new Map(counted.map((counter) => [counter.name, counter])),
+    named: new Set([...actions, ...ownActions]),
+    known: new KnownActions(actions, set.vocabulary),
+    otherwise: set.otherwise ?? "allow",
+    unknown: set.unknown ?? "require_approval",
+  });
+  const given = (question: Omit<Question, "counts">, counts: Question["counts"]): Given =>
+    new Given(
+      { ...question, counts },
+      canonicalAction(question.action),
+      canonicalResource(question.resource),
+      scope.countsOf,
+    );
 
   return {
     actions,
     tests: ruleTests(set.tests, (n) => lines.of(["tests", n])),
     decide(question) {
       if (isTooLong(question)) return tooLong;
-      const action = canonicalAction(question.action);
-      return quietly(() =>
-        decideBy(
-          speakingOnce(speakingOf, ruleIndex.of(action)),
-          given(question, question.counts, action),
-          fallbackFor(action),
-          work,
-        ),
-      );
+      const values = given(question, question.counts);
+      const { speaking, fallback } = about(values.action);
+      return quietly(() => decideBy(speaking, values, fallback, work));
     },
     countersOf(question) {
       if (isTooLong(question)) return [];
-      const action = canonicalAction(question.action);
-      const counting = counterIndex.of(action);
-      const wanted = new Set(counting);
-      for (const { condition } of ruleIndex.of(action))
-        for (const name of condition?.counters ?? []) wanted.add(counters.get(name)!);
-      if (wanted.size === 0) return [];
-      return countersFor([...wanted], counting, question, action);
+      const { wanted, counting } = about(canonicalAction(question.action));
+      return wanted.length === 0 ? [] : countersFor(wanted, counting, question);
     },
     limitsOf(question) {
       if (isTooLong(question)) return [];
-      const action = canonicalAction(question.action);
-      const speakingLimits = limitIndex.of(action);
-      if (speakingLimits.length === 0) return [];
-      const values = given(question, {}, action);
+      const values = given(question, {});
+      const { limits: speaking } = about(values.action);
       work.begin();
       return quietly(() =>
-        speakingLimits.filter((limit) => holds(limit, values)).map((limit) => limitOf(limit, question)),
+        speaking.filter((limit) => holds(limit, values)).map((limit) => limitOf(limit, question)),
       );
     },
-    concerns(name) {
-      const action = canonicalAction(name);
-      if (ruleIndex.of(action).length > 0 || limitIndex.of(action).length > 0) return true;
-      if (counterIndex.of(action).length > 0) return true;
-      return fallbackFor(action).effect !== "allow";
+    concerns(action) {
+      const { speaking, limits: limiting, wanted, fallback } = about(canonicalAction(action));
+      return (
+        speaking.all.length > 0 || limiting.length > 0 || wanted.length > 0 || fallback.effect !== "allow"
+      );
     },
     look(question) {
       if (isTooLong(question)) return { rules: [], limits: [] };
-      const action = canonicalAction(question.action);
-      return quietly(() =>
-        lookAt(ruleIndex.of(action), limitIndex.of(action), given(question, question.counts, action), work),
-      );
+      const values = given(question, question.counts);
+      const { speaking, limits: limiting } = about(values.action);
+      return quietly(() => lookAt(speaking, limiting, values, work));
     },
   };
 }
@@ -219,16 +199,6 @@ function quietly<Result>(decide: () => Result): Result {
   } finally {
     Error.stackTraceLimit = limit;
   }
-}
-
-function speakingOnce(known: Map<readonly Rule[], Speaking>, rules: readonly Rule[]): Speaking {
-  let found = known.get(rules);
-  if (!found) {
-    if (known.size > 2_000) known.clear();
-    found = speaking(rules);
-    known.set(rules, found);
-  }
-  return found;
 }
 
 /** The rule set with the entries of its profile. */

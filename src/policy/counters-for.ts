@@ -1,7 +1,7 @@
 import { digest } from "../redis/index.js";
 import type { Counter } from "./decision.js";
 import { contextProblem } from "./given.js";
-import { canonicalResource } from "./name-pattern.js";
+import { canonicalAction, canonicalResource } from "./name-pattern.js";
 import type { Question } from "./question.js";
 import type { CounterEntry } from "./rule-set.js";
 import type { Scope } from "./scope.js";
@@ -20,22 +20,24 @@ export function countersFor(
   wanted: readonly CountedBy[],
   counting: readonly CountedBy[],
   question: Omit<Question, "counts">,
-  action: string,
 ): readonly Counter[] {
   let same: string | undefined;
-  return wanted
-    .toSorted((one, other) => one.position - other.position)
-    .map((counter) => {
-      const { name, entry } = counter;
-      const whose = subjectOf(entry.per, question.agent);
-      if (entry.same) same ??= digest([action, canonicalResource(question.resource), argumentsOf(question)]);
-      return {
-        name,
-        subject: entry.same ? `${whose}:${same}` : whose,
-        windowMs: entry.window,
-        counts: counting.includes(counter),
-      };
-    });
+  return wanted.map((counter) => {
+    const { name, entry } = counter;
+    const whose = subjectOf(entry.per, question.agent);
+    if (entry.same)
+      same ??= digest([
+        canonicalAction(question.action),
+        canonicalResource(question.resource),
+        argumentsOf(question),
+      ]);
+    return {
+      name,
+      subject: entry.same ? `${whose}:${same}` : whose,
+      windowMs: entry.window,
+      counts: counting.includes(counter),
+    };
+  });
 }
 
 /** What no condition can look at is not looked at here either: all of it counts as the same. */

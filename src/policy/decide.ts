@@ -14,6 +14,7 @@ export const defaultApproval: ApprovalTerms = {
 
 /** The rules that speak of an action, in the order in which they lead an answer. */
 export interface Speaking {
+  readonly all: readonly Rule[];
   readonly restricting: readonly Rule[];
   readonly allowing: readonly Rule[];
   readonly shadow: readonly Rule[];
@@ -21,6 +22,7 @@ export interface Speaking {
 
 export function speaking(rules: readonly Rule[]): Speaking {
   return {
+    all: rules,
     restricting: rules.filter(({ shadow, effect }) => !shadow && effect !== "allow"),
     allowing: rules.filter(({ shadow, effect }) => !shadow && effect === "allow"),
     shadow: rules.filter(({ shadow }) => shadow),

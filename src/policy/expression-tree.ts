@@ -33,7 +33,7 @@ export interface Comprehension {
   readonly iterable: TreeNode;
   readonly iterVarName: string;
   readonly init: TreeNode;
-  step: TreeNode | { readonly evaluate: Evaluate };
+  step: TreeNode;
 }
 
 export function isComprehension(node: TreeNode): boolean {
@@ -66,7 +66,7 @@ export function partsOf(node: TreeNode): readonly TreeNode[] {
       return (node.args as TreeNode[][]).flat();
     case "comprehension": {
       const { iterable, init, step } = node.args as Comprehension;
-      return [iterable, init, step as TreeNode];
+      return [iterable, init, step];
     }
     default:
       return node.args as TreeNode[];

@@ -2,6 +2,7 @@ import {
   type Comprehension,
   countNodes,
   type Evaluate,
+  type Evaluator,
   isComprehension,
   partsOf,
   type TreeNode,
@@ -53,7 +54,13 @@ function meteredTurns(
   const step = comprehension.step as TreeNode & { evaluate: Evaluate };
   const perTurn = countNodes(step) + 2;
   comprehension.step = {
-    evaluate: (evaluator, _node, context) => {
+    op: step.op,
+    args: step.args,
+    meta: step.meta,
+    pos: step.pos,
+    ...(step.checkedType && { checkedType: step.checkedType }),
+    evaluate: (evaluator: Evaluator, _node: unknown, context: unknown) => {
+      work.spend(0);
       try {
         return step.evaluate(evaluator, step, context);
       } catch (error) {
@@ -62,7 +69,7 @@ function meteredTurns(
         throw error;
       }
     },
-  };
+  } as TreeNode;
   return (items, ...rest) => {
     work.spend(perTurn * lengthOf(items));
     return handle(items, ...rest);
@@ -84,6 +91,7 @@ function fieldAccess(
       if (value !== undefined) return value;
       throw missing;
     }
+    work.spend(1);
     try {
       return handle(left, right, ...rest);
     } catch (error) {
@@ -175,7 +183,8 @@ const hasField: Evaluate = (evaluator, macro, context) => {
 
 /** The values of our own have their fields in part from their class; those of an expression are plain. */
 function holdsField(value: object, name: string): boolean {
-  return value instanceof AgentValue || value instanceof ReadsValue || Object.hasOwn(value, name);
+  if (value instanceof AgentValue || value instanceof ReadsValue) return true;
+  return !Array.isArray(value) && Object.hasOwn(value, name);
 }
 
 /** Names what the rule's author asks for, where it stands in the rule as a name. */

@@ -41,96 +41,161 @@ const things: readonly (readonly string[])[] = [
   ["prod", "production", "live"],
 ];
 
-const deedOf = new Map(deeds.flatMap((words, n) => words.map((word) => [word, n] as const)));
-const thingOf = new Map(things.flatMap((words, n) => words.map((word) => [word, n] as const)));
+const deedOf = new Map(deeds.flatMap((words, n) => words.map((word) => [word, `deed ${n}`] as const)));
+const thingOf = new Map(things.flatMap((words, n) => words.map((word) => [word, `thing ${n}`] as const)));
 
 /** Longer names are not worth a search; no rule has one. */
 const maxSearched = 64;
+const maxWords = 8;
+/** Of many names with the same deed the first are compared. */
+const maxCompared = 500;
+const maxRemembered = 500;
 const mostNearest = 3;
+
+interface KnownAction {
+  readonly name: string;
+  readonly words: ReadonlySet<string>;
+  /** Its words, and what stands for words like them. */
+  readonly meanings: ReadonlySet<string>;
+}
 
 /** Names that rules and the vocabulary know, ready to be compared with what somebody said. */
 export class KnownActions {
-  readonly #actions: readonly { readonly name: string; readonly words: readonly string[] }[];
-  readonly #phrases: ReadonlyMap<string, readonly string[]>;
+  readonly #names: readonly string[];
+  readonly #byMeaning = new Map<string, KnownAction[]>();
+  readonly #phrases = new Map<string, string[]>();
+  readonly #words = new Set<string>();
+  readonly #remembered = new Map<string, readonly string[]>();
 
   /** @param vocabulary action → other words for it */
   constructor(names: readonly string[], vocabulary: Readonly<Record<string, readonly string[]>>) {
-    this.#actions = names.map((name) => ({ name, words: wordsOf(name) }));
-    const phrases = new Map<string, string[]>();
+    this.#names = names;
+    for (const name of names) {
+      const words = wordsOf(name);
+      const known = { name, words: new Set(words), meanings: new Set(words.map(meaningOf)) };
+      for (const word of words) this.#words.add(word);
+      for (const meaning of known.meanings) push(this.#byMeaning, meaning, known);
+    }
     for (const [name, others] of Object.entries(vocabulary))
-      for (const other of others) {
-        const phrase = wordsOf(other).join(" ");
-        phrases.set(phrase, [...(phrases.get(phrase) ?? []), name]);
-      }
-    this.#phrases = phrases;
+      for (const other of others) push(this.#phrases, wordsOf(other).join(" "), name);
   }
 
   /** Up to three known actions, the nearest first: by other words for it, by the deed it names, by a slip of typing. */
   nearest(given: string): readonly string[] {
-    if (given.length > maxSearched) return [];
-    const words = wordsOf(given);
-    const found = new Set(this.#phrases.get(words.join(" ")));
-    const scored = this.#actions
-      .map(({ name, words: known }) => ({ name, score: likeness(given, words, name, known) }))
-      .filter(({ score }) => score > 0)
-      .sort((one, other) => other.score - one.score || (one.name < other.name ? -1 : 1));
-    for (const { name } of scored.slice(0, mostNearest)) found.add(name);
-    return [...found].slice(0, mostNearest);
-  }
-}
-
-/** 0 where nothing speaks for it; a slip of typing counts more than the same deed, and that more than the same thing. */
-function likeness(given: string, words: readonly string[], name: string, known: readonly string[]): number {
-  if (editsWithin(given, name, given.length <= 5 ? 1 : 2)) return 100;
-  let deed = 0;
-  let thing = 0;
-  for (const word of words) {
-    if (known.includes(word)) {
-      if (deedOf.has(word)) deed = Math.max(deed, 11);
-      else thing += 3;
-      continue;
+    let found = this.#remembered.get(given);
+    if (!found) {
+      found = given.length > maxSearched ? [] : this.#find(given);
+      if (this.#remembered.size >= maxRemembered) this.#remembered.clear();
+      this.#remembered.set(given, found);
     }
-    const group = deedOf.get(word);
-    if (group !== undefined && known.some((other) => deedOf.get(other) === group)) deed = Math.max(deed, 10);
-    const kind = thingOf.get(word);
-    if (kind !== undefined && known.some((other) => thingOf.get(other) === kind)) thing += 2;
-    else if (word.length > 3 && known.some((other) => other.length > 3 && editsWithin(word, other, 1)))
-      deed = Math.max(deed, 8);
+    return found;
   }
-  // The same thing alone says little: reading a file is not deleting it.
-  return deed === 0 ? 0 : deed + thing;
+
+  #find(given: string): readonly string[] {
+    const words = wordsOf(given)
+      .flatMap((word) => this.#apart(word))
+      .slice(0, maxWords);
+    const reach = given.length <= 5 ? 1 : 2;
+    const scores = new Map<string, number>();
+    for (const name of this.#phrases.get(words.join(" ")) ?? []) scores.set(name, 1_000);
+    for (const name of this.#names) if (editsWithin(given, name, reach)) scores.set(name, 100);
+    // A word with a slip in it counts as the word.
+    const meant = words.map((word) =>
+      deedOf.has(word) || this.#words.has(word) ? word : this.#slipOf(word),
+    );
+    const meanings = new Set(meant.map(meaningOf));
+    for (const meaning of meanings) {
+      if (!meaning.startsWith("deed ")) continue;
+      for (const known of (this.#byMeaning.get(meaning) ?? []).slice(0, maxCompared)) {
+        const score = likeness(meant, meanings, known);
+        if (score > (scores.get(known.name) ?? 0)) scores.set(known.name, score);
+      }
+    }
+    return [...scores]
+      .sort(([one, its], [other, theirs]) => theirs - its || (one < other ? -1 : 1))
+      .slice(0, mostNearest)
+      .map(([name]) => name);
+  }
+
+  /** `deletefile` → delete, file: what a name in capitals and small letters becomes. */
+  #apart(word: string): readonly string[] {
+    if (this.#isWord(word)) return [word];
+    for (let at = 2; at <= word.length - 2; at++) {
+      const parts = [word.slice(0, at), word.slice(at)];
+      if (parts.some((part) => deedOf.has(part)) && parts.every((part) => this.#isWord(part))) return parts;
+    }
+    return [word];
+  }
+
+  #isWord(word: string): boolean {
+    return deedOf.has(word) || thingOf.has(word) || this.#words.has(word);
+  }
+
+  #slipOf(word: string): string {
+    if (word.length < 4) return word;
+    for (const known of this.#words) if (known.length >= 4 && editsWithin(word, known, 1)) return known;
+    return word;
+  }
 }
 
-/** `rmDir my_file` → rm, dir, my, file */
+/** The same deed is what counts: reading a file is not deleting it. The same word says more than one like it. */
+function likeness(words: readonly string[], meanings: ReadonlySet<string>, known: KnownAction): number {
+  let score = 0;
+  for (const meaning of meanings)
+    if (known.meanings.has(meaning)) score += meaning.startsWith("deed ") ? 10 : 2;
+  for (const word of words) if (known.words.has(word)) score += 1;
+  return score;
+}
+
+/** What stands for all words like this one. */
+function meaningOf(word: string): string {
+  return deedOf.get(word) ?? thingOf.get(word) ?? word;
+}
+
+/** `rm my_file` → rm, my, file */
 function wordsOf(text: string): readonly string[] {
   return text
-    .replace(/([a-z0-9])([A-Z])/g, "$1 $2")
     .toLowerCase()
     .split(/[^\p{L}\p{N}]+/u)
     .filter((word) => word !== "");
 }
 
+/** Rows of the table of distances, used again for each pair. */
+const rows = [new Int32Array(256), new Int32Array(256), new Int32Array(256)] as const;
+
 /** Whether so many edits turn one into the other; looks only at the band of the table where that can be. */
 function editsWithin(one: string, other: string, most: number): boolean {
-  if (Math.abs(one.length - other.length) > most) return false;
-  const far = most + 1;
-  let last = Array.from({ length: other.length + 1 }, (_, j) => j);
-  let before = last;
+  if (Math.abs(one.length - other.length) > most || other.length > 250) return false;
+  let [before, last, row] = rows;
+  for (let j = 0; j <= most + 1; j++) last[j] = j;
   for (let i = 1; i <= one.length; i++) {
-    const row = new Array<number>(other.length + 1).fill(far);
-    if (i <= most) row[0] = i;
-    let least = row[0]!;
-    for (let j = Math.max(1, i - most); j <= Math.min(other.length, i + most); j++) {
-      const cost = one[i - 1] === other[j - 1] ? 0 : 1;
+    const from = Math.max(1, i - most);
+    const to = Math.min(other.length, i + most);
+    // Beside the band everything is too far.
+    row[from - 1] = from === 1 ? i : most + 1;
+    row[to + 1] = most + 1;
+    let least = row[from - 1]!;
+    for (let j = from; j <= to; j++) {
+      const cost = one.charCodeAt(i - 1) === other.charCodeAt(j - 1) ? 0 : 1;
       let edits = Math.min(last[j]! + 1, row[j - 1]! + 1, last[j - 1]! + cost);
-      if (i > 1 && j > 1 && one[i - 1] === other[j - 2] && one[i - 2] === other[j - 1])
+      if (
+        i > 1 &&
+        j > 1 &&
+        one.charCodeAt(i - 1) === other.charCodeAt(j - 2) &&
+        one.charCodeAt(i - 2) === other.charCodeAt(j - 1)
+      )
         edits = Math.min(edits, before[j - 2]! + 1);
       row[j] = edits;
       least = Math.min(least, edits);
     }
     if (least > most) return false;
-    before = last;
-    last = row;
+    [before, last, row] = [last, row, before];
   }
   return last[other.length]! <= most;
+}
+
+function push<Value>(map: Map<string, Value[]>, key: string, value: Value): void {
+  const values = map.get(key);
+  if (values) values.push(value);
+  else map.set(key, [value]);
 }

@@ -3,7 +3,7 @@ import type { ApprovalTerms, Effect } from "./decision.js";
 import type { Given } from "./given.js";
 import type { Matcher } from "./name-pattern.js";
 import type { Scope } from "./scope.js";
-import { Undecidable, type Work } from "./work.js";
+import { tooMuch, Undecidable, type Work } from "./work.js";
 
 /** A rule, ready to be asked. */
 export interface Rule {
@@ -36,21 +36,30 @@ export interface Outcome {
  * @returns undefined where the rule does not hold
  */
 export function askRule(rule: Rule, given: Given, work: Work): Outcome | undefined {
+  if (work.left < 0) return failed(rule, tooMuch);
   try {
     if (rule.resources && !speaksOf(rule.resources, given, work)) return undefined;
     if (rule.condition && !rule.condition.holds(given)) return undefined;
     return { rule, effect: rule.effect };
   } catch (error) {
     if (!(error instanceof Undecidable)) throw error;
-    return rule.effect === "allow" ? undefined : { rule, effect: "deny", failure: error };
+    work.charge(failureSteps);
+    return failed(rule, error);
   }
+}
+
+/** What it costs to find out that a rule cannot be decided. */
+const failureSteps = 40;
+
+function failed(rule: Rule, failure: Undecidable): Outcome | undefined {
+  return rule.effect === "allow" ? undefined : { rule, effect: "deny", failure };
 }
 
 /** Whether one of the patterns means the resource. @throws {Undecidable} */
 export function speaksOf(resources: readonly Matcher[], given: Given, work: Work): boolean {
   const levels = given.resourceLevels;
   for (const matches of resources) {
-    work.spend(1 + (given.resource.length >> 6));
+    work.spend(1 + (given.resource.length >> 3));
     if (matches(levels)) return true;
   }
   return false;

@@ -16,6 +16,11 @@ export class Work {
     return this.#left;
   }
 
+  /** Takes from what is left what was done already. */
+  charge(steps: number): void {
+    this.#left -= steps;
+  }
+
   /** @throws {Undecidable} where that is more than is left */
   spend(steps: number): void {
     this.#left -= steps;
@@ -37,7 +42,7 @@ export class Undecidable extends Error {
 }
 
 /** Made once: an error that is caught and forgotten should cost no look at the stack. */
-const tooMuch = new Undecidable(
+export const tooMuch = new Undecidable(
   "what it has to look at is too much",
   "Ask again with less in the context, or with shorter texts.",
 );
