@@ -66,6 +66,7 @@ export interface House {
   readonly reads: policy.RunReads;
   /** The runs of the configured namespace. */
   readonly runs: Runs;
+  readonly ruleBook: policy.RuleBook;
   readonly recorder: Recorder;
   /** Where decisions are recorded. */
   readonly places: Places;
@@ -82,12 +83,6 @@ interface HouseOptions {
 }
 
 const sweepSeldomMs = 60_000;
-
-// INTEGRATE: goes with the rule book.
-const standIn: policy.InForce = {
-  version: 0,
-  rules: policy.compileRules("version: 1\nprofile: standard\n"),
-};
 
 /**
  * Opens the store and puts the rooms together. The one place that knows them all: where one capability needs another,
@@ -115,6 +110,7 @@ export async function openHouse(config: Config, log: Logger, timing: HouseOption
   const tokens = new Tokens({ store, access, admit, record });
   const agentRecords = new AgentRecords({ access, admit });
   const credentials = new Credentials({ access, tokens, ...(jwt ? { jwt } : {}), log: logEvent });
+  const ruleBook = new policy.RuleBook({ store, hints, admit, log: logEvent });
   const topics = new Topics({ store, hints, admit, rightsOf, record });
   const locks = new lock.LockContext({
     ...{ store, hints, admit, rightsOf, record, log: logEvent },
@@ -224,8 +220,7 @@ export async function openHouse(config: Config, log: Logger, timing: HouseOption
   const budgets = new policy.PolicyContext({
     ...{ store, admit, rightsOf, record, log: logEvent },
     limits: { ...policy.defaultPolicyLimits, ...config.policyLimits },
-    // INTEGRATE: the rule book says which rules hold.
-    inForce: () => standIn,
+    inForce: (namespace) => ruleBook.inForce(namespace),
     factsOf: ({ principal }) => access.factsOf(principal.namespace, principal.agent),
     readsOf: (caller) => reads.of(caller),
     // INTEGRATE: the approvals room.
@@ -258,6 +253,7 @@ export async function openHouse(config: Config, log: Logger, timing: HouseOption
     killSwitch,
     reads,
     runs: runs.of(config.namespace),
+    ruleBook,
     recorder,
     places,
     rooms,

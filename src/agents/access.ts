@@ -11,7 +11,7 @@ import {
   type Role,
   rowOf,
 } from "../identity/index.js";
-import { directoryKeys, type Hints, loadScript, type Store } from "../redis/index.js";
+import { directoryKeys, FreshCopy, type Hints, loadScript, type Store } from "../redis/index.js";
 import { type Asking, type Decision, decideAccess } from "./decide-access.js";
 import { type Grant, grantsMost } from "./grant.js";
 import { GrantBook } from "./grant-book.js";
@@ -19,9 +19,6 @@ import { mayAnywhere } from "./may-anywhere.js";
 import { storedToken, type TokenRecord, tokenState } from "./token-record.js";
 
 const changeAccess = loadScript(import.meta.url, "change-access.lua");
-
-/** Rules are asked for anew when they are older than this: with the way there and back a change holds within a second. */
-const freshMs = 750;
 
 /** Whoever tries many ids must not fill our memory with them. */
 const mostTokensKnown = 10_000;
@@ -82,13 +79,7 @@ export interface AccessDependencies {
 
 /** The rules of a namespace as this process has them, and what it knows of tokens at the same version. */
 interface Known {
-  rules: Rules;
-  /** By this process's own clock, which nobody sets back. */
-  askedAt: number;
-  /** Changes heard of, and how many of them were heard of before the rules were asked for. */
-  changes: number;
-  seen: number;
-  asking: Promise<void> | undefined;
+  readonly rules: Rules;
   readonly tokens: Map<string, TokenRecord | undefined>;
 }
 
@@ -101,7 +92,7 @@ export class Access {
   readonly #store: Store;
   readonly #hints: Hints;
   readonly #namesRefused: string | undefined;
-  readonly #known = new Map<string, Known>();
+  readonly #known = new Map<string, FreshCopy<Known>>();
 
   constructor(deps: AccessDependencies) {
     this.#store = deps.store;
@@ -189,29 +180,25 @@ export class Access {
     const known = this.#known.get(namespace);
     // Whoever has proved nothing must not make us follow the rules of namespaces they name.
     if (!known) return (await storedToken(this.#store, namespace, id))?.record;
-    const { version } = await this.rules(namespace);
+    const { tokens } = await known.get();
     // That there is none is remembered too: what is unknown takes no other way than what is known.
-    if (known.tokens.has(id)) return known.tokens.get(id);
+    if (tokens.has(id)) return tokens.get(id);
     const stored = await storedToken(this.#store, namespace, id);
-    // Read after the version, so at least as new, and kept only for that version.
-    if (known.rules.version === version) {
-      if (known.tokens.size >= mostTokensKnown) known.tokens.clear();
-      known.tokens.set(id, stored?.record);
-    }
+    // Read after the version, so at least as new, and kept only with that version.
+    if (tokens.size >= mostTokensKnown) tokens.clear();
+    tokens.set(id, stored?.record);
     return stored?.record;
   }
 
   /** Rules that were asked for less than 750 ms ago, and after the last change that this process heard of. */
   rules(namespace: string): Promise<Rules> | Rules {
-    const known = this.#known.get(namespace);
-    return known && isFresh(known) ? known.rules : this.#refresh(namespace);
+    const known = this.#copy(namespace).get();
+    return known instanceof Promise ? known.then(({ rules }) => rules) : known.rules;
   }
 
   /** The rules as they are now, not up to a second ago: for whoever is about to change them. */
-  rulesNow(namespace: string): Promise<Rules> {
-    const known = this.#known.get(namespace);
-    if (known) known.changes++;
-    return this.#refresh(namespace);
+  async rulesNow(namespace: string): Promise<Rules> {
+    return (await this.#copy(namespace).now()).rules;
   }
 
   /**
@@ -237,8 +224,7 @@ export class Access {
       [grantsMost, admission.row, ...fields],
     );
     if (word === "FULL") refuse("access.too_many_grants", { limit: grantsMost });
-    const known = this.#known.get(namespace);
-    if (known) known.changes++;
+    this.#known.get(namespace)?.changed();
     return word === "CHANGED";
   }
 
@@ -258,51 +244,24 @@ export class Access {
     if (because !== undefined) refuse("auth.required", { because });
   }
 
-  async #refresh(namespace: string): Promise<Rules> {
-    const known = this.#known.get(namespace) ?? this.#follow(namespace);
-    // Calls at once ask once; an answer that was under way when a change was heard of may be older than the change.
-    do {
-      known.asking ??= this.#ask(namespace, known).finally(() => {
-        known.asking = undefined;
-      });
-      await known.asking;
-    } while (known.seen !== known.changes);
-    return known.rules;
-  }
-
-  #follow(namespace: string): Known {
-    const known: Known = {
-      rules: noRules,
-      askedAt: Number.NEGATIVE_INFINITY,
-      changes: 0,
-      seen: 0,
-      asking: undefined,
-      tokens: new Map(),
-    };
-    this.#known.set(namespace, known);
+  #copy(namespace: string): FreshCopy<Known> {
+    const known = this.#known.get(namespace);
+    if (known) return known;
+    const copy = new FreshCopy<Known>((last) => this.#ask(namespace, last));
+    this.#known.set(namespace, copy);
     // A hint brings a change sooner; without it the age does.
     void this.#hints.listen(directoryKeys(namespace).channel, (message) => {
-      if (message === "access" || message === "") known.changes++;
+      if (message === "access" || message === "") copy.changed();
     });
-    return known;
+    return copy;
   }
 
-  async #ask(namespace: string, known: Known): Promise<void> {
+  async #ask(namespace: string, last: Known = nothingKnown()): Promise<Known> {
     const { access } = directoryKeys(namespace);
-    const askedAt = performance.now();
-    const { changes } = known;
     const version = ((await this.#store.command("HGET", access, "version")) as string | null) ?? "";
-    if (version !== known.rules.version) {
-      known.rules = parseRules(await this.#store.hash(access));
-      known.tokens.clear();
-    }
-    known.askedAt = askedAt;
-    known.seen = changes;
+    if (version === last.rules.version) return last;
+    return { rules: parseRules(await this.#store.hash(access)), tokens: new Map() };
   }
-}
-
-function isFresh(known: Known): boolean {
-  return known.seen === known.changes && performance.now() - known.askedAt < freshMs;
 }
 
 function refuseStopped({ stopped }: Rules, agent: string): void {
@@ -315,15 +274,9 @@ export function rolesOf(principal: Caller["principal"], rules: Rules): readonly 
   return given ?? principal.roles;
 }
 
-const noRules: Rules = {
-  version: "",
-  tokensRequired: false,
-  roles: new Map(),
-  grants: [],
-  book: new GrantBook([]),
-  facts: new Map(),
-  stopped: new Map(),
-};
+function nothingKnown(): Known {
+  return { rules: parseRules(new Map()), tokens: new Map() };
+}
 
 function parseRules(fields: ReadonlyMap<string, string>): Rules {
   const roles = new Map<string, readonly Role[]>();

@@ -261,6 +261,14 @@ const entries = {
     kind: "INVALID_ARGUMENT",
     text: "line {line} of the report cannot be used: {problem}. Nothing was imported; docs/guides/budgets.md shows the form.",
   },
+  "policy.superseded": {
+    kind: "ABORTED",
+    text: "version {current} of the rules, put by {by}, is in force, and these were made from version {over}. Nothing was put. Call llm-mailbox policy diff {over} {current}, bring in what it shows, and put them again with --over {current}.",
+  },
+  "policy.unknown_version": {
+    kind: "NOT_FOUND",
+    text: "there is no version {version} of the rules. Call llm-mailbox policy history: it lists those that are kept.",
+  },
   "store.unavailable": {
     kind: "UNAVAILABLE",
     text: "the store cannot be reached; nothing was done. Try again in a few seconds.",
