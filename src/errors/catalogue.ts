@@ -193,6 +193,10 @@ const entries = {
     kind: "PERMISSION_DENIED",
     text: "{principal} may not {action} {resource}. Ask the operator for a grant.",
   },
+  "access.stopped": {
+    kind: "PERMISSION_DENIED",
+    text: "{agent} was stopped by the operator: nothing it asks for is done, and its locks were given up. Stop working and tell the person you work for; only the operator lets it go on (llm-mailbox agents resume {agent}).",
+  },
   "access.unknown_grant": {
     kind: "NOT_FOUND",
     text: "there is no grant {id}. Call llm-mailbox grants to see those that hold.",

@@ -154,7 +154,7 @@ export function compileRules(text: string): CompiledRules {
       if (isTooLong(question)) return { rules: [], limits: [] };
       const values = given(question, question.counts);
       const { speaking, limits: limiting } = about(values.action);
-      return quietly(() => lookAt(speaking.all, limiting, values, work));
+      return quietly(() => lookAt(speaking, limiting, values, work));
     },
   };
 }

@@ -54,5 +54,6 @@ export {
 export { type RuleParts, ruleParts } from "./rule-parts.js";
 export { maxRuleSetBytes } from "./rule-set.js";
 export type { RuleTest } from "./rule-test.js";
+export { RunReads, type RunReadsDependencies } from "./run-reads.js";
 export { settleReservation } from "./settle-reservation.js";
 export { type TestOutcome, testRules } from "./test-rules.js";

@@ -1,9 +1,9 @@
-import { speaking } from "./decide.js";
+import type { Speaking } from "./decide.js";
 import type { Effect } from "./decision.js";
 import type { Given } from "./given.js";
 import type { LimitRule } from "./limit-rule.js";
-import { type Rule, speaksOf } from "./rule.js";
-import { Undecidable, type Work } from "./work.js";
+import { askRule, type Rule, speaksOf } from "./rule.js";
+import { Undecidable, Work } from "./work.js";
 
 /** What one rule or limit says to a question. */
 export interface Look {
@@ -22,14 +22,13 @@ export interface Looks {
   readonly limits: readonly Look[];
 }
 
-/** Asks each by itself, and with the same bound on what all of them may cost as a decision has. */
+/** Asks each as a decision does, and with the same bound on what all of them may cost. */
 export function lookAt(
-  rules: readonly Rule[],
+  { all, restricting, allowing, shadow }: Speaking,
   limits: readonly LimitRule[],
   given: Given,
   work: Work,
 ): Looks {
-  const { restricting, allowing, shadow } = speaking(rules);
   const looks = new Map<Rule, Look>();
   work.begin();
   for (const rule of [...restricting, ...allowing]) looks.set(rule, lookAtRule(rule, given, work));
@@ -37,25 +36,32 @@ export function lookAt(
   for (const rule of shadow) looks.set(rule, lookAtRule(rule, given, work));
   work.begin();
   return {
-    rules: rules.map((rule) => looks.get(rule)!),
+    rules: all.map((rule) => looks.get(rule)!),
     limits: limits.map((limit) => lookAtLimit(limit, given)),
   };
 }
 
-function lookAtRule({ id, effect, shadow, resources, condition }: Rule, given: Given, work: Work): Look {
-  try {
-    if (resources && !speaksOf(resources, given, work))
-      return { id, effect, shadow, holds: false, because: "it speaks of other resources" };
-    if (!condition) return { id, effect, shadow, holds: true, because: "it has no condition" };
-    const holds = condition.holds(given);
-    return { id, effect, shadow, holds, because: `its condition is ${holds}: ${condition.source}` };
-  } catch (error) {
-    if (!(error instanceof Undecidable)) throw error;
-    const because = failed(error);
-    // As it is decided: a restriction that cannot be decided denies, an allowance does not hold.
+function lookAtRule(rule: Rule, given: Given, work: Work): Look {
+  const { id, effect, shadow, condition } = rule;
+  // Asked as a restriction, an allowance tells too that it could not be decided.
+  const outcome = askRule({ ...rule, effect: effect === "allow" ? "deny" : effect }, given, work);
+  if (outcome?.failure) {
+    const because = failed(outcome.failure);
     if (effect === "allow") return { id, effect, shadow, holds: false, because };
-    return { id, effect: "deny", shadow, holds: true, because };
+    return { id, effect: outcome.effect, shadow, holds: true, because };
   }
+  const holds = outcome !== undefined;
+  if (!holds && !isOfResource(rule, given))
+    return { id, effect, shadow, holds, because: "it speaks of other resources" };
+  const because = condition ? `its condition is ${holds}: ${condition.source}` : "it has no condition";
+  return { id, effect, shadow, holds, because };
+}
+
+/** Asked once more, at no cost of what is looked at after it. */
+function isOfResource({ resources }: Rule, given: Given): boolean {
+  const own = new Work();
+  own.begin();
+  return resources === undefined || speaksOf(resources, given, own);
 }
 
 /** A limit that cannot be decided holds. */
