@@ -44,7 +44,7 @@ export class Patterns {
     return this.#compiled.get(pattern)!.test(text);
   }
 
-  /** Reaches into the library, see docs/decisions/0017-policy-engine.md. */
+  /** Reaches into the library, see docs/decisions/0019-policy-engine.md. */
   #meter(expression: RE2JS): void {
     const { dfa } = expression.re2();
     const size = expression.programSize();
