@@ -767,7 +767,7 @@ rules:
       expect(await desk.enforce("state.write", "state:a", { key: "a" })).toEqual({ because: "no rule" });
       expect(await desk.decisions()).toEqual([]);
       await expect(desk.enforce("lock.acquire", "lock:prod/db")).rejects.toThrow(
-        "policy.denied: prod is frozen (rule locked). Take another way, or ask the operator.",
+        "policy.denied: prod is frozen (rule locked). Take another way. Ask the operator if the rule is wrong.",
       );
       const send = (key?: string) =>
         desk.enforce("mailbox.send", "bob", { body: "x" }, key === undefined ? {} : { key });
@@ -775,7 +775,7 @@ rules:
       await send("k");
       await send();
       await expect(send()).rejects.toThrow(
-        /^policy\.denied: a limit on the number of calls; sends: 2 of 2 used until .* \(limit sends\)\. wait\.$/,
+        /^policy\.denied: a limit on the number of calls; sends: 2 of 2 used until .* \(limit sends\)\. wait\. Ask the operator if the rule is wrong\.$/,
       );
       await send("k");
       const write = () => desk.enforce("state.write", "state:plan", { key: "plan", value: "1" });
