@@ -4,9 +4,11 @@ import { fileURLToPath } from "node:url";
 import { formatAddress, parseAddress, parsePattern, parseStatePrefix } from "./addresses/index.js";
 import {
   Access,
+  AgentRecords,
   Credentials,
   Directory,
   Grants,
+  KillSwitch,
   myStatus,
   type Runs,
   RunsOfNamespaces,
@@ -19,7 +21,6 @@ import {
   type Admit,
   type Caller,
   JwtVerifier,
-  noFacts,
   operatorPrincipal,
   type Principal,
   type RecordDecision,
@@ -59,8 +60,13 @@ export interface House {
   readonly grants: Grants;
   readonly tokens: Tokens;
   readonly credentials: Credentials;
+  readonly agentRecords: AgentRecords;
+  readonly killSwitch: KillSwitch;
+  /** Whose messages runs have read. */
+  readonly reads: policy.RunReads;
   /** The runs of the configured namespace. */
   readonly runs: Runs;
+  readonly ruleBook: policy.RuleBook;
   readonly recorder: Recorder;
   /** Where decisions are recorded. */
   readonly places: Places;
@@ -77,12 +83,6 @@ interface HouseOptions {
 }
 
 const sweepSeldomMs = 60_000;
-
-// INTEGRATE: goes with the rule book.
-const standIn: policy.InForce = {
-  version: 0,
-  rules: policy.compileRules("version: 1\nprofile: standard\n"),
-};
 
 /**
  * Opens the store and puts the rooms together. The one place that knows them all: where one capability needs another,
@@ -108,12 +108,16 @@ export async function openHouse(config: Config, log: Logger, timing: HouseOption
   const record: RecordDecision = (caller, admission) => recorder.record(caller, admission);
   const grants = new Grants({ store, access, admit, record });
   const tokens = new Tokens({ store, access, admit, record });
+  const agentRecords = new AgentRecords({ access, admit });
   const credentials = new Credentials({ access, tokens, ...(jwt ? { jwt } : {}), log: logEvent });
+  const ruleBook = new policy.RuleBook({ store, hints, admit, log: logEvent });
   const topics = new Topics({ store, hints, admit, rightsOf, record });
   const locks = new lock.LockContext({
     ...{ store, hints, admit, rightsOf, record, log: logEvent },
     limits: { ...lock.defaultLockLimits, ...config.lockLimits, ...timing.locks },
   });
+  const isStoppedNow = async (namespace: string, agent: string): Promise<boolean> =>
+    (await access.rules(namespace)).stopped.has(agent);
   const places: Places = {
     mailboxes: (namespace) => directory.mailboxes(namespace),
     roots: (namespace) => topics.roots(namespace),
@@ -136,10 +140,13 @@ export async function openHouse(config: Config, log: Logger, timing: HouseOption
       store,
       namespace,
       release: async (agent, run, inGoodOrder) => {
+        // Whoever was stopped did not leave what it held in good order.
+        const isStopped = await isStoppedNow(namespace, agent);
         // Neither waits for the other: what could not be given back now is given back by the next sweep.
         await Promise.all([
-          lock.releaseRun(locks, namespace, run, inGoodOrder),
+          lock.releaseRun(locks, namespace, run, inGoodOrder && !isStopped),
           mail.releaseRun(context, namespace, agent, run, inGoodOrder),
+          inGoodOrder && !reads.knows(run) ? undefined : reads.forget(namespace, run),
         ]);
       },
       sweep: async () => {
@@ -147,6 +154,7 @@ export async function openHouse(config: Config, log: Logger, timing: HouseOption
         await sealer
           .sweep(namespace)
           .catch((error: Error) => logEvent("audit rows wait to be sealed", { error: error.message }));
+        await killSwitch.sweep(namespace);
         await mail.sweepOutboxes(context, namespace);
         await keeper.sweep(namespace);
         await groupKeeper.sweep(namespace);
@@ -157,6 +165,26 @@ export async function openHouse(config: Config, log: Logger, timing: HouseOption
       },
       log: logEvent,
     };
+  });
+  const reads = new policy.RunReads({
+    store,
+    factsOf: (namespace, agent) => access.factsOf(namespace, agent),
+    isOurs: (caller) => runs.has(caller),
+    livingRuns: (namespace, agent) => runs.of(namespace).ofAgent(agent),
+  });
+  const killSwitch = new KillSwitch({
+    access,
+    admit,
+    now: () => store.now(),
+    giveUp: async (namespace, agent) => {
+      const known = await runs.of(namespace).ofAgent(agent);
+      await Promise.all([
+        lock.releaseAgent(locks, namespace, agent),
+        mail.releaseAgent(context, namespace, agent, known),
+      ]);
+    },
+    goOn: (namespace, agent) => mail.flushSoon(context, namespace, agent),
+    log: logEvent,
   });
   const context = new mail.MailContext({
     store,
@@ -170,6 +198,8 @@ export async function openHouse(config: Config, log: Logger, timing: HouseOption
     runs,
     publish: (caller, topic, message, operation, row, ttlMs) =>
       topics.publish(caller, { ...message, to: `topic:${topic}` }, operation, row, ttlMs),
+    isStopped: isStoppedNow,
+    noteReads: (caller, shown) => reads.note(caller, shown),
     topicRetentionMs: (namespace, topic) => topics.retentionMs(namespace, topic),
     ...(config.filesDir === undefined ? {} : { filesDir: config.filesDir }),
     log: logEvent,
@@ -190,11 +220,9 @@ export async function openHouse(config: Config, log: Logger, timing: HouseOption
   const budgets = new policy.PolicyContext({
     ...{ store, admit, rightsOf, record, log: logEvent },
     limits: { ...policy.defaultPolicyLimits, ...config.policyLimits },
-    // INTEGRATE: the rule book says which rules hold.
-    inForce: () => standIn,
-    // INTEGRATE: what is recorded of agents, and whose mail a run has read.
-    factsOf: async () => noFacts,
-    readsOf: async () => ({ unverified: [], foreign: [] }),
+    inForce: (namespace) => ruleBook.inForce(namespace),
+    factsOf: ({ principal }) => access.factsOf(principal.namespace, principal.agent),
+    readsOf: (caller) => reads.of(caller),
     // INTEGRATE: the approvals room.
     openApproval: async () => refuse("approval.unavailable"),
     useApproval: async () => undefined,
@@ -208,6 +236,7 @@ export async function openHouse(config: Config, log: Logger, timing: HouseOption
   });
   const rooms = roomsOf({
     ...{ store, context, directory, access, credentials, runs, topics, locks, state, budgets, recorder },
+    reads,
     namespace: config.namespace,
   });
   return {
@@ -223,7 +252,11 @@ export async function openHouse(config: Config, log: Logger, timing: HouseOption
     grants,
     tokens,
     credentials,
+    agentRecords,
+    killSwitch,
+    reads,
     runs: runs.of(config.namespace),
+    ruleBook,
     recorder,
     places,
     rooms,
@@ -353,11 +386,12 @@ interface Parts {
   readonly state: shared.StateContext;
   readonly budgets: policy.PolicyContext;
   readonly recorder: Recorder;
+  readonly reads: policy.RunReads;
 }
 
 function roomsOf(parts: Parts): Rooms {
   const { namespace, store, context, directory, access, credentials, runs, topics, locks, state } = parts;
-  const { budgets, recorder } = parts;
+  const { budgets, reads, recorder } = parts;
   /** What is refused leaves a row, in this one place for all that a face can ask. */
   const guard = <T>(
     caller: Caller,
@@ -487,7 +521,12 @@ function roomsOf(parts: Parts): Rooms {
       history: async (caller, topic, options) => {
         const page = await guard(caller, "topic.read", [topical(topic)], async () => {
           await mail.noteCall(context, caller);
-          return topics.history(caller, topic, options);
+          const found = await topics.history(caller, topic, options);
+          await reads.note(
+            caller,
+            found.deliveries.map(({ message }) => message),
+          );
+          return found;
         });
         return {
           messages: page.deliveries.map(mail.shown),

@@ -2,14 +2,16 @@ import { refuse } from "../errors/index.js";
 import {
   type Action,
   type Admission,
+  type AgentFacts,
   type Caller,
   isOperator,
+  noFacts,
   type Principal,
   type Rights,
   type Role,
   rowOf,
 } from "../identity/index.js";
-import { directoryKeys, type Hints, loadScript, type Store } from "../redis/index.js";
+import { directoryKeys, FreshCopy, type Hints, loadScript, type Store } from "../redis/index.js";
 import { type Asking, type Decision, decideAccess } from "./decide-access.js";
 import { type Grant, grantsMost } from "./grant.js";
 import { GrantBook } from "./grant-book.js";
@@ -17,9 +19,6 @@ import { mayAnywhere } from "./may-anywhere.js";
 import { storedToken, type TokenRecord, tokenState } from "./token-record.js";
 
 const changeAccess = loadScript(import.meta.url, "change-access.lua");
-
-/** Rules are asked for anew when they are older than this: with the way there and back a change holds within a second. */
-const freshMs = 750;
 
 /** Whoever tries many ids must not fill our memory with them. */
 const mostTokensKnown = 10_000;
@@ -33,12 +32,35 @@ export interface Rules {
   readonly grants: readonly Grant[];
   /** The same grants, arranged for deciding. */
   readonly book: GrantBook;
+  /** What the namespace knows of its agents, beside what they may. */
+  readonly facts: ReadonlyMap<string, AgentFacts>;
+  /** The agents that may do nothing until they are let go on. */
+  readonly stopped: ReadonlyMap<string, Stop>;
 }
+
+/** That an agent was stopped. */
+export interface Stop {
+  /** In the words of whoever stopped it; shown to operators alone. */
+  readonly reason: string;
+  readonly by: string;
+  /** By the store's clock, ms. */
+  readonly at: number;
+}
+
+/** What a connection was opened with, and whose it is: enough to tell whether it still holds. */
+export type Held = Pick<Principal, "namespace" | "credential"> & { readonly agent?: string };
 
 /** A change of one field of the rules; without a value the field goes. */
 export interface RuleChange {
-  readonly field: `grant:${string}` | `roles:${string}` | "tokens-required";
+  readonly field:
+    | `grant:${string}`
+    | `roles:${string}`
+    | `facts:${string}`
+    | `stopped:${string}`
+    | "tokens-required";
   readonly value?: string;
+  /** What it has to be for the change to be made, empty for nothing; without it the change is made in any case. */
+  readonly was?: string;
 }
 
 /** A change of what is kept of one token, as texts: what it was, empty for a new one, and what it shall be. */
@@ -57,13 +79,7 @@ export interface AccessDependencies {
 
 /** The rules of a namespace as this process has them, and what it knows of tokens at the same version. */
 interface Known {
-  rules: Rules;
-  /** By this process's own clock, which nobody sets back. */
-  askedAt: number;
-  /** Changes heard of, and how many of them were heard of before the rules were asked for. */
-  changes: number;
-  seen: number;
-  asking: Promise<void> | undefined;
+  readonly rules: Rules;
   readonly tokens: Map<string, TokenRecord | undefined>;
 }
 
@@ -76,7 +92,7 @@ export class Access {
   readonly #store: Store;
   readonly #hints: Hints;
   readonly #namesRefused: string | undefined;
-  readonly #known = new Map<string, Known>();
+  readonly #known = new Map<string, FreshCopy<Known>>();
 
   constructor(deps: AccessDependencies) {
     this.#store = deps.store;
@@ -87,7 +103,7 @@ export class Access {
   /**
    * Lets the caller pass or refuses, whether or not the resource exists.
    *
-   * @throws {MailboxError} `access.denied`, `auth.required`, `auth.invalid`
+   * @throws {MailboxError} `access.denied`, `access.stopped`, `auth.required`, `auth.invalid`
    */
   async admit(caller: Caller, action: Action, resource: string): Promise<Admission> {
     const { principal } = caller;
@@ -98,7 +114,7 @@ export class Access {
     return { row: rowOf(caller, { action, resource, outcome: "allow", because }) };
   }
 
-  /** @throws {MailboxError} `auth.required`, `auth.invalid` when the caller's credential does not hold any more */
+  /** @throws {MailboxError} `auth.required`, `auth.invalid` when the caller's credential does not hold any more, `access.stopped` */
   async decide(caller: Caller, action: Action, resource: string): Promise<Decision> {
     const { asking, rules } = await this.#askedBy(caller.principal);
     return decideAccess(asking, action, resource, rules.book, this.#store.now());
@@ -120,12 +136,28 @@ export class Access {
 
   /**
    * That the credential holds, by rules that are at most a second old: a token is neither revoked nor over, a JWT not
-   * over, and a name alone is believed here.
+   * over, and a name alone is believed here; and that whose it is was not stopped, whatever proves it.
    *
-   * @throws {MailboxError} `auth.required`, `auth.invalid`
+   * @throws {MailboxError} `auth.required`, `auth.invalid`, `access.stopped`
    */
-  async check(principal: Pick<Principal, "namespace" | "credential">): Promise<Rules> {
-    const { namespace, credential } = principal;
+  async check(held: Held): Promise<Rules> {
+    const rules = await this.#proved(held);
+    // Whoever opens the store looks with the eyes of agents that are stopped too.
+    if (held.agent !== undefined && held.credential.kind !== "operator") refuseStopped(rules, held.agent);
+    return rules;
+  }
+
+  /** That this agent was not stopped, for what is done in its name by whoever opens the store. @throws {MailboxError} `access.stopped` */
+  async refuseStopped(namespace: string, agent: string): Promise<void> {
+    refuseStopped(await this.rules(namespace), agent);
+  }
+
+  /** What the namespace's records say of an agent. No claim of the agent or its credential changes it. */
+  async factsOf(namespace: string, agent: string): Promise<AgentFacts> {
+    return (await this.rules(namespace)).facts.get(agent) ?? noFacts;
+  }
+
+  async #proved({ namespace, credential }: Held): Promise<Rules> {
     const rules = await this.rules(namespace);
     switch (credential.kind) {
       case "operator":
@@ -148,35 +180,31 @@ export class Access {
     const known = this.#known.get(namespace);
     // Whoever has proved nothing must not make us follow the rules of namespaces they name.
     if (!known) return (await storedToken(this.#store, namespace, id))?.record;
-    const { version } = await this.rules(namespace);
+    const { tokens } = await known.get();
     // That there is none is remembered too: what is unknown takes no other way than what is known.
-    if (known.tokens.has(id)) return known.tokens.get(id);
+    if (tokens.has(id)) return tokens.get(id);
     const stored = await storedToken(this.#store, namespace, id);
-    // Read after the version, so at least as new, and kept only for that version.
-    if (known.rules.version === version) {
-      if (known.tokens.size >= mostTokensKnown) known.tokens.clear();
-      known.tokens.set(id, stored?.record);
-    }
+    // Read after the version, so at least as new, and kept only with that version.
+    if (tokens.size >= mostTokensKnown) tokens.clear();
+    tokens.set(id, stored?.record);
     return stored?.record;
   }
 
   /** Rules that were asked for less than 750 ms ago, and after the last change that this process heard of. */
   rules(namespace: string): Promise<Rules> | Rules {
-    const known = this.#known.get(namespace);
-    return known && isFresh(known) ? known.rules : this.#refresh(namespace);
+    const known = this.#copy(namespace).get();
+    return known instanceof Promise ? known.then(({ rules }) => rules) : known.rules;
   }
 
   /** The rules as they are now, not up to a second ago: for whoever is about to change them. */
-  rulesNow(namespace: string): Promise<Rules> {
-    const known = this.#known.get(namespace);
-    if (known) known.changes++;
-    return this.#refresh(namespace);
+  async rulesNow(namespace: string): Promise<Rules> {
+    return (await this.#copy(namespace).now()).rules;
   }
 
   /**
    * Changes rules and tokens: all of the changes or none. Holds in this process at once, in every other within a second.
    *
-   * @returns false when a token was no longer what the change says it was; nothing was changed then
+   * @returns false when something was no longer what a change says it was; nothing was changed then
    * @throws {MailboxError} `access.too_many_grants`
    */
   async change(
@@ -188,7 +216,7 @@ export class Access {
     const fields = changes.flatMap((change) =>
       "token" in change
         ? ["token", change.token, change.from, change.to]
-        : ["rule", change.field, "*", change.value ?? ""],
+        : ["rule", change.field, change.was ?? "*", change.value ?? ""],
     );
     const [word] = await this.#store.run(
       changeAccess,
@@ -196,8 +224,7 @@ export class Access {
       [grantsMost, admission.row, ...fields],
     );
     if (word === "FULL") refuse("access.too_many_grants", { limit: grantsMost });
-    const known = this.#known.get(namespace);
-    if (known) known.changes++;
+    this.#known.get(namespace)?.changed();
     return word === "CHANGED";
   }
 
@@ -217,51 +244,28 @@ export class Access {
     if (because !== undefined) refuse("auth.required", { because });
   }
 
-  async #refresh(namespace: string): Promise<Rules> {
-    const known = this.#known.get(namespace) ?? this.#follow(namespace);
-    // Calls at once ask once; an answer that was under way when a change was heard of may be older than the change.
-    do {
-      known.asking ??= this.#ask(namespace, known).finally(() => {
-        known.asking = undefined;
-      });
-      await known.asking;
-    } while (known.seen !== known.changes);
-    return known.rules;
-  }
-
-  #follow(namespace: string): Known {
-    const known: Known = {
-      rules: noRules,
-      askedAt: Number.NEGATIVE_INFINITY,
-      changes: 0,
-      seen: 0,
-      asking: undefined,
-      tokens: new Map(),
-    };
-    this.#known.set(namespace, known);
+  #copy(namespace: string): FreshCopy<Known> {
+    const known = this.#known.get(namespace);
+    if (known) return known;
+    const copy = new FreshCopy<Known>((last) => this.#ask(namespace, last));
+    this.#known.set(namespace, copy);
     // A hint brings a change sooner; without it the age does.
     void this.#hints.listen(directoryKeys(namespace).channel, (message) => {
-      if (message === "access" || message === "") known.changes++;
+      if (message === "access" || message === "") copy.changed();
     });
-    return known;
+    return copy;
   }
 
-  async #ask(namespace: string, known: Known): Promise<void> {
+  async #ask(namespace: string, last: Known = nothingKnown()): Promise<Known> {
     const { access } = directoryKeys(namespace);
-    const askedAt = performance.now();
-    const { changes } = known;
     const version = ((await this.#store.command("HGET", access, "version")) as string | null) ?? "";
-    if (version !== known.rules.version) {
-      known.rules = parseRules(await this.#store.hash(access));
-      known.tokens.clear();
-    }
-    known.askedAt = askedAt;
-    known.seen = changes;
+    if (version === last.rules.version) return last;
+    return { rules: parseRules(await this.#store.hash(access)), tokens: new Map() };
   }
 }
 
-function isFresh(known: Known): boolean {
-  return known.seen === known.changes && performance.now() - known.askedAt < freshMs;
+function refuseStopped({ stopped }: Rules, agent: string): void {
+  if (stopped.has(agent)) refuse("access.stopped", { agent });
 }
 
 /** The roles a call is decided by. Those the namespace gives to a name hold only for who proved to have it. */
@@ -270,20 +274,20 @@ export function rolesOf(principal: Caller["principal"], rules: Rules): readonly 
   return given ?? principal.roles;
 }
 
-const noRules: Rules = {
-  version: "",
-  tokensRequired: false,
-  roles: new Map(),
-  grants: [],
-  book: new GrantBook([]),
-};
+function nothingKnown(): Known {
+  return { rules: parseRules(new Map()), tokens: new Map() };
+}
 
 function parseRules(fields: ReadonlyMap<string, string>): Rules {
   const roles = new Map<string, readonly Role[]>();
   const grants: Grant[] = [];
+  const facts = new Map<string, AgentFacts>();
+  const stopped = new Map<string, Stop>();
   for (const [field, value] of fields) {
     if (field.startsWith("roles:")) roles.set(field.slice("roles:".length), value.split(",") as Role[]);
     if (field.startsWith("grant:")) grants.push(JSON.parse(value) as Grant);
+    if (field.startsWith("facts:")) facts.set(field.slice("facts:".length), JSON.parse(value) as AgentFacts);
+    if (field.startsWith("stopped:")) stopped.set(field.slice("stopped:".length), JSON.parse(value) as Stop);
   }
   return {
     version: fields.get("version") ?? "",
@@ -291,5 +295,7 @@ function parseRules(fields: ReadonlyMap<string, string>): Rules {
     roles,
     grants,
     book: new GrantBook(grants),
+    facts,
+    stopped,
   };
 }

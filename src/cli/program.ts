@@ -5,6 +5,8 @@ import { type Role, roles } from "../identity/index.js";
 import type { Story } from "./demo.js";
 import type { GuardSwitches } from "./guard.js";
 import type { InitSwitches } from "./init.js";
+import type { ExplainSwitches } from "./policy-explain.js";
+import type { PutSwitches } from "./policy-versions.js";
 import type { StdioSwitches } from "./stdio.js";
 import type { ServerSwitches, Switches } from "./switches.js";
 
@@ -47,6 +49,7 @@ export function buildProgram(version: string): Command {
   addBlocks(program);
   addAudit(program);
   addGrants(program);
+  addPolicy(program);
   addAttachments(program);
   addHelp(program);
   return program;
@@ -213,7 +216,63 @@ function addAgents(program: Command): void {
     async ({ words: [rule], switches }) =>
       (await import("./unknown-names.js")).unknownNames(rule as "open" | "refuse" | undefined, switches),
   );
+  addRecords(agents);
   addTokens(agents);
+}
+
+function addRecords(agents: Command): void {
+  const name = (): Argument => new Argument("<name>", "the name of an agent");
+  add<Switches & { role?: string; team?: string; label?: readonly string[]; unlabel?: readonly string[] }>(
+    agents,
+    {
+      name: "set",
+      description: "record what an agent is, for rules of policy to tell it by; an empty word takes one back",
+      example: "llm-mailbox agents set coder --role junior --team payments --label tier=gold",
+      set: (command) =>
+        withJson(command)
+          .addArgument(name())
+          .option("--role <word>", "what it is trusted with, such as junior")
+          .option("--team <word>", "the team it works in")
+          .option("--label <name=value...>", "more that rules may ask for")
+          .option("--unlabel <name...>", "labels that go"),
+    },
+    async ({ words: [agent], switches }) => (await import("./agent-records.js")).setAgent(agent!, switches),
+  );
+  add<Switches>(
+    agents,
+    {
+      name: "show",
+      description: "show what is recorded of an agent, and whether it was stopped",
+      example: "llm-mailbox agents show coder",
+      set: (command) => withJson(command).addArgument(name()),
+    },
+    async ({ words: [agent], switches }) => (await import("./agent-records.js")).showAgent(agent!, switches),
+  );
+  add<Switches & { reason: string }>(
+    agents,
+    {
+      name: "stop",
+      description:
+        "stop an agent at once: its calls are refused, its locks and jobs are given up, its mail waits",
+      example: "llm-mailbox agents stop coder --reason 'it deletes what it should not'",
+      set: (command) =>
+        withJson(command)
+          .addArgument(name())
+          .requiredOption("--reason <text>", "why; the operator's own words"),
+    },
+    async ({ words: [agent], switches }) => (await import("./agent-records.js")).stopAgent(agent!, switches),
+  );
+  add<Switches>(
+    agents,
+    {
+      name: "resume",
+      description: "let a stopped agent go on",
+      example: "llm-mailbox agents resume coder",
+      set: (command) => withJson(command).addArgument(name()),
+    },
+    async ({ words: [agent], switches }) =>
+      (await import("./agent-records.js")).resumeAgent(agent!, switches),
+  );
 }
 
 function addTokens(agents: Command): void {
@@ -795,6 +854,154 @@ function addGrants(program: Command): void {
     },
     async ({ words, switches }) => (await import("./grants.js")).testGrant(words, switches),
   );
+}
+
+function addPolicy(program: Command): void {
+  const file = (): Argument => new Argument("<file>", "a rule set in YAML; - for standard input");
+  const version = (): Argument =>
+    new Argument("[version]", "as policy history lists it").argParser(countUpTo(Number.MAX_SAFE_INTEGER, 0));
+  const withNote = (command: Command): Command =>
+    withJson(command)
+      .option("--note <text>", "why, kept with the version")
+      .addOption(
+        new Option(
+          "--over <version>",
+          "the version this was made from; refused when another is in force by now",
+        ).argParser(countUpTo(Number.MAX_SAFE_INTEGER, 0)),
+      );
+  const policy: Command = add<Switches>(
+    program,
+    {
+      name: "policy",
+      description: "try, change and explain the rules that agents ask before a step",
+      isList: true,
+    },
+    async (): Promise<void> => policy.help(),
+  );
+  add<Switches>(
+    policy,
+    {
+      name: "validate",
+      description: "check a rule set: its form, its conditions, its limits; nothing is changed",
+      example: "llm-mailbox policy validate rules.yaml",
+      set: (command) => withJson(command).addArgument(file()),
+    },
+    async ({ words: [path], switches }) =>
+      (await import("./policy-validate.js")).validateRules(path!, switches),
+  );
+  add<Switches>(
+    policy,
+    {
+      name: "test",
+      description: "run the tests of a rule set; nothing is changed",
+      example: "llm-mailbox policy test rules.yaml",
+      set: (command) => withJson(command).addArgument(file()),
+    },
+    async ({ words: [path], switches }) => (await import("./policy-test.js")).testRules(path!, switches),
+  );
+  add<Switches>(
+    policy,
+    {
+      name: "diff",
+      description:
+        "say what a rule set changes of another, or of what is in force, by rule, limit, counter and setting",
+      example: "llm-mailbox policy diff 6 rules.yaml",
+      set: (command) =>
+        withJson(command)
+          .addArgument(new Argument("<a>", "a file, - or a version"))
+          .addArgument(
+            new Argument(
+              "[b]",
+              "the same: what B changes of A; without it, what A changes of what is in force",
+            ),
+          ),
+    },
+    async ({ words: [a, b], switches }) => (await import("./policy-diff.js")).diffRuleSets(a!, b, switches),
+  );
+  add<PutSwitches>(
+    policy,
+    {
+      name: "put",
+      description: "put a rule set into force in every process, as a new version",
+      example: "llm-mailbox policy put rules.yaml --note 'juniors may deploy to staging' --over 7",
+      set: (command) => withNote(command).addArgument(file()),
+    },
+    async ({ words: [path], switches }) => (await import("./policy-versions.js")).putRules(path!, switches),
+  );
+  add<Switches>(
+    policy,
+    {
+      name: "show",
+      description: "show the rules in force, or an earlier version, as they were put",
+      example: "llm-mailbox policy show 3 > rules.yaml",
+      set: (command) => withJson(command).addArgument(version()),
+    },
+    async ({ words: [number], switches }) =>
+      (await import("./policy-versions.js")).showRules(numberOf(number), switches),
+  );
+  add<Switches>(
+    policy,
+    {
+      name: "history",
+      description: "list the versions that are kept, with who put them and why, the newest first",
+      example: "llm-mailbox policy history",
+      set: withJson,
+    },
+    async ({ switches }) => (await import("./policy-versions.js")).rulesHistory(switches),
+  );
+  add<PutSwitches>(
+    policy,
+    {
+      name: "rollback",
+      description: "put what an earlier version said into force again, as a new version",
+      example: "llm-mailbox policy rollback 3 --note 'version 4 stopped the nightly build'",
+      set: (command) =>
+        withNote(command).addArgument(
+          new Argument("<version>", "as policy history lists it; 0 for what held before any").argParser(
+            countUpTo(Number.MAX_SAFE_INTEGER, 0),
+          ),
+        ),
+    },
+    async ({ words: [number], switches }) =>
+      (await import("./policy-versions.js")).rollbackRules(Number(number), switches),
+  );
+  add<ExplainSwitches>(
+    policy,
+    {
+      name: "explain",
+      description: "say what would be decided, by which rules and why not by others; nothing is counted",
+      example: `llm-mailbox policy explain file.delete prod/a --agent bob --context '{"risk":"high"}'`,
+      set: (command) =>
+        withJson(command)
+          .addArgument(new Argument("<action>", "such as file.delete"))
+          .addArgument(new Argument("[resource]", "such as prod/a"))
+          .option("--context <json>", "what the agent would say: cost, risk, arguments and whatever else")
+          .option("--facts <json>", "role, team and labels, instead of those that are recorded of the agent")
+          .option("--rules <file>", "by the rules of this file, instead of those in force"),
+    },
+    async ({ words: [action, resource], switches }) =>
+      (await import("./policy-explain.js")).explainPolicy(action!, resource, switches),
+  );
+  add<Switches & { since?: number }>(
+    policy,
+    {
+      name: "replay",
+      description: "decide what was decided lately by another rule set, and say what would change",
+      example: "llm-mailbox policy replay rules.yaml --since 7d",
+      set: (command) =>
+        withJson(command)
+          .addArgument(file())
+          .addOption(
+            new Option("--since <time>", "only the last 90s, 10m, 1h or 30d").argParser(timeUpTo(3_650)),
+          ),
+    },
+    async ({ words: [path], switches }) => (await import("./policy-replay.js")).replayRules(path!, switches),
+  );
+}
+
+/** Arguments come as words, whatever was made of them. */
+function numberOf(word: string | undefined): number | undefined {
+  return word === undefined ? undefined : Number(word);
 }
 
 function addAttachments(program: Command): void {

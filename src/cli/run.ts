@@ -51,6 +51,8 @@ function hidePassword(words: readonly string[]): void {
 }
 
 function statusOf(error: unknown): number | undefined {
+  // What was typed is right; the file it names is not.
+  if (isRefusal(error, "policy.invalid")) return refused;
   if (isRefusal(error)) return misuses.has(error.kind) ? misused : refused;
   if (!(error instanceof Error)) return undefined;
   if (error.name === "UsageError") return misused;

@@ -193,6 +193,10 @@ const entries = {
     kind: "PERMISSION_DENIED",
     text: "{principal} may not {action} {resource}. Ask the operator for a grant.",
   },
+  "access.stopped": {
+    kind: "PERMISSION_DENIED",
+    text: "{agent} was stopped by the operator: nothing it asks for is done, and its locks were given up. Stop working and tell the person you work for; only the operator lets it go on (llm-mailbox agents resume {agent}).",
+  },
   "access.unknown_grant": {
     kind: "NOT_FOUND",
     text: "there is no grant {id}. Call llm-mailbox grants to see those that hold.",
@@ -256,6 +260,14 @@ const entries = {
   "budget.report_invalid": {
     kind: "INVALID_ARGUMENT",
     text: "line {line} of the report cannot be used: {problem}. Nothing was imported. Correct the line and import the file again.",
+  },
+  "policy.superseded": {
+    kind: "ABORTED",
+    text: "version {current} of the rules, put by {by}, is in force, and these were made from version {over}. Nothing was put. Call llm-mailbox policy diff {over} {current}, bring in what it shows, and put them again with --over {current}.",
+  },
+  "policy.unknown_version": {
+    kind: "NOT_FOUND",
+    text: "there is no version {version} of the rules. Call llm-mailbox policy history: it lists those that are kept.",
   },
   "store.unavailable": {
     kind: "UNAVAILABLE",

@@ -1,4 +1,4 @@
-import type { FindRecipients, MyStatus, Recipients, Status } from "../agents/index.js";
+import type { FindRecipients, Held, MyStatus, Recipients, Status } from "../agents/index.js";
 import type { MailboxError } from "../errors/index.js";
 import type { Action, Caller, Principal } from "../identity/index.js";
 import type {
@@ -56,16 +56,16 @@ export interface Rooms {
   readonly identity: {
     /** The principal a bearer credential proves. @throws {MailboxError} `auth.invalid`, whatever is wrong with it */
     verify(credential: string): Promise<Principal>;
-    /** @throws {MailboxError} `auth.required` where a name alone is not believed, `auth.invalid` */
-    check(held: Pick<Principal, "namespace" | "credential">): Promise<void>;
+    /** @throws {MailboxError} `auth.required` where a name alone is not believed, `auth.invalid`, `access.stopped` */
+    check(held: Held): Promise<void>;
     /** Records that a face itself turned somebody away: who proved nothing, or used what is another's. */
     refused(
       held: Partial<Principal> & Pick<Principal, "namespace">,
       what: "auth.prove" | "auth.session",
       error: MailboxError,
     ): Promise<void>;
-    /** Calls back once, within a second of the end of the credential. The answer gives the watch up. */
-    whileHolds(held: Pick<Principal, "namespace" | "credential">, onEnd: () => void): () => void;
+    /** Calls back once, within a second of the end of the credential or of the stop of its agent. The answer gives the watch up. */
+    whileHolds(held: Held, onEnd: () => void): () => void;
   };
   readonly runs: {
     /** Mints a run. The face calls it at the first call of a connection, not before. */

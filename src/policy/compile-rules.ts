@@ -10,6 +10,7 @@ import { Given } from "./given.js";
 import { invalid } from "./invalid.js";
 import { type LimitRule, limitOf } from "./limit-rule.js";
 import type { Path } from "./lined-document.js";
+import { type Looks, lookAt } from "./look-at-rules.js";
 import { mergeProfile } from "./merge-profile.js";
 import {
   canonicalAction,
@@ -49,6 +50,8 @@ export interface CompiledRules {
   limitsOf(question: Omit<Question, "counts">): readonly Limit[];
   /** Whether anything at all is said of an action, so that whoever acts need not ask. */
   concerns(action: string): boolean;
+  /** What each rule and limit that speaks of the action says to a question, and why; for people, not for deciding. */
+  look(question: Question): Looks;
 }
 
 /** Parts of conditions of a whole rule set: what a decision costs if all of it speaks of one action. */
@@ -147,6 +150,12 @@ export function compileRules(text: string): CompiledRules {
         speaking.all.length > 0 || limiting.length > 0 || wanted.length > 0 || fallback.effect !== "allow"
       );
     },
+    look(question) {
+      if (isTooLong(question)) return { rules: [], limits: [] };
+      const values = given(question, question.counts);
+      const { speaking, limits: limiting } = about(values.action);
+      return quietly(() => lookAt(speaking, limiting, values, work));
+    },
   };
 }
 
@@ -193,7 +202,7 @@ function quietly<Result>(decide: () => Result): Result {
 }
 
 /** The rule set with the entries of its profile. */
-function wholeSet(read: ReadRuleSet): RuleSet {
+export function wholeSet(read: ReadRuleSet): RuleSet {
   const { set, document } = read;
   if (!set.profile) {
     if (set.remove.length > 0)

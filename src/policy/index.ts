@@ -7,7 +7,6 @@ export {
   type ApprovalState,
   type ApprovalWait,
   type AwaitedApproval,
-  type InForce,
   PolicyContext,
   type PolicyDependencies,
 } from "./context.js";
@@ -28,16 +27,33 @@ export {
   effects,
   type Limit,
 } from "./decision.js";
+export { type DecisionRecord, parseDecisionRecord } from "./decision-record.js";
+export { diffRules, type FieldChange, type RuleChange } from "./diff-rules.js";
 export { enforce } from "./enforce.js";
+export { type ExplainedLimit, type Explanation, explainQuestion } from "./explain-question.js";
 export { contextProblem } from "./given.js";
 export { importCosts } from "./import-costs.js";
 export { defaultPolicyLimits, type PolicyLimits } from "./limits.js";
 export { budgetsOf, listBudgets } from "./list-budgets.js";
 export { type Figures, listFigures, whatIsOff } from "./list-figures.js";
+export type { Look, Looks } from "./look-at-rules.js";
 export { maxActionLength, maxResourceLength } from "./name-pattern.js";
+export { type PastDecisions, pastDecisions } from "./past-decisions.js";
 export { profiles } from "./profiles.js";
 export type { Question, Reads } from "./question.js";
 export { type CostReport, type ReadReports, readCostReports } from "./read-cost-reports.js";
+export { type Replayed, replayDecisions } from "./replay-decisions.js";
+export {
+  firstVersion,
+  type InForce,
+  type NewRules,
+  type PutRules,
+  RuleBook,
+  type RulesVersion,
+} from "./rule-book.js";
+export { type RuleParts, ruleParts } from "./rule-parts.js";
 export { maxRuleSetBytes } from "./rule-set.js";
 export type { RuleTest } from "./rule-test.js";
+export { RunReads, type RunReadsDependencies } from "./run-reads.js";
 export { settleReservation } from "./settle-reservation.js";
+export { type TestOutcome, testRules } from "./test-rules.js";

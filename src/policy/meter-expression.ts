@@ -183,7 +183,8 @@ const hasField: Evaluate = (evaluator, macro, context) => {
 
 /** The values of our own have their fields in part from their class; those of an expression are plain. */
 function holdsField(value: object, name: string): boolean {
-  return value instanceof AgentValue || value instanceof ReadsValue || Object.hasOwn(value, name);
+  if (value instanceof AgentValue || value instanceof ReadsValue) return true;
+  return !Array.isArray(value) && Object.hasOwn(value, name);
 }
 
 /** Names what the rule's author asks for, where it stands in the rule as a name. */

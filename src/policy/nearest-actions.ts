@@ -92,7 +92,9 @@ export class KnownActions {
   }
 
   #find(given: string): readonly string[] {
-    const words = wordsOf(given).slice(0, maxWords);
+    const words = wordsOf(given)
+      .flatMap((word) => this.#apart(word))
+      .slice(0, maxWords);
     const reach = given.length <= 5 ? 1 : 2;
     const scores = new Map<string, number>();
     for (const name of this.#phrases.get(words.join(" ")) ?? []) scores.set(name, 1_000);
@@ -113,6 +115,20 @@ export class KnownActions {
       .sort(([one, its], [other, theirs]) => theirs - its || (one < other ? -1 : 1))
       .slice(0, mostNearest)
       .map(([name]) => name);
+  }
+
+  /** `deletefile` → delete, file: what a name in capitals and small letters becomes. */
+  #apart(word: string): readonly string[] {
+    if (this.#isWord(word)) return [word];
+    for (let at = 2; at <= word.length - 2; at++) {
+      const parts = [word.slice(0, at), word.slice(at)];
+      if (parts.some((part) => deedOf.has(part)) && parts.every((part) => this.#isWord(part))) return parts;
+    }
+    return [word];
+  }
+
+  #isWord(word: string): boolean {
+    return deedOf.has(word) || thingOf.has(word) || this.#words.has(word);
   }
 
   #slipOf(word: string): string {
@@ -136,10 +152,9 @@ function meaningOf(word: string): string {
   return deedOf.get(word) ?? thingOf.get(word) ?? word;
 }
 
-/** `rmDir my_file` → rm, dir, my, file */
+/** `rm my_file` → rm, my, file */
 function wordsOf(text: string): readonly string[] {
   return text
-    .replace(/([a-z0-9])([A-Z])/g, "$1 $2")
     .toLowerCase()
     .split(/[^\p{L}\p{N}]+/u)
     .filter((word) => word !== "");

@@ -31,7 +31,9 @@ const id = z
   );
 const counterName = z
   .string()
-  .regex(/^[a-z][a-z0-9_]{0,39}$/, "a counter's name has the characters a-z 0-9 _ and begins with a letter");
+  .regex(/^[a-z][a-z0-9_]{0,39}$/, "a counter's name has the characters a-z 0-9 _ and begins with a letter")
+  // By this name the evaluation knows the class of a value.
+  .refine((name) => name !== "constructor", "no counter is called constructor");
 
 /** Levels with dots between them, each a name, `*` or `**`. */
 const actionPattern = z

@@ -55,7 +55,8 @@ function failed(rule: Rule, failure: Undecidable): Outcome | undefined {
   return rule.effect === "allow" ? undefined : { rule, effect: "deny", failure };
 }
 
-function speaksOf(resources: readonly Matcher[], given: Given, work: Work): boolean {
+/** Whether one of the patterns means the resource. @throws {Undecidable} */
+export function speaksOf(resources: readonly Matcher[], given: Given, work: Work): boolean {
   const levels = given.resourceLevels;
   for (const matches of resources) {
     work.spend(1 + (given.resource.length >> 3));

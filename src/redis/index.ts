@@ -2,6 +2,7 @@
 export type { Endpoint } from "./connection.js";
 export { digest } from "./digest.js";
 export { keptKeys } from "./encode-words.js";
+export { FreshCopy } from "./fresh-copy.js";
 export { Hints } from "./hints.js";
 export {
   type AttachmentKeys,

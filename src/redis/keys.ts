@@ -404,7 +404,8 @@ export function lockKeyList(keys: LockKeys): readonly string[] {
 }
 
 export interface PolicyKeys {
-  /** hash: current → number of the rule set in force; number → a rule set, with who put it there and when */
+  /** hash: current → number of the newest rule set; stamp → when it became that; about:NUMBER → when it was put, by whom
+   * and why; text:NUMBER → the rule set */
   readonly rules: string;
   /** hash counter|subject|begin of its window → how often; the same for sums of limits, in millionths */
   readonly counts: string;

@@ -1,0 +1,41 @@
+import { isRefusal } from "../errors/index.js";
+import { type RuleParts, ruleParts } from "../policy/index.js";
+import { plural, printJson, printLine } from "./print.js";
+import { rulesFile } from "./rules-file.js";
+import type { Switches } from "./switches.js";
+
+/** Checks a rule set as it is checked when it is put; ends with status 1 when it is none. */
+export async function validateRules(path: string, switches: Switches): Promise<void> {
+  const text = await rulesFile(path);
+  const parts = read(text, switches);
+  if (!parts) return;
+  const { rules, limits, counters, tests } = parts;
+  if (switches.json)
+    return printJson({
+      valid: true,
+      rules: rules.size,
+      limits: limits.size,
+      counters: counters.size,
+      tests,
+    });
+  const counts = [
+    plural(rules.size, "rule"),
+    plural(limits.size, "limit"),
+    plural(counters.size, "counter"),
+  ].join(", ");
+  printLine(
+    `${path === "-" ? "It" : path} is valid: ${counts} and ${tests === 0 ? "no tests" : plural(tests, "test")}.`,
+  );
+}
+
+function read(text: string, { json }: Switches): RuleParts | undefined {
+  try {
+    return ruleParts(text);
+  } catch (error) {
+    if (!json || !isRefusal(error, "policy.invalid")) throw error;
+    const { line, problem } = error.facts;
+    printJson({ valid: false, line, problem });
+    process.exitCode = 1;
+    return undefined;
+  }
+}

@@ -1,0 +1,44 @@
+import { z } from "zod";
+import { roles } from "../identity/index.js";
+import { effects } from "./decision.js";
+
+const schema = z.object({
+  /** ms */
+  at: z.number(),
+  /** Of the rules by which it was decided; 0 where none were ever put. */
+  version: z.number().int().min(0),
+  agent: z.object({
+    name: z.string(),
+    role: z.string(),
+    roles: z.array(z.enum(roles)),
+    team: z.string(),
+    labels: z.record(z.string(), z.string()),
+    verified: z.boolean(),
+  }),
+  action: z.string(),
+  resource: z.string(),
+  context: z.record(z.string(), z.unknown()),
+  counts: z.record(z.string(), z.number()),
+  reads: z.object({ unverified: z.array(z.string()), foreign: z.array(z.string()) }),
+  effect: z.enum(effects),
+  /** The rules that decided. */
+  rules: z.array(z.string()),
+  /** The limits that were exceeded. */
+  limits: z.array(z.string()),
+  /** Whether an agent asked, or one of our tools did on its behalf. */
+  via: z.enum(["check", "tool"]),
+  /** Its context was too long to be kept and is not whole here, so that it cannot be decided again. */
+  cut: z.boolean().optional(),
+});
+
+/** What was decided once and by what, so that it can be decided again under other rules. */
+export type DecisionRecord = z.infer<typeof schema>;
+
+/** The record as it lies in the list of decisions; undefined for what is none, such as one of a newer program. */
+export function parseDecisionRecord(text: string): DecisionRecord | undefined {
+  try {
+    return schema.safeParse(JSON.parse(text)).data;
+  } catch {
+    return undefined;
+  }
+}

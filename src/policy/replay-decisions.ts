@@ -1,0 +1,136 @@
+import type { CompiledRules } from "./compile-rules.js";
+import { type Counter, type Effect, effects, type Limit } from "./decision.js";
+import type { DecisionRecord } from "./decision-record.js";
+import { amountOf } from "./explain-question.js";
+import type { Question } from "./question.js";
+
+/** What became of a question once, and what would become of it. */
+export interface Replayed {
+  readonly record: DecisionRecord;
+  /** What the rules and limits of then said; `require_approval` also where a person agreed and it was allowed. */
+  readonly before: Effect;
+  readonly after: Effect;
+  /** The rules that would decide, and the limits that would be exceeded. */
+  readonly rules: readonly string[];
+  readonly limits: readonly string[];
+}
+
+/**
+ * Decides past questions again under other rules.
+ *
+ * What was counted and used at the time is what the record says, where the same is counted in the same way. Where it is
+ * not (a counter or limit that was not there, or has changed), it is added up from the given records alone, with estimated
+ * costs: what happened before the first of them is not known.
+ *
+ * @param records the oldest first
+ * @param rulesOf the rules of a version that decided then, undefined where they are no longer kept
+ */
+export function* replayDecisions(
+  records: Iterable<DecisionRecord>,
+  rules: CompiledRules,
+  rulesOf: (version: number) => CompiledRules | undefined,
+): Generator<Replayed> {
+  const tally = new Tally();
+  for (const record of records) {
+    const then = rulesOf(record.version);
+    const asked = questionOf(record);
+    const counters = rules.countersOf(asked);
+    const counts = countsOf(record, counters, then?.countersOf(asked) ?? [], tally);
+    const question = { ...asked, counts };
+    const decision = rules.decide(question);
+    const limits = decision.effect === "deny" ? [] : limitsFor(rules, question);
+    const limitsThen = then?.limitsOf(asked) ?? [];
+    const exceeded = limits.filter((limit) => isExceeded(limit, record, limitsThen, tally));
+    const after = mostRestrictive([decision.effect, ...exceeded.map(({ effect }) => effect)]);
+    for (const counter of counters) if (counter.counts) tally.add(counter, record.at, 1);
+    // What is not done uses nothing.
+    if (after === "allow") for (const limit of limits) tally.add(limit, record.at, amountOf(limit, record));
+    yield {
+      record,
+      before: wasApproved(record, then) ? "require_approval" : record.effect,
+      after,
+      rules: decision.rules.map(({ id }) => id),
+      limits: exceeded.map(({ id }) => id),
+    };
+  }
+}
+
+function questionOf({ at, agent, action, resource, context, counts, reads }: DecisionRecord): Question {
+  return { agent, action, resource, context, counts, reads, nowMs: at };
+}
+
+/** A step that costs nothing takes nothing of a budget, and needs none. */
+function limitsFor(rules: CompiledRules, question: Question): readonly Limit[] {
+  return rules.limitsOf(question).filter((limit) => !limit.shadow && amountOf(limit, question) > 0);
+}
+
+/** A step that a person agreed to is recorded as allowed, by rules and limits that do not allow it. */
+function wasApproved(record: DecisionRecord, then: CompiledRules | undefined): boolean {
+  if (record.effect !== "allow") return false;
+  return record.limits.length > 0 || then?.decide(questionOf(record)).effect === "require_approval";
+}
+
+function countsOf(
+  record: DecisionRecord,
+  counters: readonly Counter[],
+  countersThen: readonly Counter[],
+  tally: Tally,
+): Record<string, number> {
+  const counts: Record<string, number> = {};
+  for (const counter of counters) {
+    const { name, subject, windowMs } = counter;
+    const same = countersThen.some(
+      (one) => one.name === name && one.subject === subject && one.windowMs === windowMs,
+    );
+    const told = record.counts[name];
+    counts[name] = same && told !== undefined ? told : tally.sum(counter, record.at);
+  }
+  return counts;
+}
+
+function isExceeded(
+  limit: Limit,
+  record: DecisionRecord,
+  limitsThen: readonly Limit[],
+  tally: Tally,
+): boolean {
+  const { id, of, subject, windowMs, most } = limit;
+  const then = limitsThen.find(
+    (one) =>
+      one.id === id &&
+      one.of === of &&
+      one.subject === subject &&
+      one.windowMs === windowMs &&
+      one.shadow === limit.shadow,
+  );
+  // Where rules forbade it, limits were not looked at.
+  const wasLookedAt = record.effect !== "deny" || record.limits.length > 0;
+  if (then && wasLookedAt) {
+    const was = record.limits.includes(id);
+    if (was && most <= then.most) return true;
+    if (!was && most >= then.most) return false;
+  }
+  return tally.sum(limit, record.at) + amountOf(limit, record) > most;
+}
+
+function mostRestrictive(said: readonly Effect[]): Effect {
+  return effects[Math.max(...said.map((effect) => effects.indexOf(effect)))]!;
+}
+
+/** Sums by window, as the store keeps them. */
+class Tally {
+  readonly #sums = new Map<string, number>();
+
+  sum(what: Counter | Limit, at: number): number {
+    return this.#sums.get(keyOf(what, at)) ?? 0;
+  }
+
+  add(what: Counter | Limit, at: number, amount: number): void {
+    this.#sums.set(keyOf(what, at), this.sum(what, at) + amount);
+  }
+}
+
+function keyOf(what: Counter | Limit, at: number): string {
+  const name = "name" in what ? `counter ${what.name}` : `limit ${what.id}`;
+  return JSON.stringify([name, what.subject, what.windowMs, Math.floor(at / what.windowMs)]);
+}

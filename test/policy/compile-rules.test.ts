@@ -1,0 +1,217 @@
+import { describe, expect, it } from "vitest";
+import { isRefusal } from "../../src/errors/index.js";
+import { compileRules } from "../../src/policy/index.js";
+import { question } from "./question.js";
+
+/** Line and problem of the refusal, as the operator reads them. */
+function refusal(text: string): { line: unknown; problem: unknown } {
+  try {
+    compileRules(text);
+  } catch (error) {
+    if (!isRefusal(error, "policy.invalid")) throw error;
+    return { line: error.facts.line, problem: error.facts.problem };
+  }
+  throw new Error("the rule set was taken");
+}
+
+const withRule = (...lines: readonly string[]): string =>
+  ["version: 1", "rules:", "  - id: a", "    actions: [file.delete]", ...lines].join("\n");
+
+describe("a rule set that is not one", () => {
+  it.each([
+    ["an unknown field", "version: 1\nrulez: []", 2, 'there is no field "rulez"; the nearest is "rules"'],
+    [
+      "an unknown field of a rule, also where that leaves another one missing",
+      withRule("    efect: deny"),
+      5,
+      'there is no field "efect"; the nearest is "effect"',
+    ],
+    ["a missing field", withRule("    when: 'true'"), 3, "rules[0].effect: it is missing"],
+    [
+      "an effect there is not",
+      withRule("    effect: denied"),
+      5,
+      'rules[0].effect: expected one of "allow"|"require_approval"|"deny"',
+    ],
+    ["another version", "version: 2", 1, "version: the version of the format is 1"],
+    ["nothing at all", "", 1, "expected object, received null"],
+    ["a list", "- version: 1", 1, "expected object, received array"],
+    [
+      "a field twice",
+      "version: 1\notherwise: deny\notherwise: allow",
+      3,
+      "the same field stands there twice",
+    ],
+    [
+      "two rules of one id",
+      `${withRule("    effect: deny")}\n  - id: a\n    actions: [x]\n    effect: allow`,
+      6,
+      'another rule has the id "a"',
+    ],
+    [
+      "a length of time without a unit",
+      "version: 1\ncounters:\n  calls:\n    actions: [x]\n    per: agent\n    window: '10'",
+      6,
+      "counters.calls.window: a length of time is written as 90s, 15m, 1h or 7d",
+    ],
+    [
+      "an action with a wildcard within a level",
+      withRule("    effect: deny").replace("file.delete", "fi*.delete"),
+      4,
+      "rules[0].actions[0]: an action is names with dots between them, as file.delete, where * stands for one level and ** for any number",
+    ],
+    [
+      "a time zone that nobody knows",
+      withRule("    effect: deny", "    when: now.getHours('Europe/Berln') > 6"),
+      6,
+      'the condition of "a": a time zone stands in the rule as a text, such as Europe/Berlin',
+    ],
+    [
+      "taking out where there is no profile",
+      "version: 1\nremove: [x]",
+      2,
+      "remove takes entries of a profile out, and there is no profile",
+    ],
+    [
+      "taking out what the profile does not have",
+      "version: 1\nprofile: standard\nremove:\n  - loop-gard",
+      4,
+      'the profile has no "loop-gard"; the nearest is "loop-guard"',
+    ],
+    [
+      "an alias",
+      "version: 1\nvocabulary:\n  a.b: &x [rm]\n  a.c: *x",
+      4,
+      "anchors and aliases are not read; write the value where it is used",
+    ],
+  ])("is refused with the line of %s", (_, text, line, problem) => {
+    expect(refusal(text)).toEqual({ line, problem });
+  });
+
+  it.each([
+    [
+      "a field the agent does not have",
+      'agent.teem == "x"',
+      "there is no agent.teem; the nearest is agent.team",
+    ],
+    ["the same within has()", "has(agent.teem)", "there is no agent.teem; the nearest is agent.team"],
+    ["a counter that is not declared", "counts.calls > 3", "there is no counter calls"],
+    ["a counter that is computed", "counts[action] > 3", "a counter is named, not computed"],
+    ["all counters at once", "counts == counts", "a counter is asked for by its name, as counts.NAME"],
+    ["an unknown variable", "agnet.name == 'a'", "Unknown variable: agnet"],
+    [
+      "an unknown function",
+      'agent.name.startWith("a")',
+      "there is no function startWith; the nearest is startsWith",
+    ],
+    ["two kinds that cannot be compared", "agent.role == 1", "no such overload: string == int"],
+    [
+      "what is neither true nor false",
+      "agent.role",
+      "a condition is true or false, and this is of type string",
+    ],
+    ["bytes, which nobody needs", 'bytes("a") == b"a"', "there is no function bytes"],
+    ["a binding, which grows without bound", "cel.bind(x, 1, x == 1)", "there is no function bind"],
+    [
+      "an iteration that hides a variable",
+      "context.l.exists(action, action == 'a')",
+      "action names something else already",
+    ],
+    ["a pattern that looks ahead", 'resource.matches("(?=a)")', /^the pattern cannot be used/],
+    ["a pattern that goes back", 'resource.matches("(a)\\\\1")', /^the pattern cannot be used/],
+    [
+      "a pattern that is computed",
+      "resource.matches(action)",
+      "the pattern of matches stands in the rule as a text",
+    ],
+    [
+      "a pattern that repeats itself too often",
+      'resource.matches("((a{0,9}){0,9}){0,9}")',
+      "the pattern repeats too much",
+    ],
+  ])("is refused for a condition with %s", (_, condition, problem) => {
+    const { line, problem: said } = refusal(
+      withRule("    effect: deny", "    when: |", `      ${condition}`),
+    );
+    const its = String(said).replace('the condition of "a": ', "");
+    if (typeof problem === "string") expect(its).toBe(problem);
+    else expect(its).toMatch(problem);
+    expect(line).toBe(7);
+  });
+
+  it("names the line within a condition of several lines, however it is written", () => {
+    const lines = ["agent.role == 'x' &&", "  agent.team == 'y' &&", "  agent.teem == 'z'"];
+    for (const [style, indent] of [
+      ["|", ""],
+      [">-", ""],
+      ["", ""],
+    ] as const)
+      expect(
+        refusal(
+          withRule("    effect: deny", `    when: ${style}`, ...lines.map((one) => `      ${indent}${one}`)),
+        ).line,
+      ).toBe(9);
+    expect(refusal(withRule("    effect: deny", `    when: "${lines.join("\n      ")}"`)).line).toBe(8);
+  });
+
+  it("tells why an expression that begins with a quote is no YAML", () => {
+    const { line, problem } = refusal(withRule("    effect: deny", '    when: "a" in agent.labels'));
+    expect(line).toBe(6);
+    expect(problem).toMatch(/stands in quotes or below a \|/);
+  });
+});
+
+describe("what a rule set holds", () => {
+  it("is the actions it names, in rules, limits, counters and its vocabulary", () => {
+    const rules = compileRules(`
+version: 1
+vocabulary: { file.delete: [rm] }
+counters: { calls: { actions: [llm.call], per: agent, window: 1h } }
+limits: [{ id: l, of: calls, actions: [email.send], per: team, most: 3, window: 1d }]
+rules: [{ id: r, actions: [db.drop, "git.**", "*"], effect: deny }]
+`);
+    expect(rules.actions).toEqual(["db.drop", "email.send", "file.delete", "llm.call"]);
+  });
+
+  it("is its tests, with the line of each and everything a question needs", () => {
+    const { tests } = compileRules(`
+version: 1
+tests:
+  - { action: a.b, expect: deny, rules: [r] }
+  - { action: a.c, agent: { role: junior }, context: { cost: 3 }, now: "2026-01-06T12:00:00Z", expect: allow }
+`);
+    expect(tests.map(({ line }) => line)).toEqual([4, 5]);
+    expect(tests[0]).toMatchObject({
+      expect: "deny",
+      rules: ["r"],
+      question: { action: "a.b", resource: "" },
+    });
+    expect(tests[1]!.question).toMatchObject({
+      agent: { role: "junior", team: "", labels: {} },
+      context: { cost: 3 },
+      nowMs: Date.UTC(2026, 0, 6, 12),
+    });
+  });
+
+  it("builds on a profile: entries of the same id take the place of its own, and others are taken out", () => {
+    const rules = compileRules(`
+version: 1
+profile: standard
+remove: [destructive-after-unverified-mail, repeats, loop-guard]
+limits: [{ id: spend-junior, of: cost, actions: ["*"], per: agent, when: 'agent.role == "junior"', most: 5, window: 1d }]
+rules: [{ id: destructive-needs-approval, actions: [file.delete], effect: deny }]
+`);
+    expect(rules.decide(question()).effect).toBe("deny");
+    expect(rules.decide(question({ action: "db.drop" })).effect).toBe("allow");
+    expect(rules.countersOf(question({ action: "llm.call" }))).toEqual([]);
+    const [limit] = rules.limitsOf(question({ action: "llm.call", agent: { role: "junior" } }));
+    expect(limit).toMatchObject({ id: "spend-junior", most: 5_000_000 });
+  });
+
+  it("keeps a removed counter from rules that still ask for it", () => {
+    expect(refusal("version: 1\nprofile: standard\nremove: [repeats]")).toEqual({
+      line: 2,
+      problem: 'the condition of "loop-guard": there is no counter repeats',
+    });
+  });
+});
