@@ -33,6 +33,7 @@ describe("llm-mailbox budgets", () => {
     if (cost !== undefined) await policy.settleReservation(caller, { reservation_id: reservation_id!, cost });
   };
   const today = new Date().toISOString().slice(0, 10);
+  const lastMonth = new Date(Date.now() - 30 * 86_400_000).toISOString().slice(0, 10);
 
   it("lists limits with what is used, held and left, and for an agent also those it has not used", async () => {
     expect((await office.run("budgets")).out).toMatch(/^Nothing was taken from a limit/);
@@ -67,10 +68,13 @@ describe("llm-mailbox budgets", () => {
       { id: "1", source: "billing", agent: "alice", at, cost: 11.5 },
       { id: "2", source: "billing", agent: "bob", at, cost: 5 },
       { id: "2", source: "other", agent: "bob", at, cost: 2.000001 },
-      { id: "3", source: "billing", agent: "dora", at: "2026-01-01T00:00:00Z", cost: 7 },
+      { id: "3", source: "billing", agent: "dora", at: `${lastMonth}T00:00:00Z`, cost: 7 },
+      { id: "4", source: "billing", agent: "dora", at: "2020-01-01T00:00:00Z", cost: 7 },
     );
-    expect((await office.run("budgets", "import", costs)).out).toBe("4 costs added.\n");
-    expect((await office.run("budgets", "import", costs)).out).toBe("0 costs added, 4 known before.\n");
+    expect((await office.run("budgets", "import", costs)).out).toBe("4 costs added, 1 too old to be kept.\n");
+    expect((await office.run("budgets", "import", costs)).out).toBe(
+      "0 costs added, 4 known before, 1 too old to be kept.\n",
+    );
     const figures = await office.run("budgets", "figures");
     expect(figures.status).toBe(1);
     const lines = figures.out.trimEnd().split("\n");
@@ -80,10 +84,10 @@ describe("llm-mailbox budgets", () => {
       ["bob", "5", "5", "7.000001", "settled below reported by 29 %"],
       ["carl", "1.5", "0.6"],
     ]);
-    const past = await office.run("budgets", "figures", "--day", "2026-01-01", "--json");
+    const past = await office.run("budgets", "figures", "--day", lastMonth, "--json");
     expect(past.status).toBe(1);
     expect(JSON.parse(past.out)).toEqual({
-      day: "2026-01-01",
+      day: lastMonth,
       agents: [
         { agent: "dora", estimated: 0, settled: 0, reported: 7, off: ["settled below reported by 100 %"] },
       ],
@@ -127,6 +131,7 @@ describe("llm-mailbox budgets", () => {
     expect(await office.json("budgets", "import", path, "--agent", "bob")).toEqual({
       added: 1,
       known: 2,
+      old: 0,
       unnamed: 0,
     });
     const { agents } = JSON.parse((await office.run("budgets", "figures", "--json")).out) as {
@@ -150,7 +155,7 @@ describe("llm-mailbox budgets", () => {
     ];
     for (const [line, problem] of bad) {
       const { status, err } = await office.run("budgets", "import", file("bad.jsonl", good, line));
-      expect([status, err]).toEqual([1, expect.stringMatching(problem)]);
+      expect([status, err]).toEqual([2, expect.stringMatching(problem)]);
     }
     expect((await office.run("budgets", "figures")).out).toBe("No agent has figures on that day.\n");
     expect((await office.run("budgets", "import", join(folder, "none"))).status).toBe(2);
