@@ -4,9 +4,11 @@ import { fileURLToPath } from "node:url";
 import { formatAddress, parseAddress, parsePattern, parseStatePrefix } from "./addresses/index.js";
 import {
   Access,
+  AgentRecords,
   Credentials,
   Directory,
   Grants,
+  KillSwitch,
   myStatus,
   type Runs,
   RunsOfNamespaces,
@@ -19,16 +21,18 @@ import {
   type Admit,
   type Caller,
   JwtVerifier,
+  operatorPrincipal,
   type Principal,
   type RecordDecision,
   type RightsOf,
+  type RunId,
   rowOf,
 } from "./identity/index.js";
 import * as lock from "./locks/index.js";
 import * as mail from "./mailbox/index.js";
 import type { Rooms, WholeMessage } from "./mcp/index.js";
 import type { Logger } from "./observability/index.js";
-import { RuleBook } from "./policy/index.js";
+import * as policy from "./policy/index.js";
 import { ensureEngine } from "./redis/engine/index.js";
 import {
   directoryKeys,
@@ -50,14 +54,19 @@ export interface House {
   readonly topics: Topics;
   readonly locks: lock.LockContext;
   readonly state: shared.StateContext;
+  readonly policy: policy.PolicyContext;
   readonly directory: Directory;
   readonly access: Access;
   readonly grants: Grants;
   readonly tokens: Tokens;
   readonly credentials: Credentials;
+  readonly agentRecords: AgentRecords;
+  readonly killSwitch: KillSwitch;
+  /** Whose messages runs have read. */
+  readonly reads: policy.RunReads;
   /** The runs of the configured namespace. */
   readonly runs: Runs;
-  readonly ruleBook: RuleBook;
+  readonly ruleBook: policy.RuleBook;
   readonly recorder: Recorder;
   /** Where decisions are recorded. */
   readonly places: Places;
@@ -99,13 +108,16 @@ export async function openHouse(config: Config, log: Logger, timing: HouseOption
   const record: RecordDecision = (caller, admission) => recorder.record(caller, admission);
   const grants = new Grants({ store, access, admit, record });
   const tokens = new Tokens({ store, access, admit, record });
+  const agentRecords = new AgentRecords({ access, admit });
   const credentials = new Credentials({ access, tokens, ...(jwt ? { jwt } : {}), log: logEvent });
-  const ruleBook = new RuleBook({ store, hints, admit, log: logEvent });
+  const ruleBook = new policy.RuleBook({ store, hints, admit, log: logEvent });
   const topics = new Topics({ store, hints, admit, rightsOf, record });
   const locks = new lock.LockContext({
     ...{ store, hints, admit, rightsOf, record, log: logEvent },
     limits: { ...lock.defaultLockLimits, ...config.lockLimits, ...timing.locks },
   });
+  const isStoppedNow = async (namespace: string, agent: string): Promise<boolean> =>
+    (await access.rules(namespace)).stopped.has(agent);
   const places: Places = {
     mailboxes: (namespace) => directory.mailboxes(namespace),
     roots: (namespace) => topics.roots(namespace),
@@ -128,10 +140,13 @@ export async function openHouse(config: Config, log: Logger, timing: HouseOption
       store,
       namespace,
       release: async (agent, run, inGoodOrder) => {
+        // Whoever was stopped did not leave what it held in good order.
+        const isStopped = await isStoppedNow(namespace, agent);
         // Neither waits for the other: what could not be given back now is given back by the next sweep.
         await Promise.all([
-          lock.releaseRun(locks, namespace, run, inGoodOrder),
+          lock.releaseRun(locks, namespace, run, inGoodOrder && !isStopped),
           mail.releaseRun(context, namespace, agent, run, inGoodOrder),
+          inGoodOrder && !reads.knows(run) ? undefined : reads.forget(namespace, run),
         ]);
       },
       sweep: async () => {
@@ -139,6 +154,7 @@ export async function openHouse(config: Config, log: Logger, timing: HouseOption
         await sealer
           .sweep(namespace)
           .catch((error: Error) => logEvent("audit rows wait to be sealed", { error: error.message }));
+        await killSwitch.sweep(namespace);
         await mail.sweepOutboxes(context, namespace);
         await keeper.sweep(namespace);
         await groupKeeper.sweep(namespace);
@@ -149,6 +165,26 @@ export async function openHouse(config: Config, log: Logger, timing: HouseOption
       },
       log: logEvent,
     };
+  });
+  const reads = new policy.RunReads({
+    store,
+    factsOf: (namespace, agent) => access.factsOf(namespace, agent),
+    isOurs: (caller) => runs.has(caller),
+    livingRuns: (namespace, agent) => runs.of(namespace).ofAgent(agent),
+  });
+  const killSwitch = new KillSwitch({
+    access,
+    admit,
+    now: () => store.now(),
+    giveUp: async (namespace, agent) => {
+      const known = await runs.of(namespace).ofAgent(agent);
+      await Promise.all([
+        lock.releaseAgent(locks, namespace, agent),
+        mail.releaseAgent(context, namespace, agent, known),
+      ]);
+    },
+    goOn: (namespace, agent) => mail.flushSoon(context, namespace, agent),
+    log: logEvent,
   });
   const context = new mail.MailContext({
     store,
@@ -162,6 +198,8 @@ export async function openHouse(config: Config, log: Logger, timing: HouseOption
     runs,
     publish: (caller, topic, message, operation, row, ttlMs) =>
       topics.publish(caller, { ...message, to: `topic:${topic}` }, operation, row, ttlMs),
+    isStopped: isStoppedNow,
+    noteReads: (caller, shown) => reads.note(caller, shown),
     topicRetentionMs: (namespace, topic) => topics.retentionMs(namespace, topic),
     ...(config.filesDir === undefined ? {} : { filesDir: config.filesDir }),
     log: logEvent,
@@ -179,8 +217,26 @@ export async function openHouse(config: Config, log: Logger, timing: HouseOption
       return { expiresAt: verdict.expiresAt, resource: lock.parseResource(given) };
     },
   });
+  const budgets = new policy.PolicyContext({
+    ...{ store, admit, rightsOf, record, log: logEvent },
+    limits: { ...policy.defaultPolicyLimits, ...config.policyLimits },
+    inForce: (namespace) => ruleBook.inForce(namespace),
+    factsOf: ({ principal }) => access.factsOf(principal.namespace, principal.agent),
+    readsOf: (caller) => reads.of(caller),
+    // INTEGRATE: the approvals room.
+    openApproval: async () => refuse("approval.unavailable"),
+    useApproval: async () => undefined,
+    awaitApproval: async (caller) => {
+      await admit(caller, "policy.check", "*");
+      return refuse("approval.unavailable");
+    },
+    notify: async (namespace, to, body) => {
+      await mail.sendMessage(context, operatorOf(namespace), { to: [to], subject: "policy", body });
+    },
+  });
   const rooms = roomsOf({
-    ...{ store, context, directory, access, credentials, runs, topics, locks, state, recorder },
+    ...{ store, context, directory, access, credentials, runs, topics, locks, state, budgets, recorder },
+    reads,
     namespace: config.namespace,
   });
   return {
@@ -190,11 +246,15 @@ export async function openHouse(config: Config, log: Logger, timing: HouseOption
     topics,
     locks,
     state,
+    policy: budgets,
     directory,
     access,
     grants,
     tokens,
     credentials,
+    agentRecords,
+    killSwitch,
+    reads,
     runs: runs.of(config.namespace),
     ruleBook,
     recorder,
@@ -208,6 +268,11 @@ export async function openHouse(config: Config, log: Logger, timing: HouseOption
       store.close();
     },
   };
+}
+
+/** What the server itself does on behalf of whoever put the rules there. */
+function operatorOf(namespace: string): Caller {
+  return { principal: operatorPrincipal(namespace), run: { id: "operator/policy" as RunId } };
 }
 
 /** Whoever can open a local engine is a process of its owner; of a store on the network nobody can say that. */
@@ -319,12 +384,14 @@ interface Parts {
   readonly topics: Topics;
   readonly locks: lock.LockContext;
   readonly state: shared.StateContext;
+  readonly budgets: policy.PolicyContext;
   readonly recorder: Recorder;
+  readonly reads: policy.RunReads;
 }
 
 function roomsOf(parts: Parts): Rooms {
-  const { namespace, store, context, directory, access, credentials, runs, topics, locks, state, recorder } =
-    parts;
+  const { namespace, store, context, directory, access, credentials, runs, topics, locks, state } = parts;
+  const { budgets, reads, recorder } = parts;
   /** What is refused leaves a row, in this one place for all that a face can ask. */
   const guard = <T>(
     caller: Caller,
@@ -454,7 +521,12 @@ function roomsOf(parts: Parts): Rooms {
       history: async (caller, topic, options) => {
         const page = await guard(caller, "topic.read", [topical(topic)], async () => {
           await mail.noteCall(context, caller);
-          return topics.history(caller, topic, options);
+          const found = await topics.history(caller, topic, options);
+          await reads.note(
+            caller,
+            found.deliveries.map(({ message }) => message),
+          );
+          return found;
         });
         return {
           messages: page.deliveries.map(mail.shown),
@@ -492,6 +564,20 @@ function roomsOf(parts: Parts): Rooms {
         guard(caller, "state.write", [`state:${input.key}`], async () => {
           await mail.noteCall(context, caller);
           return shared.putState(state, caller, input);
+        }),
+    },
+    policy: {
+      checkPolicy: (caller, input, options: policy.CheckOptions = {}) =>
+        guard(caller, "policy.check", ["*"], async () => {
+          await mail.noteCall(context, caller);
+          return whileProved(credentials, caller, input.wait_seconds, options, (bounded) =>
+            policy.checkPolicy(budgets, caller, input, bounded),
+          );
+        }),
+      settleReservation: (caller, input) =>
+        guard(caller, "budget.settle", ["*"], async () => {
+          await mail.noteCall(context, caller);
+          return policy.settleReservation(budgets, caller, input);
         }),
     },
     agents: {
@@ -536,6 +622,7 @@ function roomsOf(parts: Parts): Rooms {
                 };
               },
               subscriptions: (asking) => topics.subscriptionsOf(asking),
+              budgets: (asking) => policy.budgetsOf(budgets, asking),
               roles: async (asking) => (await access.rightsOf(asking)).roles,
               record: (asking, admitted) => recorder.record(asking, admitted),
               store,

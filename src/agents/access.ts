@@ -2,8 +2,10 @@ import { refuse } from "../errors/index.js";
 import {
   type Action,
   type Admission,
+  type AgentFacts,
   type Caller,
   isOperator,
+  noFacts,
   type Principal,
   type Rights,
   type Role,
@@ -30,12 +32,35 @@ export interface Rules {
   readonly grants: readonly Grant[];
   /** The same grants, arranged for deciding. */
   readonly book: GrantBook;
+  /** What the namespace knows of its agents, beside what they may. */
+  readonly facts: ReadonlyMap<string, AgentFacts>;
+  /** The agents that may do nothing until they are let go on. */
+  readonly stopped: ReadonlyMap<string, Stop>;
 }
+
+/** That an agent was stopped. */
+export interface Stop {
+  /** In the words of whoever stopped it; shown to operators alone. */
+  readonly reason: string;
+  readonly by: string;
+  /** By the store's clock, ms. */
+  readonly at: number;
+}
+
+/** What a connection was opened with, and whose it is: enough to tell whether it still holds. */
+export type Held = Pick<Principal, "namespace" | "credential"> & { readonly agent?: string };
 
 /** A change of one field of the rules; without a value the field goes. */
 export interface RuleChange {
-  readonly field: `grant:${string}` | `roles:${string}` | "tokens-required";
+  readonly field:
+    | `grant:${string}`
+    | `roles:${string}`
+    | `facts:${string}`
+    | `stopped:${string}`
+    | "tokens-required";
   readonly value?: string;
+  /** What it has to be for the change to be made, empty for nothing; without it the change is made in any case. */
+  readonly was?: string;
 }
 
 /** A change of what is kept of one token, as texts: what it was, empty for a new one, and what it shall be. */
@@ -78,7 +103,7 @@ export class Access {
   /**
    * Lets the caller pass or refuses, whether or not the resource exists.
    *
-   * @throws {MailboxError} `access.denied`, `auth.required`, `auth.invalid`
+   * @throws {MailboxError} `access.denied`, `access.stopped`, `auth.required`, `auth.invalid`
    */
   async admit(caller: Caller, action: Action, resource: string): Promise<Admission> {
     const { principal } = caller;
@@ -89,7 +114,7 @@ export class Access {
     return { row: rowOf(caller, { action, resource, outcome: "allow", because }) };
   }
 
-  /** @throws {MailboxError} `auth.required`, `auth.invalid` when the caller's credential does not hold any more */
+  /** @throws {MailboxError} `auth.required`, `auth.invalid` when the caller's credential does not hold any more, `access.stopped` */
   async decide(caller: Caller, action: Action, resource: string): Promise<Decision> {
     const { asking, rules } = await this.#askedBy(caller.principal);
     return decideAccess(asking, action, resource, rules.book, this.#store.now());
@@ -111,12 +136,28 @@ export class Access {
 
   /**
    * That the credential holds, by rules that are at most a second old: a token is neither revoked nor over, a JWT not
-   * over, and a name alone is believed here.
+   * over, and a name alone is believed here; and that whose it is was not stopped, whatever proves it.
    *
-   * @throws {MailboxError} `auth.required`, `auth.invalid`
+   * @throws {MailboxError} `auth.required`, `auth.invalid`, `access.stopped`
    */
-  async check(principal: Pick<Principal, "namespace" | "credential">): Promise<Rules> {
-    const { namespace, credential } = principal;
+  async check(held: Held): Promise<Rules> {
+    const rules = await this.#proved(held);
+    // Whoever opens the store looks with the eyes of agents that are stopped too.
+    if (held.agent !== undefined && held.credential.kind !== "operator") refuseStopped(rules, held.agent);
+    return rules;
+  }
+
+  /** That this agent was not stopped, for what is done in its name by whoever opens the store. @throws {MailboxError} `access.stopped` */
+  async refuseStopped(namespace: string, agent: string): Promise<void> {
+    refuseStopped(await this.rules(namespace), agent);
+  }
+
+  /** What the namespace's records say of an agent. No claim of the agent or its credential changes it. */
+  async factsOf(namespace: string, agent: string): Promise<AgentFacts> {
+    return (await this.rules(namespace)).facts.get(agent) ?? noFacts;
+  }
+
+  async #proved({ namespace, credential }: Held): Promise<Rules> {
     const rules = await this.rules(namespace);
     switch (credential.kind) {
       case "operator":
@@ -163,7 +204,7 @@ export class Access {
   /**
    * Changes rules and tokens: all of the changes or none. Holds in this process at once, in every other within a second.
    *
-   * @returns false when a token was no longer what the change says it was; nothing was changed then
+   * @returns false when something was no longer what a change says it was; nothing was changed then
    * @throws {MailboxError} `access.too_many_grants`
    */
   async change(
@@ -175,7 +216,7 @@ export class Access {
     const fields = changes.flatMap((change) =>
       "token" in change
         ? ["token", change.token, change.from, change.to]
-        : ["rule", change.field, "*", change.value ?? ""],
+        : ["rule", change.field, change.was ?? "*", change.value ?? ""],
     );
     const [word] = await this.#store.run(
       changeAccess,
@@ -223,6 +264,10 @@ export class Access {
   }
 }
 
+function refuseStopped({ stopped }: Rules, agent: string): void {
+  if (stopped.has(agent)) refuse("access.stopped", { agent });
+}
+
 /** The roles a call is decided by. Those the namespace gives to a name hold only for who proved to have it. */
 export function rolesOf(principal: Caller["principal"], rules: Rules): readonly Role[] {
   const given = principal.verified ? rules.roles.get(principal.agent) : undefined;
@@ -236,9 +281,13 @@ function nothingKnown(): Known {
 function parseRules(fields: ReadonlyMap<string, string>): Rules {
   const roles = new Map<string, readonly Role[]>();
   const grants: Grant[] = [];
+  const facts = new Map<string, AgentFacts>();
+  const stopped = new Map<string, Stop>();
   for (const [field, value] of fields) {
     if (field.startsWith("roles:")) roles.set(field.slice("roles:".length), value.split(",") as Role[]);
     if (field.startsWith("grant:")) grants.push(JSON.parse(value) as Grant);
+    if (field.startsWith("facts:")) facts.set(field.slice("facts:".length), JSON.parse(value) as AgentFacts);
+    if (field.startsWith("stopped:")) stopped.set(field.slice("stopped:".length), JSON.parse(value) as Stop);
   }
   return {
     version: fields.get("version") ?? "",
@@ -246,5 +295,7 @@ function parseRules(fields: ReadonlyMap<string, string>): Rules {
     roles,
     grants,
     book: new GrantBook(grants),
+    facts,
+    stopped,
   };
 }

@@ -42,6 +42,17 @@ export interface Status {
   readonly overdue: readonly { readonly id: string; readonly from: string; readonly since: string }[];
   readonly dead_letters: number;
   readonly subscriptions: readonly string[];
+  /** Limits on what it may spend and how often it may call, with what is left of them. */
+  readonly budgets: readonly {
+    readonly id: string;
+    readonly of: "cost" | "calls";
+    readonly subject: string;
+    readonly used: number;
+    readonly held: number;
+    readonly most: number;
+    readonly left: number;
+    readonly window_ends_at: string;
+  }[];
   readonly store: string;
   readonly tier: string;
 }

@@ -1,13 +1,13 @@
 import { isRefusal } from "../errors/index.js";
 import { type JwtVerifier, looksLikeToken, type Principal } from "../identity/index.js";
-import type { Access } from "./access.js";
+import type { Access, Held } from "./access.js";
 import type { Tokens } from "./tokens.js";
+
+/** What a credential that does not hold any more is refused with. */
+const ends: ReadonlySet<string> = new Set(["auth.required", "auth.invalid", "access.stopped"]);
 
 /** Rules are at most 750 ms old: with this on top, what ends is noticed within a second. */
 const lookEveryMs = 200;
-
-/** Whatever a connection was opened with: enough to tell whether it still holds. */
-export type Held = Pick<Principal, "namespace" | "credential">;
 
 export interface CredentialsDependencies {
   readonly access: Access;
@@ -42,19 +42,20 @@ export class Credentials {
     }
   }
 
-  /** @throws {MailboxError} `auth.required`, `auth.invalid` when it does not hold any more */
+  /** @throws {MailboxError} `auth.required`, `auth.invalid` when it does not hold any more, `access.stopped` */
   async check(held: Held): Promise<void> {
     await this.#deps.access.check(held);
   }
 
   /**
    * Calls back once, within a second of the end of the credential: it expired, was revoked, or a name alone is not
-   * believed any more. The answer gives the watch up.
+   * believed any more; or of the moment when its agent is stopped. The answer gives the watch up.
    */
   whileHolds(held: Held, onEnd: () => void): () => void {
     const { kind } = held.credential;
     if (kind === "operator") return () => undefined;
-    const name = `${held.namespace} ${kind} ${"id" in held.credential ? held.credential.id : ""}`;
+    const id = "id" in held.credential ? held.credential.id : "";
+    const name = `${held.namespace} ${held.agent ?? ""} ${kind} ${id}`;
     const shared = this.#byCredential.get(name) ?? held;
     this.#byCredential.set(name, shared);
     const watchers = this.#held.get(shared) ?? new Set();
@@ -104,7 +105,7 @@ export class Credentials {
       await this.#deps.access.check(held);
       return true;
     } catch (error) {
-      if (isRefusal(error, "auth.required") || isRefusal(error, "auth.invalid")) return false;
+      if (isRefusal(error) && ends.has(error.code)) return false;
       if (!isRefusal(error)) this.#deps.log("a credential could not be looked at", { error: String(error) });
       return true;
     }

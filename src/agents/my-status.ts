@@ -10,6 +10,7 @@ export interface StatusSources {
     caller: Caller,
   ) => Promise<Pick<Status, "unread" | "urgent" | "open" | "overdue" | "dead_letters">>;
   readonly subscriptions: (caller: Caller) => Promise<readonly string[]>;
+  readonly budgets: (caller: Caller) => Promise<Status["budgets"]>;
   /** Keeps the decision where nothing is changed. */
   readonly record: RecordDecision;
   /** What the caller's calls are decided by. */
@@ -28,11 +29,12 @@ export async function myStatus(
   if (describes) await sources.directory.describe(caller, input.describe, input.capabilities, admission);
   else await sources.record(caller, admission);
   const { principal, run } = caller;
-  const [inbox, runs, subscriptions, rights] = await Promise.all([
+  const [inbox, runs, subscriptions, rights, budgets] = await Promise.all([
     sources.inbox(caller),
     sources.runs.ofAgent(principal.agent),
     sources.subscriptions(caller),
     sources.roles(caller),
+    sources.budgets(caller),
   ]);
   return {
     name: principal.agent,
@@ -43,6 +45,7 @@ export async function myStatus(
     rights,
     ...inbox,
     subscriptions,
+    budgets,
     store: sources.store.label,
     tier: sources.store.tier,
   };

@@ -30,6 +30,10 @@ export class RunsOfNamespaces {
     this.of(caller.principal.namespace).active(caller);
   }
 
+  has(caller: Caller): boolean {
+    return this.of(caller.principal.namespace).has(caller);
+  }
+
   end(caller: Caller): Promise<void> {
     return this.of(caller.principal.namespace).end(caller);
   }

@@ -55,6 +55,11 @@ export class Runs {
     return caller;
   }
 
+  /** Whether the run began in this process and is not over. */
+  has(caller: Caller): boolean {
+    return this.#mine.has(caller.run.id);
+  }
+
   /** Looks after the namespace from now on, also while no run of this process is there: what waits for a sweep gets one. */
   attend(): void {
     this.#timer ??= setInterval(() => this.#tick(), 500).unref();

@@ -1,5 +1,6 @@
 import type { House } from "../compose.js";
 import type { Config } from "../config/index.js";
+import { noFacts } from "../identity/index.js";
 import * as mail from "../mailbox/index.js";
 import { ago, onOneLine, plural, printJson, printLine, printTable } from "./print.js";
 import { lookInto, onlookerOf, type Switches } from "./with-house.js";
@@ -15,6 +16,10 @@ interface AgentRow {
   readonly dead_letters: number;
   readonly description: string | null;
   readonly capabilities: readonly string[];
+  readonly role: string | null;
+  readonly team: string | null;
+  readonly labels: Readonly<Record<string, string>>;
+  readonly stopped: boolean;
 }
 
 const askedAtOnce = 16;
@@ -29,18 +34,23 @@ export async function agents(switches: Switches): Promise<void> {
 
 async function listAgents(house: House, config: Config): Promise<{ rows: AgentRow[]; now: number }> {
   const { namespace } = config;
-  const [known, unclaimed, online] = await Promise.all([
+  const [known, unclaimed, online, rules] = await Promise.all([
     house.directory.agents(namespace),
     house.directory.unclaimed(namespace),
     house.runs.online(),
+    house.access.rules(namespace),
   ]);
-  const names = [...known.keys(), ...[...unclaimed.keys()].filter((name) => !known.has(name))];
+  // One that was stopped or recorded before it ever came is shown too.
+  const names = [
+    ...new Set([...known.keys(), ...unclaimed.keys(), ...rules.facts.keys(), ...rules.stopped.keys()]),
+  ];
   const rows: AgentRow[] = [];
   for (let n = 0; n < names.length; n += askedAtOnce)
     rows.push(
       ...(await Promise.all(
         names.slice(n, n + askedAtOnce).map(async (name): Promise<AgentRow> => {
           const about = known.get(name);
+          const { role, team, labels } = rules.facts.get(name) ?? noFacts;
           const counts = await mail.unreadMail(house.mail, onlookerOf(config, name));
           return {
             name,
@@ -52,6 +62,10 @@ async function listAgents(house: House, config: Config): Promise<{ rows: AgentRo
             dead_letters: counts.dead,
             description: about?.description ?? null,
             capabilities: about?.capabilities ?? [],
+            role: role || null,
+            team: team || null,
+            labels,
+            stopped: rules.stopped.has(name),
           };
         }),
       )),
@@ -70,8 +84,8 @@ function printAgents(rows: readonly AgentRow[], now: number): void {
     { head: "AGENT", cell: ({ name }) => name },
     {
       head: "SEEN",
-      cell: ({ online, last_seen }) =>
-        online ? "online" : last_seen ? ago(Date.parse(last_seen), now) : "never",
+      cell: ({ online, last_seen, stopped }) =>
+        stopped ? "stopped" : online ? "online" : last_seen ? ago(Date.parse(last_seen), now) : "never",
     },
     {
       head: "UNREAD",
@@ -80,6 +94,12 @@ function printAgents(rows: readonly AgentRow[], now: number): void {
     },
     { head: "OPEN", cell: ({ open }) => open, right: true },
     { head: "DEAD", cell: ({ dead_letters }) => dead_letters, right: true },
+    ...(rows.some(({ role, team }) => role ?? team)
+      ? [
+          { head: "ROLE", cell: ({ role }: AgentRow) => role ?? "" },
+          { head: "TEAM", cell: ({ team }: AgentRow) => team ?? "" },
+        ]
+      : []),
     {
       head: "ABOUT",
       cell: ({ description, capabilities }) =>

@@ -21,14 +21,16 @@ export async function attach(
   try {
     const stats = await file.stat();
     if (!stats.isFile()) throw new NotThere(`${path} is not a file`);
-    const attachment = await withHouse(switches, (house, config) =>
-      uploadAttachment(house.mail, onlookerOf(config, config.agent ?? agent), {
+    const attachment = await withHouse(switches, async (house, config) => {
+      const caller = onlookerOf(config, config.agent ?? agent);
+      await house.access.refuseStopped(config.namespace, caller.principal.agent);
+      return uploadAttachment(house.mail, caller, {
         name: basename(path),
         ...(switches.contentType === undefined ? {} : { contentType: switches.contentType }),
         bytes: stats.size,
         content: file.createReadStream({ autoClose: false }),
-      }),
-    );
+      });
+    });
     const { id, name, bytes, sha256, contentType } = attachment;
     if (switches.json) return printJson({ id, name, bytes, sha256, content_type: contentType });
     printLine(id);

@@ -1,3 +1,4 @@
+import { MailboxError } from "../errors/index.js";
 import { onOneLine } from "./print.js";
 
 /** A file that another agent has reserved. */
@@ -15,6 +16,8 @@ export interface Findings {
   readonly unnameable: readonly string[];
   /** The store could not be asked, so that nothing is known. */
   readonly away: boolean;
+  /** The asker, where it was stopped: it is to change nothing at all. */
+  readonly stopped?: string;
 }
 
 /** What is to become of an edit or commit when a file is reserved, and when nobody can be asked. */
@@ -33,7 +36,11 @@ const mostNamed = 10;
 
 /** Decides by what was found. Only paths of the asker, names of agents and times are put into words. */
 export function judge(findings: Findings, manner: Manner): Verdict {
-  const { reserved, unnameable, away } = findings;
+  const { reserved, unnameable, away, stopped } = findings;
+  if (stopped !== undefined) {
+    const { message } = new MailboxError("access.stopped", { agent: stopped });
+    return { ...findings, allowed: false, text: `llm-mailbox guard: ${message}` };
+  }
   const allowed = away ? manner.storeAway === "allow" : reserved.length === 0 || manner.onConflict === "warn";
   const named = reserved
     .slice(0, mostNamed)

@@ -41,8 +41,8 @@ export async function guardCommit(switches: GuardSwitches): Promise<void> {
   const paths = await stagedPaths(folder);
   const verdict = judge(await find(config, switches, paths, callerOf(config), false, 0), switches);
   if (switches.json) {
-    const { allowed, reserved, unnameable, away } = verdict;
-    printJson({ allowed, reserved, unnameable, store_away: away });
+    const { allowed, reserved, unnameable, away, stopped: agent } = verdict;
+    printJson({ allowed, reserved, unnameable, store_away: away, ...(agent && { stopped: agent }) });
   } else tell(verdict);
   if (!verdict.allowed) process.exitCode = 1;
 }
@@ -133,13 +133,17 @@ async function find(
   }
   // Where nothing was ever stored nobody can have reserved anything, and no engine has to be started to see that.
   if (named.length === 0 || (isEmpty(config) && !take)) return { reserved: [], unnameable, away: false };
+  const { agent } = caller.principal;
   const reserved = await asked(config, async (house) => {
+    if ((await house.access.rules(config.namespace)).stopped.has(agent)) return stopped;
     const found: Reserved[] = [];
     for (let n = 0; n < named.length; n += pathsAtOnce)
       found.push(...(await reservedBy(house, caller, named.slice(n, n + pathsAtOnce), take, leaseSeconds)));
     return found;
   });
-  return reserved === away ? { reserved: [], unnameable, away: true } : { reserved, unnameable, away: false };
+  if (reserved === away) return { reserved: [], unnameable, away: true };
+  if (reserved === stopped) return { reserved: [], unnameable, away: false, stopped: agent };
+  return { reserved, unnameable, away: false };
 }
 
 async function reservedBy(
@@ -193,6 +197,7 @@ function resourceOf(path: string): Resource | undefined {
 }
 
 const away = Symbol("the store is away");
+const stopped = Symbol("the asker was stopped");
 
 /** What the store says, or that it is away. */
 async function asked<T>(config: Config, ask: (house: House) => Promise<T>): Promise<T | typeof away> {

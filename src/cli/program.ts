@@ -216,7 +216,63 @@ function addAgents(program: Command): void {
     async ({ words: [rule], switches }) =>
       (await import("./unknown-names.js")).unknownNames(rule as "open" | "refuse" | undefined, switches),
   );
+  addRecords(agents);
   addTokens(agents);
+}
+
+function addRecords(agents: Command): void {
+  const name = (): Argument => new Argument("<name>", "the name of an agent");
+  add<Switches & { role?: string; team?: string; label?: readonly string[]; unlabel?: readonly string[] }>(
+    agents,
+    {
+      name: "set",
+      description: "record what an agent is, for rules of policy to tell it by; an empty word takes one back",
+      example: "llm-mailbox agents set coder --role junior --team payments --label tier=gold",
+      set: (command) =>
+        withJson(command)
+          .addArgument(name())
+          .option("--role <word>", "what it is trusted with, such as junior")
+          .option("--team <word>", "the team it works in")
+          .option("--label <name=value...>", "more that rules may ask for")
+          .option("--unlabel <name...>", "labels that go"),
+    },
+    async ({ words: [agent], switches }) => (await import("./agent-records.js")).setAgent(agent!, switches),
+  );
+  add<Switches>(
+    agents,
+    {
+      name: "show",
+      description: "show what is recorded of an agent, and whether it was stopped",
+      example: "llm-mailbox agents show coder",
+      set: (command) => withJson(command).addArgument(name()),
+    },
+    async ({ words: [agent], switches }) => (await import("./agent-records.js")).showAgent(agent!, switches),
+  );
+  add<Switches & { reason: string }>(
+    agents,
+    {
+      name: "stop",
+      description:
+        "stop an agent at once: its calls are refused, its locks and jobs are given up, its mail waits",
+      example: "llm-mailbox agents stop coder --reason 'it deletes what it should not'",
+      set: (command) =>
+        withJson(command)
+          .addArgument(name())
+          .requiredOption("--reason <text>", "why; the operator's own words"),
+    },
+    async ({ words: [agent], switches }) => (await import("./agent-records.js")).stopAgent(agent!, switches),
+  );
+  add<Switches>(
+    agents,
+    {
+      name: "resume",
+      description: "let a stopped agent go on",
+      example: "llm-mailbox agents resume coder",
+      set: (command) => withJson(command).addArgument(name()),
+    },
+    async ({ words: [agent], switches }) =>
+      (await import("./agent-records.js")).resumeAgent(agent!, switches),
+  );
 }
 
 function addTokens(agents: Command): void {

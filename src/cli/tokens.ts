@@ -1,8 +1,8 @@
-import { parseAddress } from "../addresses/index.js";
 import type { IssuedToken, ListedToken } from "../agents/index.js";
 import type { House } from "../compose.js";
 import type { Config } from "../config/index.js";
 import { parseToken, type Role, roles } from "../identity/index.js";
+import { agentNamed } from "./agent-named.js";
 import { ago, lasting, plural, printJson, printLine, printTable } from "./print.js";
 import { UsageError } from "./usage-error.js";
 import { asOperator, lookInto, operator, type Switches, withHouse } from "./with-house.js";
@@ -167,10 +167,4 @@ function tokenIdIn(given: string): string {
       "a token is named by 16 characters of 0-9 a-f; llm-mailbox agents tokens lists them",
     );
   return id;
-}
-
-function agentNamed(given: string): string {
-  const address = parseAddress(given);
-  if (address.kind !== "agent") throw new UsageError(`${given} is not the name of an agent`);
-  return address.name;
 }

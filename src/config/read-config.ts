@@ -154,6 +154,7 @@ export const settings = {
   stateValueBytes: { env: "LLM_MAILBOX_MAX_STATE_VALUE_BYTES", ...count(1024 * 1024) },
   stateGroupEntries: { env: "LLM_MAILBOX_MAX_STATE_ENTRIES", ...count(1e6) },
   stateNamespaceBytes: { env: "LLM_MAILBOX_MAX_STATE_BYTES", ...count(1e12) },
+  reservationSeconds: { env: "LLM_MAILBOX_RESERVATION_SECONDS", ...count(86_400) },
   stateVersions: { env: "LLM_MAILBOX_MAX_STATE_VERSIONS", ...count(1_000) },
 } as const satisfies Record<string, Setting>;
 
@@ -229,6 +230,7 @@ export interface Config {
     readonly unreadBytes?: number;
   };
   readonly lockLimits: { readonly delayMs?: number };
+  readonly policyLimits: { readonly reservationMs?: number };
   /** What shared state holds, likewise. */
   readonly stateLimits: {
     readonly valueBytes?: number;
@@ -341,6 +343,7 @@ export function readConfig(env: NodeJS.ProcessEnv, flags: Flags = {}): Config {
     limits: Object.freeze(limits),
     http: Object.freeze(http),
     lockLimits: Object.freeze(present({ delayMs: seconds("lockDelaySeconds") })),
+    policyLimits: Object.freeze(present({ reservationMs: seconds("reservationSeconds") })),
     stateLimits: Object.freeze(stateLimits),
   });
 }

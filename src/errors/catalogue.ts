@@ -193,6 +193,10 @@ const entries = {
     kind: "PERMISSION_DENIED",
     text: "{principal} may not {action} {resource}. Ask the operator for a grant.",
   },
+  "access.stopped": {
+    kind: "PERMISSION_DENIED",
+    text: "{agent} was stopped by the operator: nothing it asks for is done, and its locks were given up. Stop working and tell the person you work for; only the operator lets it go on (llm-mailbox agents resume {agent}).",
+  },
   "access.unknown_grant": {
     kind: "NOT_FOUND",
     text: "there is no grant {id}. Call llm-mailbox grants to see those that hold.",
@@ -228,6 +232,34 @@ const entries = {
   "lock.stale_token": {
     kind: "FAILED_PRECONDITION",
     text: "the fencing_token does not hold this resource any more: its lease is over, or a newer token has been seen. Nothing was written; read what is there now, and ask for the lock again before you go on.",
+  },
+  "policy.denied": {
+    kind: "PERMISSION_DENIED",
+    text: "{reason} ({rules}). {guidance}. Ask the operator if the rule is wrong.",
+  },
+  "policy.approval_required": {
+    kind: "FAILED_PRECONDITION",
+    text: "{reason} ({rules}), so a person has to agree first. Call check_policy with approval_id {id} and wait_seconds up to 50; once it is approved, repeat this call unchanged.",
+  },
+  "policy.idempotency_conflict": {
+    kind: "ALREADY_EXISTS",
+    text: "this idempotency_key was already used for a different call. Use a new key for a new step; the first answer stands.",
+  },
+  "approval.unavailable": {
+    kind: "UNAVAILABLE",
+    text: "nobody can be asked here yet; nothing was decided. Ask the operator.",
+  },
+  "budget.unknown_reservation": {
+    kind: "NOT_FOUND",
+    text: "no reservation {reservation_id} of yours. Pass the reservation_id that check_policy answered; what ended a week ago is not known any more.",
+  },
+  "budget.already_settled": {
+    kind: "FAILED_PRECONDITION",
+    text: "{reservation_id} was settled with {cost} already, and that stands. Call check_policy to reserve what is still to come.",
+  },
+  "budget.report_invalid": {
+    kind: "INVALID_ARGUMENT",
+    text: "line {line} of the report cannot be used: {problem}. Nothing was imported. Correct the line and import the file again.",
   },
   "policy.superseded": {
     kind: "ABORTED",

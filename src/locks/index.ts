@@ -20,6 +20,7 @@ export { type CurrentLease, conflictsOf, leaseOf, listLocks } from "./list-locks
 export { type LockNews, lockNews } from "./lock-news.js";
 export { comesBefore, type Place } from "./order.js";
 export { overlaps } from "./overlaps.js";
+export { releaseAgent } from "./release-agent.js";
 export { releaseLock } from "./release-lock.js";
 export { releaseRun } from "./release-run.js";
 export { isPattern, parseResource, parseResources, type Resource } from "./resource.js";

@@ -58,6 +58,13 @@ export interface MailDependencies {
     row: string,
     ttlMs?: number,
   ) => Promise<{ readonly state: "stored" | "replayed" | "conflict"; readonly id: string }>;
+  /** Whether an agent was stopped: what it sent and nobody has been given yet waits meanwhile. */
+  readonly isStopped: (namespace: string, agent: string) => Promise<boolean>;
+  /** Told of what a caller is shown, before it is shown; where it fails, nothing is shown. */
+  readonly noteReads: (
+    caller: Caller,
+    shown: readonly Pick<StoredMessage, "from" | "verified">[],
+  ) => Promise<void>;
   /** How long a topic keeps what is published there; without it, as long as a mailbox keeps its history. */
   readonly topicRetentionMs?: (namespace: string, topic: string) => Promise<number>;
   /** The one folder from which agents may attach files by name. */

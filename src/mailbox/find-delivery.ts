@@ -35,17 +35,25 @@ export async function lookUp(
   return parseEntries(list);
 }
 
-/** The agent's own mailbox and the queues it ever took a job from, of these what it may read now. */
+/** The agent's own mailbox and the queues it ever took a job from. */
+export async function workplaces(
+  context: MailContext,
+  namespace: string,
+  agent: string,
+): Promise<readonly MailboxName[]> {
+  const { places } = mailboxKeys(namespace, agent);
+  const all = (await context.deps.store.command("SMEMBERS", places)) as string[];
+  return [agent, ...all.filter((place) => place.startsWith("queue:"))];
+}
+
+/** Those of its workplaces that the caller may read now. */
 export async function visitedMailboxes(
   context: MailContext,
   caller: Caller,
 ): Promise<readonly MailboxName[]> {
-  const own = mailboxKeys(caller.principal.namespace, ownMailbox(caller));
-  const places = (await context.deps.store.command("SMEMBERS", own.places)) as string[];
+  const places = await workplaces(context, caller.principal.namespace, ownMailbox(caller));
   const may = await context.deps.rightsOf(caller);
-  return [ownMailbox(caller), ...places.filter((place) => place.startsWith("queue:"))].filter((place) =>
-    may("mailbox.read", place),
-  );
+  return places.filter((place) => may("mailbox.read", place));
 }
 
 /** Whether the caller may still read where it was given something; what a topic delivered stays its own. */

@@ -42,6 +42,14 @@ export async function advanceEntry(
   return Number(left);
 }
 
+/** What an agent that was stopped has sent waits in its outbox, however long, until it is let go on. */
+export function isHeldBack(
+  context: MailContext,
+  { namespace, agent }: Pick<OutboxEntry, "namespace" | "agent">,
+): Promise<boolean> {
+  return context.deps.isStopped(namespace, agent);
+}
+
 /** Hands one recipient of an outbox entry its message, once however often it is tried. */
 export async function deliver(context: MailContext, entry: OutboxEntry, to: OutboxTarget): Promise<void> {
   const { message } = entry.posting;
@@ -153,6 +161,7 @@ async function finish(
   const tooOld = context.deps.store.now() - entry.posting.message.sentAt > givenUpAfterMs;
   const reached: string[] = [];
   for (const to of targets) {
+    if (await isHeldBack(context, entry)) break;
     try {
       await deliver(context, entry, to);
       reached.push(to);

@@ -26,6 +26,23 @@ export async function readInbox(
   input: ReadInbox,
   options: ReadOptions,
 ): Promise<Inbox> {
+  const inbox = await lookOrTake(context, caller, input, options);
+  try {
+    await context.deps.noteReads(caller, inbox.messages);
+  } catch (error) {
+    // What was taken and never reached anybody comes again with the next read.
+    if (inbox.batch !== undefined) context.memory(caller).confirm(inbox.batch, false);
+    throw error;
+  }
+  return inbox;
+}
+
+async function lookOrTake(
+  context: MailContext,
+  caller: Caller,
+  input: ReadInbox,
+  options: ReadOptions,
+): Promise<Inbox> {
   await noteCall(context, caller);
   const place = placeOf(caller, input.mailbox);
   const admission = await context.deps.admit(caller, "mailbox.read", place);

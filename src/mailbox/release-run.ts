@@ -1,5 +1,6 @@
-import { loadScript, mailboxKeys } from "../redis/index.js";
+import { loadScript } from "../redis/index.js";
 import type { MailContext } from "./context.js";
+import { workplaces } from "./find-delivery.js";
 import { flushSoon } from "./outbox.js";
 
 const releaseScript = loadScript(import.meta.url, "release-run.lua");
@@ -13,11 +14,7 @@ export async function releaseRun(
   inGoodOrder: boolean,
 ): Promise<void> {
   context.forget(run);
-  const places = (await context.deps.store.command(
-    "SMEMBERS",
-    mailboxKeys(namespace, agent).places,
-  )) as string[];
-  for (const mailbox of [agent, ...places.filter((place) => place.startsWith("queue:"))]) {
+  for (const mailbox of await workplaces(context, namespace, agent)) {
     let from = "0";
     do {
       const [, , outbox, where] = await context.run(namespace, mailbox, releaseScript, [

@@ -59,6 +59,7 @@ export async function searchMessages(
   };
   const found = await search();
   await context.deps.record(caller, admission);
+  if (!input.sent) await context.deps.noteReads(caller, found.messages);
   return found;
 }
 
@@ -80,11 +81,13 @@ async function seenMessage(
   id: string,
 ): Promise<{ readonly delivery: Delivery; readonly states: FoundMessage["states"] }> {
   const found = await findDelivery(context, caller, id);
-  if (found)
+  if (found) {
+    await context.deps.noteReads(caller, [found.delivery.message]);
     return {
       delivery: found.delivery,
       states: [{ to: found.delivery.message.to, state: found.delivery.state }],
     };
+  }
   const own = mailboxKeys(caller.principal.namespace, ownMailbox(caller));
   const to = (await context.deps.store.command("HGET", own.sentTo, id)) as string | null;
   const sent = to === null ? undefined : await sentMessage(context, caller, id, to.split(","));
@@ -265,10 +268,15 @@ export async function thread(context: MailContext, caller: Caller, id: string): 
     "",
     1_000,
   ]);
-  return parseEntries(list)
+  const deliveries = parseEntries(list)
     .filter((entry): entry is Entry & { message: StoredMessage } => entry.message?.thread === id)
     .reverse()
     .map(toDelivery);
+  await context.deps.noteReads(
+    caller,
+    deliveries.map(({ message }) => message),
+  );
+  return deliveries;
 }
 
 function instant(name: string, given: string | undefined): number | undefined {

@@ -8,7 +8,7 @@ import type { RecipientReceipt, SendReceipt } from "./contract.js";
 import type { Posting } from "./insert-message.js";
 import { noteStored } from "./note-send.js";
 import type { Operation } from "./operation.js";
-import { advanceEntry, deliver, type OutboxEntry, type OutboxTarget } from "./outbox.js";
+import { advanceEntry, deliver, isHeldBack, type OutboxEntry, type OutboxTarget } from "./outbox.js";
 
 const putOutbox = loadScript(import.meta.url, "put-outbox.lua");
 
@@ -75,6 +75,7 @@ export async function sendToMany(
   const recipients = await Promise.all(
     targets.map(async (to): Promise<RecipientReceipt> => {
       try {
+        if (await isHeldBack(context, entry)) return pendingReceipt(to);
         await deliver(context, entry, to);
         return { to, state: "stored", ...(opened.has(to) ? { opened: true } : {}) };
       } catch (error) {

@@ -12,12 +12,14 @@ const secretWords = ["access_token", "token", "bearer", "authorization", "api_ke
 /**
  * Who asks is said by the credential in `Authorization: Bearer`, and where names alone are believed by `?agent=NAME`.
  * A refusal for a credential is the same whether it is unknown, expired, revoked or meant for another server.
+ *
+ * @returns a refusal that a model has to read, as the answer to whatever it asked; any other as a response
  */
 export async function whoAsks(
   rooms: Rooms,
   options: McpEndpointOptions,
   request: Request,
-): Promise<Asker | Response> {
+): Promise<Asker | Response | MailboxError> {
   const url = new URL(request.url);
   const named = [...url.searchParams.keys()].map((name) => name.toLowerCase());
   if (secretWords.some((word) => named.includes(word)) || [...url.searchParams.values()].some(looksLikeToken))
@@ -32,6 +34,7 @@ export async function whoAsks(
       await rooms.identity.refused(principal, "auth.prove", invalid(otherName));
       return refusal(403, otherName);
     }
+    await rooms.identity.check(principal);
     const { kind } = principal.credential;
     const id = "id" in principal.credential ? principal.credential.id : "";
     return {
@@ -43,6 +46,7 @@ export async function whoAsks(
     };
   } catch (error) {
     if (!isRefusal(error)) throw error;
+    if (error.code === "access.stopped") return error;
     if (error.kind === "UNAUTHENTICATED") return unauthorized(error, url, options);
     return jsonRpcError(httpStatus(error.kind), -32000, error.message);
   }
@@ -58,7 +62,11 @@ async function unproved(
     await rooms.identity.refused({ namespace: options.namespace }, "auth.prove", error);
     throw error;
   }
-  const held = { namespace: options.namespace, credential: { kind: "none" } } as const;
+  const held = {
+    namespace: options.namespace,
+    credential: { kind: "none" },
+    ...(agent !== undefined && { agent }),
+  } as const;
   await rooms.identity.check(held);
   return {
     agent,

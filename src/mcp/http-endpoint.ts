@@ -1,5 +1,6 @@
 import { setMaxListeners } from "node:events";
 import { isJsonContentType } from "@modelcontextprotocol/server";
+import { httpStatus, MailboxError } from "../errors/index.js";
 import { whoAsks } from "./http-asker.js";
 import {
   type Asking,
@@ -15,6 +16,7 @@ import { SseStreams } from "./http-sse.js";
 import { HttpStateless } from "./http-stateless.js";
 import { isOlderEra } from "./is-older-era.js";
 import { mostLevels, parseBody } from "./parse-body.js";
+import { isRelayedRequest, refusalReply } from "./relay-refusal.js";
 import type { Rooms } from "./rooms.js";
 
 export type { HttpExchange, McpEndpointOptions } from "./http-asking.js";
@@ -76,6 +78,7 @@ export function openEndpoint(rooms: Rooms, options: McpEndpointOptions): McpEndp
       const asker = await whoAsks(rooms, options, request);
       if (asker instanceof Response) return asker;
       const isPost = request.method === "POST";
+      if (asker instanceof MailboxError && !isPost) return forbidden(asker);
       if (isPost && !isJsonContentType(request.headers.get("content-type")))
         return jsonRpcError(415, -32000, "Content-Type must be application/json");
       const read = isPost ? parseBody(given ?? (await request.text())) : { value: undefined };
@@ -85,6 +88,7 @@ export function openEndpoint(rooms: Rooms, options: McpEndpointOptions): McpEndp
           : jsonRpcError(400, -32700, "the body is not valid JSON");
       const url = new URL(request.url);
       const structured = ["1", "true"].includes(url.searchParams.get("structured") ?? "");
+      if (asker instanceof MailboxError) return toldToModel(asker, read.value, structured);
       const asking: Asking = {
         ...asker,
         ...{ request, body: read.value, exchange, structured, draining: draining.signal },
@@ -115,6 +119,16 @@ export function openEndpoint(rooms: Rooms, options: McpEndpointOptions): McpEndp
       await Promise.all([sessions.close(), stateless.close(), streams.close()]);
     },
   };
+}
+
+function forbidden(error: MailboxError): Response {
+  return jsonRpcError(httpStatus(error.kind), -32000, error.message);
+}
+
+/** A call of a tool is answered as tools answer, so that the model reads why; clients show it no error of HTTP. */
+function toldToModel(error: MailboxError, body: unknown, structured: boolean): Response {
+  if (!isRelayedRequest(body) || body.method !== "tools/call") return forbidden(error);
+  return Response.json(refusalReply(body, error, structured));
 }
 
 function isListen(body: unknown): boolean {

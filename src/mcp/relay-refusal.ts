@@ -10,6 +10,11 @@ export interface RelayedRequest {
   readonly params?: Readonly<Record<string, unknown>>;
 }
 
+export function isRelayedRequest(body: unknown): body is RelayedRequest {
+  const { jsonrpc, id, method } = (body ?? {}) as Partial<RelayedRequest>;
+  return jsonrpc === "2.0" && ["string", "number"].includes(typeof id) && typeof method === "string";
+}
+
 /** The answer to a request that the server did not answer: of a tool a result, as all its refusals; else an error. */
 export function refusalReply(request: RelayedRequest, refusal: MailboxError, structured: boolean): object {
   const { jsonrpc, id } = request;

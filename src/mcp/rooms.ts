@@ -1,4 +1,4 @@
-import type { FindRecipients, MyStatus, Recipients, Status } from "../agents/index.js";
+import type { FindRecipients, Held, MyStatus, Recipients, Status } from "../agents/index.js";
 import type { MailboxError } from "../errors/index.js";
 import type { Action, Caller, Principal } from "../identity/index.js";
 import type {
@@ -26,6 +26,7 @@ import type {
   SendReceipt,
   UnreadMail,
 } from "../mailbox/index.js";
+import type { CheckOptions, CheckPolicy, PolicyAnswer, Settled, SettleReservation } from "../policy/index.js";
 import type { GetState, PutState, PutStateResult, StatePage } from "../state/index.js";
 import type { SubscribeTopic, SubscriptionReceipt } from "../topics/index.js";
 
@@ -55,16 +56,16 @@ export interface Rooms {
   readonly identity: {
     /** The principal a bearer credential proves. @throws {MailboxError} `auth.invalid`, whatever is wrong with it */
     verify(credential: string): Promise<Principal>;
-    /** @throws {MailboxError} `auth.required` where a name alone is not believed, `auth.invalid` */
-    check(held: Pick<Principal, "namespace" | "credential">): Promise<void>;
+    /** @throws {MailboxError} `auth.required` where a name alone is not believed, `auth.invalid`, `access.stopped` */
+    check(held: Held): Promise<void>;
     /** Records that a face itself turned somebody away: who proved nothing, or used what is another's. */
     refused(
       held: Partial<Principal> & Pick<Principal, "namespace">,
       what: "auth.prove" | "auth.session",
       error: MailboxError,
     ): Promise<void>;
-    /** Calls back once, within a second of the end of the credential. The answer gives the watch up. */
-    whileHolds(held: Pick<Principal, "namespace" | "credential">, onEnd: () => void): () => void;
+    /** Calls back once, within a second of the end of the credential or of the stop of its agent. The answer gives the watch up. */
+    whileHolds(held: Held, onEnd: () => void): () => void;
   };
   readonly runs: {
     /** Mints a run. The face calls it at the first call of a connection, not before. */
@@ -141,6 +142,11 @@ export interface Rooms {
   readonly state: {
     getState(caller: Caller, input: GetState): Promise<StatePage>;
     putState(caller: Caller, input: PutState): Promise<PutStateResult>;
+  };
+  readonly policy: {
+    /** Decides, holds, asks a person, or waits for one. */
+    checkPolicy(caller: Caller, input: CheckPolicy, options?: CheckOptions): Promise<PolicyAnswer>;
+    settleReservation(caller: Caller, input: SettleReservation): Promise<Settled>;
   };
   readonly agents: {
     findRecipients(caller: Caller, input: FindRecipients): Promise<Recipients>;

@@ -1,6 +1,7 @@
 import type { AnyTool } from "./define-tool.js";
 import { ackMessages } from "./tools/ack-messages.js";
 import { acquireLock } from "./tools/acquire-lock.js";
+import { checkPolicy } from "./tools/check-policy.js";
 import { findRecipients } from "./tools/find-recipients.js";
 import { getState } from "./tools/get-state.js";
 import { listLocks } from "./tools/list-locks.js";
@@ -11,6 +12,7 @@ import { readInbox } from "./tools/read-inbox.js";
 import { releaseLock } from "./tools/release-lock.js";
 import { searchMessages } from "./tools/search-messages.js";
 import { sendMessage } from "./tools/send-message.js";
+import { settleReservation } from "./tools/settle-reservation.js";
 import { subscribeTopic } from "./tools/subscribe-topic.js";
 
 /** The tools in the order in which clients list them: what is used most comes first, and what few may use last. */
@@ -27,5 +29,7 @@ export const toolbox: readonly AnyTool[] = [
   listLocks,
   getState,
   putState,
+  checkPolicy,
+  settleReservation,
   manageDeadLetters,
 ];

@@ -1,5 +1,23 @@
 /** Policy: rules that agents ask before a step, limits on what it may cost, and what was decided. */
+export { type CheckOptions, checkPolicy } from "./check-policy.js";
 export { type CompiledRules, compileRules } from "./compile-rules.js";
+export {
+  type ApprovalQuestion,
+  type ApprovalRequest,
+  type ApprovalState,
+  type ApprovalWait,
+  type AwaitedApproval,
+  PolicyContext,
+  type PolicyDependencies,
+} from "./context.js";
+export {
+  CheckPolicy,
+  type LimitAnswer,
+  type LimitState,
+  type PolicyAnswer,
+  type Settled,
+  SettleReservation,
+} from "./contract.js";
 export {
   type ApprovalTerms,
   type Counter,
@@ -11,13 +29,19 @@ export {
 } from "./decision.js";
 export { type DecisionRecord, parseDecisionRecord } from "./decision-record.js";
 export { diffRules, type FieldChange, type RuleChange } from "./diff-rules.js";
+export { enforce } from "./enforce.js";
 export { type ExplainedLimit, type Explanation, explainQuestion } from "./explain-question.js";
 export { contextProblem } from "./given.js";
+export { importCosts } from "./import-costs.js";
+export { defaultPolicyLimits, type PolicyLimits } from "./limits.js";
+export { budgetsOf, listBudgets } from "./list-budgets.js";
+export { type Figures, listFigures, whatIsOff } from "./list-figures.js";
 export type { Look, Looks } from "./look-at-rules.js";
 export { maxActionLength, maxResourceLength } from "./name-pattern.js";
 export { type PastDecisions, pastDecisions } from "./past-decisions.js";
 export { profiles } from "./profiles.js";
 export type { Question, Reads } from "./question.js";
+export { type CostReport, type ReadReports, readCostReports } from "./read-cost-reports.js";
 export { type Replayed, replayDecisions } from "./replay-decisions.js";
 export {
   firstVersion,
@@ -30,4 +54,6 @@ export {
 export { type RuleParts, ruleParts } from "./rule-parts.js";
 export { maxRuleSetBytes } from "./rule-set.js";
 export type { RuleTest } from "./rule-test.js";
+export { RunReads, type RunReadsDependencies } from "./run-reads.js";
+export { settleReservation } from "./settle-reservation.js";
 export { type TestOutcome, testRules } from "./test-rules.js";

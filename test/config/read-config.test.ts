@@ -195,6 +195,7 @@ const cases: Readonly<
   stateValueBytes: counted("stateLimits.valueBytes", 1024 * 1024),
   stateGroupEntries: counted("stateLimits.groupEntries", 1e6),
   stateNamespaceBytes: counted("stateLimits.namespaceBytes", 1e12),
+  reservationSeconds: counted("policyLimits.reservationMs", 86_400, 1_000),
   stateVersions: counted("stateLimits.versions", 1_000),
 };
 

@@ -107,6 +107,8 @@ export async function openMail(
       releaseGone: (_, gone) => runs.releaseGone(gone),
     },
     publish: () => Promise.reject(new Error("no topics here")),
+    isStopped: async (of, agent) => (await access.rules(of)).stopped.has(agent),
+    noteReads: async () => undefined,
     log,
     ...deps,
   });

@@ -302,6 +302,29 @@ export function memoryRooms({
         return { key, state: "stored", version, replayed: false };
       },
     },
+    policy: {
+      checkPolicy: async (_caller, { action, reserve }) => ({
+        decision: action === "file.delete" ? "deny" : "allow",
+        reasons:
+          action === "file.delete" ? [{ by: "rule no-deletes", reason: "nothing is deleted here" }] : [],
+        obligations: [],
+        known: true,
+        nearest: [],
+        limits: [],
+        ...(reserve === undefined
+          ? {}
+          : {
+              reservation_id: "rs-1",
+              reserved: reserve,
+              reservation_expires_at: "2026-01-01T00:15:00.000Z",
+            }),
+        unheld: false,
+        replayed: false,
+      }),
+      settleReservation: async (_caller, { reservation_id, cost }) => ({
+        ...{ reservation_id, reserved: cost, cost, late: false, limits: [], replayed: false },
+      }),
+    },
     agents: {
       findRecipients: async () => ({
         agents: [...new Set(begun.map((one) => one.agent))].map((name) => ({
@@ -327,6 +350,7 @@ export function memoryRooms({
         overdue: [],
         dead_letters: 0,
         subscriptions: [],
+        budgets: [],
         store: "memory",
         tier: "D0",
       }),

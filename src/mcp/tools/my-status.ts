@@ -1,5 +1,6 @@
 import { z } from "zod";
 import { MyStatus, type Status } from "../../agents/index.js";
+import { budgetLine, limitOutput } from "../budget-line.js";
 import { defineTool } from "../define-tool.js";
 
 export const myStatus = defineTool({
@@ -20,6 +21,7 @@ export const myStatus = defineTool({
     overdue: z.array(z.object({ id: z.string(), from: z.string(), since: z.string() })),
     dead_letters: z.number(),
     subscriptions: z.array(z.string()),
+    budgets: z.array(limitOutput),
     store: z.string(),
     tier: z.string(),
   }),
@@ -42,6 +44,7 @@ function tell(status: Status): string {
       ? `${status.dead_letters} dead ${status.dead_letters === 1 ? "letter" : "letters"}`
       : "",
     status.subscriptions.length ? `following: ${listed(status.subscriptions)}` : "",
+    ...status.budgets.slice(0, 10).map((one) => `budget ${budgetLine(one)}`),
     status.rights.length ? `role: ${status.rights.join(", ")}` : "",
     `store: ${status.store}, durability ${status.tier}`,
   ]

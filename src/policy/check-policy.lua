@@ -1,0 +1,154 @@
+#!lua flags=
+--[[
+  Decide a step by what rules said and by the limits that hold for it, count it, hold what it may cost, and record it.
+
+  KEYS      the policy of a namespace, see lua/slot.lua
+  ARGV[1]   not after, ms of the store's clock       ARGV[2]   limits, see lua/use.lua
+  ARGV[3]   operation                                ARGV[4]   digest of what was asked
+  ARGV[5]   attempt                                  ARGV[6]   how long the operation is remembered, ms
+  ARGV[7]   what rules said: allow, deny or require_approval
+  ARGV[8]   first: where a person has to agree, only say so · asked: one was · approved: one did ·
+            refused: one did not
+  ARGV[9]   audit row of an allow, with \u0001 where its reasons go, or empty
+  ARGV[10]  the same of a require_approval           ARGV[11]  the same of a deny
+  ARGV[12]  the rules, in words                    ARGV[13]  record of the decision, the rest of its JSON
+  ARGV[14]  what else the answer tells, opaque       ARGV[15]  id of the reservation, or empty
+  ARGV[16]  what it holds, millionths                ARGV[17]  agent
+  ARGV[18]  how many counters follow
+  ARGV[19…] counters: field, window in ms, 1 when this step counts, and how often was assumed, or empty; then
+            limits: field, id, most, window in ms, what the step takes of it, effect,
+            release or charge (held until it is settled), count (used at once) or look (neither), 1 when only tried out
+
+  An answer is the line "effect at-ms reservation expires-ms" (- and 0 without one), a line "field used held most ends-ms
+  exceeded shadow" for each limit, and what else it tells. Nothing is held, counted or recorded with any of the others.
+
+  Returns {"ANSWERED", answer} · {"REPLAYED", answer} · {"ASK", answer} · {"CHANGED", how often each counter is} ·
+          {"REUSED"} · {"LATE"}
+]]
+--@include ../redis/lua/clock.lua
+--@include ../redis/lua/operations.lua
+--@include ../redis/lua/audit.lua
+--@include lua/slot.lua
+--@include lua/use.lua
+if late() then return { 'LATE' } end
+local operation, digest, attempt, keepMs, ruled, stage = ARGV[3], ARGV[4], ARGV[5], tonumber(ARGV[6]), ARGV[7], ARGV[8]
+local rows = { allow = ARGV[9], require_approval = ARGV[10], deny = ARGV[11] }
+local rules, recorded, told, reservation, amount, agent = ARGV[12], ARGV[13], ARGV[14], ARGV[15], tonumber(ARGV[16]), ARGV[17]
+local function rowOf(effect, reasons)
+  local row, mark = rows[effect], '\\u0001'
+  local from, to = string.find(row, mark, 1, true)
+  return from and string.sub(row, 1, from - 1) .. reasons .. string.sub(row, to + 1) or row
+end
+
+-- What was not allowed is remembered for our own repetition alone: the caller may ask again with the same key.
+local own = 'a|' .. attempt
+local known, answer = recallOperation(slot.operations, slot.operationExpiry, operation, digest, attempt)
+if not known and operation ~= own then
+  known, answer = recallOperation(slot.operations, slot.operationExpiry, own, digest, attempt)
+end
+if known == 'CONFLICT' then return { 'REUSED' } end
+if known == 'REPLAYED' then audit(slot.audit, rowOf('allow', 'replayed')) end
+if known then
+  local again = known == 'REPLAYED'
+  return { again and 'REPLAYED' or 'ANSWERED', answer }
+end
+
+local at, counters, counts, hasChanged = 19, {}, {}, false
+for n = 1, tonumber(ARGV[18]) do
+  local begin, ends = windowOf(tonumber(ARGV[at + 1]))
+  local counter = { field = ARGV[at] .. '|' .. begin, ends = ends, isCounted = ARGV[at + 2] == '1' }
+  counters[n] = counter
+  counts[n] = redis.call('HGET', slot.counts, counter.field) or '0'
+  if ARGV[at + 3] ~= '' and ARGV[at + 3] ~= counts[n] then hasChanged = true end
+  at = at + 4
+end
+if hasChanged then return { 'CHANGED', counts } end
+local limits = {}
+for n = at, #ARGV, 8 do
+  local begin, ends = windowOf(tonumber(ARGV[n + 3]))
+  table.insert(limits, {
+    field = ARGV[n] .. '|' .. begin, id = ARGV[n + 1], most = tonumber(ARGV[n + 2]), ends = ends,
+    takes = tonumber(ARGV[n + 4]), effect = ARGV[n + 5], manner = ARGV[n + 6], isShadow = ARGV[n + 7] == '1',
+  })
+end
+
+-- All limits are looked at before any is touched. The effect, and whether one is exceeded.
+local severity = { allow = 0, require_approval = 1, deny = 2 }
+local function look()
+  local effect, isExceeded = ruled, false
+  for _, limit in ipairs(limits) do
+    limit.used, limit.held = readUse(limit.field)
+    local sum = limit.used + limit.held + limit.takes
+    limit.isExceeded = sum > limit.most
+    isExceeded = isExceeded or limit.isExceeded
+    if sum > mostExact then limit.effect, limit.isShadow = 'deny', false end
+    if limit.isExceeded and not limit.isShadow and severity[limit.effect] > severity[effect] then effect = limit.effect end
+  end
+  return effect, isExceeded
+end
+local effect, isExceeded = look()
+if isExceeded then
+  -- Some may be held by reservations that are over.
+  for _ = 1, 10 do if upkeep(100) < 100 then break end end
+  effect = look()
+end
+if stage == 'approved' and effect == 'require_approval' then effect = 'allow' end
+if stage == 'asked' and effect == 'allow' then effect = 'require_approval' end
+if stage == 'refused' then effect = 'deny' end
+local isAllowed = effect == 'allow'
+local isReserved = isAllowed and reservation ~= ''
+local expires = nowMs + reservationMs
+local function answerText()
+  local lines = { table.concat({ effect, whole(nowMs), isReserved and reservation or '-', isReserved and whole(expires) or '0' }, ' ') }
+  for _, limit in ipairs(limits) do
+    table.insert(lines, table.concat({
+      limit.field, whole(limit.used), whole(limit.held), whole(limit.most), whole(limit.ends),
+      limit.isExceeded and '1' or '0', limit.isShadow and '1' or '0',
+    }, ' '))
+  end
+  table.insert(lines, told)
+  return table.concat(lines, '\n')
+end
+if effect == 'require_approval' and stage == 'first' then return { 'ASK', answerText() } end
+
+-- A rule that would have allowed it is no reason for a limit that does not.
+local exceeded, tried, reasons = {}, {}, { effect == ruled and rules or nil }
+for _, limit in ipairs(limits) do
+  if limit.isExceeded then table.insert(limit.isShadow and tried or exceeded, '"' .. limit.id .. '"') end
+  if limit.isExceeded and not limit.isShadow then table.insert(reasons, 'limit ' .. limit.id) end
+end
+if #reasons == 0 then reasons[1] = rules end
+audit(slot.audit, rowOf(effect, table.concat(reasons, ', ')))
+for _, counter in ipairs(counters) do
+  if counter.isCounted and redis.call('HINCRBY', slot.counts, counter.field, 1) == 1 then
+    redis.call('ZADD', slot.windows, whole(counter.ends), counter.field)
+  end
+end
+local holds = {}
+for _, limit in ipairs(limits) do
+  if isAllowed and limit.manner ~= 'look' then
+    if limit.manner == 'count' then limit.used = limit.used + limit.takes
+    else
+      limit.held = limit.held + limit.takes
+      table.insert(holds, { field = limit.field, unsettled = limit.manner, ends = limit.ends })
+    end
+    writeUse(limit.field, limit.used, limit.held, limit.most)
+    redis.call('ZADD', slot.windows, whole(limit.ends), limit.field)
+  end
+end
+if isReserved then
+  local day = whole(math.floor(nowMs / dayMs))
+  writeReservation(reservation, {
+    state = 'open', agent = agent, amount = amount, expires = expires, day = day, cost = 0, holds = holds,
+  })
+  addFigure(agent, day, 'estimated', amount)
+end
+redis.call('LPUSH', slot.decisions, '{"at":' .. whole(nowMs) .. ',"effect":"' .. effect .. '","limits":[' ..
+  table.concat(exceeded, ',') .. '],"shadowLimits":[' .. table.concat(tried, ',') .. '],' .. recorded)
+redis.call('LTRIM', slot.decisions, 0, decisionsMost - 1)
+local text = answerText()
+rememberOperation(slot.operations, slot.operationExpiry, isAllowed and operation or own, digest, attempt, text,
+  isAllowed and keepMs or attemptMs)
+forgetOldOperations(slot.operations, slot.operationExpiry)
+upkeep(10)
+return { 'ANSWERED', text }

@@ -1,0 +1,142 @@
+import { refuse } from "../errors/index.js";
+import type { Caller } from "../identity/index.js";
+import { digest } from "../redis/index.js";
+import type { ApprovalWait, PolicyContext } from "./context.js";
+import type { AskedApproval, CheckPolicy, PolicyAnswer } from "./contract.js";
+import { checkedStep, decisionRow, reasonsMark } from "./decision-row.js";
+import { contextProblem } from "./given.js";
+import { estimatedMillionths, exactMillionths } from "./millionths.js";
+import { askedBy } from "./question-of.js";
+import { reachDecision } from "./reach-decision.js";
+
+/** What ends a wait sooner, and who is told that it goes on. */
+export interface CheckOptions {
+  readonly signal?: AbortSignal;
+  readonly draining?: AbortSignal;
+  /** Called every 10 s while the call waits. */
+  readonly onWaiting?: (secondsLeft: number) => void;
+}
+
+/**
+ * Decides whether the caller may take a step, by the rules and limits of its namespace, and holds what it may cost.
+ *
+ * Of many who reserve at once nobody gets more than is left. What needs a person is asked of one, and holds nothing
+ * until the same call is made again after they agreed. With `approval_id` it waits for them first.
+ *
+ * @throws {MailboxError} `access.denied`, `input.invalid`, `policy.idempotency_conflict`, `approval.*`, `store.*`
+ */
+export async function checkPolicy(
+  context: PolicyContext,
+  caller: Caller,
+  input: CheckPolicy,
+  options: CheckOptions = {},
+): Promise<PolicyAnswer> {
+  const { deps, limits } = context;
+  if (input.approval_id !== undefined) {
+    const waitMs = (input.wait_seconds ?? 0) * 1000;
+    const answer = await awaitDecision(context, caller, input.approval_id, { ...options, waitMs });
+    // Where the step is told too, what was approved is used for it at once.
+    if (input.action === undefined || answer.decision !== "allow") return answer;
+  }
+  const admission = await deps.admit(caller, "policy.check", "*");
+  const action = input.action?.trim() ?? "";
+  if (action === "")
+    refuse("input.invalid", { problem: "action is missing; name the step, such as file.delete" });
+  const resource = input.resource?.trim() ?? "";
+  const { reserve, cost, asked } = costsOf(input);
+  const problem = contextProblem(asked);
+  if (problem !== undefined) refuse("input.invalid", { problem });
+  const question = await askedBy(context, caller, action, resource, asked);
+  const attempt = deps.store.attempt();
+  const { idempotency_key: key, approval_id: _, wait_seconds: __, ...rest } = input;
+  const row = (outcome: "allow" | "refuse" | "deny", because: string): string =>
+    decisionRow(caller, admission, {
+      action: "policy.check",
+      resource: checkedStep(action, resource),
+      outcome,
+      because,
+    });
+  return reachDecision(context, caller, {
+    via: "check",
+    question,
+    inForce: await deps.inForce(caller.principal.namespace),
+    cost,
+    ...(reserve === undefined ? {} : { reserve }),
+    why: input.why ?? "",
+    operation:
+      key === undefined
+        ? { key: `a|${attempt}`, digest: "", keepMs: limits.attemptMs }
+        : {
+            key: `k|${caller.principal.agent}|${digest(["check_policy", key])}`,
+            digest: digest(rest),
+            keepMs: limits.idempotencyMs,
+          },
+    attempt,
+    rows: {
+      allow: row("allow", reasonsMark),
+      require_approval: row("refuse", `policy.approval_required: ${reasonsMark}`),
+      deny: row("deny", `policy.denied: ${reasonsMark}`),
+    },
+  });
+}
+
+/** What is to be held, and what the step is said to cost: where only one is named, it is the other too. */
+function costsOf({ reserve, context = {} }: CheckPolicy): {
+  readonly reserve?: number;
+  readonly cost: number;
+  readonly asked: Readonly<Record<string, unknown>>;
+} {
+  const { cost } = context;
+  if (
+    cost !== undefined &&
+    cost !== null &&
+    !(typeof cost === "number" && cost >= 0 && Number.isFinite(cost))
+  )
+    refuse("input.invalid", { problem: "context.cost is a number, not below 0" });
+  const estimate = typeof cost === "number" ? estimatedMillionths(cost) : 0;
+  if (reserve === undefined) return { cost: estimate, asked: context };
+  const held = exactMillionths(reserve, "reserve");
+  if (held === 0)
+    refuse("input.invalid", { problem: "reserve is more than 0; leave it out to hold nothing" });
+  if (held < estimate)
+    refuse("input.invalid", {
+      problem: "reserve is less than context.cost; reserve all that the step may cost",
+    });
+  return {
+    reserve: held,
+    cost: held,
+    asked: typeof cost === "number" ? context : { ...context, cost: reserve },
+  };
+}
+
+/** What became of a request; the step itself is decided when it is asked about. */
+async function awaitDecision(
+  { deps }: PolicyContext,
+  caller: Caller,
+  given: string,
+  wait: ApprovalWait,
+): Promise<PolicyAnswer> {
+  const found = await deps.awaitApproval(caller, given, wait);
+  const { id, state, effect, expires_at, usable_until, votes, answer, edited_arguments, decided_by } = found;
+  const said = votes.flatMap(({ by, comment }) => (comment === undefined ? [] : [{ by, text: comment }]));
+  if (answer !== undefined) said.push({ by: decided_by[0] ?? "", text: answer });
+  const approval: AskedApproval = {
+    id,
+    state,
+    until: usable_until ?? expires_at,
+    ...(said.length === 0 ? {} : { said }),
+    ...(edited_arguments === undefined ? {} : { arguments: edited_arguments }),
+  };
+  const isUsable = effect === "allow" && state !== "used";
+  return {
+    decision: isUsable ? "allow" : state === "pending" ? "require_approval" : "deny",
+    reasons: [],
+    obligations: [],
+    known: true,
+    nearest: [],
+    limits: [],
+    approval,
+    unheld: false,
+    replayed: false,
+  };
+}

@@ -1,0 +1,118 @@
+import type { Admit, AgentFacts, Caller, RecordDecision, RightsOf } from "../identity/index.js";
+import { policyKeyList, policyKeys, type Reply, type Script, type Store } from "../redis/index.js";
+import type { CompiledRules } from "./compile-rules.js";
+import type { ApprovalTerms } from "./decision.js";
+import { type PolicyLimits, scriptLimits } from "./limits.js";
+import type { Reads } from "./question.js";
+
+/** The rule set that holds now; version 0 is the profile that holds where none was ever put. */
+export interface InForce {
+  readonly version: number;
+  readonly rules: CompiledRules;
+}
+
+/** What a person is asked about: an approval holds for exactly this, of exactly this agent. */
+export interface ApprovalQuestion {
+  readonly action: string;
+  readonly resource: string;
+  readonly arguments: Readonly<Record<string, unknown>>;
+  readonly context: Readonly<Record<string, unknown>>;
+}
+
+/** The same with everything else they decide by. */
+export interface ApprovalRequest extends ApprovalQuestion {
+  readonly reasons: readonly string[];
+  readonly rules: readonly string[];
+  readonly why: string;
+  readonly risk: string;
+  readonly terms: ApprovalTerms;
+}
+
+export type ApprovalState = "pending" | "approved" | "rejected" | "answered" | "expired" | "used" | "void";
+
+/** A request for an approval as its requester may see it. */
+export interface AwaitedApproval {
+  readonly id: string;
+  readonly state: ApprovalState;
+  /** Whether what was asked may be done; absent while nothing is decided. */
+  readonly effect?: "allow" | "deny";
+  readonly expires_at: string;
+  /** Until when it can be used. */
+  readonly usable_until?: string;
+  readonly decided_by: readonly string[];
+  /** In the words of whoever decided: content, not instructions. */
+  readonly votes: readonly { readonly by: string; readonly comment?: string }[];
+  readonly answer?: string;
+  /** What was approved in place of the arguments that were asked for. */
+  readonly edited_arguments?: Readonly<Record<string, unknown>>;
+}
+
+export interface ApprovalWait {
+  readonly waitMs: number;
+  readonly signal?: AbortSignal | undefined;
+  /** Aborts when a wait is to end as if its time were over. */
+  readonly draining?: AbortSignal | undefined;
+  /** Called every 10 s while the call waits. */
+  readonly onWaiting?: ((secondsLeft: number) => void) | undefined;
+}
+
+/** What the room of policy is given: the store, and by compose what it needs of other rooms. */
+export interface PolicyDependencies {
+  readonly store: Store;
+  readonly limits: PolicyLimits;
+  readonly admit: Admit;
+  readonly rightsOf: RightsOf;
+  /** Leaves a row for a decision that has no effect to leave one. */
+  readonly record: RecordDecision;
+  /** At most a second old. */
+  readonly inForce: (namespace: string) => Promise<InForce> | InForce;
+  readonly factsOf: (caller: Caller) => Promise<AgentFacts>;
+  readonly readsOf: (caller: Caller) => Promise<Reads>;
+  /** Asks a person; while a request for exactly the same stands, it is that one. */
+  readonly openApproval: (
+    caller: Caller,
+    request: ApprovalRequest,
+  ) => Promise<{ readonly id: string; readonly state: ApprovalState; readonly expiresAt: number }>;
+  /** Uses what was approved for exactly this, once; the same operation again is the same use. */
+  readonly useApproval: (
+    caller: Caller,
+    question: ApprovalQuestion,
+    operation: string,
+  ) => Promise<{ readonly id: string } | undefined>;
+  /** Admits and records by itself. @throws {MailboxError} `approval.unknown`, also for a request of somebody else */
+  readonly awaitApproval: (caller: Caller, id: string, options: ApprovalWait) => Promise<AwaitedApproval>;
+  /** Tells an address what was decided, because a rule says so. */
+  readonly notify: (namespace: string, to: string, message: string) => Promise<void>;
+  readonly log: (event: string, facts: Record<string, unknown>) => void;
+}
+
+/** So many counters are remembered at most. */
+const countsKnown = 10_000;
+
+/** The room's own state in this process: its dependencies, and how often counters were when they were last seen. */
+export class PolicyContext {
+  readonly deps: PolicyDependencies;
+  readonly limits: PolicyLimits;
+  readonly #counts = new Map<string, string>();
+
+  constructor(deps: PolicyDependencies) {
+    this.deps = deps;
+    this.limits = deps.limits;
+  }
+
+  /** Runs a script about budgets, whose second argument are the limits of the room. */
+  run(namespace: string, script: Script, args: readonly (string | number)[]): Promise<Reply> {
+    const keys = policyKeyList(policyKeys(namespace));
+    return this.deps.store.run(script, keys, [scriptLimits(this.limits), ...args]);
+  }
+
+  /** How often a counter was when this process last saw it: a guess, which the script holds against the truth. */
+  lastCount(namespace: string, counter: string): string {
+    return this.#counts.get(`${namespace} ${counter}`) ?? "0";
+  }
+
+  sawCount(namespace: string, counter: string, count: string): void {
+    if (this.#counts.size >= countsKnown) this.#counts.clear();
+    this.#counts.set(`${namespace} ${counter}`, count);
+  }
+}

@@ -1,0 +1,94 @@
+import { z } from "zod";
+import type { ApprovalState } from "./context.js";
+import type { Effect } from "./decision.js";
+import { maxActionLength, maxResourceLength } from "./name-pattern.js";
+
+const IdempotencyKey = z.string().min(1).max(200).optional();
+
+export const CheckPolicy = z.object({
+  action: z.string().max(maxActionLength).optional().describe("file.delete"),
+  resource: z.string().max(maxResourceLength).optional().describe("prod/db/users"),
+  context: z.record(z.string(), z.unknown()).optional().describe("cost, risk, arguments, what else matters"),
+  reserve: z
+    .number()
+    .min(0)
+    .max(1e9)
+    .optional()
+    .describe("Hold so much of the budgets; then settle_reservation"),
+  why: z.string().max(1_000).optional().describe("For whoever has to approve"),
+  approval_id: z.string().max(60).optional().describe("Wait for this approval"),
+  wait_seconds: z.number().int().min(0).max(50).optional(),
+  idempotency_key: IdempotencyKey,
+});
+export type CheckPolicy = z.infer<typeof CheckPolicy>;
+
+/** Where a limit stands; amounts in the namespace's currency, or calls. */
+export interface LimitState {
+  readonly id: string;
+  readonly of: "cost" | "calls";
+  /** Whose use is added up: `agent:alice`, `team:payments`, `namespace`. */
+  readonly subject: string;
+  readonly used: number;
+  /** Reserved and not settled. */
+  readonly held: number;
+  readonly most: number;
+  /** Never below 0, although more may have been charged. */
+  readonly left: number;
+  readonly window_ends_at: string;
+}
+
+export interface LimitAnswer extends LimitState {
+  /** The step would take more than is left. */
+  readonly exceeded: boolean;
+}
+
+export interface AskedApproval {
+  readonly id: string;
+  readonly state: ApprovalState;
+  /** Until when it can be decided, or used once it is approved. */
+  readonly until: string;
+  /** Who decided, and what they said: their words, not ours. */
+  readonly said?: readonly { readonly by: string; readonly text: string }[];
+  /** What was approved in place of the arguments that were asked for; it holds for these alone. */
+  readonly arguments?: Readonly<Record<string, unknown>>;
+}
+
+export interface PolicyAnswer {
+  readonly decision: Effect;
+  /** What decided, the most important first: rules, then limits. */
+  readonly reasons: readonly { readonly by: string; readonly reason: string; readonly guidance?: string }[];
+  readonly obligations: readonly string[];
+  /** False where no rule speaks of the action; then known actions that are near to it. */
+  readonly known: boolean;
+  readonly nearest: readonly string[];
+  /** The limits that the step takes from. */
+  readonly limits: readonly LimitAnswer[];
+  /** What a person was asked, or said. */
+  readonly approval?: AskedApproval;
+  /** The approval that let the step pass; it is used up. */
+  readonly approved_by?: string;
+  readonly reservation_id?: string;
+  readonly reserved?: number;
+  readonly reservation_expires_at?: string;
+  /** The cost was looked at against what is left, and nothing is held of it. */
+  readonly unheld: boolean;
+  /** The same call with the same idempotency key was answered before; this is that answer. */
+  readonly replayed: boolean;
+}
+
+export const SettleReservation = z.object({
+  reservation_id: z.string().max(60),
+  cost: z.number().min(0).max(1e9).describe("What it did cost"),
+  idempotency_key: IdempotencyKey,
+});
+export type SettleReservation = z.infer<typeof SettleReservation>;
+
+export interface Settled {
+  readonly reservation_id: string;
+  readonly reserved: number;
+  readonly cost: number;
+  /** It was over already; the cost was charged all the same. */
+  readonly late: boolean;
+  readonly limits: readonly LimitState[];
+  readonly replayed: boolean;
+}

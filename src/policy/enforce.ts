@@ -1,0 +1,88 @@
+import { visible } from "../addresses/index.js";
+import { refuse } from "../errors/index.js";
+import { type Action, type Asked, type Caller, isOperator } from "../identity/index.js";
+import { digest } from "../redis/index.js";
+import type { PolicyContext } from "./context.js";
+import type { PolicyAnswer } from "./contract.js";
+import { askedBy } from "./question-of.js";
+import { reachDecision } from "./reach-decision.js";
+
+/**
+ * Asks the rules of the namespace about a call of one of our own tools, which goes on only where they allow it. The
+ * store is asked only where the call counts for something, or is not simply allowed. The operator is not asked.
+ *
+ * @returns what allowed it, for the row of the call
+ * @throws {MailboxError} `policy.denied`; `policy.approval_required`, after which the same call passes once it is approved
+ */
+export async function enforce(
+  context: PolicyContext,
+  caller: Caller,
+  action: Action,
+  resource: string,
+  asked: Asked,
+): Promise<{ readonly because: string }> {
+  const { deps, limits } = context;
+  const { namespace, agent } = caller.principal;
+  if (isOperator(caller.principal)) return { because: "operator" };
+  const inForce = await deps.inForce(namespace);
+  if (!inForce.rules.concerns(action)) return { because: "no rule" };
+  const question = await askedBy(context, caller, action, resource, { arguments: asked.arguments });
+  const whole = { ...question, counts: {} };
+  if (inForce.rules.countersOf(question).length === 0) {
+    const decision = inForce.rules.decide(whole);
+    const counts = inForce.rules.limitsOf(whole).some(({ of }) => of === "calls");
+    if (decision.effect === "allow" && !counts && decision.obligations.length === 0)
+      return { because: decision.rules.length === 0 ? "no rule" : `rule ${decision.rules[0]!.id}` };
+  }
+  const attempt = deps.store.attempt();
+  const key = asked.idempotencyKey;
+  const answer = await reachDecision(context, caller, {
+    via: "tool",
+    question,
+    inForce,
+    cost: 0,
+    why: "",
+    operation:
+      key === undefined
+        ? { key: `a|${attempt}`, digest: "", keepMs: limits.attemptMs }
+        : // With other arguments it is another call: that the key was used for one is for the tool to say.
+          {
+            key: `t|${agent}|${digest([action, resource, asked.arguments, key])}`,
+            digest: "",
+            keepMs: limits.idempotencyMs,
+          },
+    attempt,
+    rows: { allow: "", require_approval: "", deny: "" },
+  });
+  const by = answer.reasons.map((one) => one.by).join(", ") || "no rule";
+  switch (answer.decision) {
+    case "allow":
+      return { because: answer.approved_by === undefined ? by : `approval ${answer.approved_by}` };
+    case "require_approval":
+      return refuse("policy.approval_required", {
+        id: answer.approval?.id ?? "",
+        reason: reasonsOf(answer),
+        rules: by,
+      });
+    case "deny":
+      return refuse("policy.denied", { reason: reasonsOf(answer), rules: by, guidance: guidanceOf(answer) });
+  }
+}
+
+function reasonsOf({ reasons, limits }: PolicyAnswer): string {
+  const left = limits
+    .filter(({ exceeded }) => exceeded)
+    .map(({ id, used, most, window_ends_at }) => `${id}: ${used} of ${most} used until ${window_ends_at}`);
+  return sentence(
+    [...reasons.map(({ reason }) => reason), ...left].join("; ") || "the rules do not allow it",
+  );
+}
+
+function guidanceOf({ reasons }: PolicyAnswer): string {
+  return sentence(reasons.flatMap(({ guidance }) => guidance ?? []).join(" ") || "Take another way");
+}
+
+/** Without the stop that the text of the refusal puts there. */
+function sentence(text: string): string {
+  return visible(text.replace(/\s+/g, " ").trim()).slice(0, 600).replace(/\.$/, "");
+}

@@ -1,0 +1,44 @@
+#!lua flags=
+--[[
+  Add costs that an independent source reports to the figures of agents, each once.
+
+  KEYS      the policy of a namespace, see lua/slot.lua
+  ARGV[1]   not after, ms of the store's clock       ARGV[2]   limits, see lua/use.lua
+  ARGV[3]   attempt                                  ARGV[4]   audit row
+  ARGV[5…]  for each report: its name, agent, day since 1970, millionths, and once (a cost of its own) or sum
+            (a sum that grows, of which what is new is added)
+
+  Returns {"IMPORTED", how many were added, how many were known} · {"LATE"}
+]]
+--@include ../redis/lua/clock.lua
+--@include ../redis/lua/operations.lua
+--@include ../redis/lua/audit.lua
+--@include lua/slot.lua
+--@include lua/use.lua
+if late() then return { 'LATE' } end
+local attempt, row = ARGV[3], ARGV[4]
+local own = 'a|' .. attempt
+local known, answer = recallOperation(slot.operations, slot.operationExpiry, own, '', attempt)
+if known then
+  local added, seen = string.match(answer, '^(%d+) (%d+)$')
+  return { 'IMPORTED', added, seen }
+end
+audit(slot.audit, row)
+local added, seen = 0, 0
+for n = 5, #ARGV, 5 do
+  local name, agent, day, amount, manner = ARGV[n], ARGV[n + 1], ARGV[n + 2], tonumber(ARGV[n + 3]), ARGV[n + 4]
+  local before = tonumber(redis.call('HGET', slot.operations, name) or (manner == 'sum' and '0' or '-1'))
+  local more = manner == 'sum' and amount - before or (before < 0 and amount or 0)
+  if before >= 0 and more <= 0 then seen = seen + 1
+  else
+    -- Remembered as long as the figures are: nothing is added twice to what is still shown.
+    redis.call('HSET', slot.operations, name, whole(amount))
+    redis.call('ZADD', slot.operationExpiry, whole(math.max(nowMs, (tonumber(day) + 1) * dayMs) + figuresMs), name)
+    addFigure(agent, day, 'reported', more)
+    added = added + 1
+  end
+end
+rememberOperation(slot.operations, slot.operationExpiry, own, '', attempt, whole(added) .. ' ' .. whole(seen), attemptMs)
+forgetOldOperations(slot.operations, slot.operationExpiry)
+upkeep(10)
+return { 'IMPORTED', whole(added), whole(seen) }

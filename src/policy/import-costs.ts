@@ -1,0 +1,35 @@
+import type { Caller } from "../identity/index.js";
+import { loadScript } from "../redis/index.js";
+import type { PolicyContext } from "./context.js";
+import type { CostReport } from "./read-cost-reports.js";
+
+const importScript = loadScript(import.meta.url, "import-costs.lua");
+
+const pageReports = 200;
+
+/**
+ * Adds what was reported to the figures of the agents. The same report again, from this file or another, adds nothing.
+ * Where it stops halfway, it is simply done again.
+ *
+ * @throws {MailboxError} `access.denied`, `store.*`
+ */
+export async function importCosts(
+  context: PolicyContext,
+  caller: Caller,
+  reports: readonly CostReport[],
+): Promise<{ readonly added: number; readonly known: number }> {
+  const { row } = await context.deps.admit(caller, "admin.policy", "*");
+  let [added, known] = [0, 0];
+  for (let from = 0; from < Math.max(reports.length, 1); from += pageReports) {
+    const [, more, before] = await context.run(caller.principal.namespace, importScript, [
+      context.deps.store.attempt(),
+      from === 0 ? row : "",
+      ...reports
+        .slice(from, from + pageReports)
+        .flatMap(({ name, agent, day, millionths, manner }) => [name, agent, day, millionths, manner]),
+    ]);
+    added += Number(more);
+    known += Number(before);
+  }
+  return { added, known };
+}

@@ -1,0 +1,295 @@
+import { refuse } from "../errors/index.js";
+import type { Caller } from "../identity/index.js";
+import { loadScript } from "../redis/index.js";
+import { counterField, limitField, limitState } from "./budget-field.js";
+import type { ApprovalQuestion, ApprovalRequest, InForce, PolicyContext } from "./context.js";
+import type { AskedApproval, PolicyAnswer } from "./contract.js";
+import type { Counter, Decision, Effect, Limit } from "./decision.js";
+import { fromMillionths } from "./millionths.js";
+import type { Question } from "./question.js";
+import { newReservationId } from "./reservation-id.js";
+import { writtenDecision } from "./written-decision.js";
+
+const checkScript = loadScript(import.meta.url, "check-policy.lua");
+
+/** So often a decision is made anew because somebody was counted meanwhile; then it holds with the newest counts. */
+const mostAnew = 3;
+
+/** So many of the rules that decided are told and written down. */
+const mostRules = 10;
+
+/** A step that is asked about, and what is to be held and recorded of it. */
+export interface Step {
+  readonly via: "check" | "tool";
+  readonly question: Omit<Question, "counts">;
+  readonly inForce: InForce;
+  /** What it may cost, millionths; 0 where none was named. */
+  readonly cost: number;
+  /** What is to be held of it; nothing where it is only looked at. */
+  readonly reserve?: number;
+  readonly why: string;
+  readonly operation: { readonly key: string; readonly digest: string; readonly keepMs: number };
+  readonly attempt: string;
+  /** Audit rows by what comes out, with a mark where the reasons go; empty for a call that records itself. */
+  readonly rows: Readonly<Record<Effect, string>>;
+}
+
+/** What is told of a step whatever becomes of it, kept with its answer. */
+interface Told {
+  readonly rules: readonly (PolicyAnswer["reasons"][number] & { readonly effect: Effect })[];
+  readonly obligations: readonly string[];
+  readonly known: boolean;
+  readonly nearest: readonly string[];
+  readonly unheld: boolean;
+  readonly approval?: AskedApproval;
+  readonly approvedBy?: string;
+}
+
+type Stage = "first" | "asked" | "approved" | "refused";
+
+/**
+ * Decides a step: by the rules, then in one script by the limits, which is exact however many ask at once. Where a
+ * person has to agree, what they approved for exactly this is used up, and otherwise they are asked.
+ *
+ * @throws {MailboxError} `policy.idempotency_conflict`, `store.*`
+ */
+export async function reachDecision(
+  context: PolicyContext,
+  caller: Caller,
+  step: Step,
+): Promise<PolicyAnswer> {
+  const first = await decideWithLimits(context, caller, step, "first");
+  if (first.word !== "ASK") return told(context, caller, step, first);
+  const { deps } = context;
+  const asked = questionOf(step);
+  const used = await deps.useApproval(caller, asked, step.operation.key);
+  if (used) {
+    const more = { approvedBy: used.id };
+    return told(context, caller, step, await decideWithLimits(context, caller, step, "approved", more));
+  }
+  const { id, state, expiresAt } = await deps.openApproval(caller, requestOf(asked, step, first));
+  const approval = { id, state, until: new Date(expiresAt).toISOString() };
+  // What was approved with other arguments, or is still to be decided, may yet pass.
+  const stage = state === "pending" || state === "approved" ? "asked" : "refused";
+  return told(context, caller, step, await decideWithLimits(context, caller, step, stage, { approval }));
+}
+
+interface Outcome {
+  readonly word: "ANSWERED" | "REPLAYED" | "ASK";
+  readonly answer: PolicyAnswer;
+  readonly decision: Decision;
+}
+
+async function decideWithLimits(
+  context: PolicyContext,
+  { principal }: Caller,
+  step: Step,
+  stage: Stage,
+  more: Pick<Told, "approval" | "approvedBy"> = {},
+): Promise<Outcome> {
+  const { question, inForce } = step;
+  const { namespace, agent } = principal;
+  const counters = inForce.rules
+    .countersOf(question)
+    .map((counter) => ({ counter, field: counterField(counter) }));
+  let seen = counters.map(({ field }) => context.lastCount(namespace, field));
+  for (let anew = 0; ; anew++) {
+    const isLast = anew > mostAnew;
+    const whole: Question = { ...question, counts: countsOf(counters, seen) };
+    const decision = inForce.rules.decide(whole);
+    const limits = decision.effect === "deny" ? [] : concerned(inForce.rules.limitsOf(whole), step.cost);
+    const unheld = step.cost > 0 && step.reserve === undefined && limits.some(({ of }) => of === "cost");
+    const [word, reply] = await context.run(namespace, checkScript, [
+      step.operation.key,
+      step.operation.digest,
+      step.attempt,
+      step.operation.keepMs,
+      decision.effect,
+      stage,
+      step.rows.allow,
+      step.rows.require_approval,
+      step.rows.deny,
+      namesOf(decision, more),
+      writtenDecision(step, whole, decision, context.limits.decisionBytes),
+      JSON.stringify(toldOf(decision, unheld, more)),
+      step.reserve === undefined ? "" : newReservationId(),
+      step.reserve ?? 0,
+      agent,
+      counters.length,
+      ...counters.flatMap(({ counter, field }, n) => [
+        field,
+        counter.windowMs,
+        counter.counts ? 1 : 0,
+        isLast ? "" : seen[n]!,
+      ]),
+      ...limits.flatMap((limit) => limitWords(limit, step)),
+    ]);
+    switch (word) {
+      case "ANSWERED":
+      case "REPLAYED":
+      case "ASK": {
+        if (word === "ANSWERED")
+          for (const [n, { counter, field }] of counters.entries())
+            context.sawCount(namespace, field, String(Number(seen[n]) + (counter.counts ? 1 : 0)));
+        return { word, decision, answer: answerOf(String(reply), step, limits, word === "REPLAYED") };
+      }
+      case "CHANGED":
+        seen = (reply as readonly string[]).map(String);
+        break;
+      case "REUSED":
+        return refuse("policy.idempotency_conflict");
+      default:
+        throw new Error(`a check was answered with ${word}`);
+    }
+  }
+}
+
+function countsOf(
+  counters: readonly { readonly counter: Counter }[],
+  seen: readonly string[],
+): Readonly<Record<string, number>> {
+  return Object.fromEntries(counters.map(({ counter }, n) => [counter.name, Number(seen[n])]));
+}
+
+/** A step that costs nothing takes nothing of a budget, and needs none. */
+function concerned(limits: readonly Limit[], cost: number): readonly Limit[] {
+  return limits.filter(({ of }) => of === "calls" || cost > 0);
+}
+
+function limitWords(limit: Limit, step: Step): readonly (string | number)[] {
+  const { id, most, windowMs, effect, unsettled, shadow } = limit;
+  const isCost = limit.of === "cost";
+  const manner = !isCost ? "count" : step.reserve === undefined ? "look" : unsettled;
+  return [limitField(limit), id, most, windowMs, isCost ? step.cost : 1, effect, manner, shadow ? 1 : 0];
+}
+
+function namesOf(
+  { rules }: Decision,
+  { approval, approvedBy }: Pick<Told, "approval" | "approvedBy">,
+): string {
+  const ids = rules.slice(0, mostRules).map(({ id }) => id);
+  const asked = approval?.id ?? approvedBy;
+  return `${ids.length === 0 ? "no rule" : `rule ${ids.join(", ")}`}${asked === undefined ? "" : `, approval ${asked}`}`;
+}
+
+function toldOf(decision: Decision, unheld: boolean, more: Pick<Told, "approval" | "approvedBy">): Told {
+  const { obligations, known, nearest } = decision;
+  const rules = decision.rules.slice(0, mostRules).map(({ id, effect, reason, guidance, failed }) => ({
+    by: `rule ${id}`,
+    effect,
+    reason: failed ? `${reason} (its condition could not be decided)` : reason,
+    ...(guidance === undefined ? {} : { guidance }),
+  }));
+  return { rules, obligations, known, nearest, unheld, ...more };
+}
+
+function answerOf(text: string, step: Step, limits: readonly Limit[], replayed: boolean): PolicyAnswer {
+  const lines = text.split("\n");
+  const [effect, , reservation, expires] = lines[0]!.split(" ") as [Effect, string, string, string];
+  const { rules, obligations, known, nearest, unheld, approval, approvedBy } = JSON.parse(
+    lines.at(-1)!,
+  ) as Told;
+  const states = lines.slice(1, -1).map((line) => {
+    const [field, used, held, most, endsAt, exceeded, shadow] = line.split(" ");
+    const state = limitState(field!, [Number(used), Number(held), Number(most), Number(endsAt)]);
+    return { ...state, exceeded: exceeded === "1", shadow: shadow === "1" };
+  });
+  const told = states.filter((one) => !one.shadow).map(({ shadow, ...state }) => state);
+  const stops = told
+    .filter((one) => one.exceeded && effect !== "allow")
+    .map(({ id }) => {
+      const limit = limits.find((one) => one.id === id);
+      return {
+        by: `limit ${id}`,
+        reason: limit?.reason ?? "more than is left",
+        ...(limit?.guidance === undefined ? {} : { guidance: limit.guidance }),
+      };
+    });
+  // A rule that would have allowed it is no reason for a limit that does not.
+  const reasons = rules.filter((one) => one.effect === effect).map(({ effect: _, ...reason }) => reason);
+  return {
+    decision: effect,
+    reasons: [...reasons, ...stops],
+    obligations,
+    known,
+    nearest,
+    limits: told,
+    ...(approval === undefined ? {} : { approval }),
+    ...(approvedBy === undefined ? {} : { approved_by: approvedBy }),
+    ...(reservation === "-"
+      ? {}
+      : {
+          reservation_id: reservation!,
+          reserved: fromMillionths(step.reserve ?? 0),
+          reservation_expires_at: new Date(Number(expires)).toISOString(),
+        }),
+    unheld: unheld && effect === "allow",
+    replayed,
+  };
+}
+
+/** What a reservation is for belongs to what is approved. */
+function questionOf({ question, reserve }: Step): ApprovalQuestion {
+  const { action, resource, context } = question;
+  const { arguments: given, ...rest } = context;
+  return {
+    action,
+    resource,
+    arguments: isObject(given) ? given : {},
+    context: {
+      ...(isObject(given) || given === undefined ? rest : context),
+      ...(reserve === undefined ? {} : { reserve: fromMillionths(reserve) }),
+    },
+  };
+}
+
+function requestOf(
+  asked: ApprovalQuestion,
+  { question, why }: Step,
+  { answer, decision }: Outcome,
+): ApprovalRequest {
+  const { risk } = question.context;
+  return {
+    ...asked,
+    reasons: answer.reasons.map(({ reason }) => reason),
+    rules: answer.reasons.map(({ by }) => by),
+    why,
+    risk: typeof risk === "string" ? risk : "",
+    terms: decision.approval ?? standardTerms,
+  };
+}
+
+/** For what a limit asks, which has no terms of its own. */
+const standardTerms = {
+  expiresMs: 60 * 60_000,
+  otherwise: "deny",
+  quorum: 1,
+  approvers: ["role:approver"],
+  byClient: false,
+} as const;
+
+function isObject(value: unknown): value is Record<string, unknown> {
+  return typeof value === "object" && value !== null && !Array.isArray(value);
+}
+
+/** Whoever a rule wants told is told once, and not by a repetition. */
+function told(
+  context: PolicyContext,
+  caller: Caller,
+  { question }: Step,
+  { word, answer }: Outcome,
+): PolicyAnswer {
+  if (word !== "ANSWERED") return answer;
+  const { namespace, agent } = caller.principal;
+  for (const obligation of answer.obligations) {
+    const to = /^notify (\S+)$/.exec(obligation)?.[1];
+    if (to === undefined) continue;
+    const step = question.resource === "" ? question.action : `${question.action} ${question.resource}`;
+    context.deps
+      .notify(namespace, to, `${agent} asked about ${step}: ${answer.decision}`)
+      .catch((error: Error) =>
+        context.deps.log("nobody could be told of a decision", { to, error: error.message }),
+      );
+  }
+  return answer;
+}

@@ -1,0 +1,50 @@
+import type { Decision } from "./decision.js";
+import type { Question } from "./question.js";
+import type { Step } from "./reach-decision.js";
+
+/**
+ * What a decision was made by, for a replay under other rules: the rest of a JSON object that the script begins, with
+ * when it was, what came out, and which limits were exceeded.
+ *
+ * A context that makes it longer than that is left out, but for cost and risk, and `cut` says so.
+ */
+export function writtenDecision(
+  { via, inForce }: Pick<Step, "via" | "inForce">,
+  { agent, action, resource, context, counts, reads }: Question,
+  { rules, shadow }: Decision,
+  mostBytes: number,
+): string {
+  const { name, role, roles, team, labels, verified } = agent;
+  const record = {
+    version: inForce.version,
+    agent: { name, role, roles, team, labels, verified },
+    action,
+    resource,
+    context,
+    counts,
+    reads,
+    rules: rules.map(({ id }) => id),
+    shadow: shadow.map(({ id, effect }) => ({ id, effect })),
+    via,
+  };
+  const text = JSON.stringify(record);
+  // What the script puts before it takes its room too.
+  if (Buffer.byteLength(text) <= mostBytes - 1_024) return text.slice(1);
+  const short = Object.fromEntries(
+    ["cost", "risk"].flatMap((key) => (isShort(context[key]) ? [[key, context[key]]] : [])),
+  );
+  return JSON.stringify({
+    ...record,
+    context: short,
+    reads: { unverified: [], foreign: [] },
+    cut: true,
+  }).slice(1);
+}
+
+function isShort(value: unknown): boolean {
+  return (
+    typeof value === "number" ||
+    typeof value === "boolean" ||
+    (typeof value === "string" && value.length < 200)
+  );
+}

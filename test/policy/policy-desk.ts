@@ -1,0 +1,201 @@
+import { createHash, randomUUID } from "node:crypto";
+import { Access } from "../../src/agents/index.js";
+import {
+  type AgentFacts,
+  type Caller,
+  localPrincipal,
+  noFacts,
+  type RunId,
+} from "../../src/identity/index.js";
+import {
+  budgetsOf,
+  type CheckPolicy,
+  checkPolicy,
+  compileRules,
+  defaultPolicyLimits,
+  enforce,
+  type InForce,
+  type LimitState,
+  type PolicyAnswer,
+  PolicyContext,
+  type PolicyDependencies,
+  type PolicyLimits,
+  type Reads,
+  type Settled,
+  settleReservation,
+} from "../../src/policy/index.js";
+import { Hints, policyKeys, type Script, Store } from "../../src/redis/index.js";
+
+/** Policy of one process on a test store, in a namespace of its own, with short words for what tests do. */
+export class PolicyDesk {
+  readonly context: PolicyContext;
+  readonly access: Access;
+  readonly store: Store;
+  readonly namespace: string;
+  /** What the namespace's records say of agents. */
+  readonly facts = new Map<string, AgentFacts>();
+  reads: Reads = { unverified: [], foreign: [] };
+  /** What was told to whom, because a rule says so. */
+  readonly told: string[] = [];
+  approvals: Pick<PolicyDependencies, "openApproval" | "useApproval" | "awaitApproval"> = noApprovals;
+  #inForce: InForce;
+  readonly #hints: Hints;
+
+  constructor(store: Store, hints: Hints, namespace: string, rules: string, limits: Partial<PolicyLimits>) {
+    this.store = store;
+    this.#hints = hints;
+    this.namespace = namespace;
+    this.access = new Access({ store, hints });
+    this.#inForce = { version: 1, rules: compileRules(rules) };
+    this.context = new PolicyContext({
+      store,
+      limits: { ...defaultPolicyLimits, ...limits },
+      admit: (caller, action, resource) => this.access.admit(caller, action, resource),
+      rightsOf: (caller) => this.access.rightsOf(caller),
+      record: async () => {},
+      inForce: () => this.#inForce,
+      factsOf: async ({ principal }) => this.facts.get(principal.agent) ?? noFacts,
+      readsOf: async () => this.reads,
+      openApproval: (...asked) => this.approvals.openApproval(...asked),
+      useApproval: (...asked) => this.approvals.useApproval(...asked),
+      awaitApproval: (...asked) => this.approvals.awaitApproval(...asked),
+      notify: async (_, to, message) => void this.told.push(`${to}: ${message}`),
+      log: () => undefined,
+    });
+  }
+
+  static async open(
+    url: string,
+    rules: string,
+    limits: Partial<PolicyLimits> = {},
+    namespace = newNamespace(),
+  ): Promise<PolicyDesk> {
+    const endpoint = { url };
+    const store = await Store.open({ endpoint, label: "test" });
+    return new PolicyDesk(store, new Hints(endpoint), namespace, rules, limits);
+  }
+
+  /** The same process in a namespace of its own, or with other rules in this one. */
+  other(rules: string, limits: Partial<PolicyLimits> = {}, namespace = newNamespace()): PolicyDesk {
+    return new PolicyDesk(this.store, this.#hints, namespace, rules, limits);
+  }
+
+  close(): void {
+    this.#hints.close();
+    this.store.close();
+  }
+
+  put(rules: string): void {
+    this.#inForce = { version: this.#inForce.version + 1, rules: compileRules(rules) };
+  }
+
+  caller(agent: string): Caller {
+    return { principal: localPrincipal(this.namespace, agent), run: { id: `${agent}/1` as RunId } };
+  }
+
+  check(action: string, more: Partial<CheckPolicy> & { readonly by?: string } = {}): Promise<PolicyAnswer> {
+    const { by = "alice", ...input } = more;
+    return checkPolicy(this.context, this.caller(by), { action, ...input });
+  }
+
+  settle(
+    id: string | undefined,
+    cost: number,
+    more: { readonly by?: string; readonly key?: string } = {},
+  ): Promise<Settled> {
+    const { by = "alice", key } = more;
+    return settleReservation(this.context, this.caller(by), {
+      reservation_id: id ?? "none",
+      cost,
+      ...(key === undefined ? {} : { idempotency_key: key }),
+    });
+  }
+
+  enforce(
+    action: Parameters<typeof enforce>[2],
+    resource: string,
+    given: Record<string, unknown> = {},
+    more: { readonly by?: string; readonly key?: string } = {},
+  ): ReturnType<typeof enforce> {
+    const { by = "alice", key } = more;
+    return enforce(this.context, this.caller(by), action, resource, {
+      arguments: given,
+      ...(key === undefined ? {} : { idempotencyKey: key }),
+    });
+  }
+
+  budgets(by = "alice"): Promise<readonly LimitState[]> {
+    return budgetsOf(this.context, this.caller(by));
+  }
+
+  get keys(): ReturnType<typeof policyKeys> {
+    return policyKeys(this.namespace);
+  }
+
+  /** What was decided, newest first. */
+  async decisions(): Promise<Record<string, unknown>[]> {
+    const rows = (await this.store.command("LRANGE", this.keys.decisions, 0, -1)) as string[];
+    return rows.map((row) => JSON.parse(row) as Record<string, unknown>);
+  }
+
+  /** What was recorded, oldest first: outcome and reason of each row. */
+  async rows(): Promise<string[]> {
+    const rows = (await this.store.command("LRANGE", this.keys.audit, 0, -1)) as string[];
+    return rows.map((row) => {
+      const { w, a, o, d, y } = JSON.parse(row.slice(row.indexOf("|") + 1)) as Record<string, string>;
+      return `${w} ${a} ${o} ${d} ${y}`;
+    });
+  }
+
+  async fields(key: "counts" | "reservations" | "figures"): Promise<Record<string, string>> {
+    return Object.fromEntries(await this.store.hash(this.keys[key]));
+  }
+}
+
+export function newNamespace(): string {
+  return `n${randomUUID().slice(0, 8)}`;
+}
+
+const noApprovals: PolicyDesk["approvals"] = {
+  openApproval: () => Promise.reject(new Error("nobody is asked here")),
+  useApproval: () => Promise.reject(new Error("nobody is asked here")),
+  awaitApproval: () => Promise.reject(new Error("nobody is asked here")),
+};
+
+/**
+ * Lets the scripts of a store take their time from their deadline, so that a test moves it: each namespace has its own.
+ */
+export function moveTime(store: Store): (namespace: string, toMs: number) => void {
+  const run = store.run.bind(store);
+  const times = new Map<string, number>();
+  const moved = new Map<string, Script>();
+  store.run = (script, keys, args) => {
+    let own = moved.get(script.name);
+    if (!own) {
+      const source = script.source.replace("redis.call('TIME')", clock);
+      const plainSource = script.plainSource.replace("redis.call('TIME')", clock);
+      if (source === script.source) throw new Error(`${script.name} does not look at the time`);
+      own = { name: script.name, source, plainSource, sha: sha1(source), plainSha: sha1(plainSource) };
+      moved.set(script.name, own);
+    }
+    const now = times.get(/^\{([^:]+):/.exec(keys[0]!)?.[1] ?? "");
+    if (now === undefined) throw new Error("nobody said which time it is");
+    // The deadline is known before anything is awaited.
+    const before = store.now;
+    store.now = () => now;
+    try {
+      return run(own, keys, args, timeoutMs);
+    } finally {
+      store.now = before;
+    }
+  };
+  return (namespace, toMs) => void times.set(namespace, toMs);
+}
+
+const timeoutMs = 60_000;
+const moment = `(math.floor(tonumber(ARGV[1])) - ${timeoutMs})`;
+const clock = `{ math.floor(${moment} / 1000), ${moment} % 1000 * 1000 }`;
+
+function sha1(text: string): string {
+  return createHash("sha1").update(text).digest("hex");
+}
