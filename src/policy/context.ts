@@ -1,15 +1,9 @@
 import type { Admit, AgentFacts, Caller, RecordDecision, RightsOf } from "../identity/index.js";
 import { policyKeyList, policyKeys, type Reply, type Script, type Store } from "../redis/index.js";
-import type { CompiledRules } from "./compile-rules.js";
 import type { ApprovalTerms } from "./decision.js";
 import { type PolicyLimits, scriptLimits } from "./limits.js";
 import type { Reads } from "./question.js";
-
-/** The rule set that holds now; version 0 is the profile that holds where none was ever put. */
-export interface InForce {
-  readonly version: number;
-  readonly rules: CompiledRules;
-}
+import type { InForce } from "./rule-book.js";
 
 /** What a person is asked about: an approval holds for exactly this, of exactly this agent. */
 export interface ApprovalQuestion {

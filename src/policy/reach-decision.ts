@@ -2,12 +2,13 @@ import { refuse } from "../errors/index.js";
 import type { Caller } from "../identity/index.js";
 import { loadScript } from "../redis/index.js";
 import { counterField, limitField, limitState } from "./budget-field.js";
-import type { ApprovalQuestion, ApprovalRequest, InForce, PolicyContext } from "./context.js";
+import type { ApprovalQuestion, ApprovalRequest, PolicyContext } from "./context.js";
 import type { AskedApproval, PolicyAnswer } from "./contract.js";
 import type { Counter, Decision, Effect, Limit } from "./decision.js";
 import { fromMillionths } from "./millionths.js";
 import type { Question } from "./question.js";
 import { newReservationId } from "./reservation-id.js";
+import type { InForce } from "./rule-book.js";
 import { writtenDecision } from "./written-decision.js";
 
 const checkScript = loadScript(import.meta.url, "check-policy.lua");
