@@ -75,7 +75,7 @@ type Who = AgentFacts & { readonly roles: readonly Role[] };
 async function recordsOf(house: House, namespace: string, agent: string): Promise<Who> {
   const rules = await house.access.rulesNow(namespace);
   const roles = rolesOf({ ...operatorPrincipal(namespace), agent, roles: ["agent"] }, rules);
-  return { ...noFacts, roles };
+  return { ...(rules.facts.get(agent) ?? noFacts), roles };
 }
 
 function factsOf(given: Readonly<Record<string, unknown>>): Partial<AgentFacts> {

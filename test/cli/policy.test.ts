@@ -416,6 +416,45 @@ describe("llm-mailbox policy", () => {
     expect((await policy("replay", other, "--since", "1s")).out).toContain("Nothing was decided");
   });
 
+  it("explains and decides again what agents really asked, by what is recorded of them", async () => {
+    await policy("put", file(deleting("deny", budget)));
+    await office.run("agents", "set", "bob", "--role", "junior", "--team", "payments");
+    const { caller } = await office.as("bob");
+    const check = async (resource: string, risk: string, reserve?: number): Promise<string> =>
+      (
+        await office.house.rooms.policy.checkPolicy(caller, {
+          ...{ action: "file.delete", resource, context: { risk } },
+          ...(reserve === undefined ? {} : { reserve }),
+        })
+      ).decision;
+    const asked: string[] = [];
+    for (let n = 0; n < 4; n++) asked.push(await check("dev/a", "low", 3));
+    asked.push(await check("prod/a", "high"));
+    expect(asked).toEqual(["allow", "allow", "allow", "deny", "deny"]);
+
+    const explained = await office.json(
+      "policy",
+      ...["explain", "file.delete", "dev/a", "--agent", "bob", "--context", '{"cost":2}'],
+    );
+    expect(explained).toMatchObject({
+      decision: "deny",
+      agent: { name: "bob", role: "junior", team: "payments" },
+      limits: [{ id: "spend", used: 0, held: 9, most: 10, takes: 2, exceeded: true }],
+    });
+
+    const again = async (rules: string): Promise<object> =>
+      office.json<object>("policy", "replay", file(rules, "other.yaml"));
+    expect(await again(deleting("deny", budget))).toMatchObject({ decisions: 5, changed: 0, unread: 0 });
+    expect(await again(deleting("deny", budget.replace("most: 10", "most: 5")))).toMatchObject({
+      changed: 2,
+      changes: [{ from: "allow", to: "deny", count: 2 }],
+      which: [{ resource: "dev/a", after: { limits: ["spend"] } }, { resource: "dev/a" }],
+    });
+    expect(await again(deleting("require_approval", budget))).toMatchObject({
+      changes: [{ from: "deny", to: "require_approval", count: 1 }],
+    });
+  });
+
   it("says what is wrong with what was typed, with status 2", async () => {
     for (const args of [
       ["put"],
