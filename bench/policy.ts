@@ -1,11 +1,6 @@
 import { Engine } from "json-rules-engine";
-import {
-  type CompiledRules,
-  compileRules,
-  type Effect,
-  effects,
-  type Question,
-} from "../src/policy/index.js";
+import { type CompiledRules, type Effect, effects, type Question } from "../src/policy/index.js";
+import { compileRules } from "../src/policy/rule-compiler.js";
 import { type Measurement, times } from "./finding.js";
 import { inTurn, percentile, ratios, spread } from "./measure.js";
 

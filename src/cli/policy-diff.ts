@@ -1,4 +1,4 @@
-import { diffRules, type FieldChange, firstVersion, type RuleChange, ruleParts } from "../policy/index.js";
+import { diffRules, type FieldChange, firstVersion, loadCompiler, type RuleChange } from "../policy/index.js";
 import { NotThere } from "./not-there.js";
 import { onOneLine, plural, printJson, printLine } from "./print.js";
 import { rulesFile } from "./rules-file.js";
@@ -14,6 +14,7 @@ export async function diffRuleSets(a: string, b: string | undefined, switches: S
     throw new UsageError("standard input is read once: name a file or a version beside it");
   const [before, after] = b === undefined ? [undefined, a] : [a, b];
   const [from, to] = await textsOf([before, after], switches);
+  const { ruleParts } = await loadCompiler();
   const changes = diffRules(ruleParts(from!), ruleParts(to!));
   if (switches.json) return printJson({ changes });
   if (changes.length === 0) return printLine("They decide alike.");

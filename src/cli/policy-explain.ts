@@ -2,12 +2,12 @@ import { rolesOf } from "../agents/index.js";
 import type { House } from "../compose.js";
 import { type AgentFacts, noFacts, operatorPrincipal, type Role } from "../identity/index.js";
 import {
-  compileRules,
   contextProblem,
   type ExplainedLimit,
   type Explanation,
   explainQuestion,
   type Look,
+  loadCompiler,
 } from "../policy/index.js";
 import { jsonObject } from "./json-object.js";
 import { lasting, onOneLine, printJson, printLine } from "./print.js";
@@ -44,6 +44,7 @@ export async function explainPolicy(
   const problem = contextProblem(context);
   if (problem) throw new UsageError(`--context cannot be decided by: ${problem}`);
   const assumed = switches.facts === undefined ? undefined : factsOf(jsonObject("--facts", switches.facts));
+  const { compileRules } = await loadCompiler();
   const tried = switches.rules === undefined ? undefined : compileRules(await rulesFile(switches.rules));
   const { explained, who } = await withHouse(switches, (house, { namespace }) =>
     asOperator(house, "admin.policy", "*", async (caller, admission) => {

@@ -1,8 +1,8 @@
 import {
   type CompiledRules,
-  compileRules,
   type Effect,
   effects,
+  loadCompiler,
   pastDecisions,
   type Replayed,
   replayDecisions,
@@ -19,6 +19,7 @@ export async function replayRules(
   path: string,
   switches: Switches & { readonly since?: number },
 ): Promise<void> {
+  const { compileRules } = await loadCompiler();
   const rules = compileRules(await rulesFile(path));
   const nothing = { replayed: [] as readonly Replayed[], unread: 0 };
   const { replayed, unread } = await lookInto(switches, nothing, (house) =>
@@ -28,7 +29,7 @@ export async function replayRules(
       const since = switches.since === undefined ? 0 : house.store.now() - switches.since;
       const { records, unread } = await pastDecisions(house.store, namespace, since);
       const past = await house.ruleBook.texts(namespace, new Set(records.map(({ version }) => version)));
-      return { replayed: [...replayDecisions(records, rules, readable(past))], unread };
+      return { replayed: [...replayDecisions(records, rules, await readable(past))], unread };
     }),
   );
   const changed = replayed.filter(({ before, after }) => before !== after);
@@ -67,7 +68,10 @@ export async function replayRules(
 }
 
 /** The rules of earlier versions, where this program can read them. */
-function readable(texts: ReadonlyMap<number, string>): (version: number) => CompiledRules | undefined {
+async function readable(
+  texts: ReadonlyMap<number, string>,
+): Promise<(version: number) => CompiledRules | undefined> {
+  const { compileRules } = await loadCompiler();
   const compiled = new Map<number, CompiledRules>();
   for (const [version, text] of texts)
     try {

@@ -1,10 +1,11 @@
-import { testRules as runTests, type TestOutcome } from "../policy/index.js";
+import { loadCompiler, type TestOutcome } from "../policy/index.js";
 import { onOneLine, plural, printJson, printLine } from "./print.js";
 import { rulesFile } from "./rules-file.js";
 import type { Switches } from "./switches.js";
 
 /** Runs the tests of a rule set; ends with status 1 when one fails. */
 export async function testRules(path: string, switches: Switches): Promise<void> {
+  const { testRules: runTests } = await loadCompiler();
   const outcomes = runTests(await rulesFile(path));
   const failed = outcomes.filter(({ passed }) => !passed).length;
   const passed = outcomes.length - failed;

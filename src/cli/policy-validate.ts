@@ -1,5 +1,5 @@
 import { isRefusal } from "../errors/index.js";
-import { type RuleParts, ruleParts } from "../policy/index.js";
+import { loadCompiler, type RuleParts } from "../policy/index.js";
 import { plural, printJson, printLine } from "./print.js";
 import { rulesFile } from "./rules-file.js";
 import type { Switches } from "./switches.js";
@@ -7,7 +7,7 @@ import type { Switches } from "./switches.js";
 /** Checks a rule set as it is checked when it is put; ends with status 1 when it is none. */
 export async function validateRules(path: string, switches: Switches): Promise<void> {
   const text = await rulesFile(path);
-  const parts = read(text, switches);
+  const parts = await read(text, switches);
   if (!parts) return;
   const { rules, limits, counters, tests } = parts;
   if (switches.json)
@@ -28,7 +28,8 @@ export async function validateRules(path: string, switches: Switches): Promise<v
   );
 }
 
-function read(text: string, { json }: Switches): RuleParts | undefined {
+async function read(text: string, { json }: Switches): Promise<RuleParts | undefined> {
+  const { ruleParts } = await loadCompiler();
   try {
     return ruleParts(text);
   } catch (error) {

@@ -1,5 +1,5 @@
 import { visible } from "../addresses/index.js";
-import { compileRules, firstVersion, type PutRules, type RulesVersion } from "../policy/index.js";
+import { firstVersion, loadCompiler, type PutRules, type RulesVersion } from "../policy/index.js";
 import { NotThere } from "./not-there.js";
 import { ago, printJson, printLine, printTable } from "./print.js";
 import { rulesFile } from "./rules-file.js";
@@ -16,7 +16,7 @@ export interface PutSwitches extends Switches {
 export async function putRules(path: string, switches: PutSwitches): Promise<void> {
   // Read before a store is opened or started: a slip of the keyboard should cost nothing.
   const text = await rulesFile(path);
-  compileRules(text);
+  (await loadCompiler()).compileRules(text);
   const put = await withHouse(switches, (house) =>
     asOperator(house, "admin.policy", "*", async (caller) =>
       house.ruleBook.put(caller, {

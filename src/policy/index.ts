@@ -1,6 +1,7 @@
 /** Policy: rules that agents ask before a step, limits on what it may cost, and what was decided. */
+
 export { type CheckOptions, checkPolicy } from "./check-policy.js";
-export { type CompiledRules, compileRules } from "./compile-rules.js";
+export type { CompiledRules } from "./compile-rules.js";
 export {
   type ApprovalQuestion,
   type ApprovalRequest,
@@ -36,6 +37,7 @@ export { importCosts } from "./import-costs.js";
 export { defaultPolicyLimits, type PolicyLimits } from "./limits.js";
 export { budgetsOf, listBudgets } from "./list-budgets.js";
 export { type Figures, listFigures, whatIsOff } from "./list-figures.js";
+export { loadCompiler } from "./load-compiler.js";
 export type { Look, Looks } from "./look-at-rules.js";
 export { maxActionLength, maxResourceLength } from "./name-pattern.js";
 export { type PastDecisions, pastDecisions } from "./past-decisions.js";
@@ -51,9 +53,8 @@ export {
   RuleBook,
   type RulesVersion,
 } from "./rule-book.js";
-export { type RuleParts, ruleParts } from "./rule-parts.js";
-export { maxRuleSetBytes } from "./rule-set.js";
+export type { RuleParts } from "./rule-parts.js";
 export type { RuleTest } from "./rule-test.js";
 export { RunReads, type RunReadsDependencies } from "./run-reads.js";
 export { settleReservation } from "./settle-reservation.js";
-export { type TestOutcome, testRules } from "./test-rules.js";
+export type { TestOutcome } from "./test-rules.js";

@@ -1,7 +1,8 @@
 import { refuse } from "../errors/index.js";
 import type { Admit, Caller } from "../identity/index.js";
 import { FreshCopy, type Hints, loadScript, policyKeyList, policyKeys, type Store } from "../redis/index.js";
-import { type CompiledRules, compileRules } from "./compile-rules.js";
+import type { CompiledRules } from "./compile-rules.js";
+import { loadCompiler } from "./load-compiler.js";
 
 const putScript = loadScript(import.meta.url, "put-rules.lua");
 const getScript = loadScript(import.meta.url, "get-rules.lua");
@@ -108,7 +109,7 @@ export class RuleBook {
    */
   async put(caller: Caller, { text, over, note }: NewRules): Promise<PutRules> {
     const { row } = await this.#admit(caller, "admin.policy", "*");
-    compileRules(text);
+    (await loadCompiler()).compileRules(text);
     return this.#write(caller, row, text, over, { ...(note === undefined ? {} : { note: checked(note) }) });
   }
 
@@ -121,7 +122,7 @@ export class RuleBook {
   async rollback(caller: Caller, version: number, { over, note }: Omit<NewRules, "text">): Promise<PutRules> {
     const { row } = await this.#admit(caller, "admin.policy", "*");
     const text = version === 0 ? firstRules : (await this.#get(caller, version, "")).text;
-    compileRules(text);
+    (await loadCompiler()).compileRules(text);
     const said = note === undefined ? {} : { note: checked(note) };
     return this.#write(caller, row, text, over, { ...said, rollbackTo: version });
   }
@@ -224,6 +225,7 @@ export class RuleBook {
 
   /** The newest version that this program can read; once it has one, it goes back behind that one for no other reason. */
   async #load(namespace: string, current: number, last: InForce | undefined): Promise<InForce> {
+    const { compileRules } = await loadCompiler();
     for (let version = current; version > Math.max(0, current - versionsKept); version--) {
       const text = await this.#text(namespace, version);
       if (text === undefined) continue;

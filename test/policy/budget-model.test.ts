@@ -3,11 +3,11 @@ import { isRefusal } from "../../src/errors/index.js";
 import { type Caller, localPrincipal, noFacts, type RunId } from "../../src/identity/index.js";
 import {
   checkPolicy,
-  compileRules,
   defaultPolicyLimits,
   PolicyContext,
   settleReservation,
 } from "../../src/policy/index.js";
+import { compileRules } from "../../src/policy/rule-compiler.js";
 import { policyKeys, Store } from "../../src/redis/index.js";
 import { describeOnEachStore, type StoreName } from "../stores/index.js";
 import { BudgetModel, type ModelLimit } from "./budget-model.js";

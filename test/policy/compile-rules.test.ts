@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 import { isRefusal } from "../../src/errors/index.js";
-import { compileRules } from "../../src/policy/index.js";
+import { compileRules } from "../../src/policy/rule-compiler.js";
 import { question } from "./question.js";
 
 /** Line and problem of the refusal, as the operator reads them. */

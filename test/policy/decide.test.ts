@@ -1,5 +1,6 @@
 import { describe, expect, it } from "vitest";
-import { compileRules, type Decision, type Question } from "../../src/policy/index.js";
+import type { Decision, Question } from "../../src/policy/index.js";
+import { compileRules } from "../../src/policy/rule-compiler.js";
 import { question } from "./question.js";
 
 interface Written {

@@ -1,5 +1,6 @@
 import { describe, expect, it } from "vitest";
-import { diffRules, profiles, ruleParts } from "../../src/policy/index.js";
+import { diffRules, profiles } from "../../src/policy/index.js";
+import { ruleParts } from "../../src/policy/rule-compiler.js";
 
 const diff = (before: string, after: string): string[] =>
   diffRules(ruleParts(`version: 1\n${before}`), ruleParts(`version: 1\n${after}`)).map(

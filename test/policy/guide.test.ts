@@ -1,6 +1,6 @@
 import { readFileSync } from "node:fs";
 import { describe, expect, it } from "vitest";
-import { compileRules } from "../../src/policy/index.js";
+import { compileRules } from "../../src/policy/rule-compiler.js";
 
 const guide = readFileSync(new URL("../../docs/guides/policies.md", import.meta.url), "utf8");
 const examples = [...guide.matchAll(/```yaml\n([\s\S]*?)```/g)].map(([, text]) => text!);

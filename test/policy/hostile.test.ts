@@ -1,6 +1,7 @@
 import { describe, expect, it } from "vitest";
 import { isRefusal } from "../../src/errors/index.js";
-import { compileRules, contextProblem, type Decision, type Question } from "../../src/policy/index.js";
+import { contextProblem, type Decision, type Question } from "../../src/policy/index.js";
+import { compileRules } from "../../src/policy/rule-compiler.js";
 import { question } from "./question.js";
 
 /**

@@ -1,6 +1,7 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { compileRules, effects } from "../../src/policy/index.js";
+import { effects } from "../../src/policy/index.js";
+import { compileRules } from "../../src/policy/rule-compiler.js";
 import { question } from "./question.js";
 
 const condition = fc.constantFrom(

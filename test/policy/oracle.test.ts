@@ -1,7 +1,8 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { nearest } from "../../src/addresses/index.js";
-import { compileRules, type Question } from "../../src/policy/index.js";
+import type { Question } from "../../src/policy/index.js";
+import { compileRules } from "../../src/policy/rule-compiler.js";
 import { expected, expectedCounters, expectedLimits, type OracleSet, print, type Tree } from "./oracle.js";
 import { question } from "./question.js";
 

@@ -11,7 +11,6 @@ import {
   budgetsOf,
   type CheckPolicy,
   checkPolicy,
-  compileRules,
   defaultPolicyLimits,
   enforce,
   type InForce,
@@ -24,6 +23,7 @@ import {
   type Settled,
   settleReservation,
 } from "../../src/policy/index.js";
+import { compileRules } from "../../src/policy/rule-compiler.js";
 import { Hints, policyKeys, type Script, Store } from "../../src/redis/index.js";
 
 /** Policy of one process on a test store, in a namespace of its own, with short words for what tests do. */

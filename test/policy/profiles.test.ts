@@ -1,5 +1,6 @@
 import { describe, expect, it } from "vitest";
-import { compileRules, type Effect, profiles } from "../../src/policy/index.js";
+import { type Effect, profiles } from "../../src/policy/index.js";
+import { compileRules } from "../../src/policy/rule-compiler.js";
 import { question } from "./question.js";
 
 const open = compileRules(profiles.open);

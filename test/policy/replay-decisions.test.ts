@@ -1,12 +1,12 @@
 import { describe, expect, it } from "vitest";
 import {
   type CompiledRules,
-  compileRules,
   type DecisionRecord,
   parseDecisionRecord,
   type Replayed,
   replayDecisions,
 } from "../../src/policy/index.js";
+import { compileRules } from "../../src/policy/rule-compiler.js";
 
 const noon = Date.UTC(2026, 0, 14, 12);
 
