@@ -12,6 +12,7 @@ import {
   RunsOfNamespaces,
   Tokens,
 } from "./agents/index.js";
+import * as approving from "./approvals/index.js";
 import { type Places, Recorder, Sealer, type SealTimes } from "./audit/index.js";
 import { type Config, settings } from "./config/index.js";
 import { refuse } from "./errors/index.js";
@@ -19,8 +20,11 @@ import {
   type Admit,
   type Caller,
   JwtVerifier,
+  noFacts,
+  operatorPrincipal,
   type Principal,
   type RecordDecision,
+  type Rights,
   type RightsOf,
   rowOf,
 } from "./identity/index.js";
@@ -49,6 +53,7 @@ export interface House {
   readonly topics: Topics;
   readonly locks: lock.LockContext;
   readonly state: shared.StateContext;
+  readonly approvals: approving.ApprovalContext;
   readonly directory: Directory;
   readonly access: Access;
   readonly grants: Grants;
@@ -68,6 +73,7 @@ interface HouseOptions {
   readonly callTimeoutMs?: number;
   readonly seal?: Partial<SealTimes>;
   readonly locks?: Partial<lock.LockLimits>;
+  readonly approvals?: Partial<approving.ApprovalLimits>;
   readonly onRoundTrip?: NonNullable<StoreOptions["onRoundTrip"]>;
 }
 
@@ -79,6 +85,7 @@ const sweepSeldomMs = 60_000;
  *
  * @param timing.callTimeoutMs how long one call of a configured store may take in all, retries included
  * @param timing.onRoundTrip told of every question to the store
+ * @param timing.approvals how long requests and links last, where tests have no time to wait
  * @param timing.locks how long leases and offers last, where tests have no time to wait
  * @param timing.seal when audit rows are sealed, signed and trimmed
  * @throws {MailboxError} `store.unavailable`, `store.tier_too_low`, `config.invalid`
@@ -139,6 +146,7 @@ export async function openHouse(config: Config, log: Logger, timing: HouseOption
         await mail.sweepOutboxes(context, namespace);
         await keeper.sweep(namespace);
         await groupKeeper.sweep(namespace);
+        await approving.keepApprovals(approvals, namespace);
         if (Date.now() - sweptSeldomAt < sweepSeldomMs) return;
         sweptSeldomAt = Date.now();
         await topics.removeIdleTopics(namespace);
@@ -176,8 +184,27 @@ export async function openHouse(config: Config, log: Logger, timing: HouseOption
       return { expiresAt: verdict.expiresAt, resource: lock.parseResource(given) };
     },
   });
+  const approvals = new approving.ApprovalContext({
+    ...{ store, hints, admit, rightsOf, record, log: logEvent },
+    limits: { ...approving.defaultApprovalLimits, ...timing.approvals },
+    factsOf: async () => noFacts,
+    rightsOfVoter: (namespace, voter) => rightsOfVoter(access, namespace, voter),
+    holdersOf: async (namespace, role) =>
+      [...(await access.rules(namespace)).roles].flatMap(([agent, roles]) =>
+        roles.some((one) => one === role) ? [agent] : [],
+      ),
+    notify: async (namespace, agent, notice) => {
+      // So that the mailbox is looked after also when nobody has ever read there.
+      await directory
+        .reach(byPostmaster(namespace), "agent", agent, true, () => false)
+        .catch((error: Error) =>
+          logEvent("the mailbox of an approver is not in the directory", { agent, error: error.message }),
+        );
+      return mail.notifyAgent(context, namespace, agent, notice);
+    },
+  });
   const rooms = roomsOf({
-    ...{ store, context, directory, access, credentials, runs, topics, locks, state, recorder },
+    ...{ store, context, directory, access, credentials, runs, topics, locks, state, approvals, recorder },
     namespace: config.namespace,
   });
   return {
@@ -187,6 +214,7 @@ export async function openHouse(config: Config, log: Logger, timing: HouseOption
     topics,
     locks,
     state,
+    approvals,
     directory,
     access,
     grants,
@@ -315,12 +343,13 @@ interface Parts {
   readonly topics: Topics;
   readonly locks: lock.LockContext;
   readonly state: shared.StateContext;
+  readonly approvals: approving.ApprovalContext;
   readonly recorder: Recorder;
 }
 
 function roomsOf(parts: Parts): Rooms {
-  const { namespace, store, context, directory, access, credentials, runs, topics, locks, state, recorder } =
-    parts;
+  const { namespace, store, context, directory, access, credentials, runs, topics, locks, state } = parts;
+  const { approvals, recorder } = parts;
   /** What is refused leaves a row, in this one place for all that a face can ask. */
   const guard = <T>(
     caller: Caller,
@@ -490,6 +519,23 @@ function roomsOf(parts: Parts): Rooms {
           return shared.putState(state, caller, input);
         }),
     },
+    approvals: {
+      attendApprovals: (caller, input) =>
+        guard(caller, "approval.decide", ["*"], async () => {
+          await mail.noteCall(context, caller);
+          return approving.attendApprovals(approvals, caller, input);
+        }),
+      listApprovals: (caller) =>
+        guard(caller, "approval.read", ["*"], () => approving.listApprovals(approvals, caller)),
+      getApproval: (caller, id) =>
+        guard(caller, "approval.read", ["*"], () => approving.getApproval(approvals, caller, id)),
+      decideApproval: (caller, decision) =>
+        guard(caller, "approval.decide", ["*"], () =>
+          approving.decideApproval(approvals, caller, decision, "http"),
+        ),
+      decideByClient: (caller, decision) =>
+        guard(caller, "policy.check", ["*"], () => approving.decideByClient(approvals, caller, decision)),
+    },
     agents: {
       findRecipients: (caller, input) =>
         guard(caller, "agents.find", ["*"], async () => {
@@ -533,6 +579,7 @@ function roomsOf(parts: Parts): Rooms {
               },
               subscriptions: (asking) => topics.subscriptionsOf(asking),
               roles: async (asking) => (await access.rightsOf(asking)).roles,
+              approvals: (asking) => approving.countWaiting(approvals, asking),
               record: (asking, admitted) => recorder.record(asking, admitted),
               store,
             },
@@ -557,6 +604,26 @@ function roomsOf(parts: Parts): Rooms {
       };
     },
   };
+}
+
+/** Nobody calls so: for what the system itself does. */
+function byPostmaster(namespace: string): Caller {
+  const principal = { ...operatorPrincipal(namespace), agent: "postmaster" };
+  return { principal, run: { id: "" as Caller["run"]["id"] } };
+}
+
+/** What somebody who voted may now, unless what proved them was revoked since, or is not believed here any more. */
+async function rightsOfVoter(
+  access: Access,
+  namespace: string,
+  { name, verified, roles, proof }: approving.Voter,
+): Promise<Rights | undefined> {
+  if (proof.startsWith("token:")) {
+    const token = await access.token(namespace, proof.slice("token:".length));
+    if (!token || token.revokedAt !== undefined) return undefined;
+  }
+  if (proof === "none" && (await access.rules(namespace)).tokensRequired) return undefined;
+  return access.rightsByRules({ namespace, agent: name, verified, roles, credential: { kind: "none" } });
 }
 
 /** A wait ends with the credential of whoever waits: what arrives afterwards is not for them. */

@@ -42,6 +42,8 @@ export interface Status {
   readonly overdue: readonly { readonly id: string; readonly from: string; readonly since: string }[];
   readonly dead_letters: number;
   readonly subscriptions: readonly string[];
+  /** Requests that wait for the caller's decision; absent when there are none. */
+  readonly approvals?: number;
   readonly store: string;
   readonly tier: string;
 }

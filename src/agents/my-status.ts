@@ -12,6 +12,8 @@ export interface StatusSources {
   readonly subscriptions: (caller: Caller) => Promise<readonly string[]>;
   /** Keeps the decision where nothing is changed. */
   readonly record: RecordDecision;
+  /** How many requests wait for the caller's decision. */
+  readonly approvals: (caller: Caller) => Promise<number>;
   /** What the caller's calls are decided by. */
   readonly roles: (caller: Caller) => Promise<Status["rights"]>;
   readonly store: { readonly label: string; readonly tier: string };
@@ -28,11 +30,12 @@ export async function myStatus(
   if (describes) await sources.directory.describe(caller, input.describe, input.capabilities, admission);
   else await sources.record(caller, admission);
   const { principal, run } = caller;
-  const [inbox, runs, subscriptions, rights] = await Promise.all([
+  const [inbox, runs, subscriptions, rights, approvals] = await Promise.all([
     sources.inbox(caller),
     sources.runs.ofAgent(principal.agent),
     sources.subscriptions(caller),
     sources.roles(caller),
+    sources.approvals(caller),
   ]);
   return {
     name: principal.agent,
@@ -43,6 +46,7 @@ export async function myStatus(
     rights,
     ...inbox,
     subscriptions,
+    ...(approvals > 0 && { approvals }),
     store: sources.store.label,
     tier: sources.store.tier,
   };

@@ -31,6 +31,7 @@ export { defaultMailboxLimits, type MailboxLimits } from "./limits.js";
 export { countReady } from "./look-at-mailbox.js";
 export { manageDeadLetters } from "./manage-dead-letters.js";
 export { noteCall } from "./note-call.js";
+export { type Notice, notifyAgent } from "./notify-agent.js";
 export type { Operation } from "./operation.js";
 export { sweepOutboxes } from "./outbox.js";
 export { queueConsumers } from "./queue-consumers.js";

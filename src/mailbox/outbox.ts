@@ -4,13 +4,10 @@ import { releaseRefused, settleAttachments } from "./attachment-references.js";
 import type { MailContext } from "./context.js";
 import { lookUp } from "./find-delivery.js";
 import { insertMessage, type Posting } from "./insert-message.js";
-import { newMessageId } from "./message-id.js";
+import { notifyAgent, postmaster } from "./notify-agent.js";
 import type { Operation } from "./operation.js";
 
 const advanceOutbox = loadScript(import.meta.url, "advance-outbox.lua");
-
-/** Who signs what the system itself has to say. No agent can take this name. */
-export const postmaster = "postmaster";
 
 export interface OutboxEntry {
   readonly posting: Posting;
@@ -158,17 +155,14 @@ async function finish(
       reached.push(to);
     } catch (error) {
       if (!tooOld) continue;
-      await notify(
-        context,
-        entry.namespace,
-        entry.agent,
-        `outbox:${id}:${to}`,
-        entry.posting.message.thread,
-        [
+      await notifyAgent(context, entry.namespace, entry.agent, {
+        about: `outbox:${id}:${to}`,
+        thread: entry.posting.message.thread,
+        body: [
           `Your message ${id} could not be delivered to ${to} within 24 h and was given up.`,
           "Send it again if it still matters.",
-        ],
-      );
+        ].join("\n"),
+      });
       await releaseRefused(context, entry.namespace, entry.posting.message, [to]);
       context.deps.log("an undeliverable message was given up", { id, error: (error as Error).message });
       reached.push(to);
@@ -200,43 +194,10 @@ async function sendNotice(
           "It stays open there. Ask again, or do without the answer.",
         ];
   if (sender && sender !== postmaster)
-    await notify(context, namespace, sender, field, entry?.record.thread ?? id, lines);
+    await notifyAgent(context, namespace, sender, {
+      about: field,
+      thread: entry?.record.thread ?? id,
+      body: lines.join("\n"),
+    });
   await advanceEntry(context, namespace, mailbox, field, []);
-}
-
-async function notify(
-  context: MailContext,
-  namespace: string,
-  agent: string,
-  about: string,
-  thread: string,
-  lines: readonly string[],
-): Promise<void> {
-  const body = lines.join("\n");
-  const now = context.deps.store.now();
-  const id = newMessageId(now);
-  await insertMessage(
-    context,
-    namespace,
-    agent,
-    {
-      message: {
-        id,
-        from: postmaster,
-        verified: true,
-        to: agent,
-        sentAt: Math.round(now),
-        priority: "normal",
-        thread,
-        origin: id,
-        contentType: "text/plain",
-        body,
-      },
-      bytes: Buffer.byteLength(body),
-      lifeMs: context.limits.expiryMs,
-      ackRequired: false,
-    },
-    { key: `n|${about}`, digest: "n", attempt: "n", keepMs: context.limits.idempotencyMs, keyed: true },
-    "",
-  );
 }

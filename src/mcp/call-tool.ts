@@ -46,7 +46,7 @@ async function carryOut(
   calling: Calling,
 ): Promise<Outcome> {
   const { connection, exchange } = calling;
-  const { mail, topics, locks, state, agents } = connection.rooms;
+  const { mail, topics, locks, state, approvals, agents } = connection.rooms;
   const cancelled = new Cancellation(exchange.signal, calling.context.mcpReq.signal);
   let confirm: ((reached: boolean) => void) | undefined;
   let waited: (() => void) | undefined;
@@ -58,7 +58,7 @@ async function carryOut(
     const { session, draining } = connection;
     const { structured } = calling;
     const output = await tool.handle(input, {
-      ...{ caller, mail, topics, locks, state, agents, session, structured, onWaiting },
+      ...{ caller, mail, topics, locks, state, approvals, agents, session, structured, onWaiting },
       // Asked for by what waits alone.
       get signal() {
         return cancelled.signal;

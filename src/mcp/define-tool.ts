@@ -10,6 +10,7 @@ export interface Surroundings {
   readonly topics: Rooms["topics"];
   readonly locks: Rooms["locks"];
   readonly state: Rooms["state"];
+  readonly approvals: Rooms["approvals"];
   readonly agents: Rooms["agents"];
   /** Whether the client keeps a session, so that it is known whether a reply reached it. */
   readonly session: boolean;

@@ -1,4 +1,12 @@
 import type { FindRecipients, MyStatus, Recipients, Status } from "../agents/index.js";
+import type {
+  Approval,
+  ApprovalHead,
+  Attended,
+  DecideApproval,
+  Decided,
+  Decision,
+} from "../approvals/index.js";
 import type { MailboxError } from "../errors/index.js";
 import type { Action, Caller, Principal } from "../identity/index.js";
 import type {
@@ -141,6 +149,17 @@ export interface Rooms {
   readonly state: {
     getState(caller: Caller, input: GetState): Promise<StatePage>;
     putState(caller: Caller, input: PutState): Promise<PutStateResult>;
+  };
+  readonly approvals: {
+    /** What waits for the caller's decision, one request whole, or what became of a decision. */
+    attendApprovals(caller: Caller, input: DecideApproval): Promise<Attended>;
+    /** Requests that wait for a decision, whoever decides them. */
+    listApprovals(caller: Caller): Promise<readonly ApprovalHead[]>;
+    getApproval(caller: Caller, id: string): Promise<Approval>;
+    /** A decision of an approver who called over HTTP. */
+    decideApproval(caller: Caller, decision: Decision): Promise<Decided>;
+    /** What the caller's own client says that its user decided about a request of the caller. */
+    decideByClient(caller: Caller, decision: Decision): Promise<Decided>;
   };
   readonly agents: {
     findRecipients(caller: Caller, input: FindRecipients): Promise<Recipients>;

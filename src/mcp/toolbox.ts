@@ -1,6 +1,7 @@
 import type { AnyTool } from "./define-tool.js";
 import { ackMessages } from "./tools/ack-messages.js";
 import { acquireLock } from "./tools/acquire-lock.js";
+import { decideApproval } from "./tools/decide-approval.js";
 import { findRecipients } from "./tools/find-recipients.js";
 import { getState } from "./tools/get-state.js";
 import { listLocks } from "./tools/list-locks.js";
@@ -27,5 +28,6 @@ export const toolbox: readonly AnyTool[] = [
   listLocks,
   getState,
   putState,
+  decideApproval,
   manageDeadLetters,
 ];

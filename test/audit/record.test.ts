@@ -24,9 +24,10 @@ describeOnEachStore("the audit", (store) => {
   /** Calls a tool as the face does. */
   const call = (agent: Agent, name: string, input: object): Promise<unknown> => {
     const tool = toolbox.find((one) => one.name === name)!;
-    const { mail, topics, locks, state, agents } = agent.house.rooms;
+    const { mail, topics, locks, state, approvals, agents } = agent.house.rooms;
     return tool.handle(input as never, {
-      ...{ caller: agent.caller, mail, topics, locks, state, agents, session: true, structured: false },
+      ...{ caller: agent.caller, mail, topics, locks, state, approvals, agents },
+      ...{ session: true, structured: false },
       signal: new AbortController().signal,
       draining: undefined,
       onWaiting: () => undefined,
@@ -50,13 +51,15 @@ describeOnEachStore("the audit", (store) => {
       list_locks: [{}, "alice lock.read * allow role agent"],
       get_state: [{ key: "plan/owner" }, "alice state.read state:plan/owner allow role agent"],
       put_state: [{ key: "plan/owner", value: "1" }, "alice state.write state:plan/owner allow role agent"],
+      decide_approval: [{}, "carol approval.decide * allow role approver"],
       manage_dead_letters: [{ action: "list" }, "boss admin.dead-letters * allow role admin"],
     };
     const boss = await desk.begin("boss", ["admin"]);
+    const carol = await desk.begin("carol", ["approver"]);
     expect(Object.keys(calls)).toEqual(toolbox.map(({ name }) => name));
     for (const [name, [input, row]] of Object.entries(calls)) {
       const before = (await desk.events()).length;
-      const who = row.startsWith("boss") ? boss : alice;
+      const who = row.startsWith("boss") ? boss : row.startsWith("carol") ? carol : alice;
       await call(who, name, input);
       const events = await desk.events();
       expect(events.slice(before).map(told), name).toEqual([row]);

@@ -1,4 +1,6 @@
 import { randomUUID } from "node:crypto";
+import { GrantBook } from "../../src/agents/grant-book.js";
+import { mayAnywhere } from "../../src/agents/may-anywhere.js";
 import { MailboxError, refuse } from "../../src/errors/index.js";
 import type { Action, Caller, Principal, RunId } from "../../src/identity/index.js";
 import type { DeliveredMessage, Inbox, SendMessage } from "../../src/mailbox/contract.js";
@@ -29,10 +31,12 @@ export interface World extends Rooms {
   until(condition: () => boolean): Promise<void>;
 }
 
-export function memoryRooms({
-  waitingEveryMs = 10_000,
-  mayUse = (action: Action): boolean => !action.startsWith("admin."),
-} = {}): World {
+/** What an agent may to whom nobody granted anything. */
+export function mayOrdinary(action: Action): boolean {
+  return mayAnywhere({ agent: "anybody", roles: ["agent"], isOperator: false }, action, new GrantBook([]), 0);
+}
+
+export function memoryRooms({ waitingEveryMs = 10_000, mayUse = mayOrdinary } = {}): World {
   const boxes = new Map<string, DeliveredMessage[]>();
   const open = new Map<string, DeliveredMessage>();
   const batches: Batch[] = [];
@@ -301,6 +305,14 @@ export function memoryRooms({
         change("state");
         return { key, state: "stored", version, replayed: false };
       },
+    },
+    // Nobody asks for anything here.
+    approvals: {
+      attendApprovals: async () => ({ waiting: [] }),
+      listApprovals: async () => [],
+      getApproval: async () => refuse("approval.unknown", { approval_id: "with that id" }),
+      decideApproval: async () => refuse("approval.unknown", { approval_id: "with that id" }),
+      decideByClient: async () => refuse("approval.unknown", { approval_id: "with that id" }),
     },
     agents: {
       findRecipients: async () => ({

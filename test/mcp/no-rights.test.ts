@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { openApproval } from "../../src/approvals/index.js";
 import { type House, openHouse } from "../../src/compose.js";
 import { readConfig } from "../../src/config/index.js";
 import { type Caller, localPrincipal, type Principal } from "../../src/identity/index.js";
@@ -25,6 +26,7 @@ const there = {
   key: "plan/secret",
   id: "",
   lock: "",
+  approval: "",
 };
 const nowhere = {
   agent: "amanda-nobody",
@@ -34,6 +36,7 @@ const nowhere = {
   key: "idea/absent",
   id: "1kq0x3v9a2-0a1b2c3d4e5f6",
   lock: "lk-000000000000",
+  approval: "ap-000000000000",
 };
 type World = typeof there;
 
@@ -75,6 +78,12 @@ const calls: Readonly<Record<string, (world: World) => readonly Record<string, u
     { key, value: "1" },
     { key, value: "1", expected_version: 0 },
     { key, delete: true },
+  ],
+  decide_approval: ({ approval }) => [
+    {},
+    { approval_id: approval },
+    { approval_id: approval, decision: "approve" },
+    { approval_id: approval, decision: "edit", arguments: { path: "/" } },
   ],
   manage_dead_letters: ({ queue, id }) => [
     { action: "list" },
@@ -125,6 +134,15 @@ describe("a caller without any right", () => {
     const held = await house.rooms.locks.acquireLock(alice, { resources: [there.resource] });
     there.lock = (held as { lock_id: string }).lock_id;
     await house.rooms.state.putState(alice, { key: there.key, value: '"a secret"' });
+    const asked = await openApproval(house.approvals, alice, {
+      ...{ action: "file.delete", resource: "plan/secret", arguments: { path: "a secret" }, context: {} },
+      ...{ rules: ["r"], reasons: [], why: "", risk: "" },
+      terms: {
+        ...{ expiresMs: 3_600_000, otherwise: "deny", quorum: 1, byClient: false },
+        approvers: ["nora", "role:approver"],
+      },
+    });
+    there.approval = asked.id;
     await changeGrants(house.access, "default", ["deny", "nora", "*", "*"]);
     ({ client, rooms } = await connect(house, "nora"));
     // Whoever comes is noted as being there; from here on nothing more is.
@@ -159,6 +177,7 @@ describe("a caller without any right", () => {
       .replaceAll(world.key, "KEY")
       .replaceAll(world.key.slice(0, 4), "PREFIX")
       .replaceAll(world.lock, "LOCK")
+      .replaceAll(world.approval, "APPROVAL")
       .replaceAll(world.queue, "QUEUE")
       .replaceAll(world.agent, "AGENT")
       .replaceAll(world.id, "ID");
@@ -236,7 +255,8 @@ describe("a caller without any right", () => {
 
   it("is refused every function of the rooms by itself", async () => {
     const before = await image();
-    const { mail, topics, locks, state, agents } = rooms;
+    const { mail, topics, locks, state, approvals, agents } = rooms;
+    const decision = { approval_id: there.approval, decision: "approve" } as const;
     const tries: Readonly<Record<string, () => Promise<unknown>>> = {
       sendMessage: () => mail.sendMessage(caller, { to: ["alice"], body: "x" }),
       readInbox: () => mail.readInbox(caller, {}, { maxChars: 1_000 }),
@@ -254,10 +274,15 @@ describe("a caller without any right", () => {
       listLocks: () => locks.listLocks(caller, {}),
       getState: () => state.getState(caller, { key: there.key }),
       putState: () => state.putState(caller, { key: there.key, value: "1" }),
+      attendApprovals: () => approvals.attendApprovals(caller, {}),
+      listApprovals: () => approvals.listApprovals(caller),
+      getApproval: () => approvals.getApproval(caller, there.approval),
+      decideApproval: () => approvals.decideApproval(caller, decision),
+      decideByClient: () => approvals.decideByClient(caller, decision),
       findRecipients: () => agents.findRecipients(caller, {}),
       myStatus: () => agents.myStatus(caller, {}),
     };
-    const functions = [mail, topics, locks, state, agents].flatMap((room) => Object.keys(room));
+    const functions = [mail, topics, locks, state, approvals, agents].flatMap((room) => Object.keys(room));
     expect(functions.length).toBeGreaterThanOrEqual(20);
     expect(functions.filter((name) => !(name in withoutRefusal)).sort()).toEqual(Object.keys(tries).sort());
     for (const [name, attempt] of Object.entries(tries))

@@ -20,6 +20,7 @@ export const myStatus = defineTool({
     overdue: z.array(z.object({ id: z.string(), from: z.string(), since: z.string() })),
     dead_letters: z.number(),
     subscriptions: z.array(z.string()),
+    approvals: z.number().exactOptional(),
     store: z.string(),
     tier: z.string(),
   }),
@@ -42,6 +43,7 @@ function tell(status: Status): string {
       ? `${status.dead_letters} dead ${status.dead_letters === 1 ? "letter" : "letters"}`
       : "",
     status.subscriptions.length ? `following: ${listed(status.subscriptions)}` : "",
+    status.approvals ? `approvals that wait for you: ${status.approvals}; see decide_approval` : "",
     status.rights.length ? `role: ${status.rights.join(", ")}` : "",
     `store: ${status.store}, durability ${status.tier}`,
   ]
