@@ -395,7 +395,8 @@ function roomsOf(parts: Parts): Rooms {
         ),
     },
     mail: {
-      sendMessage: (caller, input) =>
+      sendMessage: async (caller, input) =>
+        (await answerToPostmaster({ context, approvals, recorder }, caller, input)) ??
         guard(caller, "mailbox.send", input.to, () => mail.sendMessage(context, caller, input)),
       readInbox: (caller, input, options) =>
         guard(caller, "mailbox.read", [input.mailbox ?? caller.principal.agent], () =>
@@ -603,6 +604,33 @@ function roomsOf(parts: Parts): Rooms {
         stopWatching();
       };
     },
+  };
+}
+
+/** A reply to the postmaster is for whoever the message was about; nobody else reads there. */
+async function answerToPostmaster(
+  { context, approvals, recorder }: Pick<Parts, "context" | "approvals" | "recorder">,
+  caller: Caller,
+  { to, in_reply_to: inReplyTo, body, data, idempotency_key: idempotencyKey }: mail.SendMessage,
+): Promise<mail.SendReceipt | undefined> {
+  if (inReplyTo === undefined || to.length !== 1 || !/^\s*@?postmaster\s*$/i.test(to[0]!)) return undefined;
+  const asked = { action: "approval.decide", resource: "*" };
+  const decided = await recorder.guard(
+    caller,
+    () => asked,
+    async () => {
+      await mail.noteCall(context, caller);
+      return approving.decideByMail(approvals, caller, { inReplyTo, body, data, idempotencyKey });
+    },
+  );
+  if (!decided) return undefined;
+  const { approval, agreeing, repeated } = decided;
+  const { id, state, quorum } = approval;
+  return {
+    message_id: inReplyTo,
+    recipients: [{ to: "postmaster", state: "stored" }],
+    replayed: repeated,
+    decided: { approval_id: id, state, agreeing, quorum },
   };
 }
 

@@ -15,6 +15,7 @@ export {
 } from "./contract.js";
 export { decideApproval } from "./decide-approval.js";
 export { decideByClient } from "./decide-by-client.js";
+export { decideByMail, type MailedAnswer } from "./decide-by-mail.js";
 export { getApproval } from "./get-approval.js";
 export { keepApprovals } from "./keep-approvals.js";
 export { type ApprovalLimits, defaultApprovalLimits } from "./limits.js";

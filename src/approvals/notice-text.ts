@@ -6,9 +6,9 @@ import type { Approval } from "./contract.js";
  * none of it can pass for ours.
  */
 export function noticeText(approval: Approval, to: string, escalated: boolean): Notice {
-  const { id, agent, action, resource } = approval;
+  const { id, agent, action } = approval;
   const body = [
-    `${agent}${approval.verified ? "" : " (unverified)"} asks to do ${shortly(action, 200)}${resource ? ` on ${shortly(resource, 400)}` : ""}.`,
+    `${agent}${approval.verified ? "" : " (unverified)"} asks before it acts, and waits for your decision.`,
     ...(escalated ? ["Nobody has decided so far, so it comes to you."] : []),
     "",
     ...approvalLines(approval),
@@ -21,7 +21,8 @@ export function noticeText(approval: Approval, to: string, escalated: boolean): 
     `Or call decide_approval with approval_id ${id}.`,
   ].join("\n");
   return {
-    subject: `approval ${id}: ${shortly(action, 80)}`,
+    // An action may be any text; in a subject it would pass for ours.
+    subject: `approval ${id}${/^[\w.:-]{1,80}$/.test(action) ? `: ${action}` : ""}`,
     body,
     about: `approval:${id}:${to}:${escalated ? "escalated" : "opened"}`,
   };
@@ -62,9 +63,4 @@ function quoted(name: string, text: string): string[] {
   // Whatever a reader would take for the end of a line begins a new one of ours.
   const lines = text.split(/\r\n|[\n\r\v\f\u0085\u2028\u2029]/);
   return lines.map((line, n) => `| ${(n === 0 ? `${name}: ` : "").padEnd(11)}${line}`);
-}
-
-function shortly(text: string, most: number): string {
-  const line = text.replace(/\s+/g, " ").trim();
-  return line.length <= most ? line : `${[...line].slice(0, most - 1).join("")}…`;
 }
