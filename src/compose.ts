@@ -537,6 +537,15 @@ function roomsOf(parts: Parts): Rooms {
       decideByClient: (caller, decision) =>
         guard(caller, "policy.check", ["*"], () => approving.decideByClient(approvals, caller, decision)),
     },
+    approvalLinks: {
+      see: (token) => approving.seeLink(approvals, namespace, token),
+      decide: (token, decision) =>
+        recorder.guard(
+          nobodyOf(namespace),
+          () => ({ action: "approval.decide", resource: "*" }),
+          () => approving.decideByLink(approvals, namespace, token, decision),
+        ),
+    },
     agents: {
       findRecipients: (caller, input) =>
         guard(caller, "agents.find", ["*"], async () => {

@@ -8,7 +8,7 @@ import { findRequest } from "./get-approval.js";
 import { isNamed, mayDecide } from "./may-decide.js";
 import { checkValues, isObject, type Question, questionDigest } from "./question.js";
 import { type ReadRequest, shownApproval } from "./shown-approval.js";
-import { approversOf } from "./stored-request.js";
+import { approversOf, type StoredRequest } from "./stored-request.js";
 import { type Voter, voteLine, type Way } from "./vote.js";
 
 const decideScript = loadScript(import.meta.url, "decide-approval.lua");
@@ -176,16 +176,24 @@ async function entitled(
   namespace: string,
   { request, votes }: ReadRequest,
 ): Promise<string> {
-  const names = approversOf(request, context.deps.store.now());
   const still = await Promise.all(
-    votes.map(async (vote) => {
-      if (vote.proof === "operator") return [vote.name];
-      const may = await context.deps.rightsOfVoter(namespace, vote);
-      const holds = may?.("approval.decide", "*") && isNamed(names, vote.name, may.roles);
-      return holds ? [vote.name] : [];
-    }),
+    votes.map(async (vote) => ((await isEntitled(context, namespace, request, vote)) ? [vote.name] : [])),
   );
   return `,${still.flat().join(",")},`;
+}
+
+/** Whether somebody who does not call may decide by the rules of now, and is one of those the request is put to. */
+export async function isEntitled(
+  context: ApprovalContext,
+  namespace: string,
+  request: StoredRequest,
+  voter: Voter,
+): Promise<boolean> {
+  if (voter.name === request.agent) return false;
+  if (voter.proof === "operator") return true;
+  const may = await context.deps.rightsOfVoter(namespace, voter);
+  const approvers = approversOf(request, context.deps.store.now());
+  return may?.("approval.decide", "*") === true && isNamed(approvers, voter.name, may.roles);
 }
 
 /** The row of a decision says which request it is about, what was decided and how. */

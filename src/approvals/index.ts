@@ -15,10 +15,12 @@ export {
 } from "./contract.js";
 export { decideApproval } from "./decide-approval.js";
 export { decideByClient } from "./decide-by-client.js";
+export { decideByLink, type LinkedApproval, seeLink } from "./decide-by-link.js";
 export { decideByMail, type MailedAnswer } from "./decide-by-mail.js";
 export { getApproval } from "./get-approval.js";
 export { keepApprovals } from "./keep-approvals.js";
 export { type ApprovalLimits, defaultApprovalLimits } from "./limits.js";
+export { type ApprovalLink, linkApproval } from "./link-approval.js";
 export { countWaiting, listApprovals } from "./list-approvals.js";
 export { approvalLines } from "./notice-text.js";
 export { openApproval } from "./open-approval.js";

@@ -8,6 +8,7 @@ import {
   type Decision,
   decideApproval,
   getApproval,
+  linkApproval,
   listApprovals,
 } from "../approvals/index.js";
 import type { House } from "../compose.js";
@@ -65,6 +66,23 @@ export async function reject(id: string, switches: Switches & { readonly comment
 
 export async function answer(id: string, text: string, switches: Switches): Promise<void> {
   await decide(switches, { approval_id: id, decision: "answer", comment: text });
+}
+
+/** Makes a link for an approver; the address is that of the server as its settings name it. */
+export async function link(id: string, switches: Switches & { readonly for: string }): Promise<void> {
+  const { config, made } = await asked(switches, id, async (house) => ({
+    config: house.config,
+    made: await linkApproval(house.approvals, operator(house.config), id, switches.for.trim().toLowerCase()),
+  }));
+  const { publicUrl, host, port } = config;
+  const base = publicUrl ?? `http://${host.includes(":") ? `[${host}]` : host}:${port}`;
+  const url = `${base}/a/${made.token}`;
+  if (switches.json) return printJson({ url, ...made });
+  printLine(url);
+  printLine(
+    `Decides ${id} once, in the name of ${made.agent}, until ${made.expires_at}. Show it to nobody else.`,
+  );
+  printLine("It is served by llm-mailbox serve.");
 }
 
 async function decide(switches: Switches, decision: Decision): Promise<void> {

@@ -518,6 +518,20 @@ function addApprovals(program: Command): void {
     },
     async ({ words: [id], switches }) => (await import("./approvals.js")).reject(id!, switches),
   );
+  add<Switches & { for: string }>(
+    approvals,
+    {
+      name: "link",
+      description: "make a link by which one approver decides one request once, in a browser",
+      example: "llm-mailbox approvals link ap-7f3k9x2m4q8z --for carol",
+      set: (command) =>
+        withId(command).requiredOption(
+          "--for <name>",
+          "the approver; whoever has the link decides as that name",
+        ),
+    },
+    async ({ words: [id], switches }) => (await import("./approvals.js")).link(id!, switches),
+  );
   add<Switches>(
     approvals,
     {

@@ -6,6 +6,7 @@ import type {
   DecideApproval,
   Decided,
   Decision,
+  LinkedApproval,
 } from "../approvals/index.js";
 import type { MailboxError } from "../errors/index.js";
 import type { Action, Caller, Principal } from "../identity/index.js";
@@ -160,6 +161,12 @@ export interface Rooms {
     decideApproval(caller: Caller, decision: Decision): Promise<Decided>;
     /** What the caller's own client says that its user decided about a request of the caller. */
     decideByClient(caller: Caller, decision: Decision): Promise<Decided>;
+  };
+  /** What signed links do; whoever has one needs no other credential. */
+  readonly approvalLinks: {
+    /** Shows what a link is about, and changes nothing. */
+    see(token: string): Promise<LinkedApproval>;
+    decide(token: string, decision: Omit<Decision, "approval_id">): Promise<Decided>;
   };
   readonly agents: {
     findRecipients(caller: Caller, input: FindRecipients): Promise<Recipients>;

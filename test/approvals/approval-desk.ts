@@ -22,6 +22,7 @@ import { type House, openHouse } from "../../src/compose.js";
 import { readConfig } from "../../src/config/index.js";
 import { type Caller, operatorPrincipal, type Role, type RunId } from "../../src/identity/index.js";
 import { openLog } from "../../src/observability/index.js";
+import { approvalKeyList, approvalKeys } from "../../src/redis/index.js";
 import { told } from "../audit/audit-desk.js";
 import { newNamespace } from "../faults/fault-house.js";
 
@@ -159,6 +160,24 @@ export class ApprovalDesk {
 
   wait(id: string, options: AwaitOptions = {}, by = "alice"): Promise<Approval> {
     return awaitApproval(this.house.approvals, this.caller(by), id, options);
+  }
+
+  /** Everything the store has of approvals here, audit rows included. */
+  async image(): Promise<unknown> {
+    const { store } = this.house;
+    const image: Record<string, unknown> = {};
+    for (const key of approvalKeyList(approvalKeys(this.namespace))) {
+      const type = String(await store.command("TYPE", key));
+      image[key] =
+        type === "hash"
+          ? await store.command("HGETALL", key)
+          : type === "zset"
+            ? await store.command("ZRANGE", key, 0, -1, "WITHSCORES")
+            : type === "list"
+              ? await store.command("LRANGE", key, 0, -1)
+              : type;
+    }
+    return image;
   }
 
   /** What the audit has about approvals, in the order of its times. */

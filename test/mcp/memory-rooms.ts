@@ -314,6 +314,10 @@ export function memoryRooms({ waitingEveryMs = 10_000, mayUse = mayOrdinary } = 
       decideApproval: async () => refuse("approval.unknown", { approval_id: "with that id" }),
       decideByClient: async () => refuse("approval.unknown", { approval_id: "with that id" }),
     },
+    approvalLinks: {
+      see: async () => refuse("approval.link_void", { because: "it is none of ours" }),
+      decide: async () => refuse("approval.link_void", { because: "it is none of ours" }),
+    },
     agents: {
       findRecipients: async () => ({
         agents: [...new Set(begun.map((one) => one.agent))].map((name) => ({
