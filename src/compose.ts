@@ -534,6 +534,8 @@ function roomsOf(parts: Parts): Rooms {
         guard(caller, "approval.decide", ["*"], () =>
           approving.decideApproval(approvals, caller, decision, "http"),
         ),
+      askedOfClient: (caller, id) =>
+        guard(caller, "policy.check", ["*"], () => approving.askedOfClient(approvals, caller, id)),
       decideByClient: (caller, decision) =>
         guard(caller, "policy.check", ["*"], () => approving.decideByClient(approvals, caller, decision)),
     },

@@ -202,6 +202,7 @@ function told(row: string, id: string, voter: Voter, way: Way, decision: string)
   return auditRow({
     ...event,
     ...(voter.proof === "link" || voter.proof === "client" ? { by: voter.proof } : {}),
+    action: "approval.decide",
     resource: `approval:${id}`,
     because: `${event.because}: ${decision} by ${way}`,
   });

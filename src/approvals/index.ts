@@ -1,4 +1,5 @@
 /** Approvals: what agents ask people about, who may decide, and what was decided. */
+export { askedOfClient } from "./asked-of-client.js";
 export { type Attended, attendApprovals } from "./attend-approvals.js";
 export { type AwaitOptions, awaitApproval } from "./await-approval.js";
 export { ApprovalContext, type ApprovalDependencies, type Notice } from "./context.js";

@@ -159,6 +159,8 @@ export interface Rooms {
     getApproval(caller: Caller, id: string): Promise<Approval>;
     /** A decision of an approver who called over HTTP. */
     decideApproval(caller: Caller, decision: Decision): Promise<Decided>;
+    /** A request of the caller that the user of its client may decide. */
+    askedOfClient(caller: Caller, id: string): Promise<Approval | undefined>;
     /** What the caller's own client says that its user decided about a request of the caller. */
     decideByClient(caller: Caller, decision: Decision): Promise<Decided>;
   };

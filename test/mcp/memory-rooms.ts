@@ -312,6 +312,7 @@ export function memoryRooms({ waitingEveryMs = 10_000, mayUse = mayOrdinary } = 
       listApprovals: async () => [],
       getApproval: async () => refuse("approval.unknown", { approval_id: "with that id" }),
       decideApproval: async () => refuse("approval.unknown", { approval_id: "with that id" }),
+      askedOfClient: async () => undefined,
       decideByClient: async () => refuse("approval.unknown", { approval_id: "with that id" }),
     },
     approvalLinks: {

@@ -278,6 +278,7 @@ describe("a caller without any right", () => {
       listApprovals: () => approvals.listApprovals(caller),
       getApproval: () => approvals.getApproval(caller, there.approval),
       decideApproval: () => approvals.decideApproval(caller, decision),
+      askedOfClient: () => approvals.askedOfClient(caller, there.approval),
       decideByClient: () => approvals.decideByClient(caller, decision),
       findRecipients: () => agents.findRecipients(caller, {}),
       myStatus: () => agents.myStatus(caller, {}),
