@@ -231,11 +231,11 @@ const entries = {
   },
   "approval.not_approver": {
     kind: "PERMISSION_DENIED",
-    text: "{approval_id} is not yours to decide: that is for {approvers}. Tell one of them.",
+    text: "{approval_id} is not yours to decide: that is for {approvers}. Ask one of them.",
   },
   "approval.ended": {
     kind: "FAILED_PRECONDITION",
-    text: "{approval_id} is {state} and waits for no decision any more. Nothing was changed; whoever asked can ask again.",
+    text: "{approval_id} is {state} and waits for no decision any more. Nothing was changed; ask whoever needs it to ask again.",
   },
   "approval.too_many": {
     kind: "RESOURCE_EXHAUSTED",
