@@ -14,6 +14,7 @@ import {
   RunsOfNamespaces,
   Tokens,
 } from "./agents/index.js";
+import * as approving from "./approvals/index.js";
 import { type Places, Recorder, Sealer, type SealTimes } from "./audit/index.js";
 import { type Config, settings } from "./config/index.js";
 import { refuse } from "./errors/index.js";
@@ -24,6 +25,7 @@ import {
   operatorPrincipal,
   type Principal,
   type RecordDecision,
+  type Rights,
   type RightsOf,
   type RunId,
   rowOf,
@@ -55,6 +57,7 @@ export interface House {
   readonly locks: lock.LockContext;
   readonly state: shared.StateContext;
   readonly policy: policy.PolicyContext;
+  readonly approvals: approving.ApprovalContext;
   readonly directory: Directory;
   readonly access: Access;
   readonly grants: Grants;
@@ -79,6 +82,7 @@ interface HouseOptions {
   readonly callTimeoutMs?: number;
   readonly seal?: Partial<SealTimes>;
   readonly locks?: Partial<lock.LockLimits>;
+  readonly approvals?: Partial<approving.ApprovalLimits>;
   readonly onRoundTrip?: NonNullable<StoreOptions["onRoundTrip"]>;
 }
 
@@ -90,6 +94,7 @@ const sweepSeldomMs = 60_000;
  *
  * @param timing.callTimeoutMs how long one call of a configured store may take in all, retries included
  * @param timing.onRoundTrip told of every question to the store
+ * @param timing.approvals how long requests and links last, where tests have no time to wait
  * @param timing.locks how long leases and offers last, where tests have no time to wait
  * @param timing.seal when audit rows are sealed, signed and trimmed
  * @throws {MailboxError} `store.unavailable`, `store.tier_too_low`, `config.invalid`
@@ -159,6 +164,7 @@ export async function openHouse(config: Config, log: Logger, timing: HouseOption
         await keeper.sweep(namespace);
         await groupKeeper.sweep(namespace);
         await lock.tellOfTurns(locks, namespace, async (...told) => void (await mail.tell(context, ...told)));
+        await approving.keepApprovals(approvals, namespace);
         if (Date.now() - sweptSeldomAt < sweepSeldomMs) return;
         sweptSeldomAt = Date.now();
         await topics.removeIdleTopics(namespace);
@@ -218,26 +224,42 @@ export async function openHouse(config: Config, log: Logger, timing: HouseOption
       return { expiresAt: verdict.expiresAt, resource: lock.parseResource(given) };
     },
   });
+  const approvals = new approving.ApprovalContext({
+    ...{ store, hints, admit, rightsOf, record, log: logEvent },
+    limits: { ...approving.defaultApprovalLimits, ...timing.approvals },
+    factsOf: ({ principal }) => access.factsOf(principal.namespace, principal.agent),
+    rightsOfVoter: (namespace, voter) => rightsOfVoter(access, namespace, voter),
+    holdersOf: async (namespace, role) =>
+      [...(await access.rules(namespace)).roles].flatMap(([agent, roles]) =>
+        roles.some((one) => one === role) ? [agent] : [],
+      ),
+    notify: async (namespace, agent, { body, ...notice }) => {
+      // So that the mailbox is looked after also when nobody has ever read there.
+      await directory
+        .reach(byPostmaster(namespace), "agent", agent, true, () => false)
+        .catch((error: Error) =>
+          logEvent("the mailbox of an approver is not in the directory", { agent, error: error.message }),
+        );
+      return mail.tell(context, namespace, agent, { ...notice, lines: [body] });
+    },
+  });
   const budgets = new policy.PolicyContext({
     ...{ store, admit, rightsOf, record, log: logEvent },
     limits: { ...policy.defaultPolicyLimits, ...config.policyLimits },
     inForce: (namespace) => ruleBook.inForce(namespace),
     factsOf: ({ principal }) => access.factsOf(principal.namespace, principal.agent),
     readsOf: (caller) => reads.of(caller),
-    // INTEGRATE: the approvals room.
-    openApproval: async () => refuse("approval.unavailable"),
-    useApproval: async () => undefined,
-    awaitApproval: async (caller) => {
-      await admit(caller, "policy.check", "*");
-      return refuse("approval.unavailable");
-    },
+    openApproval: (caller, request) => approving.openApproval(approvals, caller, request),
+    useApproval: (caller, question, operation) =>
+      approving.useApproval(approvals, caller, question, operation),
+    awaitApproval: (caller, id, wait) => approving.awaitApproval(approvals, caller, id, wait),
     notify: async (namespace, to, body) => {
       await mail.sendMessage(context, operatorOf(namespace), { to: [to], subject: "policy", body });
     },
   });
   const rooms = roomsOf({
-    ...{ store, context, directory, access, credentials, runs, topics, locks, state, budgets, recorder },
-    reads,
+    ...{ store, context, directory, access, credentials, runs, topics, locks, state, budgets, approvals },
+    ...{ recorder, reads },
     namespace: config.namespace,
   });
   return {
@@ -248,6 +270,7 @@ export async function openHouse(config: Config, log: Logger, timing: HouseOption
     locks,
     state,
     policy: budgets,
+    approvals,
     directory,
     access,
     grants,
@@ -386,13 +409,14 @@ interface Parts {
   readonly locks: lock.LockContext;
   readonly state: shared.StateContext;
   readonly budgets: policy.PolicyContext;
+  readonly approvals: approving.ApprovalContext;
   readonly recorder: Recorder;
   readonly reads: policy.RunReads;
 }
 
 function roomsOf(parts: Parts): Rooms {
   const { namespace, store, context, directory, access, credentials, runs, topics, locks, state } = parts;
-  const { budgets, reads, recorder } = parts;
+  const { budgets, approvals, reads, recorder } = parts;
   /** What is refused leaves a row, in this one place for all that a face can ask. */
   const guard = <T>(
     caller: Caller,
@@ -439,7 +463,8 @@ function roomsOf(parts: Parts): Rooms {
         ),
     },
     mail: {
-      sendMessage: (caller, input) =>
+      sendMessage: async (caller, input) =>
+        (await answerToPostmaster({ context, approvals, recorder }, caller, input)) ??
         guard(caller, "mailbox.send", input.to, () => mail.sendMessage(context, caller, input)),
       readInbox: (caller, input, options) =>
         guard(caller, "mailbox.read", [input.mailbox ?? caller.principal.agent], () =>
@@ -583,6 +608,34 @@ function roomsOf(parts: Parts): Rooms {
           return policy.settleReservation(budgets, caller, input);
         }),
     },
+    approvals: {
+      attendApprovals: (caller, input) =>
+        guard(caller, "approval.decide", ["*"], async () => {
+          await mail.noteCall(context, caller);
+          return approving.attendApprovals(approvals, caller, input);
+        }),
+      listApprovals: (caller) =>
+        guard(caller, "approval.read", ["*"], () => approving.listApprovals(approvals, caller)),
+      getApproval: (caller, id) =>
+        guard(caller, "approval.read", ["*"], () => approving.getApproval(approvals, caller, id)),
+      decideApproval: (caller, decision) =>
+        guard(caller, "approval.decide", ["*"], () =>
+          approving.decideApproval(approvals, caller, decision, "http"),
+        ),
+      askedOfClient: (caller, id) =>
+        guard(caller, "policy.check", ["*"], () => approving.askedOfClient(approvals, caller, id)),
+      decideByClient: (caller, decision) =>
+        guard(caller, "policy.check", ["*"], () => approving.decideByClient(approvals, caller, decision)),
+    },
+    approvalLinks: {
+      see: (token) => approving.seeLink(approvals, namespace, token),
+      decide: (token, decision) =>
+        recorder.guard(
+          nobodyOf(namespace),
+          () => ({ action: "approval.decide", resource: "*" }),
+          () => approving.decideByLink(approvals, namespace, token, decision),
+        ),
+    },
     agents: {
       findRecipients: (caller, input) =>
         guard(caller, "agents.find", ["*"], async () => {
@@ -627,6 +680,7 @@ function roomsOf(parts: Parts): Rooms {
               subscriptions: (asking) => topics.subscriptionsOf(asking),
               budgets: (asking) => policy.budgetsOf(budgets, asking),
               roles: async (asking) => (await access.rightsOf(asking)).roles,
+              approvals: (asking) => approving.countWaiting(approvals, asking),
               record: (asking, admitted) => recorder.record(asking, admitted),
               store,
             },
@@ -651,6 +705,53 @@ function roomsOf(parts: Parts): Rooms {
       };
     },
   };
+}
+
+/** A reply to the postmaster is for whoever the message was about; nobody else reads there. */
+async function answerToPostmaster(
+  { context, approvals, recorder }: Pick<Parts, "context" | "approvals" | "recorder">,
+  caller: Caller,
+  { to, in_reply_to: inReplyTo, body, data, idempotency_key: idempotencyKey }: mail.SendMessage,
+): Promise<mail.SendReceipt | undefined> {
+  if (inReplyTo === undefined || to.length !== 1 || !/^\s*@?postmaster\s*$/i.test(to[0]!)) return undefined;
+  const asked = { action: "approval.decide", resource: "*" };
+  const decided = await recorder.guard(
+    caller,
+    () => asked,
+    async () => {
+      await mail.noteCall(context, caller);
+      return approving.decideByMail(approvals, caller, { inReplyTo, body, data, idempotencyKey });
+    },
+  );
+  if (!decided) return undefined;
+  const { approval, agreeing, repeated } = decided;
+  const { id, state, quorum } = approval;
+  return {
+    message_id: inReplyTo,
+    recipients: [{ to: "postmaster", state: "stored" }],
+    replayed: repeated,
+    decided: { approval_id: id, state, agreeing, quorum },
+  };
+}
+
+/** Nobody calls so: for what the system itself does. */
+function byPostmaster(namespace: string): Caller {
+  const principal = { ...operatorPrincipal(namespace), agent: "postmaster" };
+  return { principal, run: { id: "" as Caller["run"]["id"] } };
+}
+
+/** What somebody who voted may now, unless what proved them was revoked since, or is not believed here any more. */
+async function rightsOfVoter(
+  access: Access,
+  namespace: string,
+  { name, verified, roles, proof }: approving.Voter,
+): Promise<Rights | undefined> {
+  if (proof.startsWith("token:")) {
+    const token = await access.token(namespace, proof.slice("token:".length));
+    if (!token || token.revokedAt !== undefined) return undefined;
+  }
+  if (proof === "none" && (await access.rules(namespace)).tokensRequired) return undefined;
+  return access.rightsByRules({ namespace, agent: name, verified, roles, credential: { kind: "none" } });
 }
 
 /** A wait ends with the credential of whoever waits: what arrives afterwards is not for them. */

@@ -128,6 +128,16 @@ export class Access {
     return Object.assign(may, { roles: asking.roles });
   }
 
+  /** What somebody may by the rules alone, whatever proves them now: for whoever acted before, or is about to be told. */
+  async rightsByRules(principal: Principal): Promise<Rights> {
+    const { namespace, agent } = principal;
+    const rules = await this.rules(namespace);
+    const asking = { agent, roles: rolesOf(principal, rules), isOperator: isOperator(principal) };
+    const may = (action: Action, resource: string): boolean =>
+      decideAccess(asking, action, resource, rules.book, this.#store.now()).allowed;
+    return Object.assign(may, { roles: asking.roles });
+  }
+
   /** Which actions somebody may do with anything at all; needs no run. Throws as `decide`. */
   async usableBy(principal: Principal): Promise<(action: Action) => boolean> {
     const { asking, rules } = await this.#askedBy(principal);

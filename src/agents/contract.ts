@@ -53,6 +53,8 @@ export interface Status {
     readonly left: number;
     readonly window_ends_at: string;
   }[];
+  /** Requests that wait for the caller's decision; absent when there are none. */
+  readonly approvals?: number;
   readonly store: string;
   readonly tier: string;
 }

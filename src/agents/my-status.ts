@@ -13,6 +13,8 @@ export interface StatusSources {
   readonly budgets: (caller: Caller) => Promise<Status["budgets"]>;
   /** Keeps the decision where nothing is changed. */
   readonly record: RecordDecision;
+  /** How many requests wait for the caller's decision. */
+  readonly approvals: (caller: Caller) => Promise<number>;
   /** What the caller's calls are decided by. */
   readonly roles: (caller: Caller) => Promise<Status["rights"]>;
   readonly store: { readonly label: string; readonly tier: string };
@@ -29,12 +31,13 @@ export async function myStatus(
   if (describes) await sources.directory.describe(caller, input.describe, input.capabilities, admission);
   else await sources.record(caller, admission);
   const { principal, run } = caller;
-  const [inbox, runs, subscriptions, rights, budgets] = await Promise.all([
+  const [inbox, runs, subscriptions, rights, budgets, approvals] = await Promise.all([
     sources.inbox(caller),
     sources.runs.ofAgent(principal.agent),
     sources.subscriptions(caller),
     sources.roles(caller),
     sources.budgets(caller),
+    sources.approvals(caller),
   ]);
   return {
     name: principal.agent,
@@ -46,6 +49,7 @@ export async function myStatus(
     ...inbox,
     subscriptions,
     budgets,
+    ...(approvals > 0 && { approvals }),
     store: sources.store.label,
     tier: sources.store.tier,
   };

@@ -48,6 +48,7 @@ export function buildProgram(version: string): Command {
   addBudgets(program);
   addDeadLetters(program);
   addBlocks(program);
+  addApprovals(program);
   addAudit(program);
   addGrants(program);
   addPolicy(program);
@@ -517,6 +518,89 @@ function addLocks(program: Command): void {
     },
     async ({ words: [resource, token], switches }) =>
       (await import("./locks.js")).verifyLock(resource!, token!, switches),
+  );
+}
+
+function addApprovals(program: Command): void {
+  const withId = (command: Command): Command =>
+    command.addArgument(new Argument("<id>", "as llm-mailbox approvals lists it"));
+  const withComment = (command: Command): Command =>
+    withId(command).option("--comment <text>", "why, in your own words; whoever asked reads it");
+  const approvals = add<Switches>(
+    program,
+    {
+      name: "approvals",
+      description: "list what agents ask a person about, and wait for",
+      example: "llm-mailbox approvals --json",
+      set: withJson,
+      isList: true,
+    },
+    async ({ switches }) => (await import("./approvals.js")).listWaiting(switches),
+  );
+  add<Switches & { all?: boolean; limit?: number }>(
+    approvals,
+    {
+      name: "list",
+      description: "list what waits for a decision, or everything that is kept",
+      example: "llm-mailbox approvals list --all",
+      set: (command) => command.option("--all", "also what is decided, expired or used"),
+    },
+    async ({ switches }) => (await import("./approvals.js")).listWaiting(switches),
+  );
+  add<Switches>(
+    approvals,
+    {
+      name: "show",
+      description: "show one request with all its arguments, and what was decided",
+      example: "llm-mailbox approvals show ap-7f3k9x2m4q8z",
+      set: withId,
+    },
+    async ({ words: [id], switches }) => (await import("./approvals.js")).showApproval(id!, switches),
+  );
+  add<Switches & { edit?: string; comment?: string }>(
+    approvals,
+    {
+      name: "approve",
+      description: "approve what was asked, or with --edit the same with other arguments",
+      example: "llm-mailbox approvals approve ap-7f3k9x2m4q8z --comment 'after the backup'",
+      set: (command) =>
+        withComment(command).option("--edit <file>", "a JSON object: all arguments, as they are to be used"),
+    },
+    async ({ words: [id], switches }) => (await import("./approvals.js")).approve(id!, switches),
+  );
+  add<Switches & { comment?: string }>(
+    approvals,
+    {
+      name: "reject",
+      description: "reject what was asked",
+      example: "llm-mailbox approvals reject ap-7f3k9x2m4q8z --comment 'not in production'",
+      set: withComment,
+    },
+    async ({ words: [id], switches }) => (await import("./approvals.js")).reject(id!, switches),
+  );
+  add<Switches & { for: string }>(
+    approvals,
+    {
+      name: "link",
+      description: "make a link by which one approver decides one request once, in a browser",
+      example: "llm-mailbox approvals link ap-7f3k9x2m4q8z --for carol",
+      set: (command) =>
+        withId(command).requiredOption(
+          "--for <name>",
+          "the approver; whoever has the link decides as that name",
+        ),
+    },
+    async ({ words: [id], switches }) => (await import("./approvals.js")).link(id!, switches),
+  );
+  add<Switches>(
+    approvals,
+    {
+      name: "answer",
+      description: "answer with a text in place of a decision; nothing is approved by it",
+      example: "llm-mailbox approvals answer ap-7f3k9x2m4q8z 'which of the two tables?'",
+      set: (command) => withId(command).addArgument(new Argument("<text>", "your own words")),
+    },
+    async ({ words: [id, text], switches }) => (await import("./approvals.js")).answer(id!, text!, switches),
   );
 }
 

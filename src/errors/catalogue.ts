@@ -229,6 +229,46 @@ const entries = {
     kind: "ALREADY_EXISTS",
     text: "this idempotency_key was already used for a different write to this key. Use a new idempotency_key for new content; the first write stands.",
   },
+  "approval.unknown": {
+    kind: "NOT_FOUND",
+    text: "there is no approval {approval_id} that you may see. Ids come from the refusal or decision that asked for it, and from the mail to its approvers.",
+  },
+  "approval.own": {
+    kind: "PERMISSION_DENIED",
+    text: "you asked for {approval_id} yourself, so somebody else decides it. Wait for them.",
+  },
+  "approval.not_approver": {
+    kind: "PERMISSION_DENIED",
+    text: "{approval_id} is not yours to decide: that is for {approvers}. Ask one of them.",
+  },
+  "approval.ended": {
+    kind: "FAILED_PRECONDITION",
+    text: "{approval_id} is {state} and waits for no decision any more. Nothing was changed; ask whoever needs it to ask again.",
+  },
+  "approval.too_many": {
+    kind: "RESOURCE_EXHAUSTED",
+    text: "{count} approvals {whose} wait for a decision, and no more may. Wait until some are decided or expire, or do what needs none.",
+  },
+  "approval.too_large": {
+    kind: "INVALID_ARGUMENT",
+    text: "the {part} has {bytes} bytes; a person is asked about at most {limit}. Send the rest to them as a message or a file, and name it with its SHA-256 here.",
+  },
+  "approval.contended": {
+    kind: "ABORTED",
+    text: "too many voted on {approval_id} at once. Your vote was not counted; call again.",
+  },
+  "approval.link_void": {
+    kind: "FAILED_PRECONDITION",
+    text: "this link decides nothing: {because}. Ask the operator for a new one, or decide in another way.",
+  },
+  "approval.no_link_for": {
+    kind: "INVALID_ARGUMENT",
+    text: "{agent} may not decide {approval_id}: {because}. Choose one of its approvers.",
+  },
+  "approval.client_not_counted": {
+    kind: "FAILED_PRECONDITION",
+    text: "the word of a client's user does not decide {approval_id}; its approvers do. Wait for them.",
+  },
   "lock.stale_token": {
     kind: "FAILED_PRECONDITION",
     text: "the fencing_token does not hold this resource any more: its lease is over, or a newer token has been seen. Nothing was written; read what is there now, and ask for the lock again before you go on.",
@@ -252,10 +292,6 @@ const entries = {
   "policy.idempotency_conflict": {
     kind: "ALREADY_EXISTS",
     text: "this idempotency_key was already used for a different call. Use a new key for a new step; the first answer stands.",
-  },
-  "approval.unavailable": {
-    kind: "UNAVAILABLE",
-    text: "nobody can be asked here yet; nothing was decided. Ask the operator.",
   },
   "budget.unknown_reservation": {
     kind: "NOT_FOUND",

@@ -29,6 +29,17 @@ export function isAllowedOrigin(header: string | undefined, allowed: readonly st
   return isLoopback(name) || allowed.some((one) => one.toLowerCase() === header.toLowerCase());
 }
 
+/** A browser says where a form came from: it must be a page of this very server. Programs, and who follows a link, say nothing. */
+export function isOwnOrigin(
+  header: string | undefined,
+  host: string | undefined,
+  publicUrl: string | undefined,
+): boolean {
+  if (header === undefined) return true;
+  const own = [`http://${host}`, `https://${host}`, ...(publicUrl ? [new URL(publicUrl).origin] : [])];
+  return own.some((one) => one.toLowerCase() === header.toLowerCase());
+}
+
 function hostname(url: string): string | undefined {
   try {
     const { hostname: name, protocol } = new URL(url);

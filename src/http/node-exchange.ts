@@ -52,7 +52,7 @@ export class NodeExchange implements HttpExchange {
   async carry(
     request: IncomingMessage,
     body: string | undefined,
-    endpoint: McpEndpoint,
+    endpoint: Pick<McpEndpoint, "fetch">,
     unread: UnreadLimit,
   ): Promise<void> {
     const asked = new WebRequest(request, this.signal) as unknown as Request;

@@ -3,10 +3,11 @@ import type { AddressInfo } from "node:net";
 import { refuse } from "../errors/index.js";
 import { type CallMeters, type Log, type McpEndpoint, openMcpEndpoint, type Rooms } from "../mcp/index.js";
 import { type Metrics, metricsContentType } from "../observability/index.js";
+import { ApprovalDoor, isApprovalLink } from "./approval-door.js";
 import { crossOriginHeaders } from "./cross-origin.js";
 import { HttpMeters } from "./http-meters.js";
 import { defaultHttpLimits, type HttpLimits } from "./limits.js";
-import { isAllowedHost, isAllowedOrigin, isLoopback } from "./loopback.js";
+import { isAllowedHost, isAllowedOrigin, isLoopback, isOwnOrigin } from "./loopback.js";
 import { NodeExchange } from "./node-exchange.js";
 import { isMetadataPath, protectedResource } from "./protected-resource.js";
 import { BodyReader, type Unread } from "./read-body.js";
@@ -76,11 +77,19 @@ const methods: Readonly<Record<string, readonly string[]>> = {
   "/mcp": ["GET", "POST", "DELETE"],
   "/sse": ["GET"],
   "/sse/messages": ["POST"],
+  "/approvals": ["GET"],
+  "/approvals/…": ["GET", "POST"],
+  "/a/…": ["GET", "POST"],
 };
+
+/** A path, or the family of those that end with the name of something. */
+function familyOf(path: string): string {
+  return path.replace(/^(\/approvals|\/a)\/[^/]+$/, "$1/…");
+}
 
 /**
  * Listens, on loopback unless credentials are required: MCP at `/mcp` and `/sse`, what a client needs to find a credential
- * (RFC 9728), `/healthz` (the process lives), `/readyz` (it can serve) and `/metrics`.
+ * (RFC 9728), `/approvals` and `/a` (for approvers, see `ApprovalDoor`), `/healthz` (the process lives), `/readyz` (it can serve) and `/metrics`.
  *
  * @throws {MailboxError} `config.invalid` for another address without credentials, and for a port that is taken
  */
@@ -101,7 +110,8 @@ export async function serveHttp(rooms: Rooms, options: HttpOptions): Promise<Htt
     limits,
   });
   const meters = options.metrics && new HttpMeters(options.metrics.registry, endpoint);
-  const service = new Service(host, options, limits, endpoint, meters);
+  const approvals = new ApprovalDoor(rooms, endpoint);
+  const service = new Service(host, options, limits, endpoint, approvals, meters);
   const server = listenerOf(limits, service);
   meters?.watch(server);
   const port = await listen(server, host, options.port ?? defaultPort);
@@ -151,6 +161,7 @@ class Service {
   readonly #options: HttpOptions;
   readonly #limits: HttpLimits;
   readonly #endpoint: McpEndpoint;
+  readonly #approvals: ApprovalDoor;
   readonly #meters: HttpMeters | undefined;
   readonly #bodies: BodyReader;
 
@@ -159,19 +170,21 @@ class Service {
     options: HttpOptions,
     limits: HttpLimits,
     endpoint: McpEndpoint,
+    approvals: ApprovalDoor,
     meters: HttpMeters | undefined,
   ) {
     this.#host = host;
     this.#options = options;
     this.#limits = limits;
     this.#endpoint = endpoint;
+    this.#approvals = approvals;
     this.#meters = meters;
     this.#bodies = new BodyReader(limits.bodyBytes);
   }
 
   async answer(request: IncomingMessage, response: ServerResponse): Promise<void> {
     const path = (request.url ?? "/").split("?", 1)[0]!;
-    this.#meters?.requested(path, response);
+    this.#meters?.requested(familyOf(path).replace("/…", ""), response);
     try {
       await this.#route(path, request, response);
     } catch (err) {
@@ -191,7 +204,10 @@ class Service {
       return json(response, 400, rpcError("the request names more than one Host"));
     if (!isAllowedHost(host, this.#host, allowedHosts))
       return json(response, 403, rpcError("the Host of this request is not this machine"));
-    if (!isAllowedOrigin(origin, allowedOrigins))
+    // The page of a link is sent by its own form alone.
+    if (
+      isApprovalLink(path) ? !isOwnOrigin(origin, host, publicUrl) : !isAllowedOrigin(origin, allowedOrigins)
+    )
       return json(response, 403, rpcError("the Origin of this request is not a page of this machine"));
     const shared = Object.entries(crossOriginHeaders(origin, allowedOrigins));
     for (const [name, value] of shared) response.setHeader(name, value);
@@ -207,15 +223,19 @@ class Service {
     if (path === "/readyz") return this.#tellReadiness(response);
     if (path === "/metrics" && this.#options.metrics)
       return send(response, 200, metricsContentType, this.#options.metrics.registry.text());
-    const allowed = methods[path];
+    const family = familyOf(path);
+    const allowed = methods[family];
     if (!allowed)
-      return json(response, 404, { error: "there is /mcp, /sse, /healthz, /readyz and /metrics" });
+      return json(response, 404, {
+        error: "there is /mcp, /sse, /approvals, /healthz, /readyz and /metrics",
+      });
     if (!allowed.includes(request.method ?? "")) {
       response.setHeader("allow", allowed.join(", "));
       return json(response, 405, { error: "method not allowed" });
     }
     if (this.draining) return turnAway(response);
-    return this.#askEndpoint(request, response);
+    const door = family.startsWith("/a") ? this.#approvals : this.#endpoint;
+    return this.#ask(door, request, response);
   }
 
   async #tellReadiness(response: ServerResponse): Promise<void> {
@@ -226,7 +246,11 @@ class Service {
     return json(response, state.ready ? 200 : 503, state);
   }
 
-  async #askEndpoint(request: IncomingMessage, response: ServerResponse): Promise<void> {
+  async #ask(
+    door: Pick<McpEndpoint, "fetch">,
+    request: IncomingMessage,
+    response: ServerResponse,
+  ): Promise<void> {
     const exchange = new NodeExchange(response);
     let body: string | undefined;
     if (request.method === "POST") {
@@ -236,7 +260,7 @@ class Service {
       if (this.draining) return turnAway(response);
       body = read.text;
     }
-    return exchange.carry(request, body, this.#endpoint, {
+    return exchange.carry(request, body, door, {
       bytes: this.#limits.unreadBytes,
       onCut: () => {
         this.#meters?.cut();

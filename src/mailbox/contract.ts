@@ -70,6 +70,14 @@ export interface SendReceipt {
   readonly replayed: boolean;
   /** Nothing was inserted: the caller sent the same within a minute, as this message. */
   readonly duplicate_of?: string;
+  /** It answered the postmaster about a request for approval and went no further: what became of that request. */
+  readonly decided?: {
+    readonly approval_id: string;
+    readonly state: string;
+    /** Votes that say the same, and how many have to. */
+    readonly agreeing: number;
+    readonly quorum: number;
+  };
 }
 
 export const ReadInbox = z.object({

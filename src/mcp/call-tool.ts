@@ -1,4 +1,10 @@
-import type { CallToolResult, ServerContext } from "@modelcontextprotocol/server";
+import type {
+  CallToolResult,
+  ClientCapabilities,
+  InputRequiredResult,
+  ServerContext,
+} from "@modelcontextprotocol/server";
+import { askClient, type ClientAnswer, clientAnswers } from "./ask-client.js";
 import type { Connection } from "./connection.js";
 import type { AnyTool, Tool } from "./define-tool.js";
 import type { Exchange } from "./exchange.js";
@@ -12,19 +18,21 @@ export interface Calling {
   readonly connection: Connection;
   readonly structured: boolean;
   readonly clientName: string | undefined;
+  /** What the client said when it connected that it can do; a modern one says so with each request. */
+  readonly clientCan: ClientCapabilities | undefined;
   readonly exchange: Exchange;
   readonly context: ServerContext;
 }
 
 /**
  * Calls a tool, tells its outcome, and meters it. Never throws: a refusal is a result that begins with its code, a bug is logged
- * and told as `internal`. A batch of messages counts as read only when the reply that carries it was handed over.
+ * and told as `internal`. Where a person is to be asked and the client can, a modern client is told to ask and call again. A batch of messages counts as read only when the reply that carries it was handed over.
  */
 export async function callTool(
   anyTool: AnyTool,
   given: Readonly<Record<string, unknown>>,
   calling: Calling,
-): Promise<CallToolResult> {
+): Promise<CallToolResult | InputRequiredResult> {
   const tool = anyTool as unknown as Tool<unknown, unknown>;
   const { meters } = calling.connection;
   if (!meters) return (await carryOut(tool, given, calling)).result;
@@ -34,9 +42,9 @@ export async function callTool(
   return result;
 }
 
-/** The reply, and the word for what became of the call: `ok`, `cancelled` or the code of a refusal. */
+/** The reply, and the word for what became of the call: `ok`, `asked`, `cancelled` or the code of a refusal. */
 interface Outcome {
-  readonly result: CallToolResult;
+  readonly result: CallToolResult | InputRequiredResult;
   readonly code: string;
 }
 
@@ -46,7 +54,7 @@ async function carryOut(
   calling: Calling,
 ): Promise<Outcome> {
   const { connection, exchange } = calling;
-  const { mail, topics, locks, state, policy, agents } = connection.rooms;
+  const { mail, topics, locks, state, policy, approvals, agents } = connection.rooms;
   const cancelled = new Cancellation(exchange.signal, calling.context.mcpReq.signal);
   let confirm: ((reached: boolean) => void) | undefined;
   let waited: (() => void) | undefined;
@@ -57,19 +65,32 @@ async function carryOut(
     if (typeof input.wait_seconds === "number" && input.wait_seconds > 0) waited = connection.meters?.waits();
     const { session, draining } = connection;
     const { structured } = calling;
-    const output = await tool.handle(input, {
-      ...{ caller, mail, topics, locks, state, policy, agents, session, structured, onWaiting },
+    const surroundings = {
+      ...{ caller, mail, topics, locks, state, policy, approvals, agents, session, structured, onWaiting },
       // Asked for by what waits alone.
       get signal() {
         return cancelled.signal;
       },
       draining,
-    });
+    };
+    const said = tool.asksClient && clientAnswers(calling.context);
+    if (said?.answer) await keepAnswer(connection, caller, said.id, said.answer);
+    let output = await tool.handle(said ? tool.asksClient!.look(said.id) : input, surroundings);
+    const waits = said ? undefined : tool.asksClient?.waits(output);
+    if (waits !== undefined && connection.asksFirst(waits)) {
+      const approval = await connection.rooms.approvals.askedOfClient(caller, waits);
+      const asked = approval && (await askClient(calling.context, calling.clientCan, approval));
+      if (asked?.how === "again") return { code: "asked", result: asked.result };
+      if (asked?.how === "asked" && asked.answer) {
+        await keepAnswer(connection, caller, waits, asked.answer);
+        output = await tool.handle(tool.asksClient!.look(waits), surroundings);
+      }
+    }
     const batch = tool.batch?.(output);
     if (batch !== undefined) confirm = (reached) => tellBatch(connection, caller, batch, reached);
     const refusal = tool.refusal?.(output);
-    const said = asParts(tool.say(output, { input, session }));
-    const parts = refusal ? [refusal.message, ...(refusal.alone ? [] : said)] : said;
+    const told = asParts(tool.say(output, { input, session }));
+    const parts = refusal ? [refusal.message, ...(refusal.alone ? [] : told)] : told;
     const news = cancelled.aborted ? [] : await newsLines(connection, caller, tool.tellsNews ?? false);
     const content = renderReply(news.length > 0 ? [...parts, news.join("\n")] : parts);
     if (confirm && cancelled.aborted) confirm(false);
@@ -100,6 +121,20 @@ async function carryOut(
     };
   } finally {
     waited?.();
+  }
+}
+
+/** What the client's user said counts or it does not; either way the tool tells how the request stands then. */
+async function keepAnswer(
+  { rooms, log }: Connection,
+  caller: CallerOf,
+  id: string,
+  { decision, comment }: ClientAnswer,
+): Promise<void> {
+  try {
+    await rooms.approvals.decideByClient(caller, { approval_id: id, decision, comment });
+  } catch (err) {
+    log.info({ err, id }, "the word of a client's user was not counted");
   }
 }
 

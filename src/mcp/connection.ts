@@ -28,6 +28,9 @@ export interface ConnectionOptions {
   readonly draining?: AbortSignal;
 }
 
+/** So many questions to the user of a client are remembered. */
+const mostAsked = 1_000;
+
 /** Longest time that the end of a run may hold up the end of a connection; a dead run is noticed by its heartbeat. */
 const endRunMs = 2_500;
 
@@ -53,6 +56,7 @@ export class Connection {
   readonly #first = new Promise<Caller>((resolve) => {
     this.#tellFirst = resolve;
   });
+  readonly #asked = new Set<string>();
   readonly #stops = new Set<() => void>();
   readonly #withRun = new Set<() => void>();
 
@@ -108,6 +112,14 @@ export class Connection {
     void this.#first.then((caller) => {
       if (!over && !this.#ended) leave = this.whileOpen(this.rooms.runs.seen(caller));
     });
+  }
+
+  /** Whether the user of this client has not been asked yet about what has this id; from now on they have. */
+  asksFirst(id: string): boolean {
+    if (this.#asked.has(id)) return false;
+    if (this.#asked.size >= mostAsked) this.#asked.clear();
+    this.#asked.add(id);
+    return true;
   }
 
   /** Something to stop when the connection ends. The answer stops it earlier. */

@@ -45,9 +45,9 @@ const promptList = [...prompts.values()].map(({ text, ...told }) => ({
   ...told,
   arguments: [...told.arguments],
 }));
-const noElicitation = {
+const noValidator = {
   getValidator: () => {
-    throw new Error("this server asks its clients nothing, so there is no answer to validate");
+    throw new Error("what clients answer is checked where they are asked, see ask-client.ts");
   },
 };
 
@@ -69,13 +69,14 @@ export function createServer(wiring: Wiring): Server {
       },
       instructions,
       // The SDK would build a validator of its own for each server.
-      jsonSchemaValidator: noElicitation,
+      jsonSchemaValidator: noValidator,
     },
   );
   const calling = (context: ServerContext): Calling => ({
     connection,
     structured: wiring.structured,
     clientName: clientName(server, context),
+    clientCan: server.getClientCapabilities(),
     exchange: wiring.exchangeOf(context),
     context,
   });

@@ -11,6 +11,7 @@ export interface Surroundings {
   readonly locks: Rooms["locks"];
   readonly state: Rooms["state"];
   readonly policy: Rooms["policy"];
+  readonly approvals: Rooms["approvals"];
   readonly agents: Rooms["agents"];
   /** Whether the client keeps a session, so that it is known whether a reply reached it. */
   readonly session: boolean;
@@ -59,6 +60,13 @@ export interface Tool<Input = never, Output = never> {
   ): { readonly code: string; readonly message: string; readonly alone: boolean } | undefined;
   /** The batch of messages that the reply carries; it counts as read once the reply has reached the client. */
   batch?(output: Output): string | undefined;
+  /** For a tool that opens requests for approval, which the user of the client may be asked about. */
+  readonly asksClient?: {
+    /** The id of a request that waits for a decision; the user of a client is asked about each once. */
+    waits(output: Output): string | undefined;
+    /** What the tool is called with to tell what has become of a request, once the user was asked. */
+    look(id: string): Input;
+  };
   /** True when the reply tells the counts of the inbox itself, so that no line of news closes it. */
   readonly tellsNews?: boolean;
 }

@@ -1,6 +1,7 @@
 import { setMaxListeners } from "node:events";
 import { isJsonContentType } from "@modelcontextprotocol/server";
 import { httpStatus, MailboxError } from "../errors/index.js";
+import { localPrincipal, type Principal } from "../identity/index.js";
 import { whoAsks } from "./http-asker.js";
 import {
   type Asking,
@@ -40,6 +41,11 @@ export interface EndpointUse {
 export interface McpEndpoint {
   /** @param body the text of the request's body, where it has been read already */
   fetch(request: Request, exchange: HttpExchange, body?: string): Promise<Response>;
+  /**
+   * Who asks for something else than MCP: believed by the same credentials, and within the same allowance of calls until
+   * the exchange is settled.
+   */
+  whoAsks(request: Request, exchange: HttpExchange): Promise<Principal | Response>;
   readonly use: EndpointUse;
   /** Ends whatever a principal has open here: sessions, streams, runs, and the connections its calls came by. */
   endOwner(owner: string): void;
@@ -95,6 +101,18 @@ export function openEndpoint(rooms: Rooms, options: McpEndpointOptions): McpEndp
       };
       if (url.pathname === "/sse") return streams.open(asking);
       return url.pathname === "/sse/messages" ? streams.receive(asking) : streamable(asking);
+    },
+    whoAsks: async (request, exchange) => {
+      const asker = await whoAsks(rooms, options, request);
+      if (asker instanceof Response) return asker;
+      if (asker instanceof MailboxError) return forbidden(asker);
+      if (!asker.principal && asker.agent === undefined)
+        return jsonRpcError(400, -32602, "say who asks: ?agent=NAME, or a token in Authorization: Bearer");
+      const give = owners.hold(asker.account, "call");
+      if (give instanceof Response) return give;
+      exchange.onSettled(give);
+      owners.connected(asker.owner, exchange);
+      return asker.principal ?? localPrincipal(options.namespace, asker.agent!);
     },
     get use() {
       return {

@@ -1,4 +1,13 @@
 import type { FindRecipients, Held, MyStatus, Recipients, Status } from "../agents/index.js";
+import type {
+  Approval,
+  ApprovalHead,
+  Attended,
+  DecideApproval,
+  Decided,
+  Decision,
+  LinkedApproval,
+} from "../approvals/index.js";
 import type { MailboxError } from "../errors/index.js";
 import type { Action, Caller, Principal } from "../identity/index.js";
 import type {
@@ -153,6 +162,25 @@ export interface Rooms {
     /** Decides, holds, asks a person, or waits for one. */
     checkPolicy(caller: Caller, input: CheckPolicy, options?: CheckOptions): Promise<PolicyAnswer>;
     settleReservation(caller: Caller, input: SettleReservation): Promise<Settled>;
+  };
+  readonly approvals: {
+    /** What waits for the caller's decision, one request whole, or what became of a decision. */
+    attendApprovals(caller: Caller, input: DecideApproval): Promise<Attended>;
+    /** Requests that wait for a decision, whoever decides them. */
+    listApprovals(caller: Caller): Promise<readonly ApprovalHead[]>;
+    getApproval(caller: Caller, id: string): Promise<Approval>;
+    /** A decision of an approver who called over HTTP. */
+    decideApproval(caller: Caller, decision: Decision): Promise<Decided>;
+    /** A request of the caller that the user of its client may decide. */
+    askedOfClient(caller: Caller, id: string): Promise<Approval | undefined>;
+    /** What the caller's own client says that its user decided about a request of the caller. */
+    decideByClient(caller: Caller, decision: Decision): Promise<Decided>;
+  };
+  /** What signed links do; whoever has one needs no other credential. */
+  readonly approvalLinks: {
+    /** Shows what a link is about, and changes nothing. */
+    see(token: string): Promise<LinkedApproval>;
+    decide(token: string, decision: Omit<Decision, "approval_id">): Promise<Decided>;
   };
   readonly agents: {
     findRecipients(caller: Caller, input: FindRecipients): Promise<Recipients>;

@@ -2,6 +2,7 @@ import type { AnyTool } from "./define-tool.js";
 import { ackMessages } from "./tools/ack-messages.js";
 import { acquireLock } from "./tools/acquire-lock.js";
 import { checkPolicy } from "./tools/check-policy.js";
+import { decideApproval } from "./tools/decide-approval.js";
 import { findRecipients } from "./tools/find-recipients.js";
 import { getState } from "./tools/get-state.js";
 import { listLocks } from "./tools/list-locks.js";
@@ -31,5 +32,6 @@ export const toolbox: readonly AnyTool[] = [
   putState,
   checkPolicy,
   settleReservation,
+  decideApproval,
   manageDeadLetters,
 ];

@@ -30,7 +30,7 @@ export function openServiceMetrics(told: {
   const { tools, codes } = told;
   const calls = registry.counter("llm_mailbox_calls_total", "Tool calls by tool and outcome.", {
     tool: tools,
-    code: ["ok", "cancelled", ...codes],
+    code: ["ok", "asked", "cancelled", ...codes],
   });
   const seconds = registry.histogram(
     "llm_mailbox_call_seconds",

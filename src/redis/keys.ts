@@ -473,17 +473,22 @@ export function policyKeyList(keys: PolicyKeys): readonly string[] {
 }
 
 export interface ApprovalKeys {
-  /** hash id → request */
+  /** hash id → request; hash id, id:head, id:edited → what was asked, opaque */
   readonly requests: string;
-  /** sorted set when something is due ms (an escalation, the end) → id of what is not decided yet */
+  readonly questions: string;
+  /** hash id → votes, one a line */
+  readonly votes: string;
+  /** hash agent → requests that wait for a decision; * → their sum */
+  readonly pending: string;
+  /** sorted set when something is due ms (an escalation, the end) → id of what is neither decided nor used yet */
   readonly due: string;
   /** sorted set opened ms → id of everything kept here */
   readonly all: string;
   /** hash digest of who asks for what → id of the request that stands for it */
   readonly standing: string;
-  /** hash id of a message to an approver → id of the request it tells of */
+  /** hash id of a message to an approver → id of the request it tells of; @id → its messages */
   readonly notices: string;
-  /** hash signed link → what it was used for; sorted set when it is forgotten ms → link */
+  /** hash signed link → 1 when it was used; key → what links are signed with; sorted set when it is forgotten ms → link */
   readonly links: string;
   readonly linkExpiry: string;
   readonly operations: string;
@@ -498,6 +503,9 @@ export function approvalKeys(namespace: string): ApprovalKeys {
   const at = `{${namespace}:ap}:`;
   return {
     requests: `${at}requests`,
+    questions: `${at}questions`,
+    votes: `${at}votes`,
+    pending: `${at}pending`,
     due: `${at}due`,
     all: `${at}all`,
     standing: `${at}standing`,
@@ -515,6 +523,9 @@ export function approvalKeys(namespace: string): ApprovalKeys {
 export function approvalKeyList(keys: ApprovalKeys): readonly string[] {
   return [
     keys.requests,
+    keys.questions,
+    keys.votes,
+    keys.pending,
     keys.due,
     keys.all,
     keys.standing,

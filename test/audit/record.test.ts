@@ -24,19 +24,10 @@ describeOnEachStore("the audit", (store) => {
   /** Calls a tool as the face does. */
   const call = (agent: Agent, name: string, input: object): Promise<unknown> => {
     const tool = toolbox.find((one) => one.name === name)!;
-    const { mail, topics, locks, state, policy, agents } = agent.house.rooms;
+    const { mail, topics, locks, state, policy, approvals, agents } = agent.house.rooms;
     return tool.handle(input as never, {
-      ...{
-        caller: agent.caller,
-        mail,
-        topics,
-        locks,
-        state,
-        policy,
-        agents,
-        session: true,
-        structured: false,
-      },
+      ...{ caller: agent.caller, mail, topics, locks, state, policy, approvals, agents },
+      ...{ session: true, structured: false },
       signal: new AbortController().signal,
       draining: undefined,
       onWaiting: () => undefined,
@@ -68,9 +59,11 @@ describeOnEachStore("the audit", (store) => {
         { reservation_id: "ID", cost: 1 },
         "alice budget.settle reservation:ID allow role agent; cost 1",
       ],
+      decide_approval: [{}, "carol approval.decide * allow role approver"],
       manage_dead_letters: [{ action: "list" }, "boss admin.dead-letters * allow role admin"],
     };
     const boss = await desk.begin("boss", ["admin"]);
+    const carol = await desk.begin("carol", ["approver"]);
     const { policy } = desk.house.rooms;
     const { reservation_id: reserved } = await policy.checkPolicy(alice.caller, {
       action: "file.read",
@@ -79,7 +72,7 @@ describeOnEachStore("the audit", (store) => {
     expect(Object.keys(calls)).toEqual(toolbox.map(({ name }) => name));
     for (const [name, [input, row]] of Object.entries(calls)) {
       const before = (await desk.events()).length;
-      const who = row.startsWith("boss") ? boss : alice;
+      const who = row.startsWith("boss") ? boss : row.startsWith("carol") ? carol : alice;
       const whole = JSON.parse(JSON.stringify(input).replace('"ID"', JSON.stringify(reserved))) as object;
       await call(who, name, whole);
       const events = await desk.events();

@@ -1,4 +1,6 @@
 import { randomUUID } from "node:crypto";
+import { GrantBook } from "../../src/agents/grant-book.js";
+import { mayAnywhere } from "../../src/agents/may-anywhere.js";
 import { MailboxError, refuse } from "../../src/errors/index.js";
 import type { Action, Caller, Principal, RunId } from "../../src/identity/index.js";
 import type { DeliveredMessage, Inbox, SendMessage } from "../../src/mailbox/contract.js";
@@ -31,10 +33,12 @@ export interface World extends Rooms {
   until(condition: () => boolean): Promise<void>;
 }
 
-export function memoryRooms({
-  waitingEveryMs = 10_000,
-  mayUse = (action: Action): boolean => !action.startsWith("admin."),
-} = {}): World {
+/** What an agent may to whom nobody granted anything. */
+export function mayOrdinary(action: Action): boolean {
+  return mayAnywhere({ agent: "anybody", roles: ["agent"], isOperator: false }, action, new GrantBook([]), 0);
+}
+
+export function memoryRooms({ waitingEveryMs = 10_000, mayUse = mayOrdinary } = {}): World {
   const boxes = new Map<string, DeliveredMessage[]>();
   const open = new Map<string, DeliveredMessage>();
   const batches: Batch[] = [];
@@ -336,6 +340,19 @@ export function memoryRooms({
       settleReservation: async (_caller, { reservation_id, cost }) => ({
         ...{ reservation_id, reserved: cost, cost, late: false, limits: [], replayed: false },
       }),
+    },
+    // Nobody asks for anything here.
+    approvals: {
+      attendApprovals: async () => ({ waiting: [] }),
+      listApprovals: async () => [],
+      getApproval: async () => refuse("approval.unknown", { approval_id: "with that id" }),
+      decideApproval: async () => refuse("approval.unknown", { approval_id: "with that id" }),
+      askedOfClient: async () => undefined,
+      decideByClient: async () => refuse("approval.unknown", { approval_id: "with that id" }),
+    },
+    approvalLinks: {
+      see: async () => refuse("approval.link_void", { because: "it is none of ours" }),
+      decide: async () => refuse("approval.link_void", { because: "it is none of ours" }),
     },
     agents: {
       findRecipients: async () => ({

@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { openApproval } from "../../src/approvals/index.js";
 import { type House, openHouse } from "../../src/compose.js";
 import { readConfig } from "../../src/config/index.js";
 import { type Caller, localPrincipal, type Principal } from "../../src/identity/index.js";
@@ -26,6 +27,7 @@ const there = {
   id: "",
   lock: "",
   reservation: "",
+  approval: "",
 };
 const nowhere = {
   agent: "amanda-nobody",
@@ -36,6 +38,7 @@ const nowhere = {
   id: "1kq0x3v9a2-0a1b2c3d4e5f6",
   lock: "lk-000000000000",
   reservation: "rs-000000000000",
+  approval: "ap-000000000000",
 };
 type World = typeof there;
 
@@ -85,6 +88,12 @@ const calls: Readonly<Record<string, (world: World) => readonly Record<string, u
     { approval_id: "ap-000000000000", wait_seconds: 1 },
   ],
   settle_reservation: ({ reservation }) => [{ reservation_id: reservation, cost: 1 }],
+  decide_approval: ({ approval }) => [
+    {},
+    { approval_id: approval },
+    { approval_id: approval, decision: "approve" },
+    { approval_id: approval, decision: "edit", arguments: { path: "/" } },
+  ],
   manage_dead_letters: ({ queue, id }) => [
     { action: "list" },
     { action: "list", mailbox: queue },
@@ -136,6 +145,15 @@ describe("a caller without any right", () => {
     await house.rooms.state.putState(alice, { key: there.key, value: '"a secret"' });
     const checked = await house.rooms.policy.checkPolicy(alice, { action: "file.read", reserve: 1 });
     there.reservation = checked.reservation_id!;
+    const asked = await openApproval(house.approvals, alice, {
+      ...{ action: "file.delete", resource: "plan/secret", arguments: { path: "a secret" }, context: {} },
+      ...{ rules: ["r"], reasons: [], why: "", risk: "" },
+      terms: {
+        ...{ expiresMs: 3_600_000, otherwise: "deny", quorum: 1, byClient: false },
+        approvers: ["nora", "role:approver"],
+      },
+    });
+    there.approval = asked.id;
     await changeGrants(house.access, "default", ["deny", "nora", "*", "*"]);
     ({ client, rooms } = await connect(house, "nora"));
     // Whoever comes is noted as being there; from here on nothing more is.
@@ -171,6 +189,7 @@ describe("a caller without any right", () => {
       .replaceAll(world.key.slice(0, 4), "PREFIX")
       .replaceAll(world.lock, "LOCK")
       .replaceAll(world.reservation, "RESERVATION")
+      .replaceAll(world.approval, "APPROVAL")
       .replaceAll(world.queue, "QUEUE")
       .replaceAll(world.agent, "AGENT")
       .replaceAll(world.id, "ID");
@@ -248,7 +267,8 @@ describe("a caller without any right", () => {
 
   it("is refused every function of the rooms by itself", async () => {
     const before = await image();
-    const { mail, topics, locks, state, policy, agents } = rooms;
+    const { mail, topics, locks, state, policy, approvals, agents } = rooms;
+    const decision = { approval_id: there.approval, decision: "approve" } as const;
     const tries: Readonly<Record<string, () => Promise<unknown>>> = {
       sendMessage: () => mail.sendMessage(caller, { to: ["alice"], body: "x" }),
       readInbox: () => mail.readInbox(caller, {}, { maxChars: 1_000 }),
@@ -269,10 +289,18 @@ describe("a caller without any right", () => {
       checkPolicy: () => policy.checkPolicy(caller, { action: "file.read" }),
       settleReservation: () =>
         policy.settleReservation(caller, { reservation_id: there.reservation, cost: 1 }),
+      attendApprovals: () => approvals.attendApprovals(caller, {}),
+      listApprovals: () => approvals.listApprovals(caller),
+      getApproval: () => approvals.getApproval(caller, there.approval),
+      decideApproval: () => approvals.decideApproval(caller, decision),
+      askedOfClient: () => approvals.askedOfClient(caller, there.approval),
+      decideByClient: () => approvals.decideByClient(caller, decision),
       findRecipients: () => agents.findRecipients(caller, {}),
       myStatus: () => agents.myStatus(caller, {}),
     };
-    const functions = [mail, topics, locks, state, policy, agents].flatMap((room) => Object.keys(room));
+    const functions = [mail, topics, locks, state, policy, approvals, agents].flatMap((room) =>
+      Object.keys(room),
+    );
     expect(functions.length).toBeGreaterThanOrEqual(20);
     expect(functions.filter((name) => !(name in withoutRefusal)).sort()).toEqual(Object.keys(tries).sort());
     for (const [name, attempt] of Object.entries(tries))

@@ -38,6 +38,10 @@ export const checkPolicy = defineTool({
   annotations: { readOnlyHint: false, destructiveHint: false, idempotentHint: false, openWorldHint: false },
   handle: (input, { caller, policy, signal, draining, onWaiting }) =>
     policy.checkPolicy(caller, input, { signal, ...(draining ? { draining } : {}), onWaiting }),
+  asksClient: {
+    waits: ({ approval }) => (approval?.state === "pending" ? approval.id : undefined),
+    look: (approval_id) => ({ approval_id }),
+  },
   say: tell,
 });
 

@@ -22,6 +22,7 @@ export const myStatus = defineTool({
     dead_letters: z.number(),
     subscriptions: z.array(z.string()),
     budgets: z.array(limitOutput),
+    approvals: z.number().exactOptional(),
     store: z.string(),
     tier: z.string(),
   }),
@@ -45,6 +46,7 @@ function tell(status: Status): string {
       : "",
     status.subscriptions.length ? `following: ${listed(status.subscriptions)}` : "",
     ...status.budgets.slice(0, 10).map((one) => `budget ${budgetLine(one)}`),
+    status.approvals ? `approvals that wait for you: ${status.approvals}; see decide_approval` : "",
     status.rights.length ? `role: ${status.rights.join(", ")}` : "",
     `store: ${status.store}, durability ${status.tier}`,
   ]

@@ -23,6 +23,9 @@ export const sendMessage = defineTool({
     ),
     replayed: z.boolean(),
     duplicate_of: z.string().exactOptional(),
+    decided: z
+      .object({ approval_id: z.string(), state: z.string(), agreeing: z.number(), quorum: z.number() })
+      .exactOptional(),
   }),
   needs: ["mailbox.send", "topic.publish"],
   annotations: { readOnlyHint: false, destructiveHint: false, idempotentHint: false, openWorldHint: false },
@@ -32,6 +35,12 @@ export const sendMessage = defineTool({
 });
 
 function tell(receipt: SendReceipt): string {
+  if (receipt.decided) {
+    const { approval_id: id, state, agreeing, quorum } = receipt.decided;
+    return state === "pending"
+      ? `your vote on ${id} is kept; ${agreeing} of ${quorum} agree so far`
+      : `${id} is ${state}`;
+  }
   if (receipt.duplicate_of)
     return `duplicate of ${receipt.duplicate_of}: you sent the same within a minute, nothing was sent now; pass again: true to send it all the same`;
   const lines = [

@@ -1,0 +1,96 @@
+import { refuse } from "../errors/index.js";
+import type { Caller } from "../identity/index.js";
+import { approvalKeys } from "../redis/index.js";
+import { plainId } from "./approval-id.js";
+import type { ApprovalContext } from "./context.js";
+import type { Approval } from "./contract.js";
+import { findRequest } from "./get-approval.js";
+import { type ReadRequest, shownApproval } from "./shown-approval.js";
+
+export interface AwaitOptions {
+  /** 0 to look only. */
+  readonly waitMs?: number;
+  /** Ends the wait: nobody hears its answer. */
+  readonly signal?: AbortSignal | undefined;
+  /** Ends the wait as if its time were over. */
+  readonly draining?: AbortSignal | undefined;
+  /** Called every 10 s while it waits. */
+  readonly onWaiting?: ((secondsLeft: number) => void) | undefined;
+}
+
+const tellEveryMs = 10_000;
+
+/**
+ * A request of the caller as it is once it is decided, has expired, or the time is over. Sleeps on hints: whatever was
+ * missed, by us or by the store, is seen when it looks again.
+ *
+ * @throws {MailboxError} `approval.unknown`, also for a request of somebody else; `access.denied`
+ */
+export async function awaitApproval(
+  context: ApprovalContext,
+  caller: Caller,
+  id: string,
+  { waitMs = 0, signal, draining, onWaiting }: AwaitOptions = {},
+): Promise<Approval> {
+  const { deps, limits } = context;
+  await deps.record(caller, await deps.admit(caller, "policy.check", "*"));
+  if (waitMs <= 0) return shownApproval(await ownRequest(context, caller, id));
+  const until = Date.now() + waitMs;
+  let told = Date.now();
+  const wakes = new Wakes();
+  const wake = (): void => wakes.wake();
+  const stop = await deps.hints.listen(approvalKeys(caller.principal.namespace).channel, (message) => {
+    if (message === id || message === "") wake();
+  });
+  signal?.addEventListener("abort", wake);
+  draining?.addEventListener("abort", wake);
+  try {
+    for (;;) {
+      const found = await ownRequest(context, caller, id);
+      const left = until - Date.now();
+      if (found.request.state !== "pending" || left <= 0 || signal?.aborted || draining?.aborted)
+        return shownApproval(found);
+      if (Date.now() - told >= tellEveryMs) {
+        told = Date.now();
+        onWaiting?.(Math.ceil(left / 1000));
+      }
+      const expiresInMs = found.request.expiresAt - deps.store.now() + 5;
+      const ms = Math.min(left, limits.lookAgainMs, expiresInMs, ...(onWaiting ? [tellEveryMs] : []));
+      await wakes.sleep(Math.max(ms, 1));
+    }
+  } finally {
+    stop();
+    signal?.removeEventListener("abort", wake);
+    draining?.removeEventListener("abort", wake);
+  }
+}
+
+async function ownRequest(context: ApprovalContext, caller: Caller, id: string): Promise<ReadRequest> {
+  const { namespace, agent } = caller.principal;
+  const found = await findRequest(context, namespace, id);
+  return found?.request.agent === agent ? found : refuse("approval.unknown", { approval_id: plainId(id) });
+}
+
+/** A sleep that ends when it is woken, also by what came before it began. */
+class Wakes {
+  #awake = false;
+  #rise: (() => void) | undefined;
+
+  wake(): void {
+    this.#awake = true;
+    this.#rise?.();
+  }
+
+  async sleep(ms: number): Promise<void> {
+    if (!this.#awake)
+      await new Promise<void>((resolve) => {
+        const timer = setTimeout(resolve, ms);
+        this.#rise = () => {
+          clearTimeout(timer);
+          resolve();
+        };
+      });
+    this.#awake = false;
+    this.#rise = undefined;
+  }
+}

@@ -1,0 +1,209 @@
+import { refuse } from "../errors/index.js";
+import { auditRow, type Caller, isOperator, parseAuditRow } from "../identity/index.js";
+import { digest as hashed, loadScript } from "../redis/index.js";
+import { plainId } from "./approval-id.js";
+import type { ApprovalContext } from "./context.js";
+import type { Decided, Decision } from "./contract.js";
+import { findRequest } from "./get-approval.js";
+import { isNamed, mayDecide } from "./may-decide.js";
+import { checkValues, isObject, type Question, questionDigest } from "./question.js";
+import { type ReadRequest, shownApproval } from "./shown-approval.js";
+import { approversOf, type StoredRequest } from "./stored-request.js";
+import { type Voter, voteLine, type Way } from "./vote.js";
+
+const decideScript = loadScript(import.meta.url, "decide-approval.lua");
+
+/** Each attempt that fails means that another vote came in; more than there are approvers do not come at once. */
+const mostAttempts = 100;
+
+/** A vote on its way: whose it is, how it came, what the audit says of the right to it, and the link it uses up. */
+export interface Ballot {
+  readonly voter: Voter;
+  readonly way: Way;
+  /** The audit row of the decision that lets the voter vote. */
+  readonly row: string;
+  readonly link?: { readonly nonce: string; readonly expiresAt: number };
+}
+
+/**
+ * Decides about a request as an approver: with the right to decide, and as one of those it is put to; never about one's
+ * own. One vote each, of which the last one counts; it may not be the last that is needed.
+ *
+ * @throws {MailboxError} `access.denied`, `approval.unknown`, `approval.own`, `approval.not_approver`, `approval.ended`,
+ *   `approval.too_large`, `mailbox.idempotency_conflict`, `input.invalid`
+ */
+export async function decideApproval(
+  context: ApprovalContext,
+  caller: Caller,
+  decision: Decision,
+  way: Exclude<Way, "client" | "link">,
+): Promise<Decided> {
+  const { deps } = context;
+  const { principal } = caller;
+  const { row } = await deps.admit(caller, "approval.decide", "*");
+  checkDecision(context, decision);
+  const found = await foundRequest(context, principal.namespace, decision.approval_id);
+  const { roles } = await deps.rightsOf(caller);
+  switch (mayDecide(found.request, principal, roles, deps.store.now())) {
+    case "own":
+      return refuse("approval.own", { approval_id: found.id });
+    case "not_approver":
+      return refuse("approval.not_approver", {
+        approval_id: found.id,
+        approvers: approversOf(found.request, deps.store.now()),
+      });
+  }
+  const { credential } = principal;
+  const voter: Voter = {
+    name: principal.agent,
+    verified: principal.verified,
+    roles: principal.roles,
+    proof: isOperator(principal)
+      ? "operator"
+      : "id" in credential
+        ? `${credential.kind}:${credential.id}`
+        : "none",
+  };
+  return castVote(context, principal.namespace, found, decision, { voter, way, row });
+}
+
+/** @throws {MailboxError} `approval.unknown` */
+export async function foundRequest(
+  context: ApprovalContext,
+  namespace: string,
+  id: string,
+): Promise<ReadRequest> {
+  return (
+    (await findRequest(context, namespace, id)) ?? refuse("approval.unknown", { approval_id: plainId(id) })
+  );
+}
+
+/** @throws {MailboxError} `input.invalid`, `approval.too_large` */
+export function checkDecision(context: ApprovalContext, decision: Decision): void {
+  const { limits } = context;
+  const { comment = "", arguments: edited } = decision;
+  const problem =
+    decision.decision === "edit" && !isObject(edited)
+      ? "edit takes arguments: all of them as one JSON object, as they are to be used"
+      : decision.decision !== "edit" && edited !== undefined
+        ? "arguments go with the decision edit alone"
+        : decision.decision === "answer" && comment.trim() === ""
+          ? "answer takes the answer as its comment"
+          : comment.length > limits.textChars
+            ? `a comment has at most ${limits.textChars} characters`
+            : undefined;
+  if (problem) refuse("input.invalid", { problem });
+  if (edited) checkValues(edited, "arguments", limits);
+}
+
+/** Puts a vote on a request; whether its voter may was decided before. */
+export async function castVote(
+  context: ApprovalContext,
+  namespace: string,
+  first: ReadRequest,
+  { decision, comment = "", arguments: edited, idempotency_key: key }: Decision,
+  { voter, way, row, link }: Ballot,
+): Promise<Decided> {
+  const { id } = first;
+  const { agent } = first.request;
+  const approved: Question | undefined =
+    decision === "edit" ? { ...questionOf(first), arguments: edited! } : undefined;
+  const wanted = approved ? questionDigest(agent, approved) : "";
+  // Approving with the same arguments is approving: the two have to count together.
+  const digest = decision === "approve" ? first.request.digest : wanted;
+  const isEdit = approved !== undefined && digest !== first.request.digest;
+  const line = voteLine({ ...voter, decision, digest, way, comment: comment.trim() });
+  const audited = told(row, id, voter, way, decision);
+  let found = first;
+  for (let attempt = 0; attempt < mostAttempts; attempt++) {
+    const [word, ...rest] = await context.run(namespace, decideScript, [
+      id,
+      found.votesText,
+      voter.name,
+      decision,
+      digest,
+      line,
+      await entitled(context, namespace, found),
+      isEdit ? JSON.stringify(approved) : "",
+      link?.nonce ?? "",
+      link?.expiresAt ?? 0,
+      key === undefined ? "" : `k|${voter.name}|${hashed(["decide_approval", key])}`,
+      key === undefined ? "" : hashed([id, decision, digest, comment]),
+      context.limits.idempotencyMs,
+      audited,
+    ]);
+    switch (word) {
+      case "DECIDED":
+      case "COUNTED":
+      case "REPEATED": {
+        const now = await foundRequest(context, namespace, id);
+        const agreeing = now.votes.filter((vote) => vote.digest === digest).length;
+        return {
+          approval: shownApproval(now),
+          agreeing: word === "COUNTED" ? Number(rest[1]) : agreeing,
+          repeated: word === "REPEATED",
+        };
+      }
+      case "CHANGED":
+        found = await foundRequest(context, namespace, id);
+        break;
+      case "ENDED":
+        return refuse("approval.ended", {
+          approval_id: id,
+          state: (await foundRequest(context, namespace, id)).request.state,
+        });
+      case "LINK_USED":
+        return refuse("approval.link_void", { because: "it was used" });
+      case "REUSED":
+        return refuse("mailbox.idempotency_conflict");
+      case "UNKNOWN":
+        return refuse("approval.unknown", { approval_id: plainId(id) });
+      default:
+        throw new Error(`decide-approval answered ${word}`);
+    }
+  }
+  return refuse("approval.contended", { approval_id: id });
+}
+
+function questionOf({ question }: ReadRequest): Question {
+  const { action, resource, arguments: given, context } = question;
+  return { action, resource, arguments: given, context };
+}
+
+/** Who of those that voted may still decide: rights may have been taken away since, and what proved them revoked. */
+async function entitled(
+  context: ApprovalContext,
+  namespace: string,
+  { request, votes }: ReadRequest,
+): Promise<string> {
+  const still = await Promise.all(
+    votes.map(async (vote) => ((await isEntitled(context, namespace, request, vote)) ? [vote.name] : [])),
+  );
+  return `,${still.flat().join(",")},`;
+}
+
+/** Whether somebody who does not call may decide by the rules of now, and is one of those the request is put to. */
+export async function isEntitled(
+  context: ApprovalContext,
+  namespace: string,
+  request: StoredRequest,
+  voter: Voter,
+): Promise<boolean> {
+  if (voter.name === request.agent) return false;
+  if (voter.proof === "operator") return true;
+  const may = await context.deps.rightsOfVoter(namespace, voter);
+  const approvers = approversOf(request, context.deps.store.now());
+  return may?.("approval.decide", "*") === true && isNamed(approvers, voter.name, may.roles);
+}
+
+/** The row of a decision says which request it is about, what was decided and how. */
+function told(row: string, id: string, voter: Voter, way: Way, decision: string): string {
+  const event = parseAuditRow(row)!;
+  return auditRow({
+    ...event,
+    ...(voter.proof === "link" || voter.proof === "client" ? { by: voter.proof } : {}),
+    action: "approval.decide",
+    resource: `approval:${id}`,
+    because: `${event.because}: ${decision} by ${way}`,
+  });
+}

@@ -1,0 +1,85 @@
+import { refuse } from "../errors/index.js";
+import { type Caller, rowOf } from "../identity/index.js";
+import { approvalKeys } from "../redis/index.js";
+import type { ApprovalContext } from "./context.js";
+import type { Approval, Decided, Decision } from "./contract.js";
+import { castVote, checkDecision, isEntitled } from "./decide-approval.js";
+import { findRequest } from "./get-approval.js";
+import { byLink } from "./link-approval.js";
+import { type LinkToken, parseLink } from "./link-token.js";
+import { type ReadRequest, shownApproval } from "./shown-approval.js";
+
+/** What a link shows before it decides anything. */
+export interface LinkedApproval {
+  readonly approval: Approval;
+  /** Who decides by it. */
+  readonly agent: string;
+  readonly expires_at: string;
+}
+
+/**
+ * What a link is about. Decides nothing and uses nothing up: programs follow links in mail before people do.
+ *
+ * @throws {MailboxError} `approval.link_void`
+ */
+export async function seeLink(
+  context: ApprovalContext,
+  namespace: string,
+  token: string,
+): Promise<LinkedApproval> {
+  const { link, found } = await open(context, namespace, token);
+  const expires_at = new Date(link.expiresAt).toISOString();
+  return { approval: shownApproval(found), agent: link.agent, expires_at };
+}
+
+/**
+ * Decides by a link in the name it was made for, once: not after it was used or has expired, when its approver has lost
+ * the right, or when the request waits for nothing any more.
+ *
+ * @throws {MailboxError} `approval.link_void`, `approval.ended`, `approval.too_large`, `input.invalid`
+ */
+export async function decideByLink(
+  context: ApprovalContext,
+  namespace: string,
+  token: string,
+  decision: Omit<Decision, "approval_id" | "idempotency_key">,
+): Promise<Decided> {
+  const { link, found } = await open(context, namespace, token);
+  const asked = { ...decision, approval_id: link.id };
+  checkDecision(context, asked);
+  const row = rowOf(linked(namespace, link), {
+    action: "approval.decide",
+    resource: `approval:${link.id}`,
+    outcome: "allow",
+    because: "a link of the operator",
+  });
+  return castVote(context, namespace, found, asked, { voter: byLink(link.agent), way: "link", row, link });
+}
+
+async function open(
+  context: ApprovalContext,
+  namespace: string,
+  token: string,
+): Promise<{ readonly link: LinkToken; readonly found: ReadRequest }> {
+  const link = await parseLink(context, namespace, token);
+  if (!link) return refuse("approval.link_void", { because: "it is not whole, or none of ours" });
+  const { store } = context.deps;
+  if ((await store.command("HGET", approvalKeys(namespace).links, link.nonce)) !== null)
+    refuse("approval.link_void", { because: "it was used" });
+  if (link.expiresAt <= store.now()) refuse("approval.link_void", { because: "its time is over" });
+  const found = await findRequest(context, namespace, link.id);
+  if (!found) return refuse("approval.link_void", { because: "what it was about is not kept any more" });
+  if (found.request.state !== "pending")
+    refuse("approval.link_void", { because: `what it was about is ${found.request.state}` });
+  if (!(await isEntitled(context, namespace, found.request, byLink(link.agent))))
+    refuse("approval.link_void", { because: `${link.agent} may not decide this any more` });
+  return { link, found };
+}
+
+function linked(namespace: string, { agent }: LinkToken): Caller {
+  const { verified, roles } = byLink(agent);
+  return {
+    principal: { namespace, agent, verified, roles, credential: { kind: "none" } },
+    run: { id: "" as Caller["run"]["id"] },
+  };
+}

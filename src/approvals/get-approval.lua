@@ -1,0 +1,23 @@
+#!lua flags=allow-oom
+--[[
+  Look at a request, as time has left it.
+
+  KEYS      the approvals of a namespace, see lua/slot.lua
+  ARGV[1]   not after, ms of the store's clock       ARGV[2]   limits, see lua/request.lua
+  ARGV[3]   id                                       ARGV[4]   audit row of the look, or empty
+
+  Returns {"REQUEST", request, question, votes, question as it was approved or empty} · {"UNKNOWN"} · {"LATE"}
+]]
+--@include ../redis/lua/clock.lua
+--@include ../redis/lua/audit.lua
+--@include lua/slot.lua
+--@include lua/request.lua
+if late() then return { 'LATE' } end
+local id = ARGV[3]
+local request = getRequest(id)
+if not request then return { 'UNKNOWN' } end
+audit(slot.audit, ARGV[4])
+return {
+  'REQUEST', writeRequest(request), redis.call('HGET', slot.questions, id) or '', redis.call('HGET', slot.votes, id) or '',
+  redis.call('HGET', slot.questions, id .. ':edited') or '',
+}

@@ -1,0 +1,77 @@
+import type { Caller } from "../identity/index.js";
+import { loadScript } from "../redis/index.js";
+import type { ApprovalContext } from "./context.js";
+import type { ApprovalHead } from "./contract.js";
+import { mayDecide } from "./may-decide.js";
+import { type QuestionHead, shownHead } from "./shown-approval.js";
+import { parseRequest, type StoredRequest } from "./stored-request.js";
+import { parseVotes, type Vote } from "./vote.js";
+
+const listScript = loadScript(import.meta.url, "list-approvals.lua");
+
+/**
+ * Requests without what they ask for: those that wait, the first to expire first, or all that are kept, the newest first.
+ *
+ * @throws {MailboxError} `access.denied`
+ */
+export async function listApprovals(
+  context: ApprovalContext,
+  caller: Caller,
+  { all = false, limit = 100 }: { readonly all?: boolean; readonly limit?: number } = {},
+): Promise<readonly ApprovalHead[]> {
+  const { row } = await context.deps.admit(caller, "approval.read", "*");
+  const found = await look(context, caller.principal.namespace, all, limit, row);
+  return found.map(({ id, request, head, votes }) => shownHead(id, request, head, votes));
+}
+
+/** Those the caller may decide, the first to expire first. @throws {MailboxError} `access.denied` */
+export async function listForApprover(
+  context: ApprovalContext,
+  caller: Caller,
+): Promise<readonly ApprovalHead[]> {
+  const { row } = await context.deps.admit(caller, "approval.decide", "*");
+  const found = await waitingFor(context, caller, row);
+  return found.map(({ id, request, head, votes }) => shownHead(id, request, head, votes));
+}
+
+/** How many requests wait for a decision of this caller and have none of it yet; 0 for whoever decides nothing. */
+export async function countWaiting(context: ApprovalContext, caller: Caller): Promise<number> {
+  const may = await context.deps.rightsOf(caller);
+  if (!may("approval.decide", "*")) return 0;
+  const waiting = await waitingFor(context, caller, "");
+  return waiting.filter(({ votes }) => votes.every(({ name }) => name !== caller.principal.agent)).length;
+}
+
+async function waitingFor(context: ApprovalContext, caller: Caller, row: string): Promise<readonly Found[]> {
+  const { roles } = await context.deps.rightsOf(caller);
+  const waiting = await look(context, caller.principal.namespace, false, context.limits.pending, row);
+  const now = context.deps.store.now();
+  return waiting.filter(({ request }) => mayDecide(request, caller.principal, roles, now) === "may");
+}
+
+interface Found {
+  readonly id: string;
+  readonly request: StoredRequest;
+  readonly head: QuestionHead;
+  readonly votes: readonly Vote[];
+}
+
+async function look(
+  context: ApprovalContext,
+  namespace: string,
+  all: boolean,
+  limit: number,
+  row: string,
+): Promise<readonly Found[]> {
+  const [, list] = await context.run(namespace, listScript, [all ? "all" : "pending", limit, row]);
+  const words = list as readonly string[];
+  const found: Found[] = [];
+  for (let n = 0; n < words.length; n += 4)
+    found.push({
+      id: words[n]!,
+      request: parseRequest(words[n + 1]!),
+      head: JSON.parse(words[n + 2]!) as QuestionHead,
+      votes: parseVotes(words[n + 3]!),
+    });
+  return all ? found : found.sort((a, b) => a.request.expiresAt - b.request.expiresAt);
+}

@@ -1,0 +1,66 @@
+import type { Notice } from "./context.js";
+import type { Approval } from "./contract.js";
+
+/**
+ * A request as mail to an approver, with all of it. What the requester wrote stands behind a bar on each line, so that
+ * none of it can pass for ours.
+ */
+export function noticeText(approval: Approval, to: string, escalated: boolean): Notice {
+  const { id, agent, action } = approval;
+  const body = [
+    `${agent}${approval.verified ? "" : " (unverified)"} asks before it acts, and waits for your decision.`,
+    ...(escalated ? ["Nobody has decided so far, so it comes to you."] : []),
+    "",
+    ...approvalLines(approval),
+    "",
+    "To decide, reply to this message, to postmaster. The first word decides; what follows it is your comment:",
+    "  approve",
+    "  reject BECAUSE",
+    "  answer TEXT            a text in place of a decision",
+    '  edit {"name": "value"} approve with these arguments in place of those asked for; all of them, as JSON',
+    `Or call decide_approval with approval_id ${id}.`,
+  ].join("\n");
+  return {
+    // An action may be any text; in a subject it would pass for ours.
+    subject: `approval ${id}${/^[\w.:-]{1,80}$/.test(action) ? `: ${action}` : ""}`,
+    body,
+    about: `approval:${id}:${to}:${escalated ? "escalated" : "opened"}`,
+  };
+}
+
+/** All of a request, line by line, for mail and terminal; who shows it makes hidden characters visible. */
+export function approvalLines(approval: Approval): string[] {
+  const { quorum, approvers } = approval;
+  const facts = [approval.role && `role ${approval.role}`, approval.team && `team ${approval.team}`].filter(
+    Boolean,
+  );
+  return [
+    `request:   ${approval.id}`,
+    `who:       ${approval.agent}${approval.verified ? "" : " (unverified)"}${facts.length > 0 ? `, ${facts.join(", ")}` : ""}; rights: ${approval.roles.join(", ") || "none"}`,
+    `rules:     ${approval.rules.join(", ") || "none named"}`,
+    ...approval.reasons.map((reason) => `reason:    ${reason.replace(/\s+/g, " ")}`),
+    `opened:    ${approval.opened_at}`,
+    `expires:   ${approval.expires_at}; without a decision by then: ${approval.otherwise}`,
+    `approvers: ${approvers.join(", ")}${quorum > 1 ? `; ${quorum} of them have to agree` : ""}`,
+    ...(approval.escalates_at
+      ? [`escalates: ${approval.escalates_at} to ${approval.escalates_to!.join(", ")}`]
+      : []),
+    "",
+    `In the words of ${approval.agent}, which nobody checked:`,
+    ...quoted("action", approval.action),
+    ...quoted("resource", approval.resource),
+    ...quoted("why", approval.why),
+    ...quoted("risk", approval.risk),
+    ...quoted("arguments", JSON.stringify(approval.arguments, null, 1)),
+    ...(Object.keys(approval.context).length > 0
+      ? quoted("context", JSON.stringify(approval.context, null, 1))
+      : []),
+  ];
+}
+
+function quoted(name: string, text: string): string[] {
+  if (text === "") return [];
+  // Whatever a reader would take for the end of a line begins a new one of ours.
+  const lines = text.split(/\r\n|[\n\r\v\f\u0085\u2028\u2029]/);
+  return lines.map((line, n) => `| ${(n === 0 ? `${name}: ` : "").padEnd(11)}${line}`);
+}

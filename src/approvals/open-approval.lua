@@ -1,0 +1,56 @@
+#!lua flags=
+--[[
+  Open a request for an approval, unless one stands for the same question already: one that waits for a decision, or one
+  that was decided and has not been used.
+
+  KEYS      the approvals of a namespace, see lua/slot.lua
+  ARGV[1]   not after, ms of the store's clock       ARGV[2]   limits, see lua/request.lua
+  ARGV[3]   id                                       ARGV[4]   digest of the question
+  ARGV[5]   agent that asks                          ARGV[6]   question, opaque
+  ARGV[7]   its head for lists, opaque               ARGV[8]   expires, ms from now
+  ARGV[9]   what holds then: deny or allow           ARGV[10]  quorum
+  ARGV[11]  1 when the word of the client's user counts
+  ARGV[12]  approvers, comma separated               ARGV[13]  escalated, ms from now, or 0
+  ARGV[14]  approvers then too, comma separated      ARGV[15]  audit row
+
+  Returns {"OPENED", request} · {"STANDS", request, id} · {"MANY", how many wait, agent or namespace} · {"LATE"}
+]]
+--@include ../redis/lua/clock.lua
+--@include ../redis/lua/audit.lua
+--@include lua/slot.lua
+--@include lua/request.lua
+if late() then return { 'LATE' } end
+local id, digest, agent, question, head, row = ARGV[3], ARGV[4], ARGV[5], ARGV[6], ARGV[7], ARGV[15]
+local lifeMs, otherwise, quorum, byClient, approvers = tonumber(ARGV[8]), ARGV[9], tonumber(ARGV[10]), ARGV[11], ARGV[12]
+local escalateMs, escalateTo = tonumber(ARGV[13]), ARGV[14]
+local known = redis.call('HGET', slot.standing, digest)
+if known then
+  local request = getRequest(known)
+  if request and (request.state == 'pending' or isUsable(request)) then return { 'STANDS', writeRequest(request), known } end
+  redis.call('HDEL', slot.standing, digest)
+end
+-- How many wait, where what is over by now is no obstacle.
+local function refusal()
+  local all = tonumber(redis.call('HGET', slot.pending, '*') or '0')
+  if all >= mostPending then return { 'MANY', whole(all), 'namespace' } end
+  local own = tonumber(redis.call('HGET', slot.pending, agent) or '0')
+  if own >= mostOfAgent then return { 'MANY', whole(own), 'agent' } end
+end
+if refusal() then
+  for _, one in ipairs(redis.call('ZRANGEBYSCORE', slot.due, '-inf', whole(nowMs), 'LIMIT', 0, 1000)) do getRequest(one) end
+  local refused = refusal()
+  if refused then return refused end
+end
+audit(slot.audit, row)
+local request = {
+  state = 'pending', agent = agent, digest = digest, opened = nowMs, expires = nowMs + lifeMs, otherwise = otherwise,
+  quorum = quorum, byClient = byClient, stage = 0, approvers = approvers,
+  escalateAt = escalateMs > 0 and nowMs + escalateMs or 0, escalateTo = escalateTo, ended = 0, usable = 0, chosen = '',
+  counted = '', used = 0,
+}
+redis.call('HSET', slot.questions, id, question, id .. ':head', head)
+redis.call('HSET', slot.standing, digest, id)
+redis.call('ZADD', slot.all, whole(nowMs), id)
+count(agent, 1)
+keepRequest(id, request)
+return { 'OPENED', writeRequest(request) }

@@ -1,0 +1,112 @@
+import { refuse } from "../errors/index.js";
+import { type Caller, rowOf } from "../identity/index.js";
+import { loadScript } from "../redis/index.js";
+import { newApprovalId } from "./approval-id.js";
+import type { ApprovalContext } from "./context.js";
+import type { ApprovalRequest, OpenedApproval, Terms } from "./contract.js";
+import { checkValues, normalQuestion, questionDigest } from "./question.js";
+import type { KeptQuestion, QuestionHead } from "./shown-approval.js";
+import { parseRequest } from "./stored-request.js";
+import { tellApprovers } from "./tell-approvers.js";
+
+const openScript = loadScript(import.meta.url, "open-approval.lua");
+
+/**
+ * Asks people to decide about what the caller wants to do, and tells those who may. While a request for exactly the same
+ * waits, or was decided and not used, it stands and no second is opened: also where other arguments were approved.
+ *
+ * @throws {MailboxError} `approval.too_many`, `approval.too_large`, `input.invalid`
+ */
+export async function openApproval(
+  context: ApprovalContext,
+  caller: Caller,
+  asked: ApprovalRequest,
+): Promise<OpenedApproval> {
+  const { limits, deps } = context;
+  const { principal } = caller;
+  const question = normalQuestion(asked);
+  checkValues(question.arguments, "arguments", limits);
+  checkValues(question.context, "context", limits);
+  const [facts, { roles }] = await Promise.all([deps.factsOf(caller), deps.rightsOf(caller)]);
+  const head: QuestionHead = {
+    action: question.action,
+    resource: question.resource,
+    risk: cut(asked.risk, 100),
+    rules: asked.rules.slice(0, 20),
+    verified: principal.verified,
+  };
+  const kept: KeptQuestion = {
+    ...question,
+    ...head,
+    why: cut(asked.why, limits.textChars),
+    reasons: asked.reasons.slice(0, 20),
+    roles,
+    role: facts.role,
+    team: facts.team,
+  };
+  const id = newApprovalId();
+  const terms = normalTerms(asked.terms, limits.keepMs);
+  const [word, record, other] = await context.run(principal.namespace, openScript, [
+    id,
+    questionDigest(principal.agent, question),
+    principal.agent,
+    JSON.stringify(kept),
+    JSON.stringify(head),
+    terms.expiresMs,
+    terms.otherwise,
+    terms.quorum,
+    terms.byClient ? "1" : "0",
+    terms.approvers.join(","),
+    terms.escalate?.afterMs ?? 0,
+    terms.escalate?.to.join(",") ?? "",
+    rowOf(caller, {
+      action: "approval.open",
+      resource: `approval:${id}`,
+      outcome: "allow",
+      because: asked.rules.length > 0 ? `rules ${asked.rules.slice(0, 20).join(", ")}` : "the rules",
+    }),
+  ]);
+  switch (word) {
+    case "OPENED": {
+      const { state, expiresAt } = parseRequest(String(record));
+      await tellApprovers(context, principal.namespace, id).catch((error: Error) =>
+        deps.log("approvers could not be told yet; the next sweep tries again", { id, error: error.message }),
+      );
+      return { id, state, expiresAt, isNew: true };
+    }
+    case "STANDS": {
+      const { state, expiresAt } = parseRequest(String(record));
+      return { id: String(other), state, expiresAt, isNew: false };
+    }
+    case "MANY":
+      return refuse("approval.too_many", {
+        count: Number(record),
+        whose: other === "agent" ? "of yours" : "of this namespace",
+      });
+    default:
+      throw new Error(`open-approval answered ${word}`);
+  }
+}
+
+/** Names that are none would break the record; the rules that name them were checked, so this only makes sure. */
+function normalTerms(terms: Terms, mostMs: number): Terms {
+  const known = (names: readonly string[]): string[] =>
+    names.filter((name) => /^(role:)?[a-z0-9][a-z0-9._-]{0,62}$/.test(name)).slice(0, 100);
+  const approvers = known(terms.approvers);
+  const escalateTo = known(terms.escalate?.to ?? []);
+  const expiresMs = Math.min(Math.max(Math.round(terms.expiresMs), 1), mostMs);
+  return {
+    expiresMs,
+    otherwise: terms.otherwise === "allow" ? "allow" : "deny",
+    quorum: Math.min(Math.max(Math.round(terms.quorum), 1), 100),
+    approvers: approvers.length > 0 ? approvers : ["role:approver"],
+    byClient: terms.byClient,
+    ...(terms.escalate && escalateTo.length > 0 && terms.escalate.afterMs < expiresMs
+      ? { escalate: { afterMs: Math.max(Math.round(terms.escalate.afterMs), 1), to: escalateTo } }
+      : {}),
+  };
+}
+
+function cut(text: string, most: number): string {
+  return text.length <= most ? text : `${[...text].slice(0, most - 1).join("")}…`;
+}

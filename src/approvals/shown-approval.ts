@@ -1,0 +1,104 @@
+import type { ReplyValue } from "../redis/index.js";
+import type { Approval, ApprovalHead, ShownVote } from "./contract.js";
+import type { Question } from "./question.js";
+import { effectOf, parseRequest, type StoredRequest } from "./stored-request.js";
+import { parseVotes, type Vote } from "./vote.js";
+
+/** What was asked, as it is kept beside the request. */
+export interface KeptQuestion extends Question {
+  readonly why: string;
+  readonly risk: string;
+  readonly rules: readonly string[];
+  readonly reasons: readonly string[];
+  readonly verified: boolean;
+  readonly roles: readonly string[];
+  readonly role: string;
+  readonly team: string;
+}
+
+/** The part of it that lists show. */
+export type QuestionHead = Pick<KeptQuestion, "action" | "resource" | "risk" | "rules" | "verified">;
+
+/** A request as it was read, whole. */
+export interface ReadRequest {
+  readonly id: string;
+  readonly request: StoredRequest;
+  readonly question: KeptQuestion;
+  readonly votes: readonly Vote[];
+  /** As the script keeps them, to tell whether they have changed. */
+  readonly votesText: string;
+  readonly edited: Question | undefined;
+}
+
+export function readRequest(
+  id: string,
+  [request, question, votes, edited]: readonly ReplyValue[],
+): ReadRequest {
+  return {
+    id,
+    request: parseRequest(String(request)),
+    question: JSON.parse(String(question)) as KeptQuestion,
+    votes: parseVotes(String(votes)),
+    votesText: String(votes),
+    edited: edited ? (JSON.parse(String(edited)) as Question) : undefined,
+  };
+}
+
+export function shownHead(
+  id: string,
+  request: StoredRequest,
+  { action, resource, risk, rules, verified }: QuestionHead,
+  votes: readonly Vote[],
+): ApprovalHead {
+  const effect = effectOf(request);
+  return {
+    id,
+    state: request.state,
+    ...(effect && { effect }),
+    agent: request.agent,
+    verified,
+    action,
+    resource,
+    risk,
+    rules,
+    opened_at: isoTime(request.openedAt),
+    expires_at: isoTime(request.expiresAt),
+    otherwise: request.otherwise,
+    quorum: request.quorum,
+    approvers: request.approvers,
+    ...(request.escalateAt > 0 && {
+      escalates_at: isoTime(request.escalateAt),
+      escalates_to: request.escalateTo,
+    }),
+    votes: votes.map(shownVote),
+  };
+}
+
+export function shownApproval({ id, request, question, votes, edited }: ReadRequest): Approval {
+  const answer = request.state === "answered" && votes.find(({ decision }) => decision === "answer")?.comment;
+  return {
+    ...shownHead(id, request, question, votes),
+    roles: question.roles,
+    role: question.role,
+    team: question.team,
+    arguments: question.arguments,
+    context: question.context,
+    why: question.why,
+    reasons: question.reasons,
+    by_client: request.byClient,
+    ...(edited && { edited_arguments: edited.arguments }),
+    ...(answer && { answer }),
+    decided_by: request.counted,
+    ...(request.endedAt > 0 && { decided_at: isoTime(request.endedAt) }),
+    ...(request.usableUntil > 0 && { usable_until: isoTime(request.usableUntil) }),
+    ...(request.usedAt > 0 && { used_at: isoTime(request.usedAt) }),
+  };
+}
+
+function shownVote({ name, verified, way, decision, comment, atMs }: Vote): ShownVote {
+  return { by: name, verified, way, decision, ...(comment && { comment }), at: isoTime(atMs) };
+}
+
+function isoTime(ms: number): string {
+  return new Date(ms).toISOString();
+}

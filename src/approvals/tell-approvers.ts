@@ -1,0 +1,53 @@
+import { loadScript } from "../redis/index.js";
+import type { ApprovalContext } from "./context.js";
+import { findRequest } from "./get-approval.js";
+import { noticeText } from "./notice-text.js";
+import { shownApproval } from "./shown-approval.js";
+
+const noteTold = loadScript(import.meta.url, "note-told.lua");
+
+/** A role may be given to many; who is not told finds the request all the same. */
+const mostTold = 100;
+
+/**
+ * Mails a request to those who may decide it and have not been told: at its opening its approvers, after an escalation
+ * those it went to. Repeating it tells nobody twice.
+ */
+export async function tellApprovers(context: ApprovalContext, namespace: string, id: string): Promise<void> {
+  const { deps } = context;
+  const found = await findRequest(context, namespace, id);
+  if (found?.request.state !== "pending" || found.request.stage % 2 === 1) return;
+  const { request } = found;
+  const escalated = request.stage >= 2;
+  const first = await agentsIn(context, namespace, request.approvers);
+  const meant = escalated
+    ? [...(await agentsIn(context, namespace, request.escalateTo))].filter((name) => !first.has(name))
+    : [...first];
+  const approval = shownApproval(found);
+  const messages: string[] = [];
+  let missed = 0;
+  for (const name of meant.filter((one) => one !== request.agent).slice(0, mostTold)) {
+    try {
+      messages.push(await deps.notify(namespace, name, noticeText(approval, name, escalated)));
+    } catch (error) {
+      missed += 1;
+      deps.log("an approver could not be told", { id, name, error: (error as Error).message });
+    }
+  }
+  // Those who could not be told (a full mailbox) are tried again; the others are told once all the same.
+  const stage = missed > 0 ? -1 : request.stage;
+  await context.run(namespace, noteTold, [id, stage, ...messages]);
+}
+
+async function agentsIn(
+  context: ApprovalContext,
+  namespace: string,
+  approvers: readonly string[],
+): Promise<ReadonlySet<string>> {
+  const names = await Promise.all(
+    approvers.map((one) =>
+      one.startsWith("role:") ? context.deps.holdersOf(namespace, one.slice("role:".length)) : [one],
+    ),
+  );
+  return new Set(names.flat());
+}

@@ -1,0 +1,451 @@
+import { afterEach, expect, it } from "vitest";
+import { countWaiting, getApproval, listApprovals } from "../../src/approvals/index.js";
+import { approvalKeys } from "../../src/redis/index.js";
+import { changeGrants } from "../agents/change-grants.js";
+import { describeOnEachStore } from "../stores/index.js";
+import { ApprovalDesk } from "./approval-desk.js";
+
+describeOnEachStore("an approval", (store) => {
+  const desks: ApprovalDesk[] = [];
+  const open = async (...given: unknown[]): Promise<ApprovalDesk> => {
+    const desk = await ApprovalDesk.open(store().url, ...(given as []));
+    desks.push(desk);
+    return desk;
+  };
+  const again = async (desk: ApprovalDesk): Promise<ApprovalDesk> => {
+    const other = await desk.again();
+    desks.push(other);
+    return other;
+  };
+  afterEach(async () => {
+    await Promise.all(desks.splice(0).map((desk) => desk.close()));
+  });
+
+  it("carries everything its approver needs", async () => {
+    const desk = await open();
+    const { id, state, isNew } = await desk.ask(
+      {},
+      { quorum: 2, escalate: { afterMs: 60_000, to: ["role:admin"] }, byClient: true },
+    );
+    expect([state, isNew]).toEqual(["pending", true]);
+    const approval = await getApproval(desk.house.approvals, desk.approver("carol"), id);
+    expect(approval).toMatchObject({
+      ...{ id, state: "pending", agent: "alice", verified: true, roles: ["agent"], role: "", team: "" },
+      ...{ action: "file.delete", resource: "prod/a", arguments: { path: "/prod/a" }, context: { cost: 3 } },
+      ...{ why: "it is old", risk: "high", rules: ["destructive"] },
+      reasons: ["destructive actions need a person"],
+      ...{ otherwise: "deny", quorum: 2, approvers: ["role:approver"], escalates_to: ["role:admin"] },
+      ...{ by_client: true, votes: [], decided_by: [] },
+    });
+    expect(Date.parse(approval.expires_at) - Date.parse(approval.opened_at)).toBe(3_600_000);
+    expect(Date.parse(approval.escalates_at!) - Date.parse(approval.opened_at)).toBe(60_000);
+    expect(approval.effect).toBeUndefined();
+  });
+
+  it("is approved once and used once, and the same operation again is the same use", async () => {
+    const desk = await open();
+    const { id } = await desk.ask();
+    expect(await desk.use("op-1")).toBeUndefined();
+    const { approval } = await desk.decide(id, "approve", { comment: "fine" });
+    expect(approval).toMatchObject({ state: "approved", effect: "allow", decided_by: ["carol"] });
+    expect(approval.votes).toMatchObject([
+      { by: "carol", way: "tool", decision: "approve", comment: "fine", verified: true },
+    ]);
+    expect(await desk.use("op-1")).toEqual({ id, approvedBy: ["carol"], edited: false, replayed: false });
+    expect(await desk.use("op-1")).toEqual({ id, approvedBy: ["carol"], edited: false, replayed: true });
+    expect(await desk.use("op-2")).toBeUndefined();
+    expect((await desk.wait(id)).state).toBe("used");
+    expect(await desk.rows()).toEqual([
+      `alice approval.open approval:${id} allow rules destructive`,
+      `carol approval.decide approval:${id} allow role approver: approve by tool`,
+      `alice approval.use approval:${id} allow approved by carol`,
+      `alice approval.use approval:${id} allow approved by carol`,
+    ]);
+  });
+
+  it("is of no use for anything that differs in agent, action, resource, arguments or context", async () => {
+    const desk = await open();
+    const { id } = await desk.ask();
+    await desk.decide(id, "approve");
+    const others = [
+      { action: "file.move" },
+      { resource: "prod/b" },
+      { arguments: { path: "/prod/b" } },
+      { arguments: { path: "/prod/a", recursive: true } },
+      { context: { cost: 4 } },
+    ];
+    for (const other of others) expect(await desk.use(JSON.stringify(other), other)).toBeUndefined();
+    expect(await desk.use("op", {}, "bob")).toBeUndefined();
+    // The order of fields changes nothing, nor whether arguments are said by themselves or within the context.
+    expect(
+      await desk.use("op", { arguments: {}, context: { arguments: { path: "/prod/a" }, cost: 3 } }),
+    ).toEqual({
+      id,
+      approvedBy: ["carol"],
+      edited: false,
+      replayed: false,
+    });
+  });
+
+  it("stands for the same question while it waits, while it can be used, and no longer", async () => {
+    const desk = await open();
+    const first = await desk.ask();
+    expect(await desk.ask()).toEqual({ ...first, isNew: false });
+    await desk.decide(first.id, "approve");
+    expect(await desk.ask()).toMatchObject({ id: first.id, state: "approved", isNew: false });
+    await desk.use("op");
+    const second = await desk.ask();
+    expect(second.isNew).toBe(true);
+    await desk.decide(second.id, "reject");
+    expect((await desk.ask()).isNew).toBe(true);
+    expect((await desk.ask({}, {}, "bob")).isNew).toBe(true);
+  });
+
+  it("is approved with other arguments, which alone can be used then", async () => {
+    const desk = await open();
+    const { id } = await desk.ask();
+    const edited = { arguments: { path: "/prod/a", backup: true } };
+    const { approval } = await desk.decide(id, "edit", edited);
+    expect(approval).toMatchObject({ state: "approved", edited_arguments: edited.arguments });
+    expect(await desk.use("op-1")).toBeUndefined();
+    expect(await desk.ask()).toMatchObject({ id, state: "approved", isNew: false });
+    expect(await desk.use("op-2", edited)).toMatchObject({ id, edited: true });
+    expect(await desk.use("op-3", edited)).toBeUndefined();
+    expect((await desk.ask()).isNew).toBe(true);
+  });
+
+  it("is rejected or answered by one, which allows nothing", async () => {
+    const desk = await open();
+    const { id } = await desk.ask({}, { quorum: 3 });
+    const { approval } = await desk.decide(id, "reject", { comment: "no" });
+    expect(approval).toMatchObject({ state: "rejected", effect: "deny" });
+    expect(await desk.use("op")).toBeUndefined();
+    const other = await desk.ask({ resource: "prod/b" });
+    expect((await desk.decide(other.id, "answer", { comment: "which one?" })).approval).toMatchObject({
+      ...{ state: "answered", effect: "deny", answer: "which one?" },
+    });
+    expect(await desk.use("op", { resource: "prod/b" })).toBeUndefined();
+    await expect(desk.decide(other.id, "answer")).rejects.toThrow(/input\.invalid/);
+    await expect(desk.decide(other.id, "edit")).rejects.toThrow(/input\.invalid/);
+    await expect(desk.decide(other.id, "approve", { arguments: {} })).rejects.toThrow(/input\.invalid/);
+  });
+
+  it("waits for as many different approvers as its quorum, who say the same", async () => {
+    const desk = await open();
+    const { id } = await desk.ask({}, { quorum: 2 });
+    const [carol, dan, erin] = ["carol", "dan", "erin"].map((name) => desk.approver(name));
+    expect(await desk.decide(id, "approve", {}, carol)).toMatchObject({ agreeing: 1, repeated: false });
+    expect(await desk.decide(id, "approve", {}, carol)).toMatchObject({ agreeing: 1, repeated: true });
+    expect((await desk.wait(id)).state).toBe("pending");
+    // Another thing is approved here: they do not count together.
+    const edited = { arguments: { path: "/prod/b" } };
+    expect(await desk.decide(id, "edit", edited, dan)).toMatchObject({ agreeing: 1 });
+    const { approval } = await desk.decide(id, "edit", edited, erin);
+    expect(approval).toMatchObject({ state: "approved", edited_arguments: edited.arguments });
+    expect([...approval.decided_by].sort()).toEqual(["dan", "erin"]);
+    expect(await desk.use("op")).toBeUndefined();
+    expect((await desk.use("op-2", edited))?.approvedBy.length).toBe(2);
+  });
+
+  it("has one vote of each approver, of which the last one counts", async () => {
+    const desk = await open();
+    const { id } = await desk.ask({}, { quorum: 2 });
+    const carol = desk.approver("carol");
+    await desk.decide(id, "approve", {}, carol);
+    await desk.decide(id, "edit", { arguments: { path: "/c" } }, carol);
+    expect(await desk.decide(id, "approve", {}, desk.approver("dan"))).toMatchObject({ agreeing: 1 });
+    expect((await desk.wait(id)).votes.map(({ by, decision }) => `${by} ${decision}`)).toEqual([
+      "carol edit",
+      "dan approve",
+    ]);
+    expect(await desk.decide(id, "approve", {}, carol)).toMatchObject({ approval: { state: "approved" } });
+  });
+
+  it("is decided once per idempotency key, which another decision may not use again", async () => {
+    const desk = await open();
+    const { id } = await desk.ask({}, { quorum: 2 });
+    const key = { idempotency_key: "k" };
+    expect(await desk.decide(id, "approve", key)).toMatchObject({ agreeing: 1, repeated: false });
+    expect(await desk.decide(id, "approve", key)).toMatchObject({ agreeing: 1, repeated: true });
+    await expect(desk.decide(id, "reject", key)).rejects.toThrow(/idempotency_conflict/);
+    expect((await desk.wait(id)).votes).toHaveLength(1);
+    await desk.decide(id, "approve", key, desk.approver("dan"));
+    expect((await desk.wait(id)).state).toBe("approved");
+    expect(await desk.decide(id, "approve", key)).toMatchObject({ repeated: true });
+  });
+
+  it("is never decided by whoever asked, also not as the operator under that name", async () => {
+    const desk = await open();
+    const { id } = await desk.ask({}, { approvers: ["alice", "role:approver", "role:admin"] });
+    const own = [
+      desk.approver("alice"),
+      desk.caller("alice", ["admin"]),
+      desk.caller("alice", ["admin"], { credential: { kind: "operator" } }),
+    ];
+    for (const caller of own)
+      await expect(desk.decide(id, "approve", {}, caller)).rejects.toThrow(/^approval\.own/);
+    expect((await desk.wait(id)).votes).toEqual([]);
+  });
+
+  it("is decided by those it names who have the right, and by the operator", async () => {
+    const desk = await open();
+    const { id } = await desk.ask({}, { approvers: ["carol"], quorum: 2 });
+    await expect(desk.decide(id, "approve", {}, desk.caller("carol"))).rejects.toThrow(/^access\.denied/);
+    await expect(desk.decide(id, "approve", {}, desk.approver("dan"))).rejects.toThrow(
+      /^approval\.not_approver/,
+    );
+    await desk.decide(id, "approve", {}, desk.approver("carol"));
+    const { approval } = await desk.decide(id, "approve", {}, desk.operator());
+    expect(approval).toMatchObject({ state: "approved", decided_by: ["operator", "carol"] });
+  });
+
+  it("counts no vote of somebody who has lost the right meanwhile", async () => {
+    const desk = await open();
+    const { id } = await desk.ask({}, { quorum: 2 });
+    await desk.decide(id, "approve", {}, desk.approver("carol"));
+    await changeGrants(desk.house.access, desk.namespace, ["deny", "carol", "approval.decide", "*"]);
+    expect(await desk.decide(id, "approve", {}, desk.approver("dan"))).toMatchObject({
+      approval: { state: "pending" },
+      agreeing: 1,
+    });
+    const { approval } = await desk.decide(id, "approve", {}, desk.approver("erin"));
+    expect([...approval.decided_by].sort()).toEqual(["dan", "erin"]);
+    await expect(desk.decide(id, "reject", {}, desk.approver("carol"))).rejects.toThrow(/^access\.denied/);
+  });
+
+  it("counts no vote that was proved by a token revoked since, but one whose token ran out", async () => {
+    const desk = await open();
+    const operator = desk.operator();
+    const { tokens } = desk.house;
+    const issue = (agent: string) => tokens.issue(operator, agent, {}, ["approver"]);
+    const [carol, dan, erin] = [await issue("carol"), await issue("dan"), await issue("erin")];
+    const byToken = async ({ token }: { token: string }) => ({
+      principal: await tokens.verify(token),
+      run: { id: "x/1" as never },
+    });
+    // Once there are tokens here, a name alone is not believed any more.
+    const alice = await byToken(await tokens.issue(operator, "alice", {}, ["agent"]));
+    const { id } = await desk.ask({}, { quorum: 2 }, alice);
+    await desk.decide(id, "approve", {}, await byToken(carol));
+    await tokens.revoke(operator, carol.id);
+    expect(await desk.decide(id, "approve", {}, await byToken(dan))).toMatchObject({
+      approval: { state: "pending" },
+      agreeing: 1,
+    });
+    await tokens.rotate(operator, dan.id, 0);
+    expect(await desk.decide(id, "approve", {}, await byToken(erin))).toMatchObject({
+      approval: { state: "approved" },
+    });
+  });
+
+  it("expires at its time with the effect that was stated, seen by whoever looks, and told to whoever waits", async () => {
+    const desk = await open();
+    const denied = await desk.ask({}, { expiresMs: 60 });
+    expect(await desk.wait(denied.id, { waitMs: 20_000 })).toMatchObject({
+      state: "expired",
+      effect: "deny",
+    });
+    expect(await desk.use("op-1")).toBeUndefined();
+    await expect(desk.decide(denied.id, "approve")).rejects.toThrow(/^approval\.ended: ap-\w+ is expired/);
+    const allowed = await desk.ask({ resource: "prod/b" }, { expiresMs: 60, otherwise: "allow" });
+    const seen = await desk.wait(allowed.id, { waitMs: 20_000 });
+    expect(seen).toMatchObject({ state: "expired", effect: "allow" });
+    expect(seen.decided_at).toBe(seen.expires_at);
+    expect(await desk.use("op-2", { resource: "prod/b" })).toMatchObject({ id: allowed.id, approvedBy: [] });
+    expect(await desk.use("op-3", { resource: "prod/b" })).toBeUndefined();
+    expect(await desk.rows()).toEqual([
+      `alice approval.open approval:${denied.id} allow rules destructive`,
+      ` approval.time approval:${denied.id} allow nobody decided in time, so deny`,
+      `alice approval.open approval:${allowed.id} allow rules destructive`,
+      ` approval.time approval:${allowed.id} allow nobody decided in time, so allow`,
+      `alice approval.use approval:${allowed.id} allow nobody decided in time`,
+    ]);
+  });
+
+  it("is void when it was not used in time", async () => {
+    const desk = await open({ usableMs: 30 });
+    const { id } = await desk.ask();
+    await desk.decide(id, "approve");
+    const until = Date.now() + 10_000;
+    while ((await desk.wait(id)).state === "approved" && Date.now() < until);
+    expect((await desk.wait(id)).state).toBe("void");
+    expect(await desk.use("op")).toBeUndefined();
+    expect((await desk.ask()).isNew).toBe(true);
+  });
+
+  it("escalates to others, who are told then and may decide from then on", async () => {
+    const desk = await open();
+    const mia = desk.caller("mia", ["approver"]);
+    const { id } = await desk.ask(
+      {},
+      { approvers: ["carol"], escalate: { afterMs: 300, to: ["mia"] }, expiresMs: 600_000 },
+    );
+    const until = Date.now() + 10_000;
+    let early = 0;
+    for (;;) {
+      const tried = await desk.decide(id, "approve", {}, mia).catch((error: Error) => error);
+      if (!(tried instanceof Error)) break;
+      expect(tried.message).toMatch(/^approval\.not_approver/);
+      early += 1;
+      expect(Date.now()).toBeLessThan(until);
+    }
+    expect(early).toBeGreaterThan(0);
+    expect((await desk.wait(id)).decided_by).toEqual(["mia"]);
+  });
+
+  it("is waited for without a question to the store until another process has decided it", async () => {
+    const desk = await open();
+    const other = await again(desk);
+    const { id } = await desk.ask();
+    await desk.wait(id);
+    const looked = desk.roundTrips;
+    const waiting = desk.wait(id, { waitMs: 30_000 });
+    // Its row and its first look; from here on the wait sleeps.
+    while (desk.roundTrips < looked + 2) await new Promise(setImmediate);
+    const before = desk.roundTrips;
+    await other.decide(id, "reject", { comment: "not today" });
+    const decided = await waiting;
+    expect(desk.roundTrips - before).toBe(1);
+    expect(decided).toMatchObject({ state: "rejected", votes: [{ comment: "not today" }] });
+  });
+
+  it("is waited for in vain when the time is over, the call is cancelled or the process ends", async () => {
+    const desk = await open();
+    const { id } = await desk.ask();
+    expect((await desk.wait(id, { waitMs: 30 })).state).toBe("pending");
+    for (const name of ["signal", "draining"] as const) {
+      const ends = new AbortController();
+      const waiting = desk.wait(id, { waitMs: 60_000, [name]: ends.signal });
+      ends.abort();
+      expect((await waiting).state).toBe("pending");
+    }
+  });
+
+  it("survives a restart of whoever waits and of whoever decides", async () => {
+    const desk = await open();
+    const { id } = await desk.ask();
+    await desk.close();
+    desks.splice(desks.indexOf(desk), 1);
+    const deciding = await again(desk);
+    await deciding.decide(id, "approve");
+    await deciding.close();
+    desks.splice(desks.indexOf(deciding), 1);
+    const asking = await again(desk);
+    expect((await asking.wait(id, { waitMs: 30_000 })).state).toBe("approved");
+    expect(await asking.use("op")).toMatchObject({ id, replayed: false });
+  });
+
+  it("is seen by its requester, approvers and the operator, and does not exist for others", async () => {
+    const desk = await open();
+    const { id } = await desk.ask();
+    await expect(desk.wait(id, {}, "bob")).rejects.toThrow(/^approval\.unknown/);
+    await expect(desk.wait("ap-000000000000")).rejects.toThrow(/^approval\.unknown/);
+    await expect(getApproval(desk.house.approvals, desk.caller("bob"), id)).rejects.toThrow(
+      /^access\.denied/,
+    );
+    expect((await getApproval(desk.house.approvals, desk.operator(), id)).id).toBe(id);
+    await expect(desk.decide("ap-000000000000", "approve")).rejects.toThrow(/^approval\.unknown/);
+  });
+
+  it("is listed while it waits, first what expires first, and counted for those who decide it", async () => {
+    const desk = await open();
+    const late = await desk.ask({ resource: "late" }, { expiresMs: 7_200_000 });
+    const soon = await desk.ask({ resource: "soon" }, { approvers: ["dan"] });
+    const context = desk.house.approvals;
+    const ids = async (all = false) =>
+      (await listApprovals(context, desk.operator(), { all })).map(({ id }) => id);
+    expect(await ids()).toEqual([soon.id, late.id]);
+    expect(await countWaiting(context, desk.approver("carol"))).toBe(1);
+    expect(await countWaiting(context, desk.approver("dan"))).toBe(2);
+    expect(await countWaiting(context, desk.caller("alice", ["approver"]))).toBe(0);
+    expect(await countWaiting(context, desk.caller("bob"))).toBe(0);
+    await desk.decide(late.id, "reject");
+    expect(await ids()).toEqual([soon.id]);
+    expect(await ids(true)).toEqual([soon.id, late.id]);
+    expect(await countWaiting(context, desk.approver("carol"))).toBe(0);
+  });
+
+  it("is refused beyond what may wait of an agent and of a namespace, where what is over is no obstacle", async () => {
+    const desk = await open({ pending: 3, pendingOfAgent: 2 });
+    const ask = (resource: string, by = "alice", expiresMs = 600_000) =>
+      desk.ask({ resource }, { expiresMs }, by);
+    const { id } = await ask("1");
+    const short = await ask("2", "alice", 300);
+    await expect(ask("3")).rejects.toThrow(/^approval\.too_many: 2 approvals of yours/);
+    expect((await ask("1")).id).toBe(id);
+    await ask("4", "bob");
+    await expect(ask("5", "carl")).rejects.toThrow(/^approval\.too_many: 3 approvals of this namespace/);
+    await desk.wait(short.id, { waitMs: 20_000 });
+    await ask("5", "carl");
+    await desk.decide(id, "reject");
+    await ask("6");
+  });
+
+  it("takes arguments up to its limit and no more, by bytes and by depth", async () => {
+    const desk = await open({ argumentBytes: 100 });
+    const text = (bytes: number) => ({ a: "x".repeat(bytes - 8) });
+    await desk.ask({ arguments: text(100) });
+    await expect(desk.ask({ arguments: text(101) })).rejects.toThrow(/^approval\.too_large/);
+    await expect(desk.ask({ context: text(101) })).rejects.toThrow(/^approval\.too_large/);
+    let deep: Record<string, unknown> = {};
+    for (let level = 1; level < 32; level++) deep = { a: deep };
+    const wide = await open();
+    const { id } = await wide.ask({ arguments: deep });
+    await expect(wide.ask({ arguments: { a: { a: deep } } })).rejects.toThrow(/^input\.invalid/);
+    await expect(wide.decide(id, "edit", { arguments: { a: { a: deep } } })).rejects.toThrow(
+      /^input\.invalid/,
+    );
+  });
+
+  it("is decided exactly once by 16 approvers at once, and used exactly once by 16 at once", async () => {
+    const desk = await open();
+    const other = await again(desk);
+    const { id } = await desk.ask({}, { quorum: 3 });
+    const outcomes = await Promise.all(
+      Array.from({ length: 16 }, (_, n) =>
+        (n % 2 ? desk : other).decide(id, "approve", {}, desk.approver(`approver-${n}`)).then(
+          ({ approval, agreeing }) => `${approval.state === "pending" ? "vote" : "seen"} ${agreeing > 0}`,
+          (error: Error) => error.message.split(":")[0],
+        ),
+      ),
+    );
+    expect(outcomes.filter((one) => one === "approval.ended")).toHaveLength(13);
+    const { votes, decided_by } = await desk.wait(id);
+    expect(votes).toHaveLength(3);
+    expect(new Set(decided_by).size).toBe(3);
+    const uses = await Promise.all(
+      Array.from({ length: 16 }, (_, n) => (n % 2 ? desk : other).use(`op-${n}`)),
+    );
+    expect(uses.filter(Boolean)).toHaveLength(1);
+    const rows = await desk.rows();
+    expect(rows.filter((row) => row.includes("approval.decide"))).toHaveLength(3);
+    expect(rows.filter((row) => row.includes("approval.use"))).toHaveLength(1);
+  });
+
+  it("opens no second of the same when 16 ask at once", async () => {
+    const desk = await open();
+    const opened = await Promise.all(Array.from({ length: 16 }, () => desk.ask()));
+    expect(new Set(opened.map(({ id }) => id)).size).toBe(1);
+    expect(opened.filter(({ isNew }) => isNew)).toHaveLength(1);
+  });
+
+  it("is forgotten with everything about it when its time is over", async () => {
+    const desk = await open({ keepMs: 50 });
+    const { id } = await desk.ask({}, { expiresMs: 3_600_000 });
+    const until = Date.now() + 10_000;
+    for (;;) {
+      await desk.sweep();
+      const gone = await desk.wait(id).then(
+        () => false,
+        () => true,
+      );
+      if (gone) break;
+      expect(Date.now()).toBeLessThan(until);
+    }
+    const keys = approvalKeys(desk.namespace);
+    for (const key of [keys.requests, keys.questions, keys.votes, keys.standing, keys.notices])
+      expect(await desk.house.store.command("HLEN", key)).toBe(0);
+    for (const key of [keys.due, keys.all]) expect(await desk.house.store.command("ZCARD", key)).toBe(0);
+    expect(await desk.house.store.command("HGET", keys.pending, "*")).toBe("0");
+  });
+});
