@@ -19,7 +19,9 @@ import { type Config, settings } from "./config/index.js";
 import { refuse } from "./errors/index.js";
 import {
   type Admit,
+  alsoBecause,
   type Caller,
+  isOperator,
   JwtVerifier,
   operatorPrincipal,
   type Principal,
@@ -102,7 +104,12 @@ export async function openHouse(config: Config, log: Logger, timing: HouseOption
   const limits = { ...mail.defaultMailboxLimits, ...config.limits };
   const directory = new Directory(store, 100);
   const access = new Access({ store, hints, ...(believesNames(config) ? {} : { namesRefused }) });
-  const admit: Admit = (caller, action, resource) => access.admit(caller, action, resource);
+  const admit: Admit = async (caller, action, resource, asked) => {
+    const admission = await access.admit(caller, action, resource);
+    if (!asked || isOperator(caller.principal)) return admission;
+    const { because } = await policy.enforce(budgets, caller, action, resource, asked);
+    return because === "no rule" ? admission : alsoBecause(admission, because);
+  };
   const rightsOf: RightsOf = (caller) => access.rightsOf(caller);
   const recorder = new Recorder({ store, log: logEvent });
   const record: RecordDecision = (caller, admission) => recorder.record(caller, admission);
