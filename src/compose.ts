@@ -583,6 +583,13 @@ function roomsOf(parts: Parts): Rooms {
           await mail.noteCall(context, caller);
           return policy.settleReservation(budgets, caller, input);
         }),
+      hook: (principal, event, options) => {
+        const caller = { principal, run: { id: `${principal.agent}/hook` as RunId } };
+        return guard(caller, "policy.check", ["*"], async () => {
+          await mail.noteCall(context, caller);
+          return policy.answerHook(budgets, caller, event, options);
+        });
+      },
     },
     agents: {
       findRecipients: (caller, input) =>

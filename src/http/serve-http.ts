@@ -75,10 +75,11 @@ const methods: Readonly<Record<string, readonly string[]>> = {
   "/mcp": ["GET", "POST", "DELETE"],
   "/sse": ["GET"],
   "/sse/messages": ["POST"],
+  "/policy/hook": ["POST"],
 };
 
 /**
- * Listens, on loopback unless credentials are required: MCP at `/mcp` and `/sse`, what a client needs to find a credential
+ * Listens, on loopback unless credentials are required: MCP at `/mcp` and `/sse`, the hooks of clients at `/policy/hook`, what a client needs to find a credential
  * (RFC 9728), `/healthz` (the process lives), `/readyz` (it can serve) and `/metrics`.
  *
  * @throws {MailboxError} `config.invalid` for another address without credentials, and for a port that is taken
@@ -208,7 +209,9 @@ class Service {
       return send(response, 200, metricsContentType, this.#options.metrics.registry.text());
     const allowed = methods[path];
     if (!allowed)
-      return json(response, 404, { error: "there is /mcp, /sse, /healthz, /readyz and /metrics" });
+      return json(response, 404, {
+        error: "there is /mcp, /sse, /policy/hook, /healthz, /readyz and /metrics",
+      });
     if (!allowed.includes(request.method ?? "")) {
       response.setHeader("allow", allowed.join(", "));
       return json(response, 405, { error: "method not allowed" });

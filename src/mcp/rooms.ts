@@ -26,7 +26,16 @@ import type {
   SendReceipt,
   UnreadMail,
 } from "../mailbox/index.js";
-import type { CheckOptions, CheckPolicy, PolicyAnswer, Settled, SettleReservation } from "../policy/index.js";
+import type {
+  CheckOptions,
+  CheckPolicy,
+  HookAnswer,
+  HookEvent,
+  HookOptions,
+  PolicyAnswer,
+  Settled,
+  SettleReservation,
+} from "../policy/index.js";
 import type { GetState, PutState, PutStateResult, StatePage } from "../state/index.js";
 import type { SubscribeTopic, SubscriptionReceipt } from "../topics/index.js";
 
@@ -147,6 +156,8 @@ export interface Rooms {
     /** Decides, holds, asks a person, or waits for one. */
     checkPolicy(caller: Caller, input: CheckPolicy, options?: CheckOptions): Promise<PolicyAnswer>;
     settleReservation(caller: Caller, input: SettleReservation): Promise<Settled>;
+    /** Decides about a tool that a client of this agent is about to call. Begins no run. */
+    hook(principal: Principal, event: HookEvent, options: HookOptions): Promise<HookAnswer>;
   };
   readonly agents: {
     findRecipients(caller: Caller, input: FindRecipients): Promise<Recipients>;

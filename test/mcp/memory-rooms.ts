@@ -303,6 +303,7 @@ export function memoryRooms({
       },
     },
     policy: {
+      hook: async () => ({}),
       checkPolicy: async (_caller, { action, reserve }) => ({
         decision: action === "file.delete" ? "deny" : "allow",
         reasons:

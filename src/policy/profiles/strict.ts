@@ -7,6 +7,7 @@ version: 1
 profile: standard
 otherwise: deny
 unknown: deny
+remove: [client-tools]
 
 rules:
   - id: allow-own-tools

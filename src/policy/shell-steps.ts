@@ -1,0 +1,220 @@
+import { type ShellCommand, shellCommands, unknownPart } from "./shell-words.js";
+
+/** One thing that a tool of a client is about to do, in the words of rules. */
+export interface ToolStep {
+  readonly action: string;
+  /** Empty where it cannot be told. */
+  readonly resource: string;
+}
+
+/** Paths of one command that are asked about one by one; of more, the step is asked about as a whole. */
+const mostPaths = 8;
+const mostSteps = 20;
+/** Commands that start commands that start commands. */
+const mostDeep = 5;
+
+/** Commands before a command, and which of their options take a word of their own. */
+const wrappers: Readonly<Record<string, readonly string[]>> = {
+  sudo: ["-u", "-g", "-C", "-h", "-p"],
+  doas: ["-u", "-C"],
+  env: ["-u", "-C"],
+  nice: ["-n"],
+  ionice: ["-c", "-n", "-p"],
+  timeout: ["-k", "-s"],
+  xargs: ["-I", "-n", "-P", "-d", "-L", "-s", "-E", "-a"],
+  stdbuf: ["-i", "-o", "-e"],
+  nohup: [],
+  time: [],
+  command: [],
+  builtin: [],
+  exec: [],
+};
+
+const shells = new Set(["sh", "bash", "zsh", "dash", "ksh", "ash", "fish"]);
+const databases = new Set([
+  "psql",
+  "mysql",
+  "mariadb",
+  "sqlite3",
+  "sqlcmd",
+  "duckdb",
+  "clickhouse-client",
+  "cqlsh",
+]);
+
+/**
+ * What a shell command plainly does beside running: what it deletes, pushes, drops or fetches. Not all that it may do:
+ * a program or a script can do anything, so that a rule about `shell.run` is the one that holds for every command.
+ *
+ * @param pathOf the name under which a path is known to rules
+ */
+export function shellSteps(text: string, pathOf: (path: string) => string): readonly ToolStep[] {
+  const commands = shellCommands(text);
+  const steps = commands.flatMap((command) => stepsOf(command, pathOf, 0));
+  if (commands.some(({ words }) => databases.has(nameOf(words)))) steps.push(...sqlSteps(text));
+  const unique = new Map(steps.map((step) => [`${step.action} ${step.resource}`, step]));
+  return [...unique.values()].slice(0, mostSteps);
+}
+
+function stepsOf({ words, fed }: ShellCommand, pathOf: (path: string) => string, deep: number): ToolStep[] {
+  const bare = unwrapped(words);
+  const [, ...args] = bare;
+  const name = nameOf(bare);
+  const within = (text: string): ToolStep[] =>
+    deep < mostDeep ? shellCommands(text).flatMap((inner) => stepsOf(inner, pathOf, deep + 1)) : [];
+  const on = (action: string, operands: readonly string[]): ToolStep[] => stepsOn(action, operands, pathOf);
+  const plain = operandsOf(args);
+  if (shells.has(name)) {
+    const at = args.findIndex((arg) => /^-\w*c\w*$/.test(arg));
+    return [...(at < 0 ? [] : within(args[at + 1] ?? "")), ...within(fed)];
+  }
+  switch (name) {
+    case "eval":
+    case "ssh":
+      return within(args.join(" "));
+    case "rm":
+      return on(has(args, "rR", "--recursive") ? "directory.delete" : "file.delete", plain);
+    case "unlink":
+    case "shred":
+    case "truncate":
+      return on("file.delete", plain);
+    case "rmdir":
+      return on("directory.delete", plain);
+    case "find":
+      return findSteps(args, plain, pathOf, deep);
+    case "git":
+      return gitSteps(args, pathOf);
+    case "dropdb":
+      return [{ action: "db.drop", resource: "" }];
+    case "curl":
+    case "wget":
+      return plain
+        .filter((one) => /^https?:/i.test(one))
+        .map((url) => ({ action: "web.fetch", resource: webResource(url) }));
+    case "chmod":
+    case "chown":
+    case "setfacl":
+      return on("access.grant", plain.slice(1));
+    default:
+      return [];
+  }
+}
+
+/** What a page of the web is called in rules: its host and path, without what the query says. */
+export function webResource(given: string): string {
+  try {
+    const { host, pathname } = new URL(given);
+    return `${host}${pathname === "/" ? "" : pathname}`;
+  } catch {
+    return "";
+  }
+}
+
+function unwrapped(words: readonly string[]): readonly string[] {
+  let rest = words;
+  for (let n = 0; n < mostDeep; n++) {
+    let at = 0;
+    while (/^[A-Za-z_]\w*=/.test(rest[at] ?? "") || /^(?:\{|!|then|do|else)$/.test(rest[at] ?? "")) at += 1;
+    rest = rest.slice(at);
+    const valued = wrappers[nameOf(rest)];
+    if (!valued || !Object.hasOwn(wrappers, nameOf(rest))) return rest;
+    at = 1;
+    while (rest[at]?.startsWith("-")) at += valued.includes(rest[at]!) ? 2 : 1;
+    if (nameOf(rest) === "timeout") at += 1;
+    rest = rest.slice(at);
+  }
+  return rest;
+}
+
+function findSteps(
+  args: readonly string[],
+  operands: readonly string[],
+  pathOf: (path: string) => string,
+  deep: number,
+): ToolStep[] {
+  const roots = operands.slice(
+    0,
+    Math.max(
+      args.findIndex((arg) => arg.startsWith("-")),
+      0,
+    ) || undefined,
+  );
+  if (args.includes("-delete")) return stepsOn("file.delete", roots.slice(0, 1), pathOf);
+  const at = args.findIndex((arg) => /^-(?:exec|execdir|ok|okdir)$/.test(arg));
+  if (at < 0 || deep >= mostDeep) return [];
+  const end = args.findIndex((arg, n) => n > at && (arg === ";" || arg === "+"));
+  // Which files it finds only running it would tell.
+  const inner = args.slice(at + 1, end < 0 ? undefined : end).map((arg) => arg.replaceAll("{}", unknownPart));
+  return stepsOf({ words: inner, fed: "" }, pathOf, deep + 1);
+}
+
+function gitSteps(given: readonly string[], pathOf: (path: string) => string): ToolStep[] {
+  let at = 0;
+  while (given[at]?.startsWith("-"))
+    at += ["-C", "-c", "--git-dir", "--work-tree"].includes(given[at]!) ? 2 : 1;
+  const [verb, ...args] = given.slice(at);
+  const operands = operandsOf(args);
+  const whole = (action: string): ToolStep[] => [{ action, resource: "" }];
+  switch (verb) {
+    case "push": {
+      const refs = operands.slice(1);
+      const forces =
+        has(args, "f", "--force", "--force-with-lease", "--mirror") ||
+        refs.some((ref) => ref.startsWith("+"));
+      const deletes = has(args, "d", "--delete", "--prune") || refs.some((ref) => /^\+?:/.test(ref));
+      return [
+        { action: "git.push", resource: "" },
+        ...(forces ? whole("git.push_force") : []),
+        ...(deletes ? whole("branch.delete") : []),
+      ];
+    }
+    case "commit":
+      return whole("git.commit");
+    case "reset":
+      return args.includes("--hard") ? whole("git.reset_hard") : [];
+    case "clean":
+      return has(args, "f", "--force") ? stepsOn("file.delete", operands, pathOf) : [];
+    case "rm":
+      return stepsOn(has(args, "r") ? "directory.delete" : "file.delete", operands, pathOf);
+    case "branch":
+      return has(args, "dD", "--delete") ? whole("branch.delete") : [];
+    default:
+      return [];
+  }
+}
+
+function sqlSteps(text: string): ToolStep[] {
+  return [
+    ...(/\bdrop\s+(?:table|database|schema|view|index|keyspace)\b/i.test(text) ? ["db.drop"] : []),
+    ...(/\b(?:truncate\s+\w|delete\s+from)\b/i.test(text) ? ["db.delete"] : []),
+  ].map((action) => ({ action, resource: "" }));
+}
+
+function stepsOn(action: string, operands: readonly string[], pathOf: (path: string) => string): ToolStep[] {
+  const isPlain = (path: string): boolean => !/[*?[\]{}~]/.test(path) && !path.includes(unknownPart);
+  if (operands.length === 0 || operands.length > mostPaths || !operands.every(isPlain))
+    return [{ action, resource: "" }];
+  return operands.map((path) => ({ action, resource: pathOf(path) }));
+}
+
+/** Words that are no options; all of them behind `--`. */
+function operandsOf(args: readonly string[]): readonly string[] {
+  const end = args.indexOf("--");
+  const before = (end < 0 ? args : args.slice(0, end)).filter((arg) => !arg.startsWith("-"));
+  return end < 0 ? before : [...before, ...args.slice(end + 1)];
+}
+
+/** Whether one of the short options, also among others as in `-rf`, or of the long ones is there. */
+function has(args: readonly string[], short: string, ...long: readonly string[]): boolean {
+  const end = args.indexOf("--");
+  return (end < 0 ? args : args.slice(0, end)).some((arg) =>
+    /^-[A-Za-z]+$/.test(arg)
+      ? [...short].some((letter) => arg.includes(letter))
+      : long.some((one) => arg === one || arg.startsWith(`${one}=`)),
+  );
+}
+
+/** The name of the program, wherever it lies. */
+function nameOf(words: readonly string[]): string {
+  return (words[0] ?? "").split("/").at(-1)!;
+}
