@@ -8,8 +8,8 @@ export interface ToolStep {
 }
 
 /** Paths of one command that are asked about one by one; of more, the step is asked about as a whole. */
-const mostPaths = 8;
-const mostSteps = 20;
+const mostPaths = 50;
+const mostSteps = 60;
 /** Commands that start commands that start commands. */
 const mostDeep = 5;
 
@@ -50,19 +50,44 @@ const databases = new Set([
  */
 export function shellSteps(text: string, pathOf: (path: string) => string): readonly ToolStep[] {
   const commands = shellCommands(text);
-  const steps = commands.flatMap((command) => stepsOf(command, pathOf, 0));
+  const places = new Places(pathOf);
+  const steps = commands.flatMap((command) => stepsOf(command, places, 0));
   if (commands.some(({ words }) => databases.has(nameOf(words)))) steps.push(...sqlSteps(text));
   const unique = new Map(steps.map((step) => [`${step.action} ${step.resource}`, step]));
-  return [...unique.values()].slice(0, mostSteps);
+  if (unique.size <= mostSteps) return [...unique.values()];
+  return [...new Set(steps.map(({ action }) => action))].map((action) => ({ action, resource: "" }));
 }
 
-function stepsOf({ words, fed }: ShellCommand, pathOf: (path: string) => string, deep: number): ToolStep[] {
+/** How paths of a command are named, wherever it went before. */
+class Places {
+  readonly #pathOf: (path: string) => string;
+  #folder = "";
+  #isLost = false;
+
+  constructor(pathOf: (path: string) => string) {
+    this.#pathOf = pathOf;
+  }
+
+  /** Goes to another folder, as `cd` does; a shell may come back from it unseen. */
+  goTo(path: string | undefined): void {
+    if (path === undefined || !isPlain(path)) this.#isLost = true;
+    else this.#folder = `${path.startsWith("/") ? "" : this.#folder}${path}/`.replace(/\/+$/, "/");
+  }
+
+  /** By its own name and by that from the folder that was gone to; an empty one too where nobody can tell. */
+  resources(path: string): readonly string[] {
+    const elsewhere = this.#folder === "" || path.startsWith("/") ? [] : [this.#pathOf(this.#folder + path)];
+    return [this.#pathOf(path), ...elsewhere, ...(this.#isLost ? [""] : [])];
+  }
+}
+
+function stepsOf({ words, fed }: ShellCommand, places: Places, deep: number): ToolStep[] {
   const bare = unwrapped(words);
   const [, ...args] = bare;
   const name = nameOf(bare);
   const within = (text: string): ToolStep[] =>
-    deep < mostDeep ? shellCommands(text).flatMap((inner) => stepsOf(inner, pathOf, deep + 1)) : [];
-  const on = (action: string, operands: readonly string[]): ToolStep[] => stepsOn(action, operands, pathOf);
+    deep < mostDeep ? shellCommands(text).flatMap((inner) => stepsOf(inner, places, deep + 1)) : [];
+  const on = (action: string, operands: readonly string[]): ToolStep[] => stepsOn(action, operands, places);
   const plain = operandsOf(args);
   if (shells.has(name)) {
     const at = args.findIndex((arg) => /^-\w*c\w*$/.test(arg));
@@ -70,20 +95,29 @@ function stepsOf({ words, fed }: ShellCommand, pathOf: (path: string) => string,
   }
   switch (name) {
     case "eval":
-    case "ssh":
       return within(args.join(" "));
+    case "ssh":
+      return within(behindOptions(args, sshValued).slice(1).join(" "));
+    case "cd":
+    case "pushd":
+      places.goTo(plain[0]);
+      return [];
+    case "popd":
+      places.goTo(undefined);
+      return [];
     case "rm":
       return on(has(args, "rR", "--recursive") ? "directory.delete" : "file.delete", plain);
     case "unlink":
+      return on("file.delete", plain);
     case "shred":
     case "truncate":
-      return on("file.delete", plain);
+      return on("file.delete", operandsOf(withoutValues(args, ["-s", "-n", "-r", "--size", "--reference"])));
     case "rmdir":
       return on("directory.delete", plain);
     case "find":
-      return findSteps(args, plain, pathOf, deep);
+      return findSteps(args, plain, places, deep);
     case "git":
-      return gitSteps(args, pathOf);
+      return gitSteps(args, places);
     case "dropdb":
       return [{ action: "db.drop", resource: "" }];
     case "curl":
@@ -118,10 +152,8 @@ function unwrapped(words: readonly string[]): readonly string[] {
     rest = rest.slice(at);
     const valued = wrappers[nameOf(rest)];
     if (!valued || !Object.hasOwn(wrappers, nameOf(rest))) return rest;
-    at = 1;
-    while (rest[at]?.startsWith("-")) at += valued.includes(rest[at]!) ? 2 : 1;
-    if (nameOf(rest) === "timeout") at += 1;
-    rest = rest.slice(at);
+    const isTimeout = nameOf(rest) === "timeout";
+    rest = behindOptions(rest.slice(1), valued).slice(isTimeout ? 1 : 0);
   }
   return rest;
 }
@@ -129,7 +161,7 @@ function unwrapped(words: readonly string[]): readonly string[] {
 function findSteps(
   args: readonly string[],
   operands: readonly string[],
-  pathOf: (path: string) => string,
+  places: Places,
   deep: number,
 ): ToolStep[] {
   const roots = operands.slice(
@@ -139,16 +171,16 @@ function findSteps(
       0,
     ) || undefined,
   );
-  if (args.includes("-delete")) return stepsOn("file.delete", roots.slice(0, 1), pathOf);
+  if (args.includes("-delete")) return stepsOn("file.delete", roots.slice(0, 1), places);
   const at = args.findIndex((arg) => /^-(?:exec|execdir|ok|okdir)$/.test(arg));
   if (at < 0 || deep >= mostDeep) return [];
   const end = args.findIndex((arg, n) => n > at && (arg === ";" || arg === "+"));
   // Which files it finds only running it would tell.
   const inner = args.slice(at + 1, end < 0 ? undefined : end).map((arg) => arg.replaceAll("{}", unknownPart));
-  return stepsOf({ words: inner, fed: "" }, pathOf, deep + 1);
+  return stepsOf({ words: inner, fed: "" }, places, deep + 1);
 }
 
-function gitSteps(given: readonly string[], pathOf: (path: string) => string): ToolStep[] {
+function gitSteps(given: readonly string[], places: Places): ToolStep[] {
   let at = 0;
   while (given[at]?.startsWith("-"))
     at += ["-C", "-c", "--git-dir", "--work-tree"].includes(given[at]!) ? 2 : 1;
@@ -173,9 +205,9 @@ function gitSteps(given: readonly string[], pathOf: (path: string) => string): T
     case "reset":
       return args.includes("--hard") ? whole("git.reset_hard") : [];
     case "clean":
-      return has(args, "f", "--force") ? stepsOn("file.delete", operands, pathOf) : [];
+      return has(args, "f", "--force") ? stepsOn("file.delete", operands, places) : [];
     case "rm":
-      return stepsOn(has(args, "r") ? "directory.delete" : "file.delete", operands, pathOf);
+      return stepsOn(has(args, "r") ? "directory.delete" : "file.delete", operands, places);
     case "branch":
       return has(args, "dD", "--delete") ? whole("branch.delete") : [];
     default:
@@ -190,11 +222,28 @@ function sqlSteps(text: string): ToolStep[] {
   ].map((action) => ({ action, resource: "" }));
 }
 
-function stepsOn(action: string, operands: readonly string[], pathOf: (path: string) => string): ToolStep[] {
-  const isPlain = (path: string): boolean => !/[*?[\]{}~]/.test(path) && !path.includes(unknownPart);
+function stepsOn(action: string, operands: readonly string[], places: Places): ToolStep[] {
   if (operands.length === 0 || operands.length > mostPaths || !operands.every(isPlain))
     return [{ action, resource: "" }];
-  return operands.map((path) => ({ action, resource: pathOf(path) }));
+  return operands.flatMap((path) => places.resources(path).map((resource) => ({ action, resource })));
+}
+
+/** Whether the path means one file, without the shell. */
+function isPlain(path: string): boolean {
+  return !/[*?[\]{}~]/.test(path) && !path.includes(unknownPart);
+}
+
+/** Options of ssh that take a word of their own. */
+const sshValued: readonly string[] = [..."BbcDEeFIiJLlmOopQRSWw"].map((letter) => `-${letter}`);
+
+function behindOptions(args: readonly string[], valued: readonly string[]): readonly string[] {
+  let at = 0;
+  while (args[at]?.startsWith("-")) at += valued.includes(args[at]!) ? 2 : 1;
+  return args.slice(at);
+}
+
+function withoutValues(args: readonly string[], valued: readonly string[]): readonly string[] {
+  return args.filter((_, n) => !valued.includes(args[n - 1] ?? ""));
 }
 
 /** Words that are no options; all of them behind `--`. */
