@@ -233,7 +233,10 @@ export async function openHouse(config: Config, log: Logger, timing: HouseOption
     // INTEGRATE: the approvals room.
     openApproval: async () => refuse("approval.unavailable"),
     useApproval: async () => undefined,
-    awaitApproval: async () => refuse("approval.unavailable"),
+    awaitApproval: async (caller) => {
+      await admit(caller, "policy.check", "*");
+      return refuse("approval.unavailable");
+    },
     notify: async (namespace, to, body) => {
       await mail.sendMessage(context, operatorOf(namespace), { to: [to], subject: "policy", body });
     },

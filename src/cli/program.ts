@@ -46,6 +46,7 @@ export function buildProgram(version: string): Command {
   addLocks(program);
   addGuard(program);
   addState(program);
+  addBudgets(program);
   addDeadLetters(program);
   addBlocks(program);
   addAudit(program);
@@ -649,6 +650,43 @@ function addState(program: Command): void {
       set: (command) => withJson(command).addArgument(key()),
     },
     async ({ words: [name], switches }) => (await import("./state.js")).stateHistory(name!, switches),
+  );
+}
+
+function addBudgets(program: Command): void {
+  const budgets = add<Switches>(
+    program,
+    {
+      name: "budgets",
+      description: "list limits with what is used, held and left; with --agent those that concern one agent",
+      example: "llm-mailbox budgets --agent reviewer",
+      set: withJson,
+      isList: true,
+    },
+    async ({ switches }) => (await import("./budgets.js")).listAllBudgets(switches),
+  );
+  add<Switches & { day?: string }>(
+    budgets,
+    {
+      name: "figures",
+      description:
+        "compare what each agent estimated, settled and was reported to cost on a day, and mark what is off",
+      example: "llm-mailbox budgets figures --day 2026-11-25",
+      set: (command) => withJson(command).option("--day <day>", "a day of UTC (today)"),
+    },
+    async ({ switches }) => (await import("./budgets.js")).showFigures(switches),
+  );
+  add<Switches>(
+    budgets,
+    {
+      name: "import",
+      description:
+        "add costs that a billing export or OpenTelemetry reports, each once; --agent for those that name none",
+      example: "llm-mailbox budgets import costs.jsonl",
+      set: (command) =>
+        withJson(command).addArgument(new Argument("<file>", "lines of JSON, see docs/guides/budgets.md")),
+    },
+    async ({ words: [file], switches }) => (await import("./budgets.js")).importReports(file!, switches),
   );
 }
 

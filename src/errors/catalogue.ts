@@ -235,7 +235,7 @@ const entries = {
   },
   "policy.denied": {
     kind: "PERMISSION_DENIED",
-    text: "{reason} ({rules}). {guidance}.",
+    text: "{reason} ({rules}). {guidance}. Ask the operator if the rule is wrong.",
   },
   "policy.approval_required": {
     kind: "FAILED_PRECONDITION",
@@ -255,11 +255,11 @@ const entries = {
   },
   "budget.already_settled": {
     kind: "FAILED_PRECONDITION",
-    text: "{reservation_id} was settled with {cost} already, and that stands. Reserve what is still to come with check_policy.",
+    text: "{reservation_id} was settled with {cost} already, and that stands. Call check_policy to reserve what is still to come.",
   },
   "budget.report_invalid": {
     kind: "INVALID_ARGUMENT",
-    text: "line {line} of the report cannot be used: {problem}. Nothing was imported; docs/guides/budgets.md shows the form.",
+    text: "line {line} of the report cannot be used: {problem}. Nothing was imported. Correct the line and import the file again.",
   },
   "policy.superseded": {
     kind: "ABORTED",

@@ -48,6 +48,8 @@ export interface CompiledRules {
   countersOf(question: Omit<Question, "counts">): readonly Counter[];
   /** Which limits hold for a question. */
   limitsOf(question: Omit<Question, "counts">): readonly Limit[];
+  /** Which limits somebody has, whatever it does: of those that look at the step, the ones that an empty one meets. */
+  limitsFor(agent: Question["agent"], nowMs: number): readonly Limit[];
   /** Whether anything at all is said of an action, so that whoever acts need not ask. */
   concerns(action: string): boolean;
   /** What each rule and limit that speaks of the action says to a question, and why; for people, not for deciding. */
@@ -142,6 +144,15 @@ export function compileRules(text: string): CompiledRules {
       work.begin();
       return quietly(() =>
         speaking.filter((limit) => holds(limit, values)).map((limit) => limitOf(limit, question)),
+      );
+    },
+    limitsFor(agent, nowMs) {
+      const nothing = { action: "", resource: "", context: {}, reads: { unverified: [], foreign: [] } };
+      const question = { ...nothing, agent, nowMs };
+      const values = given(question, {});
+      work.begin();
+      return quietly(() =>
+        limits.filter((limit) => holds(limit, values)).map((limit) => limitOf(limit, question)),
       );
     },
     concerns(action) {

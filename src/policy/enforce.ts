@@ -79,9 +79,7 @@ function reasonsOf({ reasons, limits }: PolicyAnswer): string {
 }
 
 function guidanceOf({ reasons }: PolicyAnswer): string {
-  return sentence(
-    reasons.flatMap(({ guidance }) => guidance ?? []).join(" ") || "Take another way, or ask the operator",
-  );
+  return sentence(reasons.flatMap(({ guidance }) => guidance ?? []).join(" ") || "Take another way");
 }
 
 /** Without the stop that the text of the refusal puts there. */

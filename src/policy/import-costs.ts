@@ -6,19 +6,22 @@ import type { CostReport } from "./read-cost-reports.js";
 const importScript = loadScript(import.meta.url, "import-costs.lua");
 
 const pageReports = 200;
+const dayMs = 86_400_000;
 
 /**
  * Adds what was reported to the figures of the agents. The same report again, from this file or another, adds nothing.
- * Where it stops halfway, it is simply done again.
+ * Where it stops halfway, it is simply done again. Costs of days whose figures are not kept any more are left out.
  *
  * @throws {MailboxError} `access.denied`, `store.*`
  */
 export async function importCosts(
   context: PolicyContext,
   caller: Caller,
-  reports: readonly CostReport[],
-): Promise<{ readonly added: number; readonly known: number }> {
+  given: readonly CostReport[],
+): Promise<{ readonly added: number; readonly known: number; readonly old: number }> {
   const { row } = await context.deps.admit(caller, "admin.policy", "*");
+  const oldest = context.deps.store.now() - context.limits.figuresMs;
+  const reports = given.filter(({ day }) => (day + 1) * dayMs > oldest);
   let [added, known] = [0, 0];
   for (let from = 0; from < Math.max(reports.length, 1); from += pageReports) {
     const [, more, before] = await context.run(caller.principal.namespace, importScript, [
@@ -31,5 +34,5 @@ export async function importCosts(
     added += Number(more);
     known += Number(before);
   }
-  return { added, known };
+  return { added, known, old: given.length - reports.length };
 }

@@ -3,12 +3,8 @@ import { policyKeys } from "../redis/index.js";
 import { limitField, limitState } from "./budget-field.js";
 import type { PolicyContext } from "./context.js";
 import type { LimitState } from "./contract.js";
-import type { Limit } from "./decision.js";
 import { askedBy } from "./question-of.js";
 import { scanHash } from "./scan-hash.js";
-
-/** A rule set can name far more actions than differ in their limits. */
-const mostActions = 200;
 
 /** Limits that somebody has taken from in a window that still runs. @throws {MailboxError} `access.denied` */
 export async function listBudgets(context: PolicyContext, caller: Caller): Promise<readonly LimitState[]> {
@@ -34,16 +30,12 @@ export async function budgetsOf(context: PolicyContext, caller: Caller): Promise
   const { store, inForce } = context.deps;
   const { namespace } = caller.principal;
   const { rules } = await inForce(namespace);
-  const question = { ...(await askedBy(context, caller, "", "", {})), counts: {} };
-  const limits = new Map<string, Limit>();
-  for (const action of [...rules.actions.slice(0, mostActions), "anything.else"])
-    for (const limit of rules.limitsOf({ ...question, action }))
-      if (!limit.shadow) limits.set(limitField(limit), limit);
-  if (limits.size === 0) return [];
-  const now = store.now();
-  const windows = [...limits].map(([prefix, limit]) => {
-    const begin = Math.floor(now / limit.windowMs) * limit.windowMs;
-    return { field: `${prefix}|${begin}`, limit, endsAt: begin + limit.windowMs };
+  const { agent, nowMs } = await askedBy(context, caller, "", "", {});
+  const limits = rules.limitsFor(agent, nowMs).filter(({ shadow }) => !shadow);
+  if (limits.length === 0) return [];
+  const windows = limits.map((limit) => {
+    const begin = Math.floor(nowMs / limit.windowMs) * limit.windowMs;
+    return { field: `${limitField(limit)}|${begin}`, limit, endsAt: begin + limit.windowMs };
   });
   const texts = await store.command(
     "HMGET",

@@ -110,7 +110,12 @@ async function decideWithLimits(
       step.rows.require_approval,
       step.rows.deny,
       namesOf(decision, more),
-      writtenDecision(step, whole, decision, context.limits.decisionBytes),
+      writtenDecision(
+        { via: step.via, version: inForce.version },
+        whole,
+        decision,
+        context.limits.decisionBytes,
+      ),
       JSON.stringify(toldOf(decision, unheld, more)),
       step.reserve === undefined ? "" : newReservationId(),
       step.reserve ?? 0,

@@ -1,6 +1,5 @@
 import type { Decision } from "./decision.js";
 import type { Question } from "./question.js";
-import type { Step } from "./reach-decision.js";
 
 /**
  * What a decision was made by, for a replay under other rules: the rest of a JSON object that the script begins, with
@@ -9,14 +8,14 @@ import type { Step } from "./reach-decision.js";
  * A context that makes it longer than that is left out, but for cost and risk, and `cut` says so.
  */
 export function writtenDecision(
-  { via, inForce }: Pick<Step, "via" | "inForce">,
+  { via, version }: { readonly via: "check" | "tool"; readonly version: number },
   { agent, action, resource, context, counts, reads }: Question,
   { rules, shadow }: Decision,
   mostBytes: number,
 ): string {
   const { name, role, roles, team, labels, verified } = agent;
   const record = {
-    version: inForce.version,
+    version,
     agent: { name, role, roles, team, labels, verified },
     action,
     resource,

@@ -60,16 +60,30 @@ describeOnEachStore("the audit", (store) => {
       list_locks: [{}, "alice lock.read * allow role agent"],
       get_state: [{ key: "plan/owner" }, "alice state.read state:plan/owner allow role agent"],
       put_state: [{ key: "plan/owner", value: "1" }, "alice state.write state:plan/owner allow role agent"],
+      check_policy: [
+        { action: "file.read", resource: "a" },
+        "alice policy.check check:file.read a allow role agent; no rule",
+      ],
+      settle_reservation: [
+        { reservation_id: "ID", cost: 1 },
+        "alice budget.settle reservation:ID allow role agent; cost 1",
+      ],
       manage_dead_letters: [{ action: "list" }, "boss admin.dead-letters * allow role admin"],
     };
     const boss = await desk.begin("boss", ["admin"]);
+    const { policy } = desk.house.rooms;
+    const { reservation_id: reserved } = await policy.checkPolicy(alice.caller, {
+      action: "file.read",
+      reserve: 1,
+    });
     expect(Object.keys(calls)).toEqual(toolbox.map(({ name }) => name));
     for (const [name, [input, row]] of Object.entries(calls)) {
       const before = (await desk.events()).length;
       const who = row.startsWith("boss") ? boss : alice;
-      await call(who, name, input);
+      const whole = JSON.parse(JSON.stringify(input).replace('"ID"', JSON.stringify(reserved))) as object;
+      await call(who, name, whole);
       const events = await desk.events();
-      expect(events.slice(before).map(told), name).toEqual([row]);
+      expect(events.slice(before).map(told), name).toEqual([row.replace("ID", reserved!)]);
       expect(events.at(-1)).toMatchObject({ by: "none", run: who.caller.run.id.split("/")[1] });
     }
   });

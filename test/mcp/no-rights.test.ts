@@ -25,6 +25,7 @@ const there = {
   key: "plan/secret",
   id: "",
   lock: "",
+  reservation: "",
 };
 const nowhere = {
   agent: "amanda-nobody",
@@ -34,6 +35,7 @@ const nowhere = {
   key: "idea/absent",
   id: "1kq0x3v9a2-0a1b2c3d4e5f6",
   lock: "lk-000000000000",
+  reservation: "rs-000000000000",
 };
 type World = typeof there;
 
@@ -76,6 +78,13 @@ const calls: Readonly<Record<string, (world: World) => readonly Record<string, u
     { key, value: "1", expected_version: 0 },
     { key, delete: true },
   ],
+  check_policy: ({ resource }) => [
+    { action: "file.delete", resource },
+    { action: "file.read", resource, reserve: 1 },
+    { approval_id: "ap-000000000000" },
+    { approval_id: "ap-000000000000", wait_seconds: 1 },
+  ],
+  settle_reservation: ({ reservation }) => [{ reservation_id: reservation, cost: 1 }],
   manage_dead_letters: ({ queue, id }) => [
     { action: "list" },
     { action: "list", mailbox: queue },
@@ -125,6 +134,8 @@ describe("a caller without any right", () => {
     const held = await house.rooms.locks.acquireLock(alice, { resources: [there.resource] });
     there.lock = (held as { lock_id: string }).lock_id;
     await house.rooms.state.putState(alice, { key: there.key, value: '"a secret"' });
+    const checked = await house.rooms.policy.checkPolicy(alice, { action: "file.read", reserve: 1 });
+    there.reservation = checked.reservation_id!;
     await changeGrants(house.access, "default", ["deny", "nora", "*", "*"]);
     ({ client, rooms } = await connect(house, "nora"));
     // Whoever comes is noted as being there; from here on nothing more is.
@@ -159,6 +170,7 @@ describe("a caller without any right", () => {
       .replaceAll(world.key, "KEY")
       .replaceAll(world.key.slice(0, 4), "PREFIX")
       .replaceAll(world.lock, "LOCK")
+      .replaceAll(world.reservation, "RESERVATION")
       .replaceAll(world.queue, "QUEUE")
       .replaceAll(world.agent, "AGENT")
       .replaceAll(world.id, "ID");
@@ -174,7 +186,7 @@ describe("a caller without any right", () => {
 
   it("is tried with every tool, resource, watch target and function of the rooms there is", () => {
     expect(Object.keys(calls).sort()).toEqual(toolbox.map(({ name }) => name).sort());
-    expect(toolbox.length).toBeGreaterThanOrEqual(13);
+    expect(toolbox.length).toBeGreaterThanOrEqual(15);
     expect(Object.keys(uris).sort()).toEqual(
       [...resourceList.map(({ uri }) => uri), ...templateList.map(({ uriTemplate }) => uriTemplate)].sort(),
     );
@@ -236,7 +248,7 @@ describe("a caller without any right", () => {
 
   it("is refused every function of the rooms by itself", async () => {
     const before = await image();
-    const { mail, topics, locks, state, agents } = rooms;
+    const { mail, topics, locks, state, policy, agents } = rooms;
     const tries: Readonly<Record<string, () => Promise<unknown>>> = {
       sendMessage: () => mail.sendMessage(caller, { to: ["alice"], body: "x" }),
       readInbox: () => mail.readInbox(caller, {}, { maxChars: 1_000 }),
@@ -254,10 +266,13 @@ describe("a caller without any right", () => {
       listLocks: () => locks.listLocks(caller, {}),
       getState: () => state.getState(caller, { key: there.key }),
       putState: () => state.putState(caller, { key: there.key, value: "1" }),
+      checkPolicy: () => policy.checkPolicy(caller, { action: "file.read" }),
+      settleReservation: () =>
+        policy.settleReservation(caller, { reservation_id: there.reservation, cost: 1 }),
       findRecipients: () => agents.findRecipients(caller, {}),
       myStatus: () => agents.myStatus(caller, {}),
     };
-    const functions = [mail, topics, locks, state, agents].flatMap((room) => Object.keys(room));
+    const functions = [mail, topics, locks, state, policy, agents].flatMap((room) => Object.keys(room));
     expect(functions.length).toBeGreaterThanOrEqual(20);
     expect(functions.filter((name) => !(name in withoutRefusal)).sort()).toEqual(Object.keys(tries).sort());
     for (const [name, attempt] of Object.entries(tries))

@@ -8,19 +8,14 @@ import { moveTime, PolicyDesk } from "./policy-desk.js";
 const noon = Date.UTC(2026, 5, 15, 12);
 
 function clockOf(desk: PolicyDesk, move: ReturnType<typeof moveTime>): Clock {
-  let now = noon;
-  desk.store.now = () => now;
-  const to = async (ms: number): Promise<void> => {
-    now = ms;
-    await move(desk.namespace, ms);
+  const to = (ms: number): void => {
+    clock.now = ms;
+    desk.store.now = () => ms;
+    move(desk.namespace, ms);
   };
-  return {
-    get now() {
-      return now;
-    },
-    to,
-    by: (ms) => to(now + ms),
-  };
+  const clock = { now: noon, to, by: (ms: number) => to(clock.now + ms) };
+  to(noon);
+  return clock;
 }
 
 describeOnEachStore("policy", (store) => {
@@ -43,9 +38,7 @@ describeOnEachStore("policy", (store) => {
 
   it.each(checks)("$what", async ({ rules, limits = {}, holds }) => {
     const own = desk.other(rules, limits);
-    const clock = clockOf(own, move);
-    await clock.to(noon);
-    await holds(own, clock);
+    await holds(own, clockOf(own, move));
   });
 
   it.each(checks.filter(({ once }) => !once))(
@@ -53,9 +46,7 @@ describeOnEachStore("policy", (store) => {
     async ({ rules, limits = {}, holds }) => {
       const before = runs();
       const own = twice.other(rules, limits);
-      const clock = clockOf(own, moveTwice);
-      await clock.to(noon);
-      await holds(own, clock);
+      await holds(own, clockOf(own, moveTwice));
       expect(runs() - before).toBeGreaterThan(0);
     },
   );

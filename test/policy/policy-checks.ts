@@ -7,8 +7,8 @@ import type { PolicyDesk } from "./policy-desk.js";
 /** Moves the time of the store and of the process, for one namespace. */
 export interface Clock {
   readonly now: number;
-  to(ms: number): Promise<void>;
-  by(ms: number): Promise<void>;
+  to(ms: number): void;
+  by(ms: number): void;
 }
 
 /** One sentence of what policy promises, and what shows it in a namespace of its own. */
@@ -186,9 +186,9 @@ export const checks: readonly Check[] = [
     holds: async (desk, clock) => {
       const { reservation_expires_at } = await desk.check("x", { reserve: 10 });
       expect(reservation_expires_at).toBe(new Date(clock.now + minuteMs).toISOString());
-      await clock.by(minuteMs - 1);
+      clock.by(minuteMs - 1);
       expect(await desk.check("x", { reserve: 10 })).toMatchObject(denied);
-      await clock.by(1);
+      clock.by(1);
       expect(await desk.check("x", { reserve: 10 })).toMatchObject({
         ...granted,
         limits: [{ used: 0, held: 10 }],
@@ -201,7 +201,7 @@ export const checks: readonly Check[] = [
     limits: { reservationMs: minuteMs },
     holds: async (desk, clock) => {
       await desk.check("x", { reserve: 7 });
-      await clock.by(minuteMs);
+      clock.by(minuteMs);
       expect(await desk.check("x", { reserve: 7 })).toMatchObject({
         ...denied,
         limits: [{ used: 7, held: 0, left: 3 }],
@@ -214,7 +214,7 @@ export const checks: readonly Check[] = [
     limits: { reservationMs: minuteMs },
     holds: async (desk, clock) => {
       for (let n = 0; n < 200; n++) expect(await desk.check("x", { reserve: 0.05 })).toMatchObject(granted);
-      await clock.by(minuteMs);
+      clock.by(minuteMs);
       expect(await desk.check("x", { reserve: 10 })).toMatchObject(granted);
     },
   },
@@ -227,14 +227,14 @@ export const checks: readonly Check[] = [
     limits: { reservationMs: minuteMs },
     holds: async (desk, clock) => {
       const { reservation_id: swept } = await desk.check("x", { reserve: 4 });
-      await clock.by(minuteMs);
+      clock.by(minuteMs);
       const { reservation_id: unswept } = await desk.check("x", { reserve: 1 });
       expect(await desk.budgets()).toMatchObject([
         { id: "released", used: 0, held: 1 },
         { id: "charged", used: 4, held: 1 },
       ]);
       expect(await desk.settle(swept, 3)).toMatchObject({ late: true, limits: [{ used: 3 }, { used: 3 }] });
-      await clock.by(minuteMs);
+      clock.by(minuteMs);
       const late = await desk.settle(unswept, 2);
       expect(late).toMatchObject({
         late: true,
@@ -253,10 +253,10 @@ export const checks: readonly Check[] = [
     holds: async (desk, clock) => {
       const { reservation_id: id } = await desk.check("x", { reserve: 4, idempotency_key: "k" });
       await desk.check("x", { reserve: 1 });
-      await clock.by(minuteMs);
+      clock.by(minuteMs);
       await desk.check("y");
       expect(Object.keys(await desk.fields("reservations"))).toHaveLength(2);
-      await clock.by(3 * dayMs);
+      clock.by(3 * dayMs);
       await desk.check("y");
       expect(await codeOf(desk.settle(id, 4))).toBe("budget.unknown_reservation");
       expect(await desk.fields("reservations")).toEqual({});
@@ -271,10 +271,10 @@ export const checks: readonly Check[] = [
     rules: spend(),
     holds: async (desk, clock) => {
       const midnight = Math.ceil(clock.now / dayMs) * dayMs;
-      await clock.to(midnight - 1);
+      clock.to(midnight - 1);
       const { reservation_id: before } = await desk.check("x", { reserve: 10 });
       expect(await desk.check("x", { reserve: 1 })).toMatchObject(denied);
-      await clock.to(midnight);
+      clock.to(midnight);
       expect(await desk.check("x", { reserve: 9 })).toMatchObject({
         ...granted,
         limits: [{ used: 0, held: 9 }],
@@ -303,7 +303,7 @@ rules:
         reasons: [{ by: "limit often" }],
         limits: [{ used: 3 }],
       });
-      await clock.by(60 * minuteMs);
+      clock.by(60 * minuteMs);
       expect(await send()).toMatchObject({ ...granted, limits: [{ used: 1 }] });
     },
   },
@@ -456,7 +456,7 @@ rules:
         { asked: 3, repeats: 0 },
         { asked: 4, repeats: 0 },
       ]);
-      await clock.by(60 * minuteMs);
+      clock.by(60 * minuteMs);
       expect(await read("a")).toMatchObject(granted);
     },
   },
@@ -767,7 +767,7 @@ rules:
       expect(await desk.enforce("state.write", "state:a", { key: "a" })).toEqual({ because: "no rule" });
       expect(await desk.decisions()).toEqual([]);
       await expect(desk.enforce("lock.acquire", "lock:prod/db")).rejects.toThrow(
-        "policy.denied: prod is frozen (rule locked). Take another way, or ask the operator.",
+        "policy.denied: prod is frozen (rule locked). Take another way. Ask the operator if the rule is wrong.",
       );
       const send = (key?: string) =>
         desk.enforce("mailbox.send", "bob", { body: "x" }, key === undefined ? {} : { key });
@@ -775,7 +775,7 @@ rules:
       await send("k");
       await send();
       await expect(send()).rejects.toThrow(
-        /^policy\.denied: a limit on the number of calls; sends: 2 of 2 used until .* \(limit sends\)\. wait\.$/,
+        /^policy\.denied: a limit on the number of calls; sends: 2 of 2 used until .* \(limit sends\)\. wait\. Ask the operator if the rule is wrong\.$/,
       );
       await send("k");
       const write = () => desk.enforce("state.write", "state:plan", { key: "plan", value: "1" });

@@ -233,6 +233,8 @@ describe.each(eras)("a client of %s over HTTP", (era) => {
       ["list_locks", {}],
       ["get_state", { prefix: "" }],
       ["put_state", { key: "plan/owner", value: "1" }],
+      ["check_policy", { action: "llm.call", reserve: 1 }],
+      ["settle_reservation", { reservation_id: "rs-1", cost: 1 }],
     ];
     expect(inputs.map(([name]) => name)).toEqual(tools.map((tool) => tool.name));
     for (const [name, input] of inputs) {
