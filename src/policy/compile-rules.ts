@@ -59,6 +59,7 @@ export interface CompiledRules {
 /** Parts of conditions of a whole rule set: what a decision costs if all of it speaks of one action. */
 const maxConditionParts = 40_000;
 const maxResourcePatterns = 10_000;
+const maxNamedActions = 5_000;
 
 /**
  * Reads a rule set.
@@ -306,6 +307,8 @@ function checkSize(set: RuleSet, rules: readonly Rule[], lines: Lines): void {
   const patterns = rules.reduce((sum, { resources }) => sum + (resources?.length ?? 0), 0);
   if (patterns > maxResourcePatterns)
     invalid(lines.of(["rules"]), `its rules name more than ${maxResourcePatterns} resources in all`);
+  if (namedActions(set).length > maxNamedActions)
+    invalid(lines.of(["vocabulary"]), `it names more than ${maxNamedActions} actions in all`);
 }
 
 function namedActions(set: RuleSet): readonly string[] {

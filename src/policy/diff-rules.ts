@@ -2,7 +2,7 @@ import { isDeepStrictEqual } from "node:util";
 
 import type { RuleParts } from "./rule-parts.js";
 
-export type PartKind = "setting" | "word" | "counter" | "limit" | "rule";
+export type PartKind = "setting" | "word" | "counter" | "limit" | "rule" | "order";
 
 /** One part that two rule sets do not say alike. */
 export interface RuleChange {
@@ -28,11 +28,11 @@ const kinds: readonly (readonly [Exclude<keyof RuleParts, "tests">, PartKind])[]
 ];
 
 /**
- * What a second rule set changes, by setting, word, counter, limit and rule. How it is written, in which order and with
- * which comments, is no change: rules are ordered by their priority.
+ * What a second rule set changes, by setting, word, counter, limit and rule, and in the order in which rules of the same
+ * priority lead an answer. How it is written, and with which comments, is no change.
  */
 export function diffRules(before: RuleParts, after: RuleParts): readonly RuleChange[] {
-  return kinds.flatMap(([section, kind]) => {
+  const changes = kinds.flatMap(([section, kind]) => {
     const names = new Set([...before[section].keys(), ...after[section].keys()]);
     return [...names].flatMap((name): readonly RuleChange[] => {
       const [old, now] = [before[section].get(name), after[section].get(name)];
@@ -41,6 +41,23 @@ export function diffRules(before: RuleParts, after: RuleParts): readonly RuleCha
       if (!now) return [{ kind, name, change: "removed", fields }];
       return fields.length === 0 ? [] : [{ kind, name, change: "changed", fields }];
     });
+  });
+  return [...changes, ...changedOrder(before.rules, after.rules)];
+}
+
+/** Of rules that are in both with the same priority: where one has come to lead another. */
+function changedOrder(before: RuleParts["rules"], after: RuleParts["rules"]): readonly RuleChange[] {
+  const priorities = new Map<unknown, string[]>();
+  for (const [id, { priority }] of before)
+    if (after.get(id)?.priority === priority)
+      priorities.set(priority, [...(priorities.get(priority) ?? []), id]);
+  return [...priorities].flatMap(([priority, ids]): readonly RuleChange[] => {
+    const now = [...after.keys()].filter((id) => ids.includes(id));
+    const first = ids.findIndex((id, n) => id !== now[n]);
+    if (first < 0) return [];
+    const end = ids.findLastIndex((id, n) => id !== now[n]) + 1;
+    const fields = [{ field: "rules", before: ids.slice(first, end), after: now.slice(first, end) }];
+    return [{ kind: "order", name: `of priority ${priority}`, change: "changed", fields }];
   });
 }
 

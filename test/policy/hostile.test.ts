@@ -245,6 +245,21 @@ describe("a hostile rule set", () => {
         .join("\n"),
     ],
     ["is nested in objects", '{"a":'.repeat(40_000)],
+    ["is nested in lists on one line", "- ".repeat(125_000)],
+    ["is nested in keys", "? ".repeat(125_000)],
+    [
+      "is nested by its indentation",
+      numbers(600)
+        .map((n) => `${" ".repeat(n)}a:`)
+        .join("\n"),
+    ],
+    ["opens quotes without end", '"'.repeat(100_001)],
+    ["has tag upon tag", `${"!!str ".repeat(40_000)}a`],
+    ["has the same field over and over", "a:\n".repeat(60_000)],
+    [
+      "names more actions than allowed",
+      `version: 1\nvocabulary: {${numbers(5_001).map((n) => `a${n}: []`)}}`,
+    ],
     ["is larger than allowed", `version: 1\n# ${"a".repeat(256 * 1024)}`],
     ["has more rules than allowed", `version: 1\nrules: [${"{},".repeat(2_001)}]`],
     ["has the names of prototypes for fields", "version: 1\n__proto__: { otherwise: allow }"],
