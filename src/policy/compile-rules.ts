@@ -21,6 +21,7 @@ import {
   resourceMatcher,
 } from "./name-pattern.js";
 import { KnownActions } from "./nearest-actions.js";
+import { Patterns } from "./patterns.js";
 import { profiles } from "./profiles.js";
 import type { Question } from "./question.js";
 import type { Rule } from "./rule.js";
@@ -72,7 +73,9 @@ export function compileRules(text: string): CompiledRules {
   const set = wholeSet(read);
   const lines = new Lines(read);
   const work = new Work();
-  const scope = ruleScope(Object.keys(set.counters));
+  const patterns = new Patterns(work);
+  const scope = ruleScope(Object.keys(set.counters), patterns);
+  const ofLimits = limitScope(patterns);
   const conditionOf = conditions(lines);
 
   const rules = inOrder(set.rules, lines).map(
@@ -95,7 +98,7 @@ export function compileRules(text: string): CompiledRules {
       entry,
       scope: entry,
       position,
-      condition: conditionOf(entry, (source) => compileCondition(source, limitScope(), work)),
+      condition: conditionOf(entry, (source) => compileCondition(source, ofLimits, work)),
     }),
   );
   const asked = new Set(rules.flatMap(({ condition }) => [...(condition?.counters ?? [])]));
