@@ -1,8 +1,9 @@
+import type { ClientAction } from "./client-actions.js";
 import { type ShellCommand, shellCommands, unknownPart } from "./shell-words.js";
 
 /** One thing that a tool of a client is about to do, in the words of rules. */
 export interface ToolStep {
-  readonly action: string;
+  readonly action: ClientAction;
   /** Empty where it cannot be told. */
   readonly resource: string;
 }
@@ -87,7 +88,8 @@ function stepsOf({ words, fed }: ShellCommand, places: Places, deep: number): To
   const name = nameOf(bare);
   const within = (text: string): ToolStep[] =>
     deep < mostDeep ? shellCommands(text).flatMap((inner) => stepsOf(inner, places, deep + 1)) : [];
-  const on = (action: string, operands: readonly string[]): ToolStep[] => stepsOn(action, operands, places);
+  const on = (action: ClientAction, operands: readonly string[]): ToolStep[] =>
+    stepsOn(action, operands, places);
   const plain = operandsOf(args);
   if (shells.has(name)) {
     const at = args.findIndex((arg) => /^-\w*c\w*$/.test(arg));
@@ -182,11 +184,13 @@ function findSteps(
 
 function gitSteps(given: readonly string[], places: Places): ToolStep[] {
   let at = 0;
-  while (given[at]?.startsWith("-"))
+  while (given[at]?.startsWith("-")) {
+    if (given[at] === "-C") places.goTo(given[at + 1]);
     at += ["-C", "-c", "--git-dir", "--work-tree"].includes(given[at]!) ? 2 : 1;
+  }
   const [verb, ...args] = given.slice(at);
   const operands = operandsOf(args);
-  const whole = (action: string): ToolStep[] => [{ action, resource: "" }];
+  const whole = (action: ClientAction): ToolStep[] => [{ action, resource: "" }];
   switch (verb) {
     case "push": {
       const refs = operands.slice(1);
@@ -217,12 +221,12 @@ function gitSteps(given: readonly string[], places: Places): ToolStep[] {
 
 function sqlSteps(text: string): ToolStep[] {
   return [
-    ...(/\bdrop\s+(?:table|database|schema|view|index|keyspace)\b/i.test(text) ? ["db.drop"] : []),
-    ...(/\b(?:truncate\s+\w|delete\s+from)\b/i.test(text) ? ["db.delete"] : []),
+    ...(/\bdrop\s+(?:table|database|schema|view|index|keyspace)\b/i.test(text) ? ["db.drop" as const] : []),
+    ...(/\b(?:truncate\s+\w|delete\s+from)\b/i.test(text) ? ["db.delete" as const] : []),
   ].map((action) => ({ action, resource: "" }));
 }
 
-function stepsOn(action: string, operands: readonly string[], places: Places): ToolStep[] {
+function stepsOn(action: ClientAction, operands: readonly string[], places: Places): ToolStep[] {
   if (operands.length === 0 || operands.length > mostPaths || !operands.every(isPlain))
     return [{ action, resource: "" }];
   return operands.flatMap((path) => places.resources(path).map((resource) => ({ action, resource })));

@@ -1,3 +1,4 @@
+import type { ClientAction } from "./client-actions.js";
 import { shellSteps, type ToolStep, webResource } from "./shell-steps.js";
 
 /** What a client says of a tool that it is about to call. */
@@ -7,7 +8,7 @@ export interface ToolCall {
 }
 
 /** Tools of clients that touch one file: what they do, and where they name it. */
-const fileTools: Readonly<Record<string, readonly [action: string, argument: string]>> = {
+const fileTools: Readonly<Record<string, readonly [action: ClientAction, argument: string]>> = {
   Read: ["file.read", "file_path"],
   NotebookRead: ["file.read", "notebook_path"],
   Edit: ["file.write", "file_path"],

@@ -120,7 +120,7 @@ rules:
     for (const to of ["bob", ["carol", "bob"]])
       await expect(alice.send(to, "hello")).rejects.toMatchObject({
         code: "policy.denied",
-        message: "policy.denied: bob is on holiday (rule no-mail-to-bob). Write to carol.",
+        message: expect.stringContaining("bob is on holiday (rule no-mail-to-bob). Write to carol."),
       });
     for (const mailbox of ["bob", "carol"])
       expect(await recentMessages(house.mail, house.config.namespace, mailbox, { limit: 10 })).toEqual([]);

@@ -75,6 +75,7 @@ describe("a shell command", () => {
     ["rmdir a", ["directory.delete a"]],
     ["truncate -s 0 a", ["file.delete a"]],
     ["git rm -r old", ["directory.delete old"]],
+    ["git -C sub rm a", ["file.delete a", "file.delete sub/a"]],
     ["git clean -fdx", ["file.delete"]],
     ["git push", ["git.push"]],
     ["git -C sub push --force-with-lease=x origin main", ["git.push", "git.push_force"]],

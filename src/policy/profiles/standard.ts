@@ -111,11 +111,6 @@ limits:
     reason: an agent makes at most 20 payments a day on its own
 
 rules:
-  # What clients call their own tools and those of other servers: rules that mean one of them say so.
-  - id: client-tools
-    actions: ["tool.**", "mcp.**"]
-    effect: allow
-
   # What lies below teams/NAME/ belongs to the team of that name.
   - id: team-resources
     actions: ["*"]

@@ -7,7 +7,6 @@ version: 1
 profile: standard
 otherwise: deny
 unknown: deny
-remove: [client-tools]
 
 rules:
   - id: allow-own-tools
