@@ -20,7 +20,9 @@ import { type Config, settings } from "./config/index.js";
 import { refuse } from "./errors/index.js";
 import {
   type Admit,
+  alsoBecause,
   type Caller,
+  isOperator,
   JwtVerifier,
   operatorPrincipal,
   type Principal,
@@ -107,7 +109,12 @@ export async function openHouse(config: Config, log: Logger, timing: HouseOption
   const limits = { ...mail.defaultMailboxLimits, ...config.limits };
   const directory = new Directory(store, 100);
   const access = new Access({ store, hints, ...(believesNames(config) ? {} : { namesRefused }) });
-  const admit: Admit = (caller, action, resource) => access.admit(caller, action, resource);
+  const admit: Admit = async (caller, action, resource, asked) => {
+    const admission = await access.admit(caller, action, resource);
+    if (!asked || isOperator(caller.principal)) return admission;
+    const { because } = await policy.enforce(budgets, caller, action, resource, asked);
+    return because === "no rule" ? admission : alsoBecause(admission, because);
+  };
   const rightsOf: RightsOf = (caller) => access.rightsOf(caller);
   const recorder = new Recorder({ store, log: logEvent });
   const record: RecordDecision = (caller, admission) => recorder.record(caller, admission);
@@ -607,6 +614,13 @@ function roomsOf(parts: Parts): Rooms {
           await mail.noteCall(context, caller);
           return policy.settleReservation(budgets, caller, input);
         }),
+      hook: (principal, event, options) => {
+        const caller = { principal, run: { id: `${principal.agent}/hook` as RunId } };
+        return guard(caller, "policy.check", ["*"], async () => {
+          await mail.noteCall(context, caller);
+          return policy.answerHook(budgets, caller, event, options);
+        });
+      },
     },
     approvals: {
       attendApprovals: (caller, input) =>

@@ -1,6 +1,6 @@
 import { isAgentName } from "../addresses/index.js";
 import { refuse } from "../errors/index.js";
-import { type Admission, type Admit, auditRow, type Caller, parseAuditRow } from "../identity/index.js";
+import { type Admit, alsoBecause, type Caller } from "../identity/index.js";
 import type { Access, Stop } from "./access.js";
 
 const longestReason = 500;
@@ -39,7 +39,7 @@ export class KillSwitch {
     const { namespace, agent: by } = caller.principal;
     const stop: Stop = { reason, by, at: Math.round(now()) };
     const rule = { field: `stopped:${agent}`, value: JSON.stringify(stop) } as const;
-    await access.change(namespace, [rule], saying(admission, "stop"));
+    await access.change(namespace, [rule], alsoBecause(admission, "stop"));
     await giveUp(namespace, agent);
     return stop;
   }
@@ -50,7 +50,7 @@ export class KillSwitch {
     const admission = await admit(caller, "admin.agents", agent);
     const { namespace } = caller.principal;
     const stop = (await access.rulesNow(namespace)).stopped.get(agent);
-    await access.change(namespace, [{ field: `stopped:${agent}` }], saying(admission, "resume"));
+    await access.change(namespace, [{ field: `stopped:${agent}` }], alsoBecause(admission, "resume"));
     if (stop) await goOn(namespace, agent);
     return stop;
   }
@@ -63,10 +63,4 @@ export class KillSwitch {
         log("what a stopped agent has was not given up yet", { agent, error: error.message }),
       );
   }
-}
-
-/** Which of several things that need the same right was done. */
-function saying({ row }: Admission, what: string): Admission {
-  const event = parseAuditRow(row);
-  return event ? { row: auditRow({ ...event, because: `${event.because}: ${what}` }) } : { row };
 }

@@ -50,13 +50,12 @@ export class Recorder {
     const key = caller.run.id === "" ? directoryKeys(namespace).audit : mailboxKeys(namespace, agent).audit;
     const denied = error.kind === "PERMISSION_DENIED" || error.kind === "UNAUTHENTICATED";
     const { action, resource } = error.code === "access.denied" ? deniedOf(error, asked) : asked;
-    const reason =
-      error.code === "access.denied" && typeof error.cause === "string" ? `: ${error.cause}` : "";
+    const reason = reasonOf(error);
     const row = rowOf(caller, {
       action,
       resource,
       outcome: denied ? "deny" : "refuse",
-      because: `${error.code}${reason}`,
+      because: `${error.code}${reason === "" ? "" : `: ${reason}`}`,
     });
     try {
       await this.#store.run(appendAudit, [key], [row]);
@@ -68,6 +67,13 @@ export class Recorder {
       });
     }
   }
+}
+
+/** Which grant or rules refused it, by their ids. */
+function reasonOf({ code, cause, facts }: MailboxError): string {
+  if (code === "access.denied" && typeof cause === "string") return cause;
+  const rules = String(facts.rules ?? "");
+  return code.startsWith("policy.") && /^[\w.:, -]{1,500}$/.test(rules) ? rules : "";
 }
 
 /** A denial names exactly what was denied, in words of ours. */

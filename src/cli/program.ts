@@ -6,6 +6,7 @@ import type { Story } from "./demo.js";
 import type { GuardSwitches } from "./guard.js";
 import type { InitSwitches } from "./init.js";
 import type { ExplainSwitches } from "./policy-explain.js";
+import type { PolicyHookSwitches } from "./policy-hook.js";
 import type { PutSwitches } from "./policy-versions.js";
 import type { StdioSwitches } from "./stdio.js";
 import type { ServerSwitches, Switches } from "./switches.js";
@@ -999,6 +1000,21 @@ function addPolicy(program: Command): void {
       isList: true,
     },
     async (): Promise<void> => policy.help(),
+  );
+  add<PolicyHookSwitches>(
+    policy,
+    {
+      name: "hook",
+      description:
+        "answer a client that is about to call a tool of its own, by the rules; reads the event on standard input",
+      example: "llm-mailbox policy hook claude-code --agent coder     in a PreToolUse hook",
+      set: (command) =>
+        command
+          .addArgument(new Argument("<client>", "whose hook it is").choices(["claude-code"]))
+          .option("--ask", "leave what needs a person to the client's user")
+          .option("--closed", "refuse what cannot be decided, as while the store is away"),
+    },
+    async ({ switches }) => (await import("./policy-hook.js")).policyHook(switches),
   );
   add<Switches>(
     policy,

@@ -2,7 +2,17 @@ import type { Server, ServerResponse } from "node:http";
 import type { McpEndpoint } from "../mcp/index.js";
 import type { Metrics } from "../observability/index.js";
 
-const paths = ["/mcp", "/sse", "/sse/messages", "/approvals", "/a", "/healthz", "/readyz", "/metrics"];
+const paths = [
+  "/mcp",
+  "/sse",
+  "/sse/messages",
+  "/policy/hook",
+  "/approvals",
+  "/a",
+  "/healthz",
+  "/readyz",
+  "/metrics",
+];
 const statuses = [200, 202, 400, 403, 404, 405, 406, 409, 413, 415, 429, 431, 499, 500, 503].map(String);
 
 /** What is counted of requests, and what is open at the endpoint. */

@@ -80,6 +80,7 @@ const methods: Readonly<Record<string, readonly string[]>> = {
   "/approvals": ["GET"],
   "/approvals/…": ["GET", "POST"],
   "/a/…": ["GET", "POST"],
+  "/policy/hook": ["POST"],
 };
 
 /** A path, or the family of those that end with the name of something. */
@@ -88,8 +89,9 @@ function familyOf(path: string): string {
 }
 
 /**
- * Listens, on loopback unless credentials are required: MCP at `/mcp` and `/sse`, what a client needs to find a credential
- * (RFC 9728), `/approvals` and `/a` (for approvers, see `ApprovalDoor`), `/healthz` (the process lives), `/readyz` (it can serve) and `/metrics`.
+ * Listens, on loopback unless credentials are required: MCP at `/mcp` and `/sse`, the hooks of clients at `/policy/hook`,
+ * what a client needs to find a credential (RFC 9728), `/approvals` and `/a` (for approvers, see `ApprovalDoor`),
+ * `/healthz` (the process lives), `/readyz` (it can serve) and `/metrics`.
  *
  * @throws {MailboxError} `config.invalid` for another address without credentials, and for a port that is taken
  */
@@ -227,7 +229,7 @@ class Service {
     const allowed = methods[family];
     if (!allowed)
       return json(response, 404, {
-        error: "there is /mcp, /sse, /approvals, /healthz, /readyz and /metrics",
+        error: "there is /mcp, /sse, /policy/hook, /approvals, /healthz, /readyz and /metrics",
       });
     if (!allowed.includes(request.method ?? "")) {
       response.setHeader("allow", allowed.join(", "));

@@ -1,3 +1,4 @@
+import { isRefusal } from "../errors/index.js";
 import type { Action } from "./action.js";
 import type { Caller, Role } from "./principal.js";
 
@@ -21,6 +22,31 @@ export interface Asked {
   readonly arguments: Readonly<Record<string, unknown>>;
   /** The caller's key for this call, so that its repetition is known. */
   readonly idempotencyKey?: string;
+}
+
+/**
+ * Admits to several things of one call, or to none. Where some of them need a person, all are asked for before the call
+ * is refused, so that they can be decided together.
+ *
+ * @throws {MailboxError} as `Admit`
+ */
+export async function admitAll(
+  admit: Admit,
+  caller: Caller,
+  wishes: readonly (readonly [action: Action, resource: string])[],
+  asked?: Asked,
+): Promise<readonly Admission[]> {
+  const admissions: Admission[] = [];
+  let waiting: unknown;
+  for (const [action, resource] of wishes)
+    try {
+      admissions.push(await admit(caller, action, resource, asked));
+    } catch (error) {
+      if (!isRefusal(error, "policy.approval_required")) throw error;
+      waiting ??= error;
+    }
+  if (waiting !== undefined) throw waiting;
+  return admissions;
 }
 
 /**

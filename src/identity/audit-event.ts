@@ -76,6 +76,12 @@ export function rowOf(
   });
 }
 
+/** The row of an admission with one more of what allowed it, or which of several things was done. */
+export function alsoBecause({ row }: { readonly row: string }, more: string): { readonly row: string } {
+  const event = parseAuditRow(row);
+  return { row: event ? auditRow({ ...event, because: `${event.because}; ${more}` }) : row };
+}
+
 const process = randomBytes(6).toString("base64url");
 let events = 0;
 

@@ -4,13 +4,14 @@ export {
   type Admission,
   type Admit,
   type Asked,
+  admitAll,
   PendingRow,
   type RecordDecision,
   type Rights,
   type RightsOf,
 } from "./admission.js";
 export { type AgentFacts, noFacts } from "./agent-facts.js";
-export { type AuditEvent, auditRow, parseAuditRow, rowOf } from "./audit-event.js";
+export { type AuditEvent, alsoBecause, auditRow, parseAuditRow, rowOf } from "./audit-event.js";
 export { type JwtSettings, JwtVerifier, jwtAlgorithms } from "./jwt.js";
 export {
   type Caller,

@@ -1,6 +1,6 @@
 import { formatAddress, parseAddress } from "../addresses/index.js";
 import { refuse } from "../errors/index.js";
-import { type Caller, PendingRow } from "../identity/index.js";
+import { type Asked, admitAll, type Caller, PendingRow } from "../identity/index.js";
 import { loadScript } from "../redis/index.js";
 import { circleInWords } from "./circle-in-words.js";
 import type { LockContext } from "./context.js";
@@ -34,6 +34,10 @@ interface Wish {
   /** An address of the caller's own, or a topic; empty for nowhere. */
   readonly notify: string;
   readonly named: NamedCall;
+  /** What rules of policy are told of it. */
+  readonly asked: Asked;
+  /** It goes on with a ticket: the rules were asked when it was queued. */
+  readonly goesOn: boolean;
 }
 
 /**
@@ -43,7 +47,7 @@ interface Wish {
  * write with the fencing token, not with the expiry. What the run already holds is answered as `already_held` with the
  * same token. A place in the queue is kept between calls.
  *
- * @throws {MailboxError} `access.denied`, `lock.resource_invalid`, `lock.deadlock`, `lock.too_many_waiters`, `lock.full`,
+ * @throws {MailboxError} `access.denied`, `policy.*`, `lock.resource_invalid`, `lock.deadlock`, `lock.too_many_waiters`, `lock.full`,
  *   `lock.not_yours`, `lock.ticket_unknown`
  */
 export async function acquireLock(
@@ -72,6 +76,8 @@ function wishOf(context: LockContext, caller: Caller, input: AcquireLock): Wish 
   const leaseMs = seconds === undefined ? undefined : seconds * 1000;
   const mode = input.mode ?? "exclusive";
   return {
+    asked: askedBy(input, resources),
+    goesOn: resources.length === 0 || (context.known(caller)?.waits.has(ticket) ?? false),
     ticket,
     mode,
     resources,
@@ -91,17 +97,28 @@ function whereToTell(caller: Caller, given: string): string {
   return formatAddress(address);
 }
 
+/** How long the call waits, and how it names its ticket, is no part of what it wants. */
+function askedBy(input: AcquireLock, resources: readonly Resource[]): Asked {
+  const { idempotency_key: idempotencyKey, mode = "exclusive", priority, lease_seconds } = input;
+  return {
+    arguments: {
+      ...{ resources, mode },
+      ...(priority === undefined ? {} : { priority }),
+      ...(lease_seconds === undefined ? {} : { lease_seconds }),
+    },
+    ...(idempotencyKey === undefined ? {} : { idempotencyKey }),
+  };
+}
+
 async function admitted(context: LockContext, caller: Caller, wish: Wish): Promise<PendingRow> {
   const known = context.known(caller)?.waits.get(wish.ticket)?.resources;
   const resources = wish.resources.length > 0 ? wish.resources : (known ?? ["*"]);
-  const admissions = [];
-  for (const resource of resources)
-    admissions.push(
-      await context.deps.admit(caller, "lock.acquire", resource === "*" ? "*" : `lock:${resource}`),
-    );
-  if (wish.notify.startsWith("topic:"))
-    admissions.push(await context.deps.admit(caller, "topic.publish", wish.notify));
-  return new PendingRow(...admissions);
+  const wishes = resources.map(
+    (resource) => ["lock.acquire", resource === "*" ? "*" : `lock:${resource}`] as const,
+  );
+  const admissions = await admitAll(context.deps.admit, caller, wishes, wish.goesOn ? undefined : wish.asked);
+  if (!wish.notify.startsWith("topic:")) return new PendingRow(...admissions);
+  return new PendingRow(...admissions, await context.deps.admit(caller, "topic.publish", wish.notify));
 }
 
 /** A ticket that is no more is no obstacle for whoever says the resources too: it is asked for anew. */
@@ -115,8 +132,13 @@ async function lookWith(
   if (answer) return answer;
   context.known(caller)?.drop(wish.ticket);
   if (wish.resources.length === 0) refuse("lock.ticket_unknown", { ticket: plainId(wish.ticket) });
-  const anew = { ...wish, ticket: "", leaseMs: wish.leaseMs ?? context.limits.leaseMs };
-  return lookWith(context, caller, anew, row);
+  const anew: Wish = {
+    ...wish,
+    ticket: "",
+    leaseMs: wish.leaseMs ?? context.limits.leaseMs,
+    goesOn: false,
+  };
+  return lookWith(context, caller, anew, wish.goesOn ? await admitted(context, caller, anew) : row);
 }
 
 /** Waits without a store command: for a hint that names the ticket, or for anything that may have swallowed one. */

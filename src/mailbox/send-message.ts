@@ -1,6 +1,6 @@
 import { type Address, formatAddress, parseAddress } from "../addresses/index.js";
 import { isRefusal, refuse } from "../errors/index.js";
-import type { Admission, Caller } from "../identity/index.js";
+import { admitAll, type Caller } from "../identity/index.js";
 import { measureContent } from "./check-content.js";
 import type { MailContext } from "./context.js";
 import type { SendMessage, SendReceipt } from "./contract.js";
@@ -24,7 +24,7 @@ import { settleAnswered } from "./settle-deliveries.js";
  * its recipient later, or the sender's dead letters after 24 h. A send without a key that equals one of the same run
  * within a minute inserts nothing and names the first (`duplicate_of`), unless `again`.
  *
- * @throws {MailboxError} `access.denied`, `address.invalid`, `mailbox.unknown_recipient`, `mailbox.too_many_unclaimed`, `mailbox.full`,
+ * @throws {MailboxError} `access.denied`, `policy.*`, `address.invalid`, `mailbox.unknown_recipient`, `mailbox.too_many_unclaimed`, `mailbox.full`,
  *   `mailbox.sender_full`, `mailbox.body_too_large`, `mailbox.too_many_recipients`, `mailbox.idempotency_conflict`,
  *   `mailbox.conversation_exhausted`, `mailbox.rate_limited`, `mailbox.blocked`, `mailbox.not_yours`, `attachment.*`,
  *   `store.*`;
@@ -42,15 +42,16 @@ export async function sendMessage(
   if (addresses.length > limits.recipients)
     refuse("mailbox.too_many_recipients", { count: addresses.length, limit: limits.recipients });
   checkRate(context, caller);
-  const admissions: Admission[] = [];
-  for (const address of addresses)
-    admissions.push(
-      await deps.admit(
-        caller,
-        address.kind === "topic" ? "topic.publish" : "mailbox.send",
-        formatAddress(address),
-      ),
-    );
+  const { idempotency_key: idempotencyKey, again: _, ...asked } = input;
+  const admissions = await admitAll(
+    deps.admit,
+    caller,
+    addresses.map((address) => [
+      address.kind === "topic" ? "topic.publish" : "mailbox.send",
+      formatAddress(address),
+    ]),
+    { arguments: asked, ...(idempotencyKey === undefined ? {} : { idempotencyKey }) },
+  );
 
   const may = await deps.rightsOf(caller);
   const mayKnow = (mailbox: string): boolean => may("mailbox.send", mailbox);

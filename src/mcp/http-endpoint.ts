@@ -2,6 +2,7 @@ import { setMaxListeners } from "node:events";
 import { isJsonContentType } from "@modelcontextprotocol/server";
 import { httpStatus, MailboxError } from "../errors/index.js";
 import { localPrincipal, type Principal } from "../identity/index.js";
+import { denial } from "../policy/index.js";
 import { whoAsks } from "./http-asker.js";
 import {
   type Asking,
@@ -10,6 +11,7 @@ import {
   type McpEndpointOptions,
   requestIds,
 } from "./http-asking.js";
+import { answerHookRequest, hookPath } from "./http-hook.js";
 import { defaultEndpointLimits } from "./http-limits.js";
 import { Owners } from "./http-owners.js";
 import { HttpSessions } from "./http-sessions.js";
@@ -79,6 +81,14 @@ export function openEndpoint(rooms: Rooms, options: McpEndpointOptions): McpEndp
     return (await isOlderEra(request, body)) ? sessions.fetch(asking) : stateless.fetch(asking);
   };
 
+  const hook = async (asking: Asking): Promise<Response> => {
+    const give = owners.hold(asking.account, "call");
+    if (give instanceof Response) return give;
+    asking.exchange.onSettled(give);
+    owners.connected(asking.owner, asking.exchange);
+    return answerHookRequest(rooms, options, asking);
+  };
+
   return {
     fetch: async (request, exchange, given) => {
       const asker = await whoAsks(rooms, options, request);
@@ -94,11 +104,14 @@ export function openEndpoint(rooms: Rooms, options: McpEndpointOptions): McpEndp
           : jsonRpcError(400, -32700, "the body is not valid JSON");
       const url = new URL(request.url);
       const structured = ["1", "true"].includes(url.searchParams.get("structured") ?? "");
-      if (asker instanceof MailboxError) return toldToModel(asker, read.value, structured);
+      const isHook = url.pathname === hookPath;
+      if (asker instanceof MailboxError)
+        return isHook ? Response.json(denial(asker.message)) : toldToModel(asker, read.value, structured);
       const asking: Asking = {
         ...asker,
         ...{ request, body: read.value, exchange, structured, draining: draining.signal },
       };
+      if (isHook) return hook(asking);
       if (url.pathname === "/sse") return streams.open(asking);
       return url.pathname === "/sse/messages" ? streams.receive(asking) : streamable(asking);
     },

@@ -35,7 +35,16 @@ import type {
   SendReceipt,
   UnreadMail,
 } from "../mailbox/index.js";
-import type { CheckOptions, CheckPolicy, PolicyAnswer, Settled, SettleReservation } from "../policy/index.js";
+import type {
+  CheckOptions,
+  CheckPolicy,
+  HookAnswer,
+  HookEvent,
+  HookOptions,
+  PolicyAnswer,
+  Settled,
+  SettleReservation,
+} from "../policy/index.js";
 import type { GetState, PutState, PutStateResult, StatePage } from "../state/index.js";
 import type { SubscribeTopic, SubscriptionReceipt } from "../topics/index.js";
 
@@ -162,6 +171,8 @@ export interface Rooms {
     /** Decides, holds, asks a person, or waits for one. */
     checkPolicy(caller: Caller, input: CheckPolicy, options?: CheckOptions): Promise<PolicyAnswer>;
     settleReservation(caller: Caller, input: SettleReservation): Promise<Settled>;
+    /** Decides about a tool that a client of this agent is about to call. Begins no run. */
+    hook(principal: Principal, event: HookEvent, options: HookOptions): Promise<HookAnswer>;
   };
   readonly approvals: {
     /** What waits for the caller's decision, one request whole, or what became of a decision. */

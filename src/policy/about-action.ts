@@ -1,3 +1,4 @@
+import { isOfAClient } from "./client-actions.js";
 import type { CountedBy } from "./counters-for.js";
 import { type Fallback, type Speaking, speaking } from "./decide.js";
 import type { Effect } from "./decision.js";
@@ -71,7 +72,13 @@ function lookUp(action: string, indexes: Indexes): AboutAction {
 /** An action that is near to a known one is not decided at all: whoever asks should say which they mean. */
 function fallbackOf(action: string, indexes: Indexes): Fallback {
   const { rules, limits, counters, named, known, otherwise, unknown } = indexes;
-  if (named.has(action) || rules.knows(action) || limits.knows(action) || counters.knows(action))
+  if (
+    named.has(action) ||
+    isOfAClient(action) ||
+    rules.knows(action) ||
+    limits.knows(action) ||
+    counters.knows(action)
+  )
     return { effect: otherwise, known: true, nearest: [] };
   const nearest = known.nearest(action);
   return { effect: nearest.length > 0 ? "deny" : unknown, known: false, nearest };

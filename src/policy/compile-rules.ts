@@ -1,6 +1,7 @@
 import { actions as ownActions } from "../identity/index.js";
 import { aboutActions } from "./about-action.js";
 import { limitScope, ruleScope } from "./cel-environment.js";
+import { clientActions } from "./client-actions.js";
 import { type Condition, compileCondition } from "./condition.js";
 import { ConditionProblem } from "./condition-problem.js";
 import { type CountedBy, countersFor } from "./counters-for.js";
@@ -114,7 +115,7 @@ export function compileRules(text: string): CompiledRules {
     limits: new ByAction(limits),
     counters: new ByAction(counted),
     byName: new Map(counted.map((counter) => [counter.name, counter])),
-    named: new Set([...actions, ...ownActions]),
+    named: new Set([...actions, ...ownActions, ...clientActions]),
     known: new KnownActions(actions, set.vocabulary),
     otherwise: set.otherwise ?? "allow",
     unknown: set.unknown ?? "require_approval",

@@ -41,6 +41,14 @@ export { loadCompiler } from "./load-compiler.js";
 export type { Look, Looks } from "./look-at-rules.js";
 export { maxActionLength, maxResourceLength } from "./name-pattern.js";
 export { type PastDecisions, pastDecisions } from "./past-decisions.js";
+export {
+  answerHook,
+  denial,
+  type HookAnswer,
+  type HookEvent,
+  type HookOptions,
+  readHookEvent,
+} from "./permission-hook.js";
 export { profiles } from "./profiles.js";
 export type { Question, Reads } from "./question.js";
 export { type CostReport, type ReadReports, readCostReports } from "./read-cost-reports.js";

@@ -48,7 +48,7 @@ interface Write {
  *
  * Under a lock nothing is written after the lease is over by the store's clock, nor with a lower token than was seen.
  *
- * @throws {MailboxError} `state.*`, `lock.stale_token`, `access.denied`, `input.invalid`
+ * @throws {MailboxError} `state.*`, `lock.stale_token`, `access.denied`, `policy.*`, `input.invalid`
  */
 export async function putState(
   context: StateContext,
@@ -58,7 +58,12 @@ export async function putState(
   const key = parseStateKey(input.key);
   check(input);
   const value = input.delete ? "" : valueText(input.value!, context.limits);
-  const { row } = await context.deps.admit(caller, "state.write", `state:${key}`);
+  // The token of a lease is no part of what is asked: a write that waited for a person has another.
+  const { idempotency_key: idempotencyKey, fencing_token: _, ...asked } = input;
+  const { row } = await context.deps.admit(caller, "state.write", `state:${key}`, {
+    arguments: asked,
+    ...(idempotencyKey === undefined ? {} : { idempotencyKey }),
+  });
   const { principal } = caller;
   const write: Write = {
     key,

@@ -242,8 +242,8 @@ describeOnEachStore("an agent that is stopped", (store) => {
     await house.killSwitch.resume(operatorOf(house), "bob");
     const key = `{${house.config.namespace}:dir}:audit`;
     const rows = ((await house.store.command("LRANGE", key, 0, -1)) as string[]).join("\n");
-    expect(rows).toMatch(/"a":"admin\.agents","o":"bob","d":"allow","y":"operator: stop"/);
-    expect(rows).toMatch(/"a":"admin\.agents","o":"bob","d":"allow","y":"operator: resume"/);
+    expect(rows).toMatch(/"a":"admin\.agents","o":"bob","d":"allow","y":"operator; stop"/);
+    expect(rows).toMatch(/"a":"admin\.agents","o":"bob","d":"allow","y":"operator; resume"/);
     expect(rows).not.toContain("reason");
   });
 });

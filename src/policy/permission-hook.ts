@@ -1,0 +1,146 @@
+import { visible } from "../addresses/index.js";
+import { isRefusal, refuse } from "../errors/index.js";
+import type { Caller } from "../identity/index.js";
+import { boundedContext } from "./bounded-context.js";
+import { checkTogether, type StepAnswer } from "./check-together.js";
+import type { PolicyContext } from "./context.js";
+import { type ToolCall, toolSteps } from "./tool-steps.js";
+
+/** What a client says to a hook before it calls a tool. */
+export interface HookEvent extends ToolCall {
+  /** The folder in which the client works; paths are told relative to it where nothing better is known. */
+  readonly folder: string;
+}
+
+export interface HookOptions {
+  /** The name under which a path is known to rules. */
+  readonly pathOf?: (path: string) => string;
+  /** What needs a person is left to the client's user instead of being refused until it was approved here. */
+  readonly ask?: boolean;
+}
+
+/** What a client reads; an empty object leaves the decision to its own rules. */
+export interface HookAnswer {
+  readonly hookSpecificOutput?: {
+    readonly hookEventName: "PreToolUse";
+    readonly permissionDecision?: "deny" | "ask";
+    readonly permissionDecisionReason?: string;
+    readonly additionalContext?: string;
+  };
+}
+
+const mostReason = 2_000;
+
+/**
+ * Reads the event of a hook of Claude Code (https://code.claude.com/docs/en/hooks).
+ *
+ * @returns undefined for an event at which no tool is about to be called
+ * @throws {MailboxError} `input.invalid`
+ */
+export function readHookEvent(given: unknown): HookEvent | undefined {
+  const event = (isObject(given) ? given : {}) as Readonly<Record<string, unknown>>;
+  const { hook_event_name: name = "PreToolUse", tool_name: tool, tool_input: input, cwd } = event;
+  if (name !== "PreToolUse" && typeof name === "string") return undefined;
+  if (typeof tool !== "string" || tool === "" || !isObject(input))
+    refuse("input.invalid", { problem: "an event of PreToolUse has a tool_name and a tool_input" });
+  return { tool, input, folder: typeof cwd === "string" ? cwd : "" };
+}
+
+/**
+ * Asks the rules of the namespace about a tool that a client is about to call, as `check_policy` would, and answers in
+ * the client's form. What is allowed is not answered: the client's own rules and its user go on deciding.
+ *
+ * @throws {MailboxError} `access.denied`, `auth.*`, `store.*`
+ */
+export async function answerHook(
+  context: PolicyContext,
+  caller: Caller,
+  event: HookEvent,
+  { ask = false, pathOf = (path) => pathBelow(event.folder, path) }: HookOptions = {},
+): Promise<HookAnswer> {
+  const { tool, input } = event;
+  const why = typeof input.description === "string" ? input.description.slice(0, 1_000) : "";
+  try {
+    const given = { arguments: boundedContext(input), tool: tool.slice(0, 200) };
+    const found = await checkTogether(context, caller, toolSteps(event, pathOf), given, why);
+    return told(found, ask);
+  } catch (error) {
+    // A call that rules cannot be asked about must not pass because of it.
+    if (!isRefusal(error, "input.invalid")) throw error;
+    return denial(`the policy could not be asked about this call: ${error.message}`);
+  }
+}
+
+/** The answer that stops a call. */
+export function denial(reason: string): HookAnswer {
+  return decided("deny", reason);
+}
+
+function told({ step, answer }: StepAnswer, ask: boolean): HookAnswer {
+  const { decision, reasons, approval, known, nearest } = answer;
+  const what = visible(step.resource === "" ? step.action : `${step.action} ${step.resource}`);
+  const because = reasons.map(
+    ({ by, reason, guidance }) =>
+      `${reason} (${by})${guidance === undefined ? "" : `. Instead: ${guidance}`}`,
+  );
+  const limits = answer.limits
+    .filter(({ exceeded }) => exceeded)
+    .map(({ id, used, most, window_ends_at }) => `${id}: ${used} of ${most} used until ${window_ends_at}`);
+  const unknown = known
+    ? []
+    : [`no rule knows ${what}${nearest.length > 0 ? `; near it: ${nearest.join(", ")}` : ""}`];
+  const why = [...because, ...limits, ...unknown].join("; ");
+  switch (decision) {
+    case "allow": {
+      const duties = answer.obligations.filter((one) => !one.startsWith("notify "));
+      if (duties.length === 0) return {};
+      return {
+        hookSpecificOutput: {
+          hookEventName: "PreToolUse",
+          additionalContext: sentence(`LLM Mailbox policy: with ${what}, you have to: ${duties.join("; ")}`),
+        },
+      };
+    }
+    case "deny":
+      return denial(`${what} is not allowed: ${why || "no rule allows it"}`);
+    case "require_approval":
+      if (ask) return decided("ask", `${what} needs a person: ${why || "no rule allows it by itself"}`);
+      return denial(
+        `${what} needs a person: ${why || "no rule allows it by itself"}. Call check_policy of the mailbox with approval_id ${approval?.id ?? ""} and wait_seconds 50; once it is approved, repeat this call unchanged`,
+      );
+  }
+}
+
+function decided(permissionDecision: "deny" | "ask", reason: string): HookAnswer {
+  return {
+    hookSpecificOutput: {
+      hookEventName: "PreToolUse",
+      permissionDecision,
+      permissionDecisionReason: sentence(`LLM Mailbox policy: ${reason}`),
+    },
+  };
+}
+
+function sentence(text: string): string {
+  return visible(text).slice(0, mostReason);
+}
+
+/** A path as its letters tell: nothing of the client's machine is looked at. */
+function pathBelow(folder: string, given: string): string {
+  const slashes = (path: string): string => path.replaceAll("\\", "/");
+  const names: string[] = [];
+  const whole = /^(?:\/|[A-Za-z]:\/)/.test(slashes(given))
+    ? slashes(given)
+    : `${slashes(folder)}/${slashes(given)}`;
+  for (const name of whole.split("/")) {
+    if (name === "..") names.pop();
+    else if (name !== "." && name !== "") names.push(name);
+  }
+  const path = `${whole.startsWith("/") ? "/" : ""}${names.join("/")}`;
+  const root = slashes(folder).replace(/\/+$/, "");
+  return root !== "" && path.startsWith(`${root}/`) ? path.slice(root.length + 1) : path;
+}
+
+function isObject(value: unknown): value is Readonly<Record<string, unknown>> {
+  return typeof value === "object" && value !== null && !Array.isArray(value);
+}

@@ -1,0 +1,140 @@
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import type { House } from "../../src/compose.js";
+import { type HttpService, serveHttp } from "../../src/http/index.js";
+import { type Caller, operatorPrincipal, type RunId } from "../../src/identity/index.js";
+import { newNamespace, openFaultHouse } from "../faults/fault-house.js";
+import { noLog } from "../mcp/support.js";
+import { connectHttp, eras } from "../protocol/clients.js";
+import { startStore, type TestStore } from "../stores/index.js";
+
+const rules = `
+version: 1
+otherwise: allow
+unknown: allow
+rules:
+  - { id: no-secrets, actions: [file.write], resources: ["config/**"], effect: deny, reason: secrets live there }
+  - { id: a-person, actions: [web.fetch], effect: require_approval }
+`;
+
+describe("a server", () => {
+  let store: TestStore;
+  let house: House;
+  let service: HttpService;
+  let operator: Caller;
+  beforeAll(async () => {
+    store = await startStore("embedded");
+    house = await openFaultHouse(store.url, newNamespace());
+    const { namespace } = house.config;
+    operator = { principal: operatorPrincipal(namespace), run: { id: "operator/test" as RunId } };
+    await house.ruleBook.put(operator, { text: rules, over: 0 });
+    Object.assign(house.policy.deps, {
+      useApproval: async () => undefined,
+      openApproval: async () => ({ id: "ap-1", state: "pending", expiresAt: Date.now() + 60_000 }),
+    });
+    service = await serveHttp(house.rooms, { namespace, version: "0", log: noLog, port: 0 });
+  });
+  afterAll(async () => {
+    await service?.close();
+    await house?.close();
+    await store?.stop();
+  });
+
+  const event = (tool: string, input: object): string =>
+    JSON.stringify({ cwd: "/repo", hook_event_name: "PreToolUse", tool_name: tool, tool_input: input });
+  const post = async (
+    query: string,
+    body: string,
+    headers: Record<string, string> = {},
+  ): Promise<{ status: number; body: Record<string, Record<string, unknown>> }> => {
+    const response = await fetch(`${service.url}/policy/hook${query}`, {
+      method: "POST",
+      headers: { "content-type": "application/json", ...headers },
+      body,
+    });
+    return {
+      status: response.status,
+      body: (await response.json()) as Record<string, Record<string, unknown>>,
+    };
+  };
+  const write = event("Write", { file_path: "/repo/config/a", content: "x" });
+
+  it("answers the hook of a client, as the command does, at /policy/hook", async () => {
+    expect(await post("?agent=coder", write)).toEqual({
+      status: 200,
+      body: {
+        hookSpecificOutput: {
+          hookEventName: "PreToolUse",
+          permissionDecision: "deny",
+          permissionDecisionReason:
+            "LLM Mailbox policy: file.write config/a is not allowed: secrets live there (rule no-secrets)",
+        },
+      },
+    });
+    expect(await post("?agent=coder", event("Read", { file_path: "/repo/a" }))).toEqual({
+      status: 200,
+      body: {},
+    });
+    expect(await post("?agent=coder", JSON.stringify({ hook_event_name: "Stop" }))).toEqual({
+      status: 200,
+      body: {},
+    });
+    const fetching = event("WebFetch", { url: "https://example.org" });
+    expect((await post("?agent=coder", fetching)).body.hookSpecificOutput?.permissionDecision).toBe("deny");
+    expect((await post("?agent=coder&ask=1", fetching)).body.hookSpecificOutput?.permissionDecision).toBe(
+      "ask",
+    );
+  });
+
+  it("checks who asks at /policy/hook as it does at /mcp", async () => {
+    expect((await post("", write)).status).toBe(400);
+    expect((await post("?agent=Not A Name", write)).status).toBe(400);
+    expect((await post("?agent=coder&token=x", write)).status).toBe(400);
+    expect((await post("?agent=coder", "{")).status).toBe(400);
+    expect((await post("?agent=coder", "{}")).status).toBe(400);
+    expect((await post("?agent=coder&closed=1", "{}")).body.hookSpecificOutput?.permissionDecision).toBe(
+      "deny",
+    );
+    expect((await post("?agent=coder", write, { authorization: "Bearer lmt_x" })).status).toBe(401);
+    expect((await post("?agent=coder", write, { "content-type": "text/plain" })).status).toBe(415);
+    expect((await post("?agent=coder", write, { origin: "https://evil.example" })).status).toBe(403);
+    expect((await fetch(`${service.url}/policy/hook?agent=coder`)).status).toBe(405);
+  });
+
+  it.each(eras)(
+    "tells the model of a stopped agent why its call is refused, over HTTP of %s",
+    async (era) => {
+      const name = `agent-${era}`;
+      const client = await connectHttp(era, `${service.url}/mcp?agent=${name}`);
+      expect((await client.call("my_status")).isError).toBe(false);
+      const waiting = client.call("read_inbox", { wait_seconds: 40 });
+      await expect
+        .poll(async () => (await house.runs.ofAgent(name)).length, { timeout: 5_000 })
+        .toBeGreaterThan(0);
+      await house.killSwitch.stop(operator, name, "test");
+      const from = Date.now();
+      expect((await waiting).text).toMatch(/^access\.stopped: /);
+      expect(Date.now() - from).toBeLessThan(1_000);
+      const refused = await client.call("send_message", { to: ["bob"], body: "x" });
+      expect(refused).toMatchObject({ isError: true });
+      expect(refused.text).toMatch(new RegExp(`^access\\.stopped: ${name} was stopped by the operator`));
+      // Its sessions and runs end.
+      await expect.poll(() => house.runs.ofAgent(name), { timeout: 3_000 }).toEqual([]);
+      const listed = await fetch(`${service.url}/mcp?agent=${name}`, {
+        method: "POST",
+        headers: { "content-type": "application/json", accept: "application/json, text/event-stream" },
+        body: JSON.stringify({ jsonrpc: "2.0", id: 1, method: "tools/list" }),
+      });
+      expect(listed.status).toBe(403);
+      expect(await listed.text()).toContain("access.stopped");
+      expect((await post(`?agent=${name}`, write)).body.hookSpecificOutput).toMatchObject({
+        permissionDecision: "deny",
+        permissionDecisionReason: expect.stringContaining("access.stopped"),
+      });
+      await house.killSwitch.resume(operator, name);
+      const again = await connectHttp(era, `${service.url}/mcp?agent=${name}`);
+      await expect.poll(async () => (await again.call("my_status")).isError, { timeout: 2_000 }).toBe(false);
+      await again.close();
+      await client.close().catch(() => undefined);
+    },
+  );
+});

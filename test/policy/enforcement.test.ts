@@ -1,0 +1,297 @@
+import { afterEach, expect, it } from "vitest";
+import type { House } from "../../src/compose.js";
+import { type Caller, operatorPrincipal, parseAuditRow, type RunId } from "../../src/identity/index.js";
+import { recentMessages } from "../../src/mailbox/index.js";
+import { Agent, newNamespace, openFaultHouse } from "../faults/fault-house.js";
+import { describeOnEachStore } from "../stores/index.js";
+import { MemoryApprovals } from "./memory-approvals.js";
+
+const rulesOf = (body: string): string => `version: 1\notherwise: allow\nunknown: allow\n${body}`;
+
+describeOnEachStore("our own tools", (store) => {
+  const houses: House[] = [];
+  afterEach(async () => {
+    await Promise.all(houses.splice(0).map((house) => house.close()));
+  });
+  const operatorOf = ({ config }: House): Caller => ({
+    principal: operatorPrincipal(config.namespace),
+    run: { id: "operator/test" as RunId },
+  });
+  const open = async (body?: string, namespace = newNamespace()): Promise<House> => {
+    const house = await openFaultHouse(store().url, namespace);
+    houses.push(house);
+    if (body !== undefined) await house.ruleBook.put(operatorOf(house), { text: rulesOf(body), over: 0 });
+    return house;
+  };
+  /** People who are asked, of whom the test is one. */
+  const peopleOf = (house: House): MemoryApprovals => {
+    const people = new MemoryApprovals();
+    const { openApproval, useApproval, awaitApproval } = people;
+    Object.assign(house.policy.deps, { openApproval, useApproval, awaitApproval });
+    return people;
+  };
+  const codeOf = (call: Promise<unknown>): Promise<string> =>
+    call.then(
+      () => "allow",
+      (error: { code?: string }) => error.code ?? String(error),
+    );
+  const rowsOf = async (house: House, key: string): Promise<ReturnType<typeof parseAuditRow>[]> =>
+    (
+      (await house.store.command("LRANGE", `{${house.config.namespace}:${key}}:audit`, 0, -1)) as string[]
+    ).map((row) => parseAuditRow(row.slice(row.indexOf("|") + 1)));
+
+  interface Step {
+    readonly action: string;
+    readonly resource: string;
+    readonly arguments: Record<string, unknown>;
+    do(agent: Agent): Promise<unknown>;
+  }
+  const steps = (name: string): Step[] => [
+    {
+      action: "mailbox.send",
+      resource: `${name}-agent`,
+      arguments: { to: [`${name}-agent`], body: "x" },
+      do: (agent) => agent.send(`${name}-agent`, "x"),
+    },
+    {
+      action: "topic.publish",
+      resource: `topic:${name}.news`,
+      arguments: { to: [`topic:${name}.news`], body: "x" },
+      do: (agent) => agent.send(`topic:${name}.news`, "x"),
+    },
+    {
+      action: "lock.acquire",
+      resource: `lock:src/${name}`,
+      arguments: { resources: [`src/${name}`], mode: "exclusive" },
+      do: ({ house, caller }) => house.rooms.locks.acquireLock(caller, { resources: [`src/${name}`] }),
+    },
+    {
+      action: "state.write",
+      resource: `state:${name}/owner`,
+      arguments: { key: `${name}/owner`, value: "1" },
+      do: ({ house, caller }) => house.rooms.state.putState(caller, { key: `${name}/owner`, value: "1" }),
+    },
+  ];
+
+  it("decide as check_policy does, by the same rules", async () => {
+    const house = await open(`
+rules:
+  - id: none-of-that
+    actions: ["mailbox.send", "topic.publish", "lock.acquire", "state.write"]
+    when: resource.contains("denied") && size(context.arguments) > 0
+    effect: deny
+    reason: the word denied is in it
+    guidance: Use another name
+  - id: a-person
+    actions: ["mailbox.send", "topic.publish", "lock.acquire", "state.write"]
+    when: resource.contains("asked")
+    effect: require_approval
+`);
+    peopleOf(house);
+    const alice = await Agent.begin(house, "alice");
+    const expected = { denied: "deny", asked: "require_approval", fine: "allow" };
+    const codes = { deny: "policy.denied", require_approval: "policy.approval_required", allow: "allow" };
+    let tried = 0;
+    for (const [name, decision] of Object.entries(expected))
+      for (const { action, resource, arguments: given, do: act } of steps(name)) {
+        const answer = await house.rooms.policy.checkPolicy(alice.caller, {
+          ...{ action, resource },
+          context: { arguments: given },
+        });
+        expect(answer.decision, `${action} ${resource}`).toBe(decision);
+        expect(await codeOf(act(alice)), `${action} ${resource}`).toBe(codes[answer.decision]);
+        tried++;
+      }
+    expect(tried).toBe(12);
+  });
+
+  it("do nothing that a rule denies, say why and what to do instead, and leave a row that names the rule", async () => {
+    const house = await open(`
+rules:
+  - id: no-mail-to-bob
+    actions: [mailbox.send]
+    resources: [bob]
+    effect: deny
+    reason: bob is on holiday
+    guidance: Write to carol
+`);
+    const alice = await Agent.begin(house, "alice");
+    await Agent.begin(house, "bob");
+    for (const to of ["bob", ["carol", "bob"]])
+      await expect(alice.send(to, "hello")).rejects.toMatchObject({
+        code: "policy.denied",
+        message: expect.stringContaining("bob is on holiday (rule no-mail-to-bob). Write to carol."),
+      });
+    for (const mailbox of ["bob", "carol"])
+      expect(await recentMessages(house.mail, house.config.namespace, mailbox, { limit: 10 })).toEqual([]);
+    expect((await rowsOf(house, "mb:alice")).filter((row) => row?.action === "mailbox.send")).toMatchObject([
+      { resource: "bob", outcome: "deny", because: "policy.denied: rule no-mail-to-bob" },
+      { resource: "carol,bob", outcome: "deny", because: "policy.denied: rule no-mail-to-bob" },
+    ]);
+  });
+
+  it("say in the row of the admission which rule allowed it", async () => {
+    const house = await open(`
+rules:
+  - { id: mail-is-fine, actions: [mailbox.send], effect: allow }
+`);
+    const alice = await Agent.begin(house, "alice");
+    await alice.send("bob", "hello");
+    expect(await rowsOf(house, "mb:bob")).toMatchObject([
+      { action: "mailbox.send", outcome: "allow", because: "role agent; rule mail-is-fine" },
+    ]);
+  });
+
+  it("go by what is recorded of the agent, and by whose mail its run has read", async () => {
+    const house = await open(`
+rules:
+  - id: juniors-publish-nothing
+    actions: [topic.publish]
+    when: agent.role == "junior"
+    effect: deny
+  - id: careful-after-strangers
+    actions: [state.write]
+    when: '"eve" in reads.unverified'
+    effect: deny
+`);
+    const [alice, eve] = [await Agent.begin(house, "alice"), await Agent.begin(house, "eve")];
+    const publish = (): Promise<string> => codeOf(alice.send("topic:news", `at ${Date.now()}`));
+    const write = (): Promise<string> =>
+      codeOf(house.rooms.state.putState(alice.caller, { key: "a/b", value: "1" }));
+    expect([await publish(), await write()]).toEqual(["allow", "allow"]);
+    await house.agentRecords.set(operatorOf(house), "alice", { role: "junior" });
+    await eve.send("alice", "please overwrite it");
+    expect([await publish(), await write()]).toEqual(["policy.denied", "allow"]);
+    await alice.read();
+    expect(await write()).toBe("policy.denied");
+    expect(await codeOf(house.rooms.state.putState(eve.caller, { key: "a/b", value: "1" }))).toBe("allow");
+  });
+
+  it("wait for a person: the same call passes once after it was approved, and no other does", async () => {
+    const house = await open(`
+rules:
+  - id: a-person
+    actions: [state.write]
+    resources: ["state:plan/**"]
+    effect: require_approval
+    reason: plans need a person
+`);
+    const people = peopleOf(house);
+    const alice = await Agent.begin(house, "alice");
+    const put = (value: string): Promise<unknown> =>
+      house.rooms.state.putState(alice.caller, { key: "plan/a", value });
+    const refusal = await put("1").catch((error: Error) => error);
+    expect(refusal).toMatchObject({
+      code: "policy.approval_required",
+      facts: { id: "ap-1" },
+      message: expect.stringContaining("check_policy with approval_id ap-1"),
+    });
+    expect(await codeOf(put("1"))).toBe("policy.approval_required");
+    expect(people.asked).toHaveLength(1);
+    people.decide("ap-1", "approved");
+    expect(await codeOf(put("2"))).toBe("policy.approval_required");
+    expect(await codeOf(put("1"))).toBe("allow");
+    expect(await codeOf(put("1"))).toBe("policy.approval_required");
+  });
+
+  it("ask for all that one call needs at once, and with a key go on where some of it was used already", async () => {
+    const house = await open(`
+rules:
+  - { id: a-person, actions: [mailbox.send], resources: [bob, carol], effect: require_approval }
+`);
+    const people = peopleOf(house);
+    const alice = await Agent.begin(house, "alice");
+    const send = (): Promise<string> =>
+      codeOf(alice.send(["bob", "carol", "dave"], "hello", { idempotency_key: "k" }));
+    expect(await send()).toBe("policy.approval_required");
+    expect(people.asked.map(({ request }) => request.resource)).toEqual(["bob", "carol"]);
+    people.decide("ap-1", "approved");
+    expect(await send()).toBe("policy.approval_required");
+    people.decide("ap-2", "approved");
+    expect(await send()).toBe("allow");
+    expect(await send()).toBe("allow");
+    expect(people.asked).toHaveLength(2);
+    expect((await (await Agent.begin(house, "bob")).read()).messages).toHaveLength(1);
+  });
+
+  it("keep limits of calls exactly, however many processes call at once", async () => {
+    const body = `
+limits:
+  - { id: few-mails, of: calls, actions: [mailbox.send], per: agent, most: 5, window: 1d }
+`;
+    const house = await open(body);
+    const other = await open(undefined, house.config.namespace);
+    const agents = [await Agent.begin(house, "alice"), await Agent.begin(other, "alice")];
+    const codes = await Promise.all(
+      Array.from({ length: 12 }, (_, n) => codeOf(agents[n % 2]!.send("bob", `mail ${n}`))),
+    );
+    expect(codes.filter((code) => code === "allow")).toHaveLength(5);
+    expect(codes.filter((code) => code === "policy.denied")).toHaveLength(7);
+    expect(await recentMessages(house.mail, house.config.namespace, "bob", { limit: 20 })).toHaveLength(5);
+  });
+
+  it("are not asked again about a ticket for which they were asked when it was queued", async () => {
+    const house = await open(`
+limits:
+  - { id: few-locks, of: calls, actions: [lock.acquire], per: agent, most: 1, window: 1d }
+`);
+    const [alice, bob] = [await Agent.begin(house, "alice"), await Agent.begin(house, "bob")];
+    const { locks } = house.rooms;
+    const held = await locks.acquireLock(bob.caller, { resources: ["a"] });
+    const { ticket } = await locks.acquireLock(alice.caller, { resources: ["a"] });
+    for (let n = 0; n < 3; n++)
+      expect((await locks.acquireLock(alice.caller, { resources: ["a"], ticket: ticket! })).state).toBe(
+        "queued",
+      );
+    // A ticket that nobody gave is no way around the rules.
+    expect(
+      await codeOf(locks.acquireLock(alice.caller, { resources: ["b"], ticket: "lk-000000000000" })),
+    ).toBe("policy.denied");
+    await locks.releaseLock(bob.caller, { lock_id: held.lock_id! });
+    const granted = await locks.acquireLock(alice.caller, { ticket: ticket! });
+    expect(granted.state).toBe("granted");
+    // Nor is one that was good once, when it is asked for anew.
+    await house.killSwitch.stop(operatorOf(house), "alice", "test");
+    await house.killSwitch.resume(operatorOf(house), "alice");
+    expect(await codeOf(locks.acquireLock(alice.caller, { resources: ["a"], ticket: ticket! }))).toBe(
+      "policy.denied",
+    );
+  });
+
+  it("ask the store nothing where no rule speaks of them", async () => {
+    const house = await open();
+    const alice = await Agent.begin(house, "alice");
+    for (const step of steps("warm")) await step.do(alice);
+    const asked: string[] = [];
+    const { run, command } = house.store;
+    house.store.run = (script, keys, ...rest) => {
+      asked.push(...keys);
+      return run.call(house.store, script, keys, ...rest);
+    };
+    house.store.command = (name, ...args) => {
+      asked.push(...args.map(String));
+      return command.call(house.store, name, ...args);
+    };
+    for (const step of steps("cold")) await step.do(alice);
+    expect(asked.length).toBeGreaterThan(4);
+    // The version of the rules in force, which is asked for at most once in 750 ms whoever calls.
+    const ofPolicy = asked.filter((key) => key.includes(":po}:"));
+    expect(ofPolicy.filter((key) => !key.endsWith(":rules"))).toEqual([]);
+    expect(ofPolicy.length).toBeLessThanOrEqual(1);
+  });
+
+  it("do not ask about what the operator does", async () => {
+    const house = await open(`
+rules:
+  - { id: nobody, actions: ["**"], effect: deny }
+`);
+    const operator = operatorOf(house);
+    expect(await house.rooms.state.putState(operator, { key: "a/b", value: "1" })).toMatchObject({
+      state: "stored",
+    });
+    const alice = await Agent.begin(house, "alice");
+    expect(await codeOf(house.rooms.state.putState(alice.caller, { key: "a/b", value: "1" }))).toBe(
+      "policy.denied",
+    );
+  });
+});

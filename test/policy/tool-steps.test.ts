@@ -1,0 +1,130 @@
+import { describe, expect, it } from "vitest";
+import { shellSteps } from "../../src/policy/shell-steps.js";
+import { toolSteps } from "../../src/policy/tool-steps.js";
+
+const asGiven = (path: string): string => path;
+const steps = (command: string): string[] =>
+  shellSteps(command, asGiven).map(({ action, resource }) => `${action} ${resource}`.trim());
+
+describe("a tool of a client", () => {
+  it.each([
+    ["Read", { file_path: "/r/a.ts" }, "file.read", "/r/a.ts"],
+    ["Edit", { file_path: "/r/a.ts", old_string: "a" }, "file.write", "/r/a.ts"],
+    ["MultiEdit", { file_path: "/r/a.ts" }, "file.write", "/r/a.ts"],
+    ["Write", { file_path: "/r/a.ts", content: "x" }, "file.write", "/r/a.ts"],
+    ["NotebookEdit", { notebook_path: "/r/a.ipynb" }, "file.write", "/r/a.ipynb"],
+    ["Write", { content: "x" }, "file.write", ""],
+    ["Bash", { command: "npm test" }, "shell.run", ""],
+    ["WebFetch", { url: "https://example.org/docs/a?token=x" }, "web.fetch", "example.org/docs/a"],
+    ["WebFetch", { url: "not a url" }, "web.fetch", ""],
+    ["mcp__github__create_issue", {}, "mcp.github.create_issue", ""],
+    ["mcp__claude.ai Mail__send__now", {}, "mcp.claude_ai_mail.send__now", ""],
+    ["TodoWrite", {}, "tool.todowrite", ""],
+    ["constructor", {}, "tool.constructor", ""],
+  ])("%s %j is %s %s in the words of rules", (tool, input, action, resource) => {
+    expect(toolSteps({ tool, input }, asGiven)).toEqual([{ action, resource }]);
+  });
+
+  it("that runs a shell does so first, and then what the command plainly does", () => {
+    expect(toolSteps({ tool: "Bash", input: { command: "rm a && git push -f" } }, asGiven)).toEqual([
+      { action: "shell.run", resource: "" },
+      { action: "file.delete", resource: "a" },
+      { action: "git.push", resource: "" },
+      { action: "git.push_force", resource: "" },
+    ]);
+  });
+});
+
+describe("a shell command", () => {
+  it.each([
+    ["rm a.txt", ["file.delete a.txt"]],
+    ["rm -f -- -odd", ["file.delete -odd"]],
+    ["rm -rf build dist/x", ["directory.delete build", "directory.delete dist/x"]],
+    ["rm --recursive build", ["directory.delete build"]],
+    ["/bin/rm 'a b' \"c d\" e\\ f", ["file.delete a b", "file.delete c d", "file.delete e f"]],
+    ["rm *.log", ["file.delete"]],
+    ["rm $FILE", ["file.delete"]],
+    ["rm ~/x", ["file.delete"]],
+    [`rm ${"x ".repeat(51)}`, ["file.delete"]],
+    [Array.from({ length: 61 }, (_, n) => `rm ${n}`).join("; "), ["file.delete"]],
+    ["ls; rm a\nrm b", ["file.delete a", "file.delete b"]],
+    ["true || rm a & rm b", ["file.delete a", "file.delete b"]],
+    ["FORCE=1 sudo -u root rm a", ["file.delete a"]],
+    ["env -u A B=1 nohup nice -n 5 timeout -k 1 10 rm a", ["file.delete a"]],
+    ["ls | xargs -n 1 rm", ["file.delete"]],
+    ["if true; then rm a; fi", ["file.delete a"]],
+    ["(cd x && rm a)", ["file.delete a", "file.delete x/a"]],
+    ['echo "$(rm a)"', ["file.delete a"]],
+    ["echo `rm a`", ["file.delete a"]],
+    ["cat <(rm a)", ["file.delete a"]],
+    ["bash -c 'rm a'", ["file.delete a"]],
+    ["sh -ec \"bash -c 'rm a'\"", ["file.delete a"]],
+    ["eval rm a", ["file.delete a"]],
+    ["cd src/lib; rm a", ["file.delete a", "file.delete src/lib/a"]],
+    [
+      "cd / && cd srv && rm -r x /etc",
+      ["directory.delete x", "directory.delete /srv/x", "directory.delete /etc"],
+    ],
+    ["cd $DIR && rm a", ["file.delete a", "file.delete"]],
+    ["ssh -i key -p 22 host rm a", ["file.delete a"]],
+    ["ssh host rm -r /srv", ["directory.delete /srv"]],
+    ["bash <<EOF\nrm a\nEOF\nls", ["file.delete a"]],
+    ["cat <<'EOF' > notes\nrm a\nEOF\nrm b", ["file.delete b"]],
+    ["find . -name '*.o' -delete", ["file.delete ."]],
+    ["find src -type f -exec rm {} \\;", ["file.delete"]],
+    ["rmdir a", ["directory.delete a"]],
+    ["truncate -s 0 a", ["file.delete a"]],
+    ["git rm -r old", ["directory.delete old"]],
+    ["git -C sub rm a", ["file.delete a", "file.delete sub/a"]],
+    ["git clean -fdx", ["file.delete"]],
+    ["git push", ["git.push"]],
+    ["git -C sub push --force-with-lease=x origin main", ["git.push", "git.push_force"]],
+    ["git push origin +main", ["git.push", "git.push_force"]],
+    ["git push origin :old", ["git.push", "branch.delete"]],
+    ["git push --delete origin old", ["git.push", "branch.delete"]],
+    ["git commit -m 'rm everything'", ["git.commit"]],
+    ["git reset --hard HEAD~1", ["git.reset_hard"]],
+    ["git branch -D old", ["branch.delete"]],
+    ["psql -c 'DROP TABLE users'", ["db.drop"]],
+    ["echo 'delete from users' | sqlite3 a.db", ["db.delete"]],
+    ["psql <<EOF\ndrop schema x;\nEOF", ["db.drop"]],
+    ["dropdb prod", ["db.drop"]],
+    ["curl -s https://example.org/a/b?c=d -o x", ["web.fetch example.org/a/b"]],
+    ["chmod -R 777 .", ["access.grant ."]],
+  ])("%s plainly does %j", (command, expected) => {
+    expect(steps(command)).toEqual(expected);
+  });
+
+  it.each([
+    "npm test",
+    "ls -la && cat a.txt",
+    "git status",
+    "git reset HEAD a",
+    "echo rm a",
+    "echo 'rm a'",
+    "# rm a",
+    "ls # rm a",
+    "grep -r 'drop table' src",
+    "cargo rm dep",
+    "npm rm left-pad",
+    "cat 2>rm",
+    "",
+  ])("%s is no such thing", (command) => {
+    expect(steps(command)).toEqual([]);
+  });
+
+  it.each([
+    "$(".repeat(50_000),
+    "'".repeat(99_999),
+    "`".repeat(99_999),
+    "a<<x\n".repeat(20_000),
+    "(".repeat(100_000),
+    "rm x;".repeat(50_000),
+    `${"sudo ".repeat(50_000)}rm a`,
+    'bash -c "'.repeat(20_000),
+  ])("that is hostile is read in time", (command) => {
+    const from = performance.now();
+    expect(shellSteps(command, asGiven).length).toBeLessThanOrEqual(60);
+    expect(performance.now() - from).toBeLessThan(1_000);
+  });
+});
