@@ -8,6 +8,7 @@ import { decisions } from "./decisions.js";
 import type { Finding, Measurement } from "./finding.js";
 import { http } from "./http.js";
 import { locks } from "./locks.js";
+import { policy } from "./policy.js";
 import { publish } from "./publish.js";
 import { start } from "./start.js";
 import { availableStores, startStore } from "./stores.js";
@@ -24,6 +25,7 @@ const measurements: readonly Measurement[] = [
   backlog,
   burst,
   decisions,
+  policy,
   words,
   waiters,
   http,

@@ -29,17 +29,25 @@ interface Indexes {
   readonly unknown: Effect;
 }
 
-/** Names of actions come from callers: what is remembered of them is bounded, and the rest costs a little more. */
-const maxRemembered = 1_000;
+/**
+ * Names of actions come from callers: what is remembered of them is bounded, with the rules that speak of each, and the
+ * rest costs a little more.
+ */
+const maxRemembered = 50_000;
 
 /** Finds what is said of an action, and remembers it. */
 export function aboutActions(indexes: Indexes): (action: string) => AboutAction {
   const remembered = new Map<string, AboutAction>();
+  let size = 0;
   return (action) => {
     let about = remembered.get(action);
     if (!about) {
       about = lookUp(action, indexes);
-      if (remembered.size >= maxRemembered) remembered.clear();
+      size += 20 + about.speaking.all.length;
+      if (size > maxRemembered) {
+        remembered.clear();
+        size = 0;
+      }
       remembered.set(action, about);
     }
     return about;

@@ -1,6 +1,6 @@
 import { TypeError as CelTypeError, Environment, EvaluationError, ParseError } from "@marcbachmann/cel-js";
 import { AgentValue, ReadsValue } from "./given.js";
-import { matchesPattern } from "./regular-expressions.js";
+import type { Patterns } from "./patterns.js";
 import { zonedPart, zonedParts } from "./zoned-time.js";
 
 export const maxNodes = 300;
@@ -38,6 +38,7 @@ export interface ConditionScope {
   /** Variable → its fields, where it has a closed list of them. */
   readonly fields: Readonly<Record<string, readonly string[]>>;
   readonly variables: readonly string[];
+  readonly patterns: Patterns;
   /** What counts become before expressions see them: whole numbers, 0 for what was not counted. */
   countsOf(counts: Readonly<Record<string, number>>): object;
 }
@@ -58,8 +59,6 @@ function baseEnvironment(): Environment {
     .registerVariable("now", "google.protobuf.Timestamp");
   withNumbers(environment);
   const sync = { async: false };
-  environment.registerFunction("string.re2(string): bool", matchesPattern, sync);
-  environment.registerFunction("re2(string, string): bool", matchesPattern, sync);
   for (const part of zonedParts)
     environment.registerFunction(
       `google.protobuf.Timestamp.zoned_${part}(string): int`,
@@ -97,17 +96,18 @@ function withNumbers(environment: Environment): void {
 }
 
 /** Where the conditions of limits are checked. */
-export function limitScope(): ConditionScope {
+export function limitScope(patterns: Patterns): ConditionScope {
   return {
-    environment: baseEnvironment(),
+    environment: withPatterns(patterns),
     fields: { agent: Object.keys(agentFields), reads: Object.keys(readsFields) },
     variables: ["agent", "action", "resource", "context", "reads", "now"],
+    patterns,
     countsOf: () => ({}),
   };
 }
 
 /** Where the conditions of rules are checked: the counters of the rule set are fields of `counts`. */
-export function ruleScope(counters: readonly string[]): ConditionScope {
+export function ruleScope(counters: readonly string[], patterns: Patterns): ConditionScope {
   class CountsValue {
     constructor(counts: Readonly<Record<string, number>>) {
       for (const name of counters)
@@ -116,20 +116,28 @@ export function ruleScope(counters: readonly string[]): ConditionScope {
         });
     }
   }
-  const environment = baseEnvironment()
-    .clone()
-    .registerType("Counts", {
-      ctor: CountsValue,
-      fields: Object.fromEntries(counters.map((name) => [name, "int"])),
-    })
-    .registerVariable("counts", "Counts");
-  const { fields, variables } = limitScope();
+  const { fields, variables } = limitScope(patterns);
   return {
-    environment,
+    environment: withPatterns(patterns)
+      .registerType("Counts", {
+        ctor: CountsValue,
+        fields: Object.fromEntries(counters.map((name) => [name, "int"])),
+      })
+      .registerVariable("counts", "Counts"),
     fields: { ...fields, counts: counters },
     variables: [...variables, "counts"],
+    patterns,
     countsOf: (counts) => new CountsValue(counts),
   };
+}
+
+/** Under a name of its own: the library's `matches` is there already, and goes back. */
+function withPatterns(patterns: Patterns): Environment {
+  const matches = (text: string, pattern: string): boolean => patterns.matches(text, pattern);
+  return baseEnvironment()
+    .clone()
+    .registerFunction("string.re2(string): bool", matches, { async: false })
+    .registerFunction("re2(string, string): bool", matches, { async: false });
 }
 
 /** Whether the library says something of the expression, and not of itself. */

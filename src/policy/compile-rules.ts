@@ -21,6 +21,7 @@ import {
   resourceMatcher,
 } from "./name-pattern.js";
 import { KnownActions } from "./nearest-actions.js";
+import { Patterns } from "./patterns.js";
 import { profiles } from "./profiles.js";
 import type { Question } from "./question.js";
 import type { Rule } from "./rule.js";
@@ -59,6 +60,7 @@ export interface CompiledRules {
 /** Parts of conditions of a whole rule set: what a decision costs if all of it speaks of one action. */
 const maxConditionParts = 40_000;
 const maxResourcePatterns = 10_000;
+const maxNamedActions = 5_000;
 
 /**
  * Reads a rule set.
@@ -71,7 +73,9 @@ export function compileRules(text: string): CompiledRules {
   const set = wholeSet(read);
   const lines = new Lines(read);
   const work = new Work();
-  const scope = ruleScope(Object.keys(set.counters));
+  const patterns = new Patterns(work);
+  const scope = ruleScope(Object.keys(set.counters), patterns);
+  const ofLimits = limitScope(patterns);
   const conditionOf = conditions(lines);
 
   const rules = inOrder(set.rules, lines).map(
@@ -94,7 +98,7 @@ export function compileRules(text: string): CompiledRules {
       entry,
       scope: entry,
       position,
-      condition: conditionOf(entry, (source) => compileCondition(source, limitScope(), work)),
+      condition: conditionOf(entry, (source) => compileCondition(source, ofLimits, work)),
     }),
   );
   const asked = new Set(rules.flatMap(({ condition }) => [...(condition?.counters ?? [])]));
@@ -306,6 +310,8 @@ function checkSize(set: RuleSet, rules: readonly Rule[], lines: Lines): void {
   const patterns = rules.reduce((sum, { resources }) => sum + (resources?.length ?? 0), 0);
   if (patterns > maxResourcePatterns)
     invalid(lines.of(["rules"]), `its rules name more than ${maxResourcePatterns} resources in all`);
+  if (namedActions(set).length > maxNamedActions)
+    invalid(lines.of(["vocabulary"]), `it names more than ${maxNamedActions} actions in all`);
 }
 
 function namedActions(set: RuleSet): readonly string[] {

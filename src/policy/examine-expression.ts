@@ -8,7 +8,6 @@ import {
   partsOf,
   type TreeNode,
 } from "./expression-tree.js";
-import { patternProblem } from "./regular-expressions.js";
 import { isZone, isZonedPart } from "./zoned-time.js";
 
 /**
@@ -80,7 +79,7 @@ function examineCall(node: TreeNode, scope: ConditionScope): void {
     const pattern = literalText(given.at(-1));
     if (pattern === undefined)
       throw new ConditionProblem("the pattern of matches stands in the rule as a text", node.pos);
-    const problem = patternProblem(pattern);
+    const problem = scope.patterns.take(pattern);
     if (problem) throw new ConditionProblem(problem, given.at(-1)!.pos);
     args[0] = "re2";
   }

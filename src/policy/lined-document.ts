@@ -1,4 +1,16 @@
-import { isMap, isScalar, isSeq, LineCounter, type Node, parseDocument, type Scalar } from "yaml";
+import {
+  Composer,
+  type CST,
+  type Document,
+  isMap,
+  isScalar,
+  isSeq,
+  Lexer,
+  LineCounter,
+  type Node,
+  Parser,
+  type Scalar,
+} from "yaml";
 import { invalid } from "./invalid.js";
 
 /** A path into a document: names of fields and places in lists. */
@@ -6,6 +18,9 @@ export type Path = readonly PropertyKey[];
 
 /** Rule sets are flat; whatever is deeper is not one. */
 const maxDepth = 12;
+const tooDeep = `it is nested more than ${maxDepth} deep`;
+/** Besides collections, the parser keeps open the document and a scalar; each collection counts once. */
+const maxOpen = maxDepth + 3;
 
 /** A YAML document as plain values, of which each knows the line it stands on. */
 export interface LinedDocument {
@@ -36,7 +51,7 @@ export function readLined(text: string): LinedDocument {
 
   function read(node: Node | null, path: Path): unknown {
     const line = node?.range ? lineAt(node.range[0]) : (lines.get(keyOf(path)) ?? 1);
-    if (path.length > maxDepth) invalid(line, `it is nested more than ${maxDepth} deep`);
+    if (path.length > maxDepth) invalid(line, tooDeep);
     if (!lines.has(keyOf(path))) lines.set(keyOf(path), line);
     if (node === null) return null;
     if (isScalar(node)) {
@@ -52,6 +67,8 @@ export function readLined(text: string): LinedDocument {
       if (!isScalar(key) || typeof key.value === "object")
         invalid(keyLine, "the name of a field is a plain text");
       const name = String(key.value);
+      // The parser would compare each name with all before it.
+      if (Object.hasOwn(fields, name)) invalid(keyLine, "the same field stands there twice");
       lines.set(keyOf([...path, name]), keyLine);
       fields[name] = read(value as Node | null, [...path, name]);
     }
@@ -78,14 +95,24 @@ export function readLined(text: string): LinedDocument {
   };
 }
 
-function parse(text: string, lineCounter: LineCounter): ReturnType<typeof parseDocument> {
-  try {
-    return parseDocument(text, { lineCounter, prettyErrors: false, schema: "core", uniqueKeys: true });
-  } catch (error) {
-    // The parser calls itself for each level: a document may be deeper than the stack.
-    if (error instanceof RangeError) invalid(1, `it is nested more than ${maxDepth} deep`);
-    throw error;
+/**
+ * Parses one document, of which no part is nested deeper than `maxDepth`. What makes nodes of tokens calls itself for each
+ * level, and so near the end of the stack an engine ends the process instead of throwing: the depth is looked at while
+ * there are tokens alone, whose parser keeps a list instead.
+ */
+function parse(text: string, lineCounter: LineCounter): Document.Parsed {
+  const parser = new Parser(lineCounter.addNewLine);
+  const tokens: CST.Token[] = [];
+  lineCounter.addNewLine(0);
+  for (const lexeme of new Lexer().lex(text)) {
+    for (const token of parser.next(lexeme)) tokens.push(token);
+    if (parser.stack.length > maxOpen) invalid(lineCounter.lineStarts.length, tooDeep);
   }
+  tokens.push(...parser.end());
+  const composer = new Composer({ lineCounter, prettyErrors: false, schema: "core", uniqueKeys: false });
+  const [document, more] = composer.compose(tokens, true, text.length);
+  if (more) invalid(lineCounter.linePos(more.range[0]).line, "it is more than one document");
+  return document as Document.Parsed;
 }
 
 /**
@@ -106,8 +133,7 @@ function sourceOffset(text: string, scalar: Scalar, offset: number): number {
 }
 
 function inWords(code: string, message: string): string {
-  const brief = message.split("\n", 1)[0]!.replace(/[.:]$/, "");
-  const said = code === "DUPLICATE_KEY" ? "the same field stands there twice" : `it is not YAML: ${brief}`;
+  const said = `it is not YAML: ${message.split("\n", 1)[0]!.replace(/[.:]$/, "")}`;
   const quoting = ["UNEXPECTED_TOKEN", "BLOCK_AS_IMPLICIT_KEY", "MULTILINE_IMPLICIT_KEY", "MISSING_CHAR"];
   return quoting.includes(code)
     ? `${said} (an expression that begins with a quote, or holds ": " or " #", stands in quotes or below a |)`

@@ -128,6 +128,18 @@ describe("a hostile rule", () => {
     });
   });
 
+  /** In which no stretch is like another, so that an automaton comes to ever new states. */
+  const mixed = numbers(60_000)
+    .reduce(
+      ({ seed, all }) => {
+        const next = (seed * 1_103_515_245 + 12_345) % 2_147_483_648;
+        all.push(next > 1_073_741_824 ? "a" : "b");
+        return { seed: next, all };
+      },
+      { seed: 1, all: [] as string[] },
+    )
+    .all.join("");
+
   it.each([
     "(a+)+$",
     "(a*)*b",
@@ -137,10 +149,17 @@ describe("a hostile rule", () => {
     "(.*)(.*)(.*)(.*)(.*)(.*)[0-9]$",
     "(?:a{0,8}){0,8}b",
     "([a-b]+){20}c",
+    "(a[ab]{10}|b[ab]{11}){9}[0-9]",
+    "[ab]*a[ab]{100}[0-9]",
     "\\b(a|b|ab|ba)+\\b!",
   ])("with the pattern %s costs no more than its text is long", (pattern) => {
     for (const length of [1_000, 10_000, 60_000])
-      for (const t of ["a".repeat(length), "ab".repeat(length / 2), `${"a".repeat(length - 1)}!`])
+      for (const t of [
+        "a".repeat(length),
+        "ab".repeat(length / 2),
+        `${"a".repeat(length - 1)}!`,
+        mixed.slice(0, length),
+      ])
         expect(
           answer(denyWhen(`context.t.matches(${JSON.stringify(pattern)})`), { context: { t } }).ms,
         ).toBeLessThan(ceilingMs);
@@ -159,6 +178,17 @@ describe("a hostile rule", () => {
     ["a condition that is too long", `"${"a".repeat(2_000)}" == ""`, /at most 2,000 characters/],
   ])("is refused for %s", (_, when, problem) => {
     expect(() => compileRules(denyWhen(when))).toThrow(problem);
+  });
+});
+
+describe("an ordinary pattern", () => {
+  it("is looked for in a long text", () => {
+    const command = `${"echo some words of a long script, line by line\n".repeat(1_200)}rm -rf /`;
+    expect(command.length).toBeGreaterThan(50_000);
+    const when = "context.t.matches('(^|\\\\W)(rm|rmdir|shred)\\\\s+-[a-z]*f|git\\\\s+push\\\\s.*--force')";
+    expect(answer(denyWhen(when), { context: { t: command } }).decision.rules).toEqual([
+      expect.not.objectContaining({ failed: true }),
+    ]);
   });
 });
 
@@ -245,6 +275,21 @@ describe("a hostile rule set", () => {
         .join("\n"),
     ],
     ["is nested in objects", '{"a":'.repeat(40_000)],
+    ["is nested in lists on one line", "- ".repeat(125_000)],
+    ["is nested in keys", "? ".repeat(125_000)],
+    [
+      "is nested by its indentation",
+      numbers(600)
+        .map((n) => `${" ".repeat(n)}a:`)
+        .join("\n"),
+    ],
+    ["opens quotes without end", '"'.repeat(100_001)],
+    ["has tag upon tag", `${"!!str ".repeat(40_000)}a`],
+    ["has the same field over and over", "a:\n".repeat(60_000)],
+    [
+      "names more actions than allowed",
+      `version: 1\nvocabulary: {${numbers(5_001).map((n) => `a${n}: []`)}}`,
+    ],
     ["is larger than allowed", `version: 1\n# ${"a".repeat(256 * 1024)}`],
     ["has more rules than allowed", `version: 1\nrules: [${"{},".repeat(2_001)}]`],
     ["has the names of prototypes for fields", "version: 1\n__proto__: { otherwise: allow }"],

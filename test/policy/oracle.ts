@@ -159,7 +159,7 @@ function fits(level: string, name: string): boolean {
 const speaksOf = (actions: readonly string[], except: readonly string[], action: string): boolean =>
   actions.some((one) => matches(one, action, ".")) && !except.some((one) => matches(one, action, "."));
 
-export function expected(set: OracleSet, question: Question, nearest: readonly string[]): Expected {
+export function expected(set: OracleSet, question: Question, isNear: boolean): Expected {
   const outcomes = set.rules
     .map((rule, at) => ({ rule, at }))
     .sort((one, other) => other.rule.priority - one.rule.priority || one.at - other.at)
@@ -175,7 +175,7 @@ export function expected(set: OracleSet, question: Question, nearest: readonly s
     });
   const real = outcomes.filter(({ rule }) => !rule.shadow);
   const known = isKnown(set, question.action);
-  const fallback = known ? set.otherwise : nearest.length > 0 ? "deny" : set.unknown;
+  const fallback = known ? set.otherwise : isNear ? "deny" : set.unknown;
   const candidates = real.map(({ effect }) => effect).concat(known && real.length > 0 ? [] : [fallback]);
   const effect = candidates.reduce((one, other) => (strictness[other] > strictness[one] ? other : one));
   const deciding = real.filter((one) => one.effect === effect);
