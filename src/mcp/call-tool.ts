@@ -76,8 +76,8 @@ async function carryOut(
     const said = tool.asksClient && clientAnswers(calling.context);
     if (said?.answer) await keepAnswer(connection, caller, said.id, said.answer);
     let output = await tool.handle(said ? tool.asksClient!.look(said.id) : input, surroundings);
-    const opened = said ? undefined : tool.asksClient?.opened(output);
-    if (opened !== undefined) {
+    const opened = said ? undefined : tool.asksClient?.waitsFor(output);
+    if (opened !== undefined && connection.asksAbout(opened)) {
       const approval = await connection.rooms.approvals.askedOfClient(caller, opened);
       const asked = approval && (await askClient(calling.context, calling.clientCan, approval));
       if (asked?.how === "again") return { code: "asked", result: asked.result };

@@ -28,6 +28,9 @@ export interface ConnectionOptions {
 /** Longest time that the end of a run may hold up the end of a connection; a dead run is noticed by its heartbeat. */
 const endRunMs = 2_500;
 
+/** An agent may have fewer requests waiting than that. */
+const mostAskedAbout = 1_000;
+
 /** One client and its run. The run begins at the first call that needs one and ends with the connection. */
 export class Connection {
   readonly rooms: Rooms;
@@ -42,6 +45,7 @@ export class Connection {
   #begun: Promise<Caller> | undefined;
   #ended = false;
   readonly #stops = new Set<() => void>();
+  readonly #askedAbout = new Set<string>();
 
   constructor(rooms: Rooms, face: FaceOptions, options: ConnectionOptions) {
     this.rooms = rooms;
@@ -75,6 +79,14 @@ export class Connection {
       });
     }
     return this.#begun;
+  }
+
+  /** Whether the client's user is still to be asked about a request for approval: once, not with every look at it. */
+  asksAbout(approval: string): boolean {
+    if (this.#askedAbout.has(approval)) return false;
+    if (this.#askedAbout.size >= mostAskedAbout) this.#askedAbout.clear();
+    this.#askedAbout.add(approval);
+    return true;
   }
 
   /** Something to stop when the connection ends. The answer stops it earlier. */

@@ -50,7 +50,6 @@ afterAll(async () => {
 interface Outcome {
   readonly state: string;
   readonly approval_id?: string;
-  readonly fresh: boolean;
 }
 
 /** A tool that does something once a person let it. */
@@ -64,26 +63,26 @@ const risky = defineTool({
     by_client: z.boolean().optional(),
     quorum: z.number().optional(),
   }),
-  output: z.object({ state: z.string(), approval_id: z.string().exactOptional(), fresh: z.boolean() }),
+  output: z.object({ state: z.string(), approval_id: z.string().exactOptional() }),
   needs: ["policy.check"],
   annotations: { readOnlyHint: false, destructiveHint: true, idempotentHint: false, openWorldHint: false },
   handle: async ({ path = "", approval_id, by_client = true, quorum = 1 }, { caller }): Promise<Outcome> => {
     const { approvals } = desk.house;
     if (approval_id) {
       const { state } = await awaitApproval(approvals, caller, approval_id);
-      return { state, approval_id, fresh: false };
+      return { state, approval_id };
     }
     const question = { action: "file.delete", resource: "", arguments: { path }, context: {} };
-    if (await useApproval(approvals, caller, question, path)) return { state: "done", fresh: false };
-    const { id, state, isNew } = await openApproval(desk.house.approvals, caller, {
+    if (await useApproval(approvals, caller, question, path)) return { state: "done" };
+    const { id, state } = await openApproval(desk.house.approvals, caller, {
       ...{ ...question, rules: ["r"], reasons: ["it destroys"], why: "I\u202e want to", risk: "" },
       terms: { ...plainTerms, byClient: by_client, quorum },
     });
-    return { state, approval_id: id, fresh: isNew };
+    return { state, approval_id: id };
   },
   say: ({ state }) => state,
   asksClient: {
-    opened: ({ approval_id, fresh }: Outcome) => (fresh ? approval_id : undefined),
+    waitsFor: ({ state, approval_id }: Outcome) => (state === "pending" ? approval_id : undefined),
     look: (approval_id) => ({ approval_id }),
   },
 });
@@ -164,8 +163,10 @@ async function modern(person: Person, elicitation?: Elicitation): Promise<Asking
   };
 }
 
+let bothered = 0;
 const nobody: Person = async () => {
-  throw new Error("nobody should be asked");
+  bothered += 1;
+  return { action: "cancel" };
 };
 
 describe.each([
@@ -227,14 +228,24 @@ describe.each([
     ["declines", async () => ({ action: "decline" as const })],
     ["cancels", async () => ({ action: "cancel" as const })],
     ["says something else", async () => ({ action: "accept" as const, content: { decision: "perhaps" } })],
-  ])("leaves the request to its approvers where it %s", async (_does, person) => {
-    const { ask } = await at(person, { form: {} });
-    const answer = await ask();
-    expect(answer).toMatchObject({ state: "pending" });
-    expect((await latest()).votes).toEqual([]);
-    // Asked once, not with every look.
-    expect(await ask()).toMatchObject({ state: "pending", approval_id: answer.approval_id });
-  });
+  ])(
+    "leaves the request to its approvers where it %s, and is not asked about it again",
+    async (_does, person) => {
+      let times = 0;
+      const { ask } = await at(
+        (...shown) => {
+          times += 1;
+          return (person as Person)(...shown);
+        },
+        { form: {} },
+      );
+      const answer = await ask();
+      expect(answer).toMatchObject({ state: "pending" });
+      expect((await latest()).votes).toEqual([]);
+      expect(await ask()).toMatchObject({ state: "pending", approval_id: answer.approval_id });
+      expect(times).toBe(1);
+    },
+  );
 
   it("is not asked where the rules do not let them, more are needed, or the client shows no forms", async () => {
     const { ask } = await at(nobody, { form: {} });
@@ -244,6 +255,7 @@ describe.each([
     expect(await ask({ path: "x".repeat(9_000) })).toMatchObject({ state: "pending" });
     expect(await (await at(nobody, { url: {} })).ask()).toMatchObject({ state: "pending" });
     expect(await (await at(nobody)).ask()).toMatchObject({ state: "pending" });
+    expect(bothered).toBe(0);
   });
 
   it("decides nothing any more once an approver has", async () => {
