@@ -1,4 +1,4 @@
-import { refuse } from "../errors/index.js";
+import { isRefusal, refuse } from "../errors/index.js";
 import type { Caller } from "../identity/index.js";
 import { approvalKeys } from "../redis/index.js";
 import { plainId } from "./approval-id.js";
@@ -19,6 +19,9 @@ export interface AwaitOptions {
 }
 
 const tellEveryMs = 10_000;
+
+/** How long a wait leaves a store alone that could not be reached. */
+const awayMs = 500;
 
 /**
  * A request of the caller as it is once it is decided, has expired, or the time is over. Sleeps on hints: whatever was
@@ -46,8 +49,16 @@ export async function awaitApproval(
   draining?.addEventListener("abort", wake);
   try {
     for (;;) {
-      const found = await ownRequest(context, caller, id);
       const left = until - Date.now();
+      const found = await ownRequest(context, caller, id).catch((error: unknown) => {
+        // While the store is away nothing is decided; whoever waits need not begin again for it.
+        if (!isRefusal(error, "store.unavailable") || left <= 0 || signal?.aborted || draining?.aborted)
+          throw error;
+      });
+      if (!found) {
+        await wakes.sleep(awayMs);
+        continue;
+      }
       if (found.request.state !== "pending" || left <= 0 || signal?.aborted || draining?.aborted)
         return shownApproval(found);
       if (Date.now() - told >= tellEveryMs) {

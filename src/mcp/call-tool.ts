@@ -76,7 +76,7 @@ async function carryOut(
     const said = tool.asksClient && clientAnswers(calling.context);
     if (said?.answer) await keepAnswer(connection, caller, said.id, said.answer);
     let output = await tool.handle(said ? tool.asksClient!.look(said.id) : input, surroundings);
-    const waits = said ? undefined : tool.asksClient?.waits(output);
+    const waits = said ? undefined : tool.asksClient?.waitsFor(output);
     if (waits !== undefined && connection.asksFirst(waits)) {
       const approval = await connection.rooms.approvals.askedOfClient(caller, waits);
       const asked = approval && (await askClient(calling.context, calling.clientCan, approval));

@@ -60,10 +60,10 @@ export interface Tool<Input = never, Output = never> {
   ): { readonly code: string; readonly message: string; readonly alone: boolean } | undefined;
   /** The batch of messages that the reply carries; it counts as read once the reply has reached the client. */
   batch?(output: Output): string | undefined;
-  /** For a tool that opens requests for approval, which the user of the client may be asked about. */
+  /** For a tool that opens requests for approval, about each of which the user of the client may be asked once. */
   readonly asksClient?: {
-    /** The id of a request that waits for a decision; the user of a client is asked about each once. */
-    waits(output: Output): string | undefined;
+    /** The id of the request that the output leaves waiting. */
+    waitsFor(output: Output): string | undefined;
     /** What the tool is called with to tell what has become of a request, once the user was asked. */
     look(id: string): Input;
   };

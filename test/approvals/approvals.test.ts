@@ -335,6 +335,19 @@ describeOnEachStore("an approval", (store) => {
     expect(await asking.use("op")).toMatchObject({ id, replayed: false });
   });
 
+  it("survives a store that is killed and comes back while somebody waits and a vote is missing", async () => {
+    const desk = await open();
+    const { id } = await desk.ask({}, { quorum: 2 });
+    await desk.decide(id, "approve");
+    const waiting = desk.wait(id, { waitMs: 60_000 });
+    await store().restart();
+    const other = await again(desk);
+    await other.decide(id, "approve", {}, other.approver("dan"));
+    expect(await waiting).toMatchObject({ state: "approved", decided_by: ["dan", "carol"] });
+    expect(await desk.use("op")).toMatchObject({ id, replayed: false });
+    expect(await other.use("op")).toMatchObject({ id, replayed: true });
+  });
+
   it("is seen by its requester, approvers and the operator, and does not exist for others", async () => {
     const desk = await open();
     const { id } = await desk.ask();

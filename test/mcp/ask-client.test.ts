@@ -82,7 +82,7 @@ const risky = defineTool({
   },
   say: ({ state }) => state,
   asksClient: {
-    waits: ({ approval_id, state }: Outcome) => (state === "pending" ? approval_id : undefined),
+    waitsFor: ({ state, approval_id }: Outcome) => (state === "pending" ? approval_id : undefined),
     look: (approval_id) => ({ approval_id }),
   },
 });
@@ -163,8 +163,10 @@ async function modern(person: Person, elicitation?: Elicitation): Promise<Asking
   };
 }
 
+let bothered = 0;
 const nobody: Person = async () => {
-  throw new Error("nobody should be asked");
+  bothered += 1;
+  return { action: "cancel" };
 };
 
 describe.each([
@@ -226,14 +228,24 @@ describe.each([
     ["declines", async () => ({ action: "decline" as const })],
     ["cancels", async () => ({ action: "cancel" as const })],
     ["says something else", async () => ({ action: "accept" as const, content: { decision: "perhaps" } })],
-  ])("leaves the request to its approvers where it %s", async (_does, person) => {
-    const { ask } = await at(person, { form: {} });
-    const answer = await ask();
-    expect(answer).toMatchObject({ state: "pending" });
-    expect((await latest()).votes).toEqual([]);
-    // Asked once, not with every look.
-    expect(await ask()).toMatchObject({ state: "pending", approval_id: answer.approval_id });
-  });
+  ])(
+    "leaves the request to its approvers where it %s, and is not asked about it again",
+    async (_does, person) => {
+      let times = 0;
+      const { ask } = await at(
+        (...shown) => {
+          times += 1;
+          return (person as Person)(...shown);
+        },
+        { form: {} },
+      );
+      const answer = await ask();
+      expect(answer).toMatchObject({ state: "pending" });
+      expect((await latest()).votes).toEqual([]);
+      expect(await ask()).toMatchObject({ state: "pending", approval_id: answer.approval_id });
+      expect(times).toBe(1);
+    },
+  );
 
   it("is not asked where the rules do not let them, more are needed, or the client shows no forms", async () => {
     const { ask } = await at(nobody, { form: {} });
@@ -243,6 +255,7 @@ describe.each([
     expect(await ask({ path: "x".repeat(9_000) })).toMatchObject({ state: "pending" });
     expect(await (await at(nobody, { url: {} })).ask()).toMatchObject({ state: "pending" });
     expect(await (await at(nobody)).ask()).toMatchObject({ state: "pending" });
+    expect(bothered).toBe(0);
   });
 
   it("decides nothing any more once an approver has", async () => {

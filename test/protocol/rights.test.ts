@@ -11,7 +11,9 @@ import { startStore, type TestStore } from "../stores/index.js";
 import { connectHttp, connectStdio, type Era, eras, type TestClient } from "./clients.js";
 
 const main = fileURLToPath(new URL("../../dist/main.js", import.meta.url));
-const ordinary = toolbox.map(({ name }) => name).filter((name) => name !== "manage_dead_letters");
+const ordinary = toolbox
+  .map(({ name }) => name)
+  .filter((name) => !["decide_approval", "manage_dead_letters"].includes(name));
 const without = (...names: string[]): string[] => ordinary.filter((name) => !names.includes(name));
 
 describe("what a client may use", () => {

@@ -39,7 +39,7 @@ export const checkPolicy = defineTool({
   handle: (input, { caller, policy, signal, draining, onWaiting }) =>
     policy.checkPolicy(caller, input, { signal, ...(draining ? { draining } : {}), onWaiting }),
   asksClient: {
-    waits: ({ approval }) => (approval?.state === "pending" ? approval.id : undefined),
+    waitsFor: ({ approval }) => (approval?.state === "pending" ? approval.id : undefined),
     look: (approval_id) => ({ approval_id }),
   },
   say: tell,
