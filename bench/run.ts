@@ -3,6 +3,7 @@ import { cpus, totalmem } from "node:os";
 import { backlog } from "./backlog.js";
 import { burst } from "./burst.js";
 import { calls } from "./calls.js";
+import { checks } from "./checks.js";
 import { decisions } from "./decisions.js";
 import type { Finding, Measurement } from "./finding.js";
 import { http } from "./http.js";
@@ -19,6 +20,7 @@ const measurements: readonly Measurement[] = [
   calls,
   wake,
   locks,
+  checks,
   publish,
   backlog,
   burst,

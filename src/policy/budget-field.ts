@@ -4,11 +4,11 @@ import { fromMillionths } from "./millionths.js";
 
 /** Where a limit is kept, but for the begin of the window, which the store's clock says. */
 export function limitField({ of, id, subject, windowMs }: Limit): string {
-  return ["l", of, id, subject, windowMs].map(part).join("|");
+  return `l|${of}|${id}|${encoded(subject)}|${windowMs}`;
 }
 
 export function counterField({ name, subject, windowMs }: Counter): string {
-  return ["n", name, subject, windowMs].map(part).join("|");
+  return `n|${name}|${encoded(subject)}|${windowMs}`;
 }
 
 /** What a field of a limit and its numbers tell. */
@@ -16,12 +16,12 @@ export function limitState(
   field: string,
   [used, held, most, endsAt]: readonly [used: number, held: number, most: number, endsAt: number],
 ): LimitState {
-  const [, of, id, subject] = field.split("|").map(decodeURIComponent) as [string, string, string, string];
+  const [, of, id, subject] = field.split("|") as [string, string, string, string];
   const shown = of === "cost" ? fromMillionths : (calls: number): number => calls;
   return {
     id,
     of: of as Limit["of"],
-    subject,
+    subject: subject.includes("%") ? decodeURIComponent(subject) : subject,
     used: shown(used),
     held: shown(held),
     most: shown(most),
@@ -30,7 +30,7 @@ export function limitState(
   };
 }
 
-/** Fields are words between bars. */
-function part(word: string | number): string {
-  return String(word).replace(/[%|\s,]/g, encodeURIComponent);
+/** Fields are words between bars; those of the rule set's author are plain, and a team may be called anything. */
+function encoded(subject: string): string {
+  return subject.replace(/[%|\s,]/g, encodeURIComponent);
 }

@@ -99,6 +99,8 @@ async function decideWithLimits(
     const decision = inForce.rules.decide(whole);
     const limits = decision.effect === "deny" ? [] : concerned(inForce.rules.limitsOf(whole), step.cost);
     const unheld = step.cost > 0 && step.reserve === undefined && limits.some(({ of }) => of === "cost");
+    const told = toldOf(decision, unheld, more);
+    const toldText = JSON.stringify(told);
     const [word, reply] = await context.run(namespace, checkScript, [
       step.operation.key,
       step.operation.digest,
@@ -116,7 +118,7 @@ async function decideWithLimits(
         decision,
         context.limits.decisionBytes,
       ),
-      JSON.stringify(toldOf(decision, unheld, more)),
+      toldText,
       step.reserve === undefined ? "" : newReservationId(),
       step.reserve ?? 0,
       agent,
@@ -136,7 +138,9 @@ async function decideWithLimits(
         if (word === "ANSWERED")
           for (const [n, { counter, field }] of counters.entries())
             context.sawCount(namespace, field, String(Number(seen[n]) + (counter.counts ? 1 : 0)));
-        return { word, decision, answer: answerOf(String(reply), step, limits, word === "REPLAYED") };
+        const [lines, kept] = splitAnswer(String(reply));
+        const whole = kept === toldText ? told : (JSON.parse(kept) as Told);
+        return { word, decision, answer: answerOf(lines, whole, step, limits, word === "REPLAYED") };
       }
       case "CHANGED":
         seen = (reply as readonly string[]).map(String);
@@ -188,13 +192,21 @@ function toldOf(decision: Decision, unheld: boolean, more: Pick<Told, "approval"
   return { rules, obligations, known, nearest, unheld, ...more };
 }
 
-function answerOf(text: string, step: Step, limits: readonly Limit[], replayed: boolean): PolicyAnswer {
-  const lines = text.split("\n");
+/** The lines of an answer, and what else it tells, which is the last of them. */
+function splitAnswer(text: string): readonly [lines: readonly string[], kept: string] {
+  const at = text.lastIndexOf("\n");
+  return [text.slice(0, at).split("\n"), text.slice(at + 1)];
+}
+
+function answerOf(
+  lines: readonly string[],
+  { rules, obligations, known, nearest, unheld, approval, approvedBy }: Told,
+  step: Step,
+  limits: readonly Limit[],
+  replayed: boolean,
+): PolicyAnswer {
   const [effect, , reservation, expires] = lines[0]!.split(" ") as [Effect, string, string, string];
-  const { rules, obligations, known, nearest, unheld, approval, approvedBy } = JSON.parse(
-    lines.at(-1)!,
-  ) as Told;
-  const states = lines.slice(1, -1).map((line) => {
+  const states = lines.slice(1).map((line) => {
     const [field, used, held, most, endsAt, exceeded, shadow] = line.split(" ");
     const state = limitState(field!, [Number(used), Number(held), Number(most), Number(endsAt)]);
     return { ...state, exceeded: exceeded === "1", shadow: shadow === "1" };

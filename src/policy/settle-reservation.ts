@@ -6,6 +6,7 @@ import type { PolicyContext } from "./context.js";
 import type { Settled, SettleReservation } from "./contract.js";
 import { decisionRow } from "./decision-row.js";
 import { exactMillionths, fromMillionths } from "./millionths.js";
+import { isReservationId } from "./reservation-id.js";
 
 const settleScript = loadScript(import.meta.url, "settle-reservation.lua");
 
@@ -25,7 +26,7 @@ export async function settleReservation(
   const admission = await deps.admit(caller, "budget.settle", "*");
   const millionths = exactMillionths(cost, "cost");
   const { namespace, agent } = caller.principal;
-  const id = /^rs-[0-9a-z]{12}$/.test(given) ? given : "with that id";
+  const id = isReservationId(given) ? given : "with that id";
   const attempt = deps.store.attempt();
   const isKeyed = key !== undefined;
   const [word, answer] = await context.run(namespace, settleScript, [

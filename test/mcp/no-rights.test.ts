@@ -35,7 +35,7 @@ const nowhere = {
   key: "idea/absent",
   id: "1kq0x3v9a2-0a1b2c3d4e5f6",
   lock: "lk-000000000000",
-  reservation: "rs-000000000000",
+  reservation: "rs-00000000000000000000",
 };
 type World = typeof there;
 

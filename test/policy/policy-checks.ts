@@ -49,7 +49,7 @@ export const checks: readonly Check[] = [
     holds: async (desk) => {
       const first = await desk.check("llm.call", { reserve: 6 });
       expect(first).toMatchObject({ ...granted, reserved: 6, unheld: false, replayed: false });
-      expect(first.reservation_id).toMatch(/^rs-[0-9a-z]{12}$/);
+      expect(first.reservation_id).toMatch(/^rs-[0-9a-f]{20}$/);
       expect(first.limits).toMatchObject([
         { id: "spend", used: 0, held: 6, most: 10, left: 4, exceeded: false },
       ]);
@@ -174,7 +174,7 @@ export const checks: readonly Check[] = [
           (error: Error) => error.message.replace(given, "ID"),
         );
       expect(await text(id!)).toMatch(/^budget\.unknown_reservation: no reservation ID of yours/);
-      expect(await text("rs-000000000000")).toBe(await text(id!));
+      expect(await text("rs-00000000000000000000")).toBe(await text(id!));
       expect(await codeOf(desk.settle("\u202e {} x", 1))).toBe("budget.unknown_reservation");
       expect(await desk.budgets()).toMatchObject([{ used: 0, held: 6 }]);
     },
