@@ -6,17 +6,32 @@ import type { Start, Surroundings } from "./known-clients.js";
 const events = ["SessionStart", "UserPromptSubmit", "PostToolUse", "Stop"] as const;
 
 const sign = "check --hook claude-code";
+const policySign = "policy hook claude-code";
+
+/** Tools that change something or reach out. Reading is left out: a process is started at each call. */
+const policyMatcher = "Bash|Edit|Write|MultiEdit|NotebookEdit|WebFetch|mcp__.*";
 
 /** Settings of this project that are this person's alone: the command names a place on this machine. */
 export function hooksFile({ project }: Surroundings): string {
   return join(project, ".claude", "settings.local.json");
 }
 
-/** The command line of the hooks, quoted for the shell that runs them. */
-export function hookCommand({ command, args }: Start, agent: string, platform: NodeJS.Platform): string {
-  const words = [command, args[0]!].map((word) => quoted(word, platform));
-  const more = args.slice(1).map((word) => quoted(word, platform));
-  return [...words, sign, "--agent", agent, ...more].join(" ");
+/** The command line of the hooks that remind, quoted for the shell that runs them. */
+export function hookCommand(start: Start, agent: string, platform: NodeJS.Platform): string {
+  return commandOf(sign, start, agent, platform);
+}
+
+/** That of the hook that asks the policy before a tool. */
+export function policyHookCommand(start: Start, agent: string, platform: NodeJS.Platform): string {
+  return commandOf(policySign, start, agent, platform);
+}
+
+/** The settings with that hook in them; undefined when it has been added before, in whatever form. */
+export function withPolicyHook(text: string, command: string): string | undefined {
+  const there = text.trim() === "" ? undefined : jsonAt(text, ["hooks"]);
+  if (JSON.stringify(there ?? {}).includes(policySign)) return undefined;
+  const entry = { matcher: policyMatcher, hooks: [{ type: "command", command, timeout: 15 }] };
+  return addToJson(text, ["hooks", "PreToolUse"], undefined, entry);
 }
 
 /** The settings with the hooks in them; undefined when they have been added before, in whatever form. */
@@ -31,6 +46,12 @@ export function withHooks(text: string, command: string): string | undefined {
     changed = addToJson(changed, ["hooks", event], undefined, entry);
   }
   return changed;
+}
+
+function commandOf(what: string, { command, args }: Start, agent: string, platform: NodeJS.Platform): string {
+  const words = [command, args[0]!].map((word) => quoted(word, platform));
+  const more = args.slice(1).map((word) => quoted(word, platform));
+  return [...words, what, "--agent", agent, ...more].join(" ");
 }
 
 function quoted(word: string, platform: NodeJS.Platform): string {

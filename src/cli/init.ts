@@ -4,7 +4,7 @@ import { createInterface } from "node:readline";
 import { fileURLToPath } from "node:url";
 import { visible } from "../addresses/index.js";
 import { type Config, readConfig } from "../config/index.js";
-import { hookCommand, hooksFile, withHooks } from "./claude-code-hooks.js";
+import { hookCommand, hooksFile, policyHookCommand, withHooks, withPolicyHook } from "./claude-code-hooks.js";
 import { Unreadable } from "./edit-json.js";
 import { type KnownClient, knownClients, type Start, type Surroundings } from "./known-clients.js";
 import { printLine } from "./print.js";
@@ -15,6 +15,7 @@ import { textOf, writeWhole } from "./write-whole.js";
 export interface InitSwitches extends Switches, ServerSwitches {
   readonly client?: readonly string[];
   readonly hooks?: boolean;
+  readonly policyHook?: boolean;
   readonly yes?: boolean;
 }
 
@@ -107,17 +108,27 @@ function* changesFor(
     printLine(
       `\nClaude Code in every project instead: claude mcp add --scope user mailbox -- ${asTyped(how)}`,
     );
-    const command = hookCommand(
-      { command: how.command, args: [program(), ...where(switches)] },
-      agent,
-      around.platform,
-    );
+    const hook = { command: how.command, args: [program(), ...where(switches)] };
+    const command = hookCommand(hook, agent, around.platform);
     yield {
       title: "Claude Code's hooks, in this project: reminders of unread mail",
       file: hooksFile(around),
       shown: `at SessionStart, UserPromptSubmit, PostToolUse and Stop:\n${command}`,
       meant: switches.hooks ?? false,
       apply: (text) => withHooks(text, command),
+    };
+    if (!switches.policyHook) continue;
+    if (configOf(switches).server !== undefined)
+      throw new UsageError(
+        "the policy hook asks a store; of a server, give Claude Code a hook of type http, see docs/guides/policy-hooks.md",
+      );
+    const asking = policyHookCommand(hook, agent, around.platform);
+    yield {
+      title: "Claude Code's hook that asks the policy before a tool, in this project",
+      file: hooksFile(around),
+      shown: `at PreToolUse:\n${asking}`,
+      meant: true,
+      apply: (text) => withPolicyHook(text, asking),
     };
   }
 }

@@ -124,6 +124,7 @@ function addLooks(program: Command): void {
         withServer(command)
           .option("--client <name...>", "only these: claude-desktop, claude-code, codex, cursor, vscode")
           .option("--hooks", "with --yes: also the reminders of Claude Code")
+          .option("--policy-hook", "also the hook by which Claude Code asks the policy before a tool")
           .option("-y, --yes", "write without asking"),
     },
     async ({ switches }) => (await import("./init.js")).init(switches),

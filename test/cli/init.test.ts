@@ -255,6 +255,35 @@ describe("init", () => {
     expect(readFileSync(file, "utf8")).toBe(text);
   });
 
+  it("adds the hook that asks the policy where it is asked for, once, and never for a server", async () => {
+    const { project, run, write } = place();
+    const file = write(
+      join(project, ".claude/settings.local.json"),
+      '{"hooks":{"PreToolUse":[{"matcher":"Edit","hooks":[{"type":"command","command":"mine"}]}]}}\n',
+    );
+    await run("--yes", "--policy-hook", "--client", "claude-code");
+    const command = `${process.execPath} ${program} policy hook claude-code --agent coder`;
+    const text = readFileSync(file, "utf8");
+    expect(JSON.parse(text)).toEqual({
+      hooks: {
+        PreToolUse: [
+          { matcher: "Edit", hooks: [{ type: "command", command: "mine" }] },
+          {
+            matcher: "Bash|Edit|Write|MultiEdit|NotebookEdit|WebFetch|mcp__.*",
+            hooks: [{ type: "command", command, timeout: 15 }],
+          },
+        ],
+      },
+    });
+    await run("--yes", "--policy-hook", "--client", "claude-code");
+    expect(readFileSync(file, "utf8")).toBe(text);
+    const server = ["--server", "https://mail.example.org/mcp"];
+    expect(await run("--yes", "--policy-hook", "--client", "claude-code", ...server)).toMatchObject({
+      status: 2,
+      err: expect.stringContaining("policy-hooks.md"),
+    });
+  });
+
   it("refuses one name for several clients, an unknown client, and an address that may hold a password", async () => {
     const { home, run } = place();
     for (const folder of [".codex", ".cursor"]) mkdirSync(join(home, folder), { recursive: true });

@@ -286,6 +286,7 @@ describe("a caller without any right", () => {
       listLocks: () => locks.listLocks(caller, {}),
       getState: () => state.getState(caller, { key: there.key }),
       putState: () => state.putState(caller, { key: there.key, value: "1" }),
+      hook: () => policy.hook(caller.principal, { tool: "Bash", input: { command: "ls" }, folder: "" }, {}),
       checkPolicy: () => policy.checkPolicy(caller, { action: "file.read" }),
       settleReservation: () =>
         policy.settleReservation(caller, { reservation_id: there.reservation, cost: 1 }),
