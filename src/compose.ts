@@ -1,3 +1,4 @@
+import { randomUUID } from "node:crypto";
 import { realpathSync } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -260,8 +261,12 @@ export async function openHouse(config: Config, log: Logger, timing: HouseOption
     useApproval: (caller, question, operation) =>
       approving.useApproval(approvals, caller, question, operation),
     awaitApproval: (caller, id, wait) => approving.awaitApproval(approvals, caller, id, wait),
-    notify: async (namespace, to, body) => {
-      await mail.sendMessage(context, operatorOf(namespace), { to: [to], subject: "policy", body });
+    notify: async (namespace, given, body) => {
+      const address = parseAddress(given);
+      const to = formatAddress(address);
+      if (address.kind === "agent" || address.kind === "topic")
+        await mail.tell(context, namespace, to, { about: randomUUID(), subject: "policy", lines: [body] });
+      else await mail.sendMessage(context, operatorOf(namespace), { to: [to], subject: "policy", body });
     },
   });
   const rooms = roomsOf({
