@@ -647,7 +647,7 @@ function roomsOf(parts: Parts): Rooms {
           );
         }),
     },
-    watch: async (caller, target, onChange) => {
+    watch: async (caller, target, onChange, onEnd) => {
       await credentials.check(caller.principal);
       // Whoever is no longer who it was is told nothing more, not even that something changed.
       let holds = true;
@@ -655,6 +655,7 @@ function roomsOf(parts: Parts): Rooms {
       const stopHolding = credentials.whileHolds(caller.principal, () => {
         holds = false;
         stopWatching();
+        onEnd?.();
       });
       return () => {
         stopHolding();
