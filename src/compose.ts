@@ -481,7 +481,7 @@ function roomsOf(parts: Parts): Rooms {
       readInbox: (caller, input, options) =>
         guard(caller, "mailbox.read", [input.mailbox ?? caller.principal.agent], () =>
           whileProved(credentials, caller, input.wait_seconds, options, (bounded) =>
-            lock.duringMailWait(locks, caller, input.wait_seconds ? input.sender : undefined, () =>
+            lock.whileAwaiting(locks, caller, input.wait_seconds ? input.sender : undefined, () =>
               mail.readInbox(context, caller, input, bounded),
             ),
           ),
@@ -610,8 +610,14 @@ function roomsOf(parts: Parts): Rooms {
       checkPolicy: (caller, input, options: policy.CheckOptions = {}) =>
         guard(caller, "policy.check", ["*"], async () => {
           await mail.noteCall(context, caller);
+          const approver =
+            input.approval_id && input.wait_seconds && lock.holdsSomething(locks, caller)
+              ? await approving.onlyApprover(approvals, caller, input.approval_id)
+              : undefined;
           return whileProved(credentials, caller, input.wait_seconds, options, (bounded) =>
-            policy.checkPolicy(budgets, caller, input, bounded),
+            lock.whileAwaiting(locks, caller, approver, () =>
+              policy.checkPolicy(budgets, caller, input, bounded),
+            ),
           );
         }),
       settleReservation: (caller, input) =>
@@ -709,7 +715,7 @@ function roomsOf(parts: Parts): Rooms {
           );
         }),
     },
-    watch: async (caller, target, onChange) => {
+    watch: async (caller, target, onChange, onEnd) => {
       await credentials.check(caller.principal);
       // Whoever is no longer who it was is told nothing more, not even that something changed.
       let holds = true;
@@ -717,6 +723,7 @@ function roomsOf(parts: Parts): Rooms {
       const stopHolding = credentials.whileHolds(caller.principal, () => {
         holds = false;
         stopWatching();
+        onEnd?.();
       });
       return () => {
         stopHolding();

@@ -24,6 +24,7 @@ export { type ApprovalLimits, defaultApprovalLimits } from "./limits.js";
 export { type ApprovalLink, linkApproval } from "./link-approval.js";
 export { countWaiting, listApprovals } from "./list-approvals.js";
 export { approvalLines } from "./notice-text.js";
+export { onlyApprover } from "./only-approver.js";
 export { openApproval } from "./open-approval.js";
 export { type Question, questionDigest } from "./question.js";
 export { type ApprovalState, states as approvalStates } from "./stored-request.js";

@@ -61,7 +61,7 @@ local function queued(request, blockers)
           holders[#holders + 1] = word
         end
       end
-      if redis.call('HGET', slot.mailWaits, other.run) == agentOf(run) then mailWait = agentOf(other.run) end
+      if redis.call('HGET', slot.awaiting, other.run) == agentOf(run) then mailWait = agentOf(other.run) end
     end
   end
   tell(true)

@@ -243,7 +243,7 @@ async function look(
         ticket: id,
         place: Number(place),
         holders: holdersOf(holders),
-        ...(mailWait === "" ? {} : { awaits_your_mail: mailWait }),
+        ...(mailWait === "" ? {} : { awaits_you: mailWait }),
         timed_out: false,
         resources,
       };

@@ -61,8 +61,8 @@ export interface LockAnswer {
   /** 1 is next. */
   readonly place?: number;
   readonly holders?: readonly Holder[];
-  /** A holder that waits for mail of the asker before it goes on. */
-  readonly awaits_your_mail?: string;
+  /** A holder that waits for a message or a decision of the asker before it goes on. */
+  readonly awaits_you?: string;
   /** The call waited its whole time. */
   readonly timed_out?: boolean;
   readonly resources: readonly string[];

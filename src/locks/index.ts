@@ -13,7 +13,6 @@ export {
   type Released,
   ReleaseLock,
 } from "./contract.js";
-export { duringMailWait } from "./during-mail-wait.js";
 export { type ForcedRelease, forceRelease, listForced } from "./force-release.js";
 export { defaultLockLimits, type LockLimits } from "./limits.js";
 export { type CurrentLease, conflictsOf, leaseOf, listLocks } from "./list-locks.js";
@@ -27,3 +26,4 @@ export { isPattern, parseResource, parseResources, type Resource } from "./resou
 export { shownResource, shownResources } from "./shown-resource.js";
 export { type Tell, tellOfTurns } from "./tell-of-turns.js";
 export { type Verdict, verifyToken } from "./verify-token.js";
+export { holdsSomething, whileAwaiting } from "./while-awaiting.js";

@@ -17,7 +17,7 @@
 if late() then return { 'LATE' } end
 local run, inGoodOrder, most = ARGV[3], ARGV[4] == '1', tonumber(ARGV[5])
 local ids = redis.call('HGET', slot.runs, run)
-redis.call('HDEL', slot.mailWaits, run)
+redis.call('HDEL', slot.awaiting, run)
 if not ids then return { 'RELEASED', '0', '0' } end
 moveTime()
 local ended, left = 0, 0

@@ -34,10 +34,7 @@ const mostAsked = 1_000;
 /** Longest time that the end of a run may hold up the end of a connection; a dead run is noticed by its heartbeat. */
 const endRunMs = 2_500;
 
-/**
- * One client and its run. The run begins at the first call that needs one and ends with the connection, or when its
- * agent is no longer believed or was stopped: what it held is given up then, and a call after that begins another.
- */
+/** One client and its run. The run begins at the first call that needs one and ends with the connection. */
 export class Connection {
   readonly rooms: Rooms;
   readonly log: Log;
@@ -58,7 +55,6 @@ export class Connection {
   });
   readonly #asked = new Set<string>();
   readonly #stops = new Set<() => void>();
-  readonly #withRun = new Set<() => void>();
 
   constructor(rooms: Rooms, face: FaceOptions, options: ConnectionOptions) {
     this.rooms = rooms;
@@ -88,15 +84,9 @@ export class Connection {
     if (!this.#begun) {
       const begun = this.rooms.runs.begin(this.principal(clientName), this.#isGuest);
       this.#begun = begun;
-      begun.then(
-        (caller) => {
-          this.#tellFirst(caller);
-          this.#whileHolds(begun, caller);
-        },
-        () => {
-          if (this.#begun === begun) this.#begun = undefined;
-        },
-      );
+      begun.then(this.#tellFirst, () => {
+        if (this.#begun === begun) this.#begun = undefined;
+      });
     }
     return this.#begun;
   }
@@ -133,26 +123,6 @@ export class Connection {
     };
     this.#stops.add(once);
     return once;
-  }
-
-  /** Something to stop whenever a run of this connection ends before the connection does. */
-  onRunLost(stop: () => void): void {
-    this.#withRun.add(stop);
-  }
-
-  #whileHolds(begun: Promise<Caller>, caller: Caller): void {
-    if (this.#ended) return;
-    const giveUp = this.whileOpen(
-      this.rooms.identity.whileHolds(caller.principal, () => {
-        giveUp();
-        if (this.#begun !== begun || this.#ended) return;
-        this.#begun = undefined;
-        for (const stop of this.#withRun) stop();
-        this.rooms.runs
-          .end(caller)
-          .catch((err: unknown) => this.log.warn({ err }, "the run could not be ended; a sweep will"));
-      }),
-    );
   }
 
   /** Ends what was watched and the run. Resolves within 2.5 seconds, whatever the store does. */

@@ -200,6 +200,8 @@ export interface Rooms {
   /**
    * Calls back when the target may have changed, as long as the caller may look at it; the face coalesces. The answer
    * stops it.
+   *
+   * @param onEnd called once when the credential has ended or the agent was stopped: nothing more is told then
    */
-  watch(caller: Caller, target: WatchTarget, onChange: () => void): Promise<() => void>;
+  watch(caller: Caller, target: WatchTarget, onChange: () => void, onEnd?: () => void): Promise<() => void>;
 }

@@ -56,7 +56,6 @@ export async function serveStdio(rooms: Rooms, options: StdioOptions): Promise<v
   };
   const subscribed = new Watches(rooms, told, () => wire.stalled);
   connection.whileOpen(() => subscribed.clear());
-  connection.onRunLost(() => subscribed.clear());
   const listening = new Listening(connection, new Watches(rooms, told, () => wire.stalled));
   wire.onListen = (id, uris, clientName) => listening.begin(id, uris, clientName);
   wire.onUnlisten = (id) => listening.end(id);
@@ -225,7 +224,6 @@ class Listening {
     this.#connection = connection;
     this.#watches = watches;
     connection.whileOpen(() => this.#watches.clear());
-    connection.onRunLost(() => this.#watches.clear());
   }
 
   begin(id: RequestId, uris: readonly string[], clientName: string | undefined): Promise<void> {

@@ -75,7 +75,10 @@ export class Watches {
       stopWatching?.();
     });
     try {
-      const watching = this.#rooms.watch(caller, target, onChange);
+      const watching = this.#rooms.watch(caller, target, onChange, () => {
+        // Whoever is believed again may ask for it again.
+        if (wanted) this.remove(uri);
+      });
       this.#adding.set(uri, watching);
       const stop = await watching;
       if (wanted) stopWatching = stop;

@@ -348,8 +348,8 @@ export interface LockKeys {
   readonly offers: string;
   readonly operations: string;
   readonly operationExpiry: string;
-  /** hash run → the agent whose message it waits for */
-  readonly mailWaits: string;
+  /** hash run → the agent whose message or decision it waits for */
+  readonly awaiting: string;
   /** list: what was released by force, newest first */
   readonly forced: string;
   /** hash number of an offer → whom it is to be told, and where */
@@ -376,7 +376,7 @@ export function lockKeys(namespace: string): LockKeys {
     offers: `${at}offers`,
     operations: `${at}operations`,
     operationExpiry: `${at}operation-expiry`,
-    mailWaits: `${at}mail-waits`,
+    awaiting: `${at}awaiting`,
     forced: `${at}forced`,
     notices: `${at}notices`,
     audit: `${at}audit`,
@@ -398,7 +398,7 @@ export function lockKeyList(keys: LockKeys): readonly string[] {
     keys.offers,
     keys.operations,
     keys.operationExpiry,
-    keys.mailWaits,
+    keys.awaiting,
     keys.forced,
     keys.notices,
     keys.audit,

@@ -60,6 +60,8 @@ describeOnEachStore("an agent that is stopped", (store) => {
     const { locks } = house.rooms;
     await locks.acquireLock(bob.caller, { resources: ["held-by-bob"] });
     const alice = await clientOf(house, "alice");
+    const told: string[] = [];
+    await alice.follow(["mailbox://inbox"], (uri) => told.push(uri));
     const granted = await alice.call("acquire_lock", { resources: ["held-by-alice"] });
     const token = Number(/token (\d+)/.exec(granted.text)![1]);
     const waits = [
@@ -99,8 +101,15 @@ describeOnEachStore("an agent that is stopped", (store) => {
       });
     expect((await house.directory.agents(house.config.namespace)).has("alice")).toBe(true);
 
+    await bob.send("alice", "for later");
+
     await commandLine(house, "agents", "resume", "alice");
     await expect.poll(async () => (await alice.call("my_status")).isError, { timeout: 2_000 }).toBe(false);
+    // Nothing was told to it meanwhile; what it watched has to be asked for again.
+    expect(told).toEqual([]);
+    await alice.follow(["mailbox://inbox"], (uri) => told.push(uri));
+    await bob.send("alice", "for now");
+    await expect.poll(() => told.length, { timeout: 3_000 }).toBeGreaterThan(0);
     // What it wrote down from before is still no good.
     expect(
       await alice.call("put_state", {

@@ -1,6 +1,9 @@
 import { afterEach, expect, it } from "vitest";
+import { decideApproval } from "../../src/approvals/index.js";
+import { operatorPrincipal, type RunId } from "../../src/identity/index.js";
 import { type LockLimits, parseResource } from "../../src/locks/index.js";
 import { lockKeys } from "../../src/redis/index.js";
+import { changeGrants } from "../agents/change-grants.js";
 import { describeOnEachStore } from "../stores/index.js";
 import { oddNames } from "./hostile.js";
 import { type Locker, type LockHouse, openLocks, passTime, rawStore } from "./open-locks.js";
@@ -413,9 +416,28 @@ describeOnEachStore("acquire_lock", (store) => {
       { wait_seconds: 20, sender: "bob" },
       { maxChars: 1_000 },
     );
-    await expect.poll(async () => (await bob.acquire("x")).awaits_your_mail).toBe("alice");
+    await expect.poll(async () => (await bob.acquire("x")).awaits_you).toBe("alice");
     await house.house.rooms.mail.sendMessage(bob.caller, { to: ["alice"], body: "go on" });
     await reading;
-    await expect.poll(async () => (await bob.acquire("x")).awaits_your_mail).toBeUndefined();
+    await expect.poll(async () => (await bob.acquire("x")).awaits_you).toBeUndefined();
+  });
+
+  it("warns the one who may decide and queues for what is held by somebody that waits for the decision", async () => {
+    const house = await open();
+    const [alice, bob] = await three(house);
+    const { rooms, ruleBook, approvals, access } = house.house;
+    const operator = { principal: operatorPrincipal(house.namespace), run: { id: "operator/test" as RunId } };
+    await ruleBook.put(operator, {
+      text: "version: 1\nrules:\n  - { id: ask, actions: [deploy], effect: require_approval, approval: { approvers: [bob] } }\n",
+      over: 0,
+    });
+    await changeGrants(access, house.namespace, ["allow", "bob", "approval.decide", "*"]);
+    const { approval } = await rooms.policy.checkPolicy(alice.caller, { action: "deploy" });
+    await alice.acquire("x");
+    const waiting = rooms.policy.checkPolicy(alice.caller, { approval_id: approval!.id, wait_seconds: 30 });
+    await expect.poll(async () => (await bob.acquire("x")).awaits_you).toBe("alice");
+    await decideApproval(approvals, bob.caller, { approval_id: approval!.id, decision: "approve" }, "tool");
+    expect((await waiting).decision).toBe("allow");
+    await expect.poll(async () => (await bob.acquire("x")).awaits_you).toBeUndefined();
   });
 });

@@ -32,7 +32,7 @@ export const acquireLock = defineTool({
         }),
       )
       .exactOptional(),
-    awaits_your_mail: z.string().exactOptional(),
+    awaits_you: z.string().exactOptional(),
     timed_out: z.boolean().exactOptional(),
     resources: z.array(z.string()),
   }),
@@ -55,8 +55,8 @@ function tell(answer: LockAnswer, { input }: Telling<AcquireLock>): string {
     `not yours yet${answer.timed_out && input.wait_seconds ? ` after ${input.wait_seconds} s` : ""}: place ${answer.place}, ticket ${answer.ticket}`,
     ...holders.slice(0, mostHolders).map(standing),
     more > 0 ? `and ${more} more` : "",
-    answer.awaits_your_mail
-      ? `${answer.awaits_your_mail} waits for a message from you meanwhile: write before you wait`
+    answer.awaits_you
+      ? `${answer.awaits_you} waits for a message or a decision of yours meanwhile: give it before you wait`
       : "",
     `call acquire_lock with this ticket and wait_seconds up to 50, or release_lock to leave${input.ticket === undefined ? ` the queue for ${shownResources(answer.resources)}` : ""}`,
   ]

@@ -1,6 +1,6 @@
 #!lua flags=allow-oom
 --[[
-  Note whose message a run waits for while it holds something, so that whoever waits for that something is warned.
+  Note whose message or decision a run waits for while it holds something, so that whoever waits for that is warned.
 
   KEYS      the locks of a namespace, see lua/slot.lua
   ARGV[1]   not after, ms of the store's clock       ARGV[2]   limits, see lua/slot.lua
@@ -12,6 +12,6 @@
 --@include lua/slot.lua
 if late() then return { 'LATE' } end
 local run, agent = ARGV[3], ARGV[4]
-if agent == '' then redis.call('HDEL', slot.mailWaits, run)
-elseif redis.call('HEXISTS', slot.runs, run) == 1 then redis.call('HSET', slot.mailWaits, run, agent) end
+if agent == '' then redis.call('HDEL', slot.awaiting, run)
+elseif redis.call('HEXISTS', slot.runs, run) == 1 then redis.call('HSET', slot.awaiting, run, agent) end
 return { 'NOTED' }
