@@ -75,7 +75,7 @@ async function carryOut(
     };
     const said = tool.asksClient && clientAnswers(calling.context);
     if (said?.answer) await keepAnswer(connection, caller, said.id, said.answer);
-    let output = await tool.handle(said ? tool.asksClient!.look(said.id) : input, surroundings);
+    let output = await tool.handle(said ? tool.asksClient!.again(input, said.id) : input, surroundings);
     const waits = said ? undefined : tool.asksClient?.waitsFor(output);
     if (waits !== undefined && connection.asksFirst(waits)) {
       const approval = await connection.rooms.approvals.askedOfClient(caller, waits);
@@ -83,7 +83,7 @@ async function carryOut(
       if (asked?.how === "again") return { code: "asked", result: asked.result };
       if (asked?.how === "asked" && asked.answer) {
         await keepAnswer(connection, caller, waits, asked.answer);
-        output = await tool.handle(tool.asksClient!.look(waits), surroundings);
+        output = await tool.handle(tool.asksClient!.again(input, waits), surroundings);
       }
     }
     const batch = tool.batch?.(output);

@@ -64,8 +64,8 @@ export interface Tool<Input = never, Output = never> {
   readonly asksClient?: {
     /** The id of the request that the output leaves waiting. */
     waitsFor(output: Output): string | undefined;
-    /** What the tool is called with to tell what has become of a request, once the user was asked. */
-    look(id: string): Input;
+    /** The same call once the user was asked: it is done if they agreed, and tells what became of the request if not. */
+    again(input: Input, id: string): Input;
   };
   /** True when the reply tells the counts of the inbox itself, so that no line of news closes it. */
   readonly tellsNews?: boolean;

@@ -83,7 +83,7 @@ const risky = defineTool({
   say: ({ state }) => state,
   asksClient: {
     waitsFor: ({ state, approval_id }: Outcome) => (state === "pending" ? approval_id : undefined),
-    look: (approval_id) => ({ approval_id }),
+    again: (_, approval_id) => ({ approval_id }),
   },
 });
 

@@ -40,7 +40,7 @@ export const checkPolicy = defineTool({
     policy.checkPolicy(caller, input, { signal, ...(draining ? { draining } : {}), onWaiting }),
   asksClient: {
     waitsFor: ({ approval }) => (approval?.state === "pending" ? approval.id : undefined),
-    look: (approval_id) => ({ approval_id }),
+    again: ({ wait_seconds: _, ...step }, approval_id) => ({ ...step, approval_id }),
   },
   say: tell,
 });
