@@ -59,6 +59,8 @@ export class Store {
     );
     this.#connection.on("close", () => void this.#revive());
     this.#connection.on("ready", () => void this.#greet());
+    // While the store is away each call waits for it, and there may be many.
+    this.#connection.setMaxListeners(0);
   }
 
   /** Connects, and waits until the store answers or the call timeout is over. @throws {MailboxError} `store.unavailable` */
