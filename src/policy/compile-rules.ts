@@ -19,7 +19,7 @@ import {
   isAnything,
   maxActionLength,
   maxResourceLength,
-  resourceMatcher,
+  resourcePattern,
 } from "./name-pattern.js";
 import { KnownActions } from "./nearest-actions.js";
 import { Patterns } from "./patterns.js";
@@ -280,8 +280,9 @@ function conditions(
   };
 }
 
-function resourcesOf({ resources }: RuleEntry): Rule["resources"] {
-  return resources && !resources.some(isAnything) ? resources.map(resourceMatcher) : undefined;
+function resourcesOf({ resources, effect }: RuleEntry): Rule["resources"] {
+  if (!resources || resources.some(isAnything)) return undefined;
+  return resources.map((pattern) => resourcePattern(pattern, effect === "allow" ? "allows" : "restricts"));
 }
 
 function termsOf(entry: ApprovalEntry | undefined): ApprovalTerms {

@@ -1,6 +1,6 @@
 import { type ApprovalTerms, type DecidingRule, type Decision, type Effect, effects } from "./decision.js";
 import type { Given } from "./given.js";
-import { askRule, type Outcome, type Rule } from "./rule.js";
+import { askRule, holdsForAll, type Outcome, type Rule } from "./rule.js";
 import type { Work } from "./work.js";
 
 /** How a person is asked where no rule says it. */
@@ -39,7 +39,8 @@ export interface Fallback {
 /**
  * Asks the rules that speak of an action. The most restrictive answer wins; of several that say the same, all are named,
  * the one of the highest priority first, and its terms hold. An action that nobody knows is never decided more freely
- * than its fallback, whatever rules about every action allow.
+ * than its fallback, whatever rules about every action allow; nor is a resource with wildcards, of which no rule that
+ * holds means all: some of it may be what no rule speaks of.
  */
 export function decideBy(rules: Speaking, given: Given, fallback: Fallback, work: Work): Decision {
   work.begin();
@@ -48,8 +49,11 @@ export function decideBy(rules: Speaking, given: Given, fallback: Fallback, work
   const holding =
     denials.length > 0 ? denials : inOrder([...restrictions, ...ask(rules.allowing, given, work)]);
   const said = mostRestrictive(holding);
-  const effect =
-    said === undefined || (!fallback.known && isStricter(fallback.effect, said)) ? fallback.effect : said;
+  const isFallback =
+    said === undefined ||
+    (isStricter(fallback.effect, said) &&
+      !(fallback.known && holding.some(({ rule }) => holdsForAll(rule, given, work))));
+  const effect = isFallback ? fallback.effect : said;
   const deciding = holding.filter((outcome) => outcome.effect === effect);
   work.begin();
   return {

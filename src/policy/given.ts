@@ -1,4 +1,4 @@
-import { resourceLevels } from "./name-pattern.js";
+import { type AskedResource, askedResource } from "./name-pattern.js";
 import type { Question } from "./question.js";
 import { Undecidable } from "./work.js";
 
@@ -49,7 +49,7 @@ export class Given {
   readonly #countsOf: (counts: Question["counts"]) => object;
   readonly action: string;
   readonly resource: string;
-  #resourceLevels: readonly string[] | undefined;
+  #askedResource: AskedResource | undefined;
   #agent: AgentValue | undefined;
   #context: ReadonlyMap<string, unknown> | undefined;
   #counts: object | undefined;
@@ -68,9 +68,9 @@ export class Given {
     this.#countsOf = countsOf;
   }
 
-  get resourceLevels(): readonly string[] {
-    this.#resourceLevels ??= resourceLevels(this.resource);
-    return this.#resourceLevels;
+  get askedResource(): AskedResource {
+    this.#askedResource ??= askedResource(this.resource);
+    return this.#askedResource;
   }
 
   get agent(): AgentValue {

@@ -3,6 +3,7 @@ import { nearest } from "../addresses/index.js";
 import { effects } from "./decision.js";
 import { invalid } from "./invalid.js";
 import { type LinedDocument, type Path, readLined } from "./lined-document.js";
+import { leavesAnyDepth } from "./name-pattern.js";
 
 export const maxRuleSetBytes = 256 * 1024;
 export const maxRules = 2_000;
@@ -48,7 +49,8 @@ const actionName = actionPattern.refine((text) => !text.includes("*"), "an actio
 const resourcePattern = z
   .string()
   .min(1, "a resource is not empty")
-  .max(256, "a resource has at most 256 characters");
+  .max(256, "a resource has at most 256 characters")
+  .refine((text) => !leavesAnyDepth(text), "what .. leaves in a resource must not be **");
 
 const actionPatterns = z.array(actionPattern).min(1, "at least one action").max(200, "at most 200 actions");
 const exceptPatterns = z.array(actionPattern).max(200, "at most 200 actions");

@@ -1,7 +1,7 @@
 import type { Condition } from "./condition.js";
 import type { ApprovalTerms, Effect } from "./decision.js";
 import type { Given } from "./given.js";
-import type { Matcher } from "./name-pattern.js";
+import type { ResourcePattern } from "./name-pattern.js";
 import type { Scope } from "./scope.js";
 import { tooMuch, Undecidable, type Work } from "./work.js";
 
@@ -12,7 +12,7 @@ export interface Rule {
   /** In the order in which rules lead an answer: by priority, then as they stand in the rule set. */
   readonly position: number;
   /** Undefined where it speaks of every resource, also of none. */
-  readonly resources: readonly Matcher[] | undefined;
+  readonly resources: readonly ResourcePattern[] | undefined;
   readonly condition: Condition | undefined;
   readonly effect: Effect;
   readonly shadow: boolean;
@@ -56,11 +56,18 @@ function failed(rule: Rule, failure: Undecidable): Outcome | undefined {
 }
 
 /** Whether one of the patterns means the resource. @throws {Undecidable} */
-export function speaksOf(resources: readonly Matcher[], given: Given, work: Work): boolean {
-  const levels = given.resourceLevels;
-  for (const matches of resources) {
-    work.spend(1 + (given.resource.length >> 3));
-    if (matches(levels)) return true;
+export function speaksOf(resources: readonly ResourcePattern[], given: Given, work: Work): boolean {
+  const { askedResource } = given;
+  return resources.some((pattern) => pattern.speaksOf(askedResource, work));
+}
+
+/** Whether a rule that holds does so for all that was asked about, and not for a part of it alone. */
+export function holdsForAll({ resources }: Rule, { askedResource }: Given, work: Work): boolean {
+  if (!resources || !askedResource.isPattern) return true;
+  try {
+    return resources.some((pattern) => pattern.covers(askedResource, work));
+  } catch (error) {
+    if (error instanceof Undecidable) return false;
+    throw error;
   }
-  return false;
 }

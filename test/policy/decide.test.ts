@@ -253,6 +253,56 @@ describe("a resource", () => {
       expect([written, held("prod/a", written)]).toEqual([written, true]);
   });
 
+  it.each([
+    ["lock:prod/**", "lock:*/x", true],
+    ["lock:prod/**", "lock:pro*/secret", true],
+    ["lock:prod/**", "lock:**", true],
+    ["lock:prod/**", "lock:**/secret", true],
+    ["lock:prod/**", "lock:*", true],
+    ["lock:prod/**", "lock:test/**", false],
+    ["lock:prod/**", "lock:*-test/x", false],
+    ["lock:prod/secret", "lock:prod/*", true],
+    ["lock:prod/secret", "lock:prod/*/secret", false],
+    ["lock:**/*.key", "lock:home/id.*", true],
+    ["lock:**/*.key", "lock:home/*.pem", false],
+    ["lock:**", "lock:a/b", true],
+    ["topic:**", "topic:a.b", true],
+    ["prod/**", "*", true],
+    ["prod/**", "**/x", true],
+    ["prod/**", "a/**/../../prod/x", true],
+    ["state:plan/**", "state:pl*n/x", true],
+    ["/etc/**", "**/passwd", true],
+  ])("restricted by %s is restricted in %s too: %s", (pattern, resource, expected) => {
+    expect(held(pattern, resource)).toBe(expected);
+    const approval = decide([{ effect: "require_approval", resources: [pattern] }], { resource });
+    expect(approval.effect === "require_approval").toBe(expected);
+  });
+
+  it.each([
+    ["work/**", "work/**", true],
+    ["work/**", "work/*/a*", true],
+    ["work/*", "work/a*b", true],
+    ["work/*", "work/**", false],
+    ["work/a", "work/*", false],
+    ["work/**", "wor*/a", false],
+    ["work/**", "**", false],
+    ["lock:**", "lock:**/x", true],
+    ["lock:work/**", "lock:**/x", false],
+  ])("allowed by %s is allowed in %s only where all of it is: %s", (pattern, resource, expected) => {
+    const { effect } = decide(
+      [{ effect: "allow", resources: [pattern] }],
+      { resource },
+      { otherwise: "deny" },
+    );
+    expect(effect === "allow").toBe(expected);
+  });
+
+  it("of which a part is left to `otherwise` is decided no more freely than that part", () => {
+    const rules = [{ effect: "require_approval", resources: ["prod/**"] }];
+    const of = (resource: string): string => decide(rules, { resource }, { otherwise: "deny" }).effect;
+    expect([of("prod/*"), of("**/secret"), of("test/a")]).toEqual(["require_approval", "deny", "deny"]);
+  });
+
   it("is seen by conditions as it is compared", () => {
     expect(asked('resource.startsWith("prod/")', { resource: "test/../prod/a" })).toBe(true);
   });

@@ -73,6 +73,21 @@ describeOnEachStore("our own tools", (store) => {
     },
   ];
 
+  it("give no lock on many paths at once of which one is forbidden", async () => {
+    const house = await open(`
+rules:
+  - { id: no-prod, actions: [lock.acquire], resources: ["lock:prod/**"], effect: deny }
+`);
+    const bob = await Agent.begin(house, "bob");
+    const { locks } = house.rooms;
+    for (const wide of ["*/x", "pro*/secret", "**", "prod", "test/../*"])
+      expect([wide, await codeOf(locks.acquireLock(bob.caller, { resources: [wide] }))]).toEqual([
+        wide,
+        "policy.denied",
+      ]);
+    expect(await codeOf(locks.acquireLock(bob.caller, { resources: ["test/**"] }))).toBe("allow");
+  });
+
   it("decide as check_policy does, by the same rules", async () => {
     const house = await open(`
 rules:

@@ -217,6 +217,11 @@ describe("many hostile rules", () => {
       many(1_500, (n) => ({ resources: [`**/x*y*z*/**/q${n}`, `**/**/*x*x*x*x*/q${n}`] })),
       { resource: "xxxx/".repeat(200) },
     ],
+    ...["**/", "*x*x*/", "*/"].map((level): [string, string, Parameters<typeof question>[0]] => [
+      `that all look through a long resource of ${level}`,
+      many(1_500, (n) => ({ resources: [`**/x*y*z*/**/q${n}`, `**/**/*x*x*x*x*/q${n}`] })),
+      { resource: `${level.repeat(1_000 / level.length)}q` },
+    ]),
   ])("%s are answered", (_, text, given) => {
     expect(text.length).toBeLessThan(256 * 1024);
     const { decision, ms } = answer(text, given);

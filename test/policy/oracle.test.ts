@@ -90,7 +90,7 @@ const ruleSet: fc.Arbitrary<OracleSet> = fc.record({
         except: fc.oneof(fc.constant([]), fc.array(actionPattern, { maxLength: 1 })),
         resources: fc.option(fc.array(resourcePattern, { minLength: 1, maxLength: 3, size: "max" }), {
           nil: undefined,
-          freq: 1,
+          freq: 2,
         }),
         when: fc.option(tree(true), { nil: undefined }),
         effect,
@@ -121,7 +121,7 @@ const asked: fc.Arbitrary<Question> = fc
       { weight: 5, arbitrary: action },
       { weight: 1, arbitrary: action.map((name) => `${name}x`) },
     ),
-    resource,
+    resource: fc.oneof({ weight: 3, arbitrary: resource }, { weight: 1, arbitrary: resourcePattern }),
     context: fc.dictionary(field, value, { maxKeys: 3, noNullPrototype: true }),
     counts: fc.dictionary(fc.constantFrom("one", "two"), fc.nat(3), { maxKeys: 2, noNullPrototype: true }),
     reads: fc.record({
@@ -130,6 +130,27 @@ const asked: fc.Arbitrary<Question> = fc
     }),
   })
   .map(question);
+
+const piece = fc.constantFrom("", "s", "o", "prod", "q");
+
+/** A resource with wildcards, and one of the names that it stands for. */
+const narrowed = fc
+  .array(
+    fc.oneof(
+      fc.tuple(fc.constantFrom("*", "db-*", "*s", "*o*", "pr*d"), piece).map(([level, text]) => ({
+        wide: level,
+        narrow: [level === "*" ? text || "x" : level.replaceAll("*", text)],
+      })),
+      fc.array(name, { maxLength: 2 }).map((names) => ({ wide: "**", narrow: names })),
+      name.map((one) => ({ wide: one, narrow: [one] })),
+    ),
+    { minLength: 1, maxLength: 4 },
+  )
+  .map((levels) => [
+    levels.map(({ wide }) => wide).join("/"),
+    levels.flatMap(({ narrow }) => narrow).join("/"),
+  ])
+  .filter(([wide]) => wide!.includes("*")) as fc.Arbitrary<[string, string]>;
 
 /** The same rule set in the words of its format. */
 function written(set: OracleSet): string {
@@ -161,6 +182,7 @@ describe("a decision", () => {
       near: 0,
       obligations: 0,
       several: 0,
+      patterns: 0,
     };
     fc.assert(
       fc.property(ruleSet, asked, (set, one) => {
@@ -197,13 +219,35 @@ describe("a decision", () => {
         if (decision.nearest.length > 0) seen.near++;
         if (obligations.length > 0) seen.obligations++;
         if (deciding.length > 1) seen.several++;
+        if (
+          one.resource.includes("*") &&
+          deciding.some(({ id }) => set.rules.find((rule) => rule.id === id)?.resources)
+        )
+          seen.patterns++;
       }),
       { numRuns: 10_000, seed: 20_260_106, endOnFailure: false },
     );
     // A generator that never comes to a case says nothing of it.
     expect([...seen.effects].sort()).toEqual(["allow", "deny", "require_approval"]);
     for (const count of [seen.failed, seen.shadow, seen.unknown, seen.obligations, seen.several])
-      expect(count).toBeGreaterThan(1_000);
-    expect(seen.near).toBeGreaterThan(200);
+      expect(count).toBeGreaterThan(500);
+    for (const count of [seen.near, seen.patterns]) expect(count).toBeGreaterThan(200);
   }, 300_000);
+
+  it("about a resource with wildcards gives nothing that is not given for each name it stands for", () => {
+    const strictness = ["allow", "require_approval", "deny"];
+    let stricter = 0;
+    fc.assert(
+      fc.property(ruleSet, asked, narrowed, (set, one, [wide, narrow]) => {
+        const rules = compileRules(written(set));
+        const [ofAll, ofOne] = [wide, narrow].map((its) =>
+          strictness.indexOf(rules.decide({ ...one, resource: its }).effect),
+        );
+        expect(ofAll).toBeGreaterThanOrEqual(ofOne!);
+        if (ofAll! > ofOne!) stricter++;
+      }),
+      { numRuns: 3_000 },
+    );
+    expect(stricter).toBeGreaterThan(30);
+  }, 120_000);
 });

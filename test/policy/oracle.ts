@@ -156,6 +156,40 @@ function fits(level: string, name: string): boolean {
   return name !== "" && level[0] === name[0] && fits(level.slice(1), name.slice(1));
 }
 
+/** Whether a pattern means all that another one does: a wildcard is met by a wildcard alone. */
+function covers(pattern: string, asked: string): boolean {
+  if (pattern === "*" || pattern === "**") return true;
+  const try_ = (levels: readonly string[], names: readonly string[]): boolean => {
+    const [level, ...rest] = levels;
+    if (level === undefined) return names.length === 0;
+    if (level === "**") return names.some((_, n) => try_(rest, names.slice(n))) || try_(rest, []);
+    return names.length > 0 && names[0] !== "**" && fits(level, names[0]!) && try_(rest, names.slice(1));
+  };
+  return try_(pattern.split("/"), asked === "*" ? ["**"] : asked.split("/"));
+}
+
+/** Whether two patterns have a name in common, by every way in which the wildcards of both can stand for something. */
+function meets(pattern: string, asked: string): boolean {
+  if ([pattern, asked].some((one) => one === "*" || one === "**")) return true;
+  const wholly = (one: readonly string[], any: string): boolean => one.every((part) => part === any);
+  const try_ = (one: readonly string[], other: readonly string[], any: string): boolean => {
+    if (one.length === 0) return wholly(other, any);
+    if (other.length === 0) return wholly(one, any);
+    const [a, b] = [one[0]!, other[0]!];
+    if (a === any || b === any) return try_(one.slice(1), other, any) || try_(one, other.slice(1), any);
+    const equal = any === "**" ? try_([...a], [...b], "*") : a === b;
+    return equal && try_(one.slice(1), other.slice(1), any);
+  };
+  return try_(pattern.split("/"), asked.split("/"), "**");
+}
+
+const means = (rule: OracleRule, resource: string): boolean =>
+  !rule.resources ||
+  rule.resources.some((one) => {
+    if (!resource.includes("*")) return matches(one, resource, "/");
+    return rule.effect === "allow" ? covers(one, resource) : meets(one, resource);
+  });
+
 const speaksOf = (actions: readonly string[], except: readonly string[], action: string): boolean =>
   actions.some((one) => matches(one, action, ".")) && !except.some((one) => matches(one, action, "."));
 
@@ -165,7 +199,7 @@ export function expected(set: OracleSet, question: Question, isNear: boolean): E
     .sort((one, other) => other.rule.priority - one.rule.priority || one.at - other.at)
     .map(({ rule }) => rule)
     .filter((rule) => speaksOf(rule.actions, rule.except, question.action))
-    .filter((rule) => !rule.resources || rule.resources.some((one) => matches(one, question.resource, "/")))
+    .filter((rule) => means(rule, question.resource))
     .flatMap((rule) => {
       const holds = rule.when ? evaluate(rule.when, question) : true;
       if (holds === true) return [{ rule, effect: rule.effect, failed: false }];
@@ -176,7 +210,12 @@ export function expected(set: OracleSet, question: Question, isNear: boolean): E
   const real = outcomes.filter(({ rule }) => !rule.shadow);
   const known = isKnown(set, question.action);
   const fallback = known ? set.otherwise : isNear ? "deny" : set.unknown;
-  const candidates = real.map(({ effect }) => effect).concat(known && real.length > 0 ? [] : [fallback]);
+  const isPattern = question.resource.includes("*");
+  const spokenOf = real.some(
+    ({ rule }) =>
+      !rule.resources || !isPattern || rule.resources.some((one) => covers(one, question.resource)),
+  );
+  const candidates = real.map(({ effect }) => effect).concat(known && spokenOf ? [] : [fallback]);
   const effect = candidates.reduce((one, other) => (strictness[other] > strictness[one] ? other : one));
   const deciding = real.filter((one) => one.effect === effect);
   const obliging = effect === "deny" ? deciding : real;
