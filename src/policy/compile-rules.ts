@@ -92,6 +92,7 @@ export function compileRules(text: string): CompiledRules {
       guidance: entry.guidance,
       obligations: entry.obligations,
       approval: termsOf(entry.approval),
+      namesApprovers: entry.approval?.approvers !== undefined,
     }),
   );
   const limits = set.limits.map(

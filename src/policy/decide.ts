@@ -1,5 +1,6 @@
 import { type ApprovalTerms, type DecidingRule, type Decision, type Effect, effects } from "./decision.js";
 import type { Given } from "./given.js";
+import { mergedTerms } from "./merged-terms.js";
 import { askRule, holdsForAll, type Outcome, type Rule } from "./rule.js";
 import type { Work } from "./work.js";
 
@@ -38,7 +39,7 @@ export interface Fallback {
 
 /**
  * Asks the rules that speak of an action. The most restrictive answer wins; of several that say the same, all are named,
- * the one of the highest priority first, and its terms hold. An action that nobody knows is never decided more freely
+ * the one of the highest priority first, and people are asked by the strictest terms of all. An action that nobody knows is never decided more freely
  * than its fallback, whatever rules about every action allow; nor is a resource with wildcards, of which no rule that
  * holds means all: some of it may be what no rule speaks of.
  */
@@ -66,7 +67,9 @@ export function decideBy(rules: Speaking, given: Given, fallback: Fallback, work
     obligations: obligationsOf(effect === "deny" ? deciding : holding),
     known: fallback.known,
     nearest: fallback.nearest,
-    ...(effect === "require_approval" && { approval: deciding[0]?.rule.approval ?? defaultApproval }),
+    ...(effect === "require_approval" && {
+      approval: mergedTerms(deciding.map(({ rule }) => rule)) ?? defaultApproval,
+    }),
   };
 }
 

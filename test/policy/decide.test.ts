@@ -42,12 +42,11 @@ describe("the most restrictive rule", () => {
 
   it("is led by the highest priority, and among equals by the one that stands first", () => {
     const decision = decide([
-      { effect: "require_approval", approval: { quorum: 2 } },
-      { effect: "require_approval", priority: 3, approval: { quorum: 3, expires: "5m" } },
+      { effect: "require_approval" },
+      { effect: "require_approval", priority: 3 },
       { effect: "require_approval" },
     ]);
     expect(decision.rules.map(({ id }) => id)).toEqual(["r1", "r0", "r2"]);
-    expect(decision.approval).toMatchObject({ quorum: 3, expiresMs: 300_000 });
   });
 
   it("tells its reason and guidance in the words of its author, or ours", () => {
@@ -99,6 +98,47 @@ describe("the terms of an approval", () => {
       byClient: true,
       escalate: { afterMs: 900_000, to: ["role:admin"] },
     });
+  });
+
+  it("of several rules are the strictest of each, whichever rule leads", () => {
+    const terms = [
+      { client: true, expires: "4h", otherwise: "allow", escalate: { after: "9m", to: ["ann"] } },
+      { quorum: 2, expires: "2h", otherwise: "deny", escalate: { after: "1m", to: ["eve"] } },
+      { quorum: 1, expires: "5m", otherwise: "allow" },
+    ];
+    const merged = { quorum: 2, expiresMs: 300_000, otherwise: "deny", byClient: false };
+    const of = (first: number): Decision["approval"] =>
+      decide(
+        terms.map((approval, n) => ({ effect: "require_approval", approval, priority: n === first ? 1 : 0 })),
+      ).approval;
+    expect(of(0)).toMatchObject({ ...merged, escalate: { afterMs: 540_000, to: ["ann"] } });
+    expect(of(1)).toMatchObject({ ...merged, escalate: { afterMs: 60_000, to: ["eve"] } });
+    expect(of(2)).toMatchObject(merged);
+    expect(of(2)).not.toHaveProperty("escalate");
+    const open = { effect: "require_approval", approval: { otherwise: "allow", client: true } };
+    expect(decide([open, open]).approval).toMatchObject({ otherwise: "allow", byClient: true, quorum: 1 });
+    // One that does not hold, and one that is only tried out, have no say.
+    const silent = { effect: "require_approval", approval: { quorum: 9 } };
+    expect(decide([open, { ...silent, when: "false" }, { ...silent, shadow: true }]).approval!.quorum).toBe(
+      1,
+    );
+  });
+
+  it.each([
+    [
+      [
+        ["ann", "bob", "role:admin"],
+        ["role:admin", "bob"],
+      ],
+      ["bob", "role:admin"],
+    ],
+    [[["ann"], ["bob"]], ["ann"]],
+    [[undefined, ["bob"]], ["bob"]],
+    [[undefined, ["bob"], ["ann"]], ["bob"]],
+    [[undefined, undefined], ["role:approver"]],
+  ])("of rules that name the approvers %j leave %j", (named, expected) => {
+    const rules = named.map((approvers) => ({ effect: "require_approval", approval: { approvers } }));
+    expect(decide(rules).approval!.approvers).toEqual(expected);
   });
 
   it("are not told where no approval is needed", () => {
