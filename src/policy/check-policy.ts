@@ -43,9 +43,10 @@ export async function checkPolicy(
   if (action === "")
     refuse("input.invalid", { problem: "action is missing; name the step, such as file.delete" });
   const resource = input.resource?.trim() ?? "";
+  // Before anything else looks at it, or makes a copy of it.
+  refuseUnreadable(input.context ?? {});
   const { reserve, cost, asked } = costsOf(input);
-  const problem = contextProblem(asked);
-  if (problem !== undefined) refuse("input.invalid", { problem });
+  refuseUnreadable(asked);
   const question = await askedBy(context, caller, action, resource, asked);
   const attempt = deps.store.attempt();
   const { idempotency_key: key, approval_id: _, wait_seconds: __, ...rest } = input;
@@ -78,6 +79,12 @@ export async function checkPolicy(
       deny: row("deny", `policy.denied: ${reasonsMark}`),
     },
   });
+}
+
+/** @throws {MailboxError} `input.invalid` */
+function refuseUnreadable(context: Readonly<Record<string, unknown>>): void {
+  const problem = contextProblem(context);
+  if (problem !== undefined) refuse("input.invalid", { problem });
 }
 
 /** What is to be held, and what the step is said to cost: where only one is named, it is the other too. */

@@ -3,12 +3,21 @@ import type { ApprovalState } from "./context.js";
 import type { Effect } from "./decision.js";
 import { maxActionLength, maxResourceLength } from "./name-pattern.js";
 
+/** An object as it is: what it may hold is for the question to say, which counts before it looks. */
+const Context = z
+  .any()
+  .check(({ value, issues }) => {
+    if (typeof value !== "object" || value === null || Array.isArray(value))
+      issues.push({ code: "invalid_type", expected: "record", input: value });
+  })
+  .meta({ type: "object" }) as unknown as z.ZodType<Readonly<Record<string, unknown>>>;
+
 const IdempotencyKey = z.string().min(1).max(200).optional();
 
 export const CheckPolicy = z.object({
   action: z.string().max(maxActionLength).optional().describe("file.delete"),
   resource: z.string().max(maxResourceLength).optional().describe("prod/db/users"),
-  context: z.record(z.string(), z.unknown()).optional().describe("cost, risk, arguments, what else matters"),
+  context: Context.optional().describe("cost, risk, arguments, what else matters"),
   reserve: z
     .number()
     .min(0)

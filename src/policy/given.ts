@@ -79,7 +79,7 @@ export class Given {
   }
 
   get context(): ReadonlyMap<string, unknown> {
-    this.#context ??= contextMap(this.#question.context);
+    this.#context ??= contextOf(this.#question.context);
     return this.#context;
   }
 
@@ -102,12 +102,30 @@ export class Given {
 /** What is wrong with a context, in words that end a sentence; undefined for one that conditions can be asked about. */
 export function contextProblem(context: Readonly<Record<string, unknown>>): string | undefined {
   try {
-    contextMap(context);
+    contextOf(context);
     return undefined;
   } catch (error) {
     if (error instanceof Undecidable) return error.why;
     throw error;
   }
+}
+
+/** What a context was read as, or why it was not: one question is looked at several times, and is not changed. */
+const read = new WeakMap<object, ReadonlyMap<string, unknown> | Undecidable>();
+
+function contextOf(context: Readonly<Record<string, unknown>>): ReadonlyMap<string, unknown> {
+  let found = read.get(context);
+  if (!found) {
+    try {
+      found = contextMap(context);
+    } catch (error) {
+      if (!(error instanceof Undecidable)) throw error;
+      found = error;
+    }
+    read.set(context, found);
+  }
+  if (found instanceof Undecidable) throw found;
+  return found;
 }
 
 /**
@@ -146,8 +164,10 @@ function contextMap(context: Readonly<Record<string, unknown>>): ReadonlyMap<str
     }
     const prototype: unknown = Object.getPrototypeOf(value);
     if (prototype !== Object.prototype && prototype !== null) throw notJson;
+    const names = Object.keys(value);
+    if (values + names.length > maxContextValues) throw tooMany;
     const map = new Map<string, unknown>();
-    for (const name of Object.keys(value)) {
+    for (const name of names) {
       const inner = (value as Record<string, unknown>)[name];
       if (inner !== undefined) map.set(grow(name), convert(inner, depth + 1));
     }

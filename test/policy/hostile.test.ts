@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 import { isRefusal } from "../../src/errors/index.js";
-import { contextProblem, type Decision, type Question } from "../../src/policy/index.js";
+import { CheckPolicy, contextProblem, type Decision, type Question } from "../../src/policy/index.js";
 import { compileRules } from "../../src/policy/rule-compiler.js";
 import { question } from "./question.js";
 
@@ -20,8 +20,10 @@ function answer(
   let ms = Number.POSITIVE_INFINITY;
   let decision = rules.decide(asked);
   for (let n = 0; n < 5; n++) {
+    // What was read of a context is known of that one alone.
+    const again = { ...asked, context: { ...asked.context } };
     const from = process.cpuUsage();
-    decision = rules.decide(asked);
+    decision = rules.decide(again);
     const { user, system } = process.cpuUsage(from);
     ms = Math.min(ms, (user + system) / 1_000);
   }
@@ -40,6 +42,30 @@ function deep(levels: number): Question["context"] {
   let context: Record<string, unknown> = {};
   for (let n = 0; n < levels; n++) context = { d: context };
   return context;
+}
+
+/** A context of so many names, which tells how often its values were looked at and its names were listed. */
+function watched(count: number): {
+  readonly names: Question["context"];
+  readonly looks: () => number;
+  readonly lists: () => number;
+} {
+  let looks = 0;
+  let lists = 0;
+  const names = new Proxy<Record<string, unknown>>(
+    Object.fromEntries(numbers(count).map((n) => [`n${n}`, n])),
+    {
+      get: (target, name) => {
+        looks++;
+        return target[name as string];
+      },
+      ownKeys: (target) => {
+        lists++;
+        return Reflect.ownKeys(target);
+      },
+    },
+  );
+  return { names, looks: () => looks, lists: () => lists };
 }
 
 describe("a hostile context", () => {
@@ -65,6 +91,48 @@ describe("a hostile context", () => {
       expect(ms).toBeLessThan(ceilingMs);
     },
   );
+
+  it.each([60_000, 200_000])(
+    "of %i names is refused by their number: none is looked at, and they are listed once",
+    (count) => {
+      const { names, looks, lists } = watched(count);
+      const rules = compileRules(
+        JSON.stringify({
+          version: 1,
+          counters: { again: { actions: ["a.b"], per: "agent", same: true, window: "1h" } },
+          limits: [
+            {
+              id: "l",
+              of: "calls",
+              actions: ["a.b"],
+              per: "agent",
+              when: "context.d == 1",
+              most: 1,
+              window: "1h",
+            },
+          ],
+          rules: [{ id: "r", actions: ["a.b"], effect: "deny", when: "counts.again > 1 || context.d == 1" }],
+        }),
+      );
+      const { action, context } = CheckPolicy.parse({ action: "a.b", context: names });
+      expect(lists()).toBe(0);
+      expect(contextProblem(context!)).toBe("the context has more than 10000 values");
+      const asked = question({ action: action!, context: context! });
+      expect(rules.countersOf(asked)).toHaveLength(1);
+      expect(rules.limitsOf(asked)).toHaveLength(1);
+      expect(rules.decide(asked).effect).toBe("deny");
+      expect([looks(), lists()]).toEqual([0, 1]);
+    },
+  );
+
+  it("is read once, however often and by whatever it is asked for", () => {
+    const { names, looks, lists } = watched(9_000);
+    const rules = compileRules(denyWhen("context.n0 == 2", "context.n1 == 2"));
+    const asked = question({ action: "a.b", context: names });
+    expect(contextProblem(names)).toBeUndefined();
+    for (const counts of [{}, { x: 1 }]) expect(rules.decide({ ...asked, counts }).effect).toBe("allow");
+    expect([looks(), lists()]).toEqual([9_000, 1]);
+  });
 
   it("is no matter to rules that do not ask for it", () => {
     expect(answer(denyWhen("agent.name == 'ann'"), { context: deep(100_000) }).decision.effect).toBe("allow");
