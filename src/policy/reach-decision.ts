@@ -26,7 +26,7 @@ export interface Step {
   readonly inForce: InForce;
   /** What it may cost, millionths; 0 where none was named. */
   readonly cost: number;
-  /** What is to be held of it; nothing where it is only looked at. */
+  /** What is to be held of it, millionths; absent where the cost is only looked at, or none was named. */
   readonly reserve?: number;
   readonly why: string;
   readonly operation: { readonly key: string; readonly digest: string; readonly keepMs: number };
