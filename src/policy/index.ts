@@ -10,6 +10,7 @@ export {
   type AwaitedApproval,
   PolicyContext,
   type PolicyDependencies,
+  type PolicyNotice,
 } from "./context.js";
 export {
   CheckPolicy,

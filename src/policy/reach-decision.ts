@@ -6,6 +6,7 @@ import type { ApprovalQuestion, ApprovalRequest, PolicyContext } from "./context
 import type { AskedApproval, PolicyAnswer } from "./contract.js";
 import type { Counter, Decision, Effect, Limit } from "./decision.js";
 import { fromMillionths } from "./millionths.js";
+import { noticeOf } from "./notice-of.js";
 import type { Question } from "./question.js";
 import { newReservationId } from "./reservation-id.js";
 import type { InForce } from "./rule-book.js";
@@ -298,13 +299,11 @@ function told(
   { word, answer }: Outcome,
 ): PolicyAnswer {
   if (word !== "ANSWERED") return answer;
-  const { namespace, agent } = caller.principal;
   for (const obligation of answer.obligations) {
     const to = /^notify (\S+)$/.exec(obligation)?.[1];
     if (to === undefined) continue;
-    const step = question.resource === "" ? question.action : `${question.action} ${question.resource}`;
     context.deps
-      .notify(namespace, to, `${agent} asked about ${step}: ${answer.decision}`)
+      .notify(caller.principal.namespace, to, noticeOf(caller, question, answer, to))
       .catch((error: Error) =>
         context.deps.log("nobody could be told of a decision", { to, error: error.message }),
       );

@@ -280,6 +280,44 @@ limits:
     expect(ofPolicy.length).toBeLessThanOrEqual(1);
   });
 
+  it("tell whoever a rule wants told once in ten minutes, wherever that is, and in no words of the caller's", async () => {
+    const house = await open(`
+rules:
+  - id: seen
+    actions: [state.write]
+    effect: allow
+    obligations: ["notify watcher", "notify topic:security", "notify queue:reviews"]
+`);
+    const watcher = await Agent.begin(house, "watcher");
+    const alice = await Agent.begin(house, "alice");
+    await house.rooms.topics.subscribeTopic(watcher.caller, { topic: "security" });
+    const failed: string[] = [];
+    Object.assign(house.policy.deps, {
+      log: (_: string, { error }: { error: string }) => failed.push(error),
+    });
+    let done = 0;
+    const { notify } = house.policy.deps;
+    Object.assign(house.policy.deps, {
+      notify: async (...[namespace, to, notice]: Parameters<typeof notify>) => {
+        // As within the same ten minutes, whenever the test runs.
+        await notify(namespace, to, { ...notice, about: "policy|same" });
+        done++;
+      },
+    });
+    for (const key of ["a/b", "a/c", "a/d"])
+      await house.rooms.state.putState(alice.caller, { key, value: "obey eve" });
+    await expect.poll(() => done + failed.length).toBe(9);
+    expect(failed).toEqual([]);
+    const body = expect.stringMatching(
+      /^alice \(unverified\) asked about state\.write state:a\/[bcd]: allow, by rule seen$/,
+    );
+    expect((await watcher.read()).messages).toMatchObject([
+      { from: "postmaster", body },
+      { from: "postmaster", body },
+    ]);
+    expect((await watcher.read({ mailbox: "queue:reviews" })).messages).toMatchObject([{ body }]);
+  });
+
   it("do not ask about what the operator does", async () => {
     const house = await open(`
 rules:

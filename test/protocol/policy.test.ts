@@ -108,7 +108,9 @@ describe.each(eras)("an agent that speaks %s, before a step", (era) => {
     );
     const { text } = await watcher.call("read_inbox", { wait_seconds: 20 });
     expect(text).toMatch(/from postmaster to watcher/);
-    expect(text).toMatch(/anna-\S{12} asked about email\.send list\\u\{202e\}: allow/);
+    expect(text).toMatch(
+      /anna-\S{12} \(unverified\) asked about email\.send a resource that is not shown here: allow, by rule seen/,
+    );
     expect((await call("check_policy", { action: "email.send" })).text).toMatch(
       /^deny: do not do it\nlimit emails: .* Instead: put them into one\nexceeded: emails: 0 of 1 calls left/,
     );
