@@ -115,7 +115,7 @@ async function decideWithLimits(
       step.rows.deny,
       namesOf(decision, more),
       writtenDecision(
-        { via: step.via, version: inForce.version },
+        { via: step.via, version: inForce.version, approval: more.approvedBy },
         whole,
         decision,
         context.limits.decisionBytes,

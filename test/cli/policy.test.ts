@@ -455,6 +455,47 @@ describe("llm-mailbox policy", () => {
     });
   });
 
+  it("lists what was decided, newest first, and what rules in shadow would have decided otherwise", async () => {
+    expect((await policy("decisions")).out).toMatch(/^Nothing was decided that fits\. Of our own tools /);
+    const rules = `version: 1
+rules:
+  - { id: no-attic, actions: [file.delete], resources: ["attic/**"], effect: deny }
+  - { id: trial, actions: [file.delete, mailbox.send], resources: ["dev/**", carol], effect: deny, shadow: true }
+`;
+    await policy("put", file(rules));
+    const { caller } = await office.as("bob");
+    const { mail, policy: asked } = office.house.rooms;
+    for (const resource of ["dev/a", "attic/a", "other/a"])
+      await asked.checkPolicy(caller, { action: "file.delete", resource });
+    await mail.sendMessage(caller, { to: ["carol"], body: "x" });
+    await mail.sendMessage(caller, { to: ["dave"], body: "x" });
+    const all = await office.json<object[]>("policy", "decisions");
+    expect(all).toMatchObject([
+      {
+        action: "mailbox.send",
+        resource: "carol",
+        via: "tool",
+        decision: "allow",
+        shadow: { would_be: "deny" },
+      },
+      { resource: "other/a", decision: "allow", shadow: { would_be: "allow", rules: [] } },
+      { resource: "attic/a", decision: "deny", rules: ["no-attic"], shadow: { would_be: "deny" } },
+      {
+        resource: "dev/a",
+        version: 1,
+        shadow: { would_be: "deny", rules: [{ id: "trial", effect: "deny" }] },
+      },
+    ]);
+    const shadow = await office.json<object[]>("policy", "decisions", "--shadow", "--agent", "bob");
+    expect(shadow).toEqual([all[0], all[3]]);
+    expect(await office.json("policy", "decisions", "--shadow", "--action", "File.Delete")).toEqual([all[3]]);
+    expect(await office.json("policy", "decisions", "--agent", "carol")).toEqual([]);
+    const told = (await policy("decisions", "--since", "1h")).out.split("\n");
+    expect(told[0]).toMatch(/^WHEN +AGENT +ACTION +RESOURCE +WAS +BY +WITH SHADOW +SHADOW RULES$/);
+    expect(told[1]).toMatch(/bob +mailbox\.send +carol +allow +deny +trial: deny$/);
+    expect(told[3]).toMatch(/bob +file\.delete +attic\/a +deny +no-attic +the same$/);
+  });
+
   it("says what is wrong with what was typed, with status 2", async () => {
     for (const args of [
       ["put"],

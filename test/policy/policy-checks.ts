@@ -664,11 +664,25 @@ rules:
         ...{
           effect: "allow",
           limits: [],
-          shadowLimits: ["tried"],
+          shadowLimits: [{ id: "tried", effect: "deny" }],
           shadow: [{ id: "trial", effect: "deny" }],
         },
       });
       expect(Object.values(await desk.fields("counts"))).toEqual(["0,2000000,1000000"]);
+    },
+  },
+  {
+    what: "what a rule that is only tried out would have said of our own tools is recorded too",
+    rules: rules(`rules:
+  - { id: trial, actions: [mailbox.send], resources: [bob], effect: deny, shadow: true }
+`),
+    holds: async (desk) => {
+      expect(await desk.enforce("mailbox.send", "carol")).toEqual({ because: "no rule" });
+      expect(await desk.decisions()).toEqual([]);
+      expect(await desk.enforce("mailbox.send", "bob")).toEqual({ because: "no rule" });
+      expect(await desk.decisions()).toMatchObject([
+        { via: "tool", effect: "allow", resource: "bob", shadow: [{ id: "trial", effect: "deny" }] },
+      ]);
     },
   },
   {
