@@ -258,6 +258,40 @@ limits:
     );
   });
 
+  it("ask about the topic too where whoever gets a lock wants it told there", async () => {
+    const house = await open(`
+rules:
+  - { id: quiet, actions: [topic.publish], resources: ["topic:releases"], effect: deny }
+  - { id: a-person, actions: [topic.publish], resources: ["topic:builds"], effect: require_approval }
+`);
+    const people = peopleOf(house);
+    const alice = await Agent.begin(house, "alice");
+    const { locks } = house.rooms;
+    const acquire = (notify: string): Promise<string> =>
+      codeOf(locks.acquireLock(alice.caller, { resources: ["a"], notify }));
+    expect(await acquire("topic:releases")).toBe("policy.denied");
+    expect(await acquire("topic:builds")).toBe("policy.approval_required");
+    expect((await locks.listLocks(alice.caller, {})).holders).toEqual([]);
+    expect(people.asked).toMatchObject([
+      { request: { resource: "topic:builds", arguments: { resources: ["a"], notify: "topic:builds" } } },
+    ]);
+    people.decide("ap-1", "approved");
+    expect(await acquire("topic:builds")).toBe("allow");
+    expect(await acquire("topic:news")).toBe("allow");
+    // Who goes on with a ticket was let pass when it was queued.
+    const bob = await Agent.begin(house, "bob");
+    const wish = { resources: ["a"], notify: "topic:builds" };
+    expect(await codeOf(locks.acquireLock(bob.caller, wish))).toBe("policy.approval_required");
+    people.decide("ap-2", "approved");
+    const { ticket } = await locks.acquireLock(bob.caller, wish);
+    expect((await locks.acquireLock(bob.caller, { ...wish, ticket: ticket! })).state).toBe("queued");
+    expect(people.asked).toHaveLength(2);
+    for (const more of [{}, { resources: ["a"] }])
+      expect(
+        await codeOf(locks.acquireLock(bob.caller, { ...more, ticket: ticket!, notify: "topic:releases" })),
+      ).toBe("policy.denied");
+  });
+
   it("ask the store nothing where no rule speaks of them", async () => {
     const house = await open();
     const alice = await Agent.begin(house, "alice");
