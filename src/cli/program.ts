@@ -258,7 +258,7 @@ function addRecords(agents: Command): void {
     {
       name: "stop",
       description:
-        "stop an agent at once: its calls are refused, its locks and jobs are given up, its mail waits",
+        "stop an agent at once: its calls are refused, its locks and jobs are given up, what it sent and is not delivered waits",
       example: "llm-mailbox agents stop coder --reason 'it deletes what it should not'",
       set: (command) =>
         withJson(command)

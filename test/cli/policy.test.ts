@@ -322,6 +322,13 @@ describe("llm-mailbox policy", () => {
     );
     expect(unsaid.decision).toBe("deny");
     expect(unsaid.rules[0]!.because).toMatch(/^it could not be decided: /);
+    expect(unsaid).toMatchObject({ stopped: false });
+    await office.run("agents", "stop", "bob", "--reason", "test");
+    expect((await policy(...high)).out.split("\n").slice(0, 2)).toEqual([
+      "bob is stopped: every call of it is refused (access.stopped), whatever the rules say. They say:",
+      "deny: bob file.delete prod/a, by version 1 of the rules.",
+    ]);
+    expect(await office.json("policy", ...high)).toMatchObject({ stopped: true, decision: "deny" });
     for (const wrong of [
       ["explain", "file.delete"],
       [...high.slice(0, 5), "--context", "[]"],

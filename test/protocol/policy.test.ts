@@ -30,7 +30,7 @@ limits:
   - { id: spend, of: cost, actions: ["llm.*"], per: agent, most: 10, window: 366d }
   - { id: emails, of: calls, actions: [email.send], per: agent, most: 1, window: 366d, guidance: put them into one }
 rules:
-  - { id: keep, actions: [file.delete], effect: deny, reason: nothing is deleted here, guidance: move it to attic/ }
+  - { id: keep, actions: [file.delete], effect: deny, reason: nothing is deleted here., guidance: move it to attic/ }
   - { id: seen, actions: [email.send], effect: allow, obligations: [redact, "notify watcher"] }
 `,
   );

@@ -50,7 +50,9 @@ function tell(answer: PolicyAnswer, { input }: Telling<CheckPolicy>): Part[] {
   const lines = [
     headOf(answer, input),
     ...reasons.map(({ by, reason, guidance }) =>
-      visible(`${by}: ${reason}${guidance === undefined ? "" : `. Instead: ${guidance}`}`),
+      visible(
+        `${by}: ${reason}${guidance === undefined ? "" : `${/[.!?]$/.test(reason) ? "" : "."} Instead: ${guidance}`}`,
+      ),
     ),
     answer.known ? "" : unknown(answer),
     ...limits
