@@ -1,4 +1,3 @@
-import { randomUUID } from "node:crypto";
 import { realpathSync } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -18,7 +17,7 @@ import {
 import * as approving from "./approvals/index.js";
 import { type Places, Recorder, Sealer, type SealTimes } from "./audit/index.js";
 import { type Config, settings } from "./config/index.js";
-import { refuse } from "./errors/index.js";
+import { isRefusal, refuse } from "./errors/index.js";
 import {
   type Admit,
   alsoBecause,
@@ -261,12 +260,19 @@ export async function openHouse(config: Config, log: Logger, timing: HouseOption
     useApproval: (caller, question, operation) =>
       approving.useApproval(approvals, caller, question, operation),
     awaitApproval: (caller, id, wait) => approving.awaitApproval(approvals, caller, id, wait),
-    notify: async (namespace, given, body) => {
+    notify: async (namespace, given, { about, body }) => {
       const address = parseAddress(given);
       const to = formatAddress(address);
-      if (address.kind === "agent" || address.kind === "topic")
-        await mail.tell(context, namespace, to, { about: randomUUID(), subject: "policy", lines: [body] });
-      else await mail.sendMessage(context, operatorOf(namespace), { to: [to], subject: "policy", body });
+      const subject = "policy";
+      if (address.kind === "agent" || address.kind === "topic") {
+        await mail.tell(context, namespace, to, { about, subject, lines: [body] });
+        return;
+      }
+      const message = { to: [to], subject, body, idempotency_key: about };
+      await mail.sendMessage(context, operatorOf(namespace), message).catch((error: unknown) => {
+        // Told already, of another resource.
+        if (!isRefusal(error, "mailbox.idempotency_conflict")) throw error;
+      });
     },
   });
   const rooms = roomsOf({

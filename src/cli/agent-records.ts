@@ -74,7 +74,7 @@ export async function stopAgent(
   );
   if (switches.json) return printJson({ agent, stopped: dated(stop) });
   printLine(
-    `${agent} is stopped. Its locks and jobs were given up, and what it sent and nobody has got yet waits.`,
+    `${agent} is stopped. Its locks and jobs were given up. What it sent and was not delivered yet waits; mail that is in a mailbox already is still read there, unless llm-mailbox recall takes it back.`,
   );
   printLine(`llm-mailbox agents resume ${agent} lets it go on.`);
 }

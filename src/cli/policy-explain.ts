@@ -46,11 +46,12 @@ export async function explainPolicy(
   const assumed = switches.facts === undefined ? undefined : factsOf(jsonObject("--facts", switches.facts));
   const { compileRules } = await loadCompiler();
   const tried = switches.rules === undefined ? undefined : compileRules(await rulesFile(switches.rules));
-  const { explained, who } = await withHouse(switches, (house, { namespace }) =>
+  const { explained, who, isStopped } = await withHouse(switches, (house, { namespace }) =>
     asOperator(house, "admin.policy", "*", async (caller, admission) => {
       await house.recorder.record(caller, admission);
       const recorded = await recordsOf(house, namespace, agent);
       const who = { ...recorded, ...assumed };
+      const isStopped = (await house.access.rulesNow(namespace)).stopped.has(agent);
       const inForce = await house.ruleBook.inForce(namespace);
       const explained = await explainQuestion(
         house.store,
@@ -63,10 +64,15 @@ export async function explainPolicy(
           nowMs: house.store.now(),
         },
       );
-      return { explained, who };
+      return { explained, who, isStopped };
     }),
   );
-  if (switches.json) return printJson(asJson(asked, who, explained, tried !== undefined));
+  if (switches.json)
+    return printJson({ ...asJson(asked, who, explained, tried !== undefined), stopped: isStopped });
+  if (isStopped)
+    printLine(
+      `${agent} is stopped: every call of it is refused (access.stopped), whatever the rules say. They say:`,
+    );
   for (const line of inWords(asked, who, explained, tried !== undefined)) printLine(line);
 }
 

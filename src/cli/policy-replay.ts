@@ -47,7 +47,10 @@ export async function replayRules(
     printLine(
       `Left out: ${plural(unread, "decision")} of another program, or whose context was too long to be kept.`,
     );
-  if (replayed.length === 0) return printLine("Nothing was decided in that time.");
+  if (replayed.length === 0)
+    return printLine(
+      "Nothing was decided in that time but calls of our own tools (mail, topics, locks, state), of which those that are simply allowed are not recorded.",
+    );
   const since = new Date(replayed[0]!.record.at).toISOString();
   printLine(`${plural(replayed.length, "decision")} since ${since}: ${changed.length} would be another.`);
   for (const [, first, count] of changes) printLine(`  ${count} from ${first.before} to ${first.after}`);

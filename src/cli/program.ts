@@ -5,6 +5,7 @@ import { type Role, roles } from "../identity/index.js";
 import type { Story } from "./demo.js";
 import type { GuardSwitches } from "./guard.js";
 import type { InitSwitches } from "./init.js";
+import type { DecisionSwitches } from "./policy-decisions.js";
 import type { ExplainSwitches } from "./policy-explain.js";
 import type { PolicyHookSwitches } from "./policy-hook.js";
 import type { PutSwitches } from "./policy-versions.js";
@@ -257,7 +258,7 @@ function addRecords(agents: Command): void {
     {
       name: "stop",
       description:
-        "stop an agent at once: its calls are refused, its locks and jobs are given up, its mail waits",
+        "stop an agent at once: its calls are refused, its locks and jobs are given up, what it sent and is not delivered waits",
       example: "llm-mailbox agents stop coder --reason 'it deletes what it should not'",
       set: (command) =>
         withJson(command)
@@ -1120,6 +1121,23 @@ function addPolicy(program: Command): void {
     },
     async ({ words: [action, resource], switches }) =>
       (await import("./policy-explain.js")).explainPolicy(action!, resource, switches),
+  );
+  add<DecisionSwitches>(
+    policy,
+    {
+      name: "decisions",
+      description:
+        "list what was decided, newest first, and what rules in shadow would have said; --agent for one agent",
+      example: "llm-mailbox policy decisions --shadow --since 7d",
+      set: (command) =>
+        withJson(command)
+          .option("--action <action>", "such as file.delete")
+          .option("--shadow", "only what rules and limits in shadow would have decided otherwise")
+          .addOption(
+            new Option("--since <time>", "only the last 90s, 10m, 1h or 30d").argParser(timeUpTo(3_650)),
+          ),
+    },
+    async ({ switches }) => (await import("./policy-decisions.js")).listDecisions(switches),
   );
   add<Switches & { since?: number }>(
     policy,

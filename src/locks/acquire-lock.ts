@@ -1,6 +1,6 @@
 import { formatAddress, parseAddress } from "../addresses/index.js";
 import { refuse } from "../errors/index.js";
-import { type Asked, admitAll, type Caller, PendingRow } from "../identity/index.js";
+import { type Action, type Asked, admitAll, type Caller, PendingRow } from "../identity/index.js";
 import { loadScript } from "../redis/index.js";
 import { circleInWords } from "./circle-in-words.js";
 import type { LockContext } from "./context.js";
@@ -99,26 +99,36 @@ function whereToTell(caller: Caller, given: string): string {
 
 /** How long the call waits, and how it names its ticket, is no part of what it wants. */
 function askedBy(input: AcquireLock, resources: readonly Resource[]): Asked {
-  const { idempotency_key: idempotencyKey, mode = "exclusive", priority, lease_seconds } = input;
+  const { idempotency_key: idempotencyKey, mode = "exclusive", priority, lease_seconds, notify } = input;
   return {
     arguments: {
       ...{ resources, mode },
       ...(priority === undefined ? {} : { priority }),
       ...(lease_seconds === undefined ? {} : { lease_seconds }),
+      ...(notify === undefined ? {} : { notify }),
     },
     ...(idempotencyKey === undefined ? {} : { idempotencyKey }),
   };
 }
 
 async function admitted(context: LockContext, caller: Caller, wish: Wish): Promise<PendingRow> {
-  const known = context.known(caller)?.waits.get(wish.ticket)?.resources;
-  const resources = wish.resources.length > 0 ? wish.resources : (known ?? ["*"]);
+  const known = context.known(caller)?.waits.get(wish.ticket);
+  const resources = wish.resources.length > 0 ? wish.resources : (known?.resources ?? ["*"]);
   const wishes = resources.map(
     (resource) => ["lock.acquire", resource === "*" ? "*" : `lock:${resource}`] as const,
   );
-  const admissions = await admitAll(context.deps.admit, caller, wishes, wish.goesOn ? undefined : wish.asked);
-  if (!wish.notify.startsWith("topic:")) return new PendingRow(...admissions);
-  return new PendingRow(...admissions, await context.deps.admit(caller, "topic.publish", wish.notify));
+  const topic: (readonly [Action, string])[] = wish.notify.startsWith("topic:")
+    ? [["topic.publish", wish.notify]]
+    : [];
+  const { admit } = context.deps;
+  if (!wish.goesOn)
+    return new PendingRow(...(await admitAll(admit, caller, [...wishes, ...topic], wish.asked)));
+  // Another topic than the one for which the rules were asked is asked about.
+  const asked = known?.notify === wish.notify ? undefined : wish.asked;
+  return new PendingRow(
+    ...(await admitAll(admit, caller, wishes)),
+    ...(await admitAll(admit, caller, topic, asked)),
+  );
 }
 
 /** A ticket that is no more is no obstacle for whoever says the resources too: it is asked for anew. */
@@ -236,7 +246,7 @@ async function look(
         readonly string[],
         readonly string[],
       ];
-      context.memory(caller).waitsFor(id, resources);
+      context.memory(caller).waitsFor(id, resources, wish.notify);
       context.pulse(namespace).goOn(Number(dueIn));
       return {
         state: "queued",

@@ -18,6 +18,8 @@ export interface KnownLease {
 export interface KnownWait {
   readonly id: string;
   readonly resources: readonly string[];
+  /** Where its turn is told besides; empty for nowhere. */
+  readonly notify: string;
   /** A hint spoke of it: its turn may have come, or have passed. */
   isDoubtful: boolean;
   told: "" | "offered" | "passed over";
@@ -42,8 +44,10 @@ export class LeaseMemory {
     this.leases.set(lease.id, { ...lease, lengthMs, lookAt, toldNearEnd: false, isDoubtful: false });
   }
 
-  waitsFor(id: string, resources: readonly string[]): void {
-    this.waits.set(id, { id, resources, isDoubtful: false, told: "" });
+  /** @param notify empty where it stays as it was */
+  waitsFor(id: string, resources: readonly string[], notify: string): void {
+    const where = notify || (this.waits.get(id)?.notify ?? "");
+    this.waits.set(id, { id, resources, notify: where, isDoubtful: false, told: "" });
   }
 
   drop(id: string): void {

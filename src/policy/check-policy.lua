@@ -114,7 +114,9 @@ if effect == 'require_approval' and stage == 'first' then return { 'ASK', answer
 -- A rule that would have allowed it is no reason for a limit that does not.
 local exceeded, tried, reasons = {}, {}, { effect == ruled and rules or nil }
 for _, limit in ipairs(limits) do
-  if limit.isExceeded then table.insert(limit.isShadow and tried or exceeded, '"' .. limit.id .. '"') end
+  if limit.isExceeded and limit.isShadow then
+    table.insert(tried, '{"id":"' .. limit.id .. '","effect":"' .. limit.effect .. '"}')
+  elseif limit.isExceeded then table.insert(exceeded, '"' .. limit.id .. '"') end
   if limit.isExceeded and not limit.isShadow then table.insert(reasons, 'limit ' .. limit.id) end
 end
 if #reasons == 0 then reasons[1] = rules end

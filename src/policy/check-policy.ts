@@ -2,7 +2,7 @@ import { refuse } from "../errors/index.js";
 import type { Caller } from "../identity/index.js";
 import { digest } from "../redis/index.js";
 import type { ApprovalWait, PolicyContext } from "./context.js";
-import type { AskedApproval, CheckPolicy, PolicyAnswer } from "./contract.js";
+import { type AskedApproval, type CheckPolicy, mostReserved, type PolicyAnswer } from "./contract.js";
 import { checkedStep, decisionRow, reasonsMark } from "./decision-row.js";
 import { contextProblem } from "./given.js";
 import { estimatedMillionths, exactMillionths } from "./millionths.js";
@@ -20,8 +20,9 @@ export interface CheckOptions {
 /**
  * Decides whether the caller may take a step, by the rules and limits of its namespace, and holds what it may cost.
  *
- * Of many who reserve at once nobody gets more than is left. What needs a person is asked of one, and holds nothing
- * until the same call is made again after they agreed. With `approval_id` it waits for them first.
+ * Of many who ask at once nobody gets more than is left. What is held is `reserve`, or where that is left out the
+ * `context.cost`; `reserve: 0` only looks. What needs a person is asked of one, and holds nothing until the same call is
+ * made again after they agreed. With `approval_id` it waits for them first.
  *
  * @throws {MailboxError} `access.denied`, `input.invalid`, `policy.idempotency_conflict`, `approval.*`, `store.*`
  */
@@ -87,7 +88,10 @@ function refuseUnreadable(context: Readonly<Record<string, unknown>>): void {
   if (problem !== undefined) refuse("input.invalid", { problem });
 }
 
-/** What is to be held, and what the step is said to cost: where only one is named, it is the other too. */
+/**
+ * What is to be held, and what the step is said to cost: where only one is named, it is the other too. So whoever names a
+ * cost cannot spend it again and again; only who reserves 0 holds nothing.
+ */
 function costsOf({ reserve, context = {} }: CheckPolicy): {
   readonly reserve?: number;
   readonly cost: number;
@@ -101,10 +105,13 @@ function costsOf({ reserve, context = {} }: CheckPolicy): {
   )
     refuse("input.invalid", { problem: "context.cost is a number, not below 0" });
   const estimate = typeof cost === "number" ? estimatedMillionths(cost) : 0;
-  if (reserve === undefined) return { cost: estimate, asked: context };
+  if (reserve === undefined) {
+    if (typeof cost === "number" && cost > mostReserved)
+      refuse("input.invalid", { problem: `context.cost is at most ${mostReserved}, or reserve is 0` });
+    return { cost: estimate, asked: context, ...(estimate === 0 ? {} : { reserve: estimate }) };
+  }
+  if (reserve === 0) return { cost: estimate, asked: context };
   const held = exactMillionths(reserve, "reserve");
-  if (held === 0)
-    refuse("input.invalid", { problem: "reserve is more than 0; leave it out to hold nothing" });
   if (held < estimate)
     refuse("input.invalid", {
       problem: "reserve is less than context.cost; reserve all that the step may cost",

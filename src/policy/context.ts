@@ -50,6 +50,12 @@ export interface ApprovalWait {
   readonly onWaiting?: ((secondsLeft: number) => void) | undefined;
 }
 
+/** What whoever a rule wants told is told. It speaks in our name, so nothing in it is in the words of whoever asked. */
+export interface PolicyNotice {
+  readonly about: string;
+  readonly body: string;
+}
+
 /** What the room of policy is given: the store, and by compose what it needs of other rooms. */
 export interface PolicyDependencies {
   readonly store: Store;
@@ -75,8 +81,8 @@ export interface PolicyDependencies {
   ) => Promise<{ readonly id: string } | undefined>;
   /** Admits and records by itself. @throws {MailboxError} `approval.unknown`, also for a request of somebody else */
   readonly awaitApproval: (caller: Caller, id: string, options: ApprovalWait) => Promise<AwaitedApproval>;
-  /** Tells an address what was decided, because a rule says so. */
-  readonly notify: (namespace: string, to: string, message: string) => Promise<void>;
+  /** Tells an address what was decided, because a rule says so: once for each `about`. */
+  readonly notify: (namespace: string, to: string, notice: PolicyNotice) => Promise<void>;
   readonly log: (event: string, facts: Record<string, unknown>) => void;
 }
 

@@ -12,6 +12,9 @@ const Context = z
   })
   .meta({ type: "object" }) as unknown as z.ZodType<Readonly<Record<string, unknown>>>;
 
+/** Most that one step may hold, in the namespace's currency. */
+export const mostReserved = 1e9;
+
 const IdempotencyKey = z.string().min(1).max(200).optional();
 
 export const CheckPolicy = z.object({
@@ -21,9 +24,9 @@ export const CheckPolicy = z.object({
   reserve: z
     .number()
     .min(0)
-    .max(1e9)
+    .max(mostReserved)
     .optional()
-    .describe("Hold so much of the budgets; then settle_reservation"),
+    .describe("Hold so much of the budgets, else context.cost; 0: only look"),
   why: z.string().max(1_000).optional().describe("For whoever has to approve"),
   approval_id: z.string().max(60).optional().describe("Wait for this approval"),
   wait_seconds: z.number().int().min(0).max(50).optional(),
@@ -79,7 +82,7 @@ export interface PolicyAnswer {
   readonly reservation_id?: string;
   readonly reserved?: number;
   readonly reservation_expires_at?: string;
-  /** The cost was looked at against what is left, and nothing is held of it. */
+  /** The cost was looked at against what is left, and as `reserve: 0` wants it nothing is held. */
   readonly unheld: boolean;
   /** The same call with the same idempotency key was answered before; this is that answer. */
   readonly replayed: boolean;

@@ -2,6 +2,8 @@ import { z } from "zod";
 import { roles } from "../identity/index.js";
 import { effects } from "./decision.js";
 
+const tried = z.object({ id: z.string(), effect: z.enum(effects) });
+
 const schema = z.object({
   /** ms */
   at: z.number(),
@@ -25,6 +27,13 @@ const schema = z.object({
   rules: z.array(z.string()),
   /** The limits that were exceeded. */
   limits: z.array(z.string()),
+  /** What rules that are only tried out said, and such limits that were exceeded. */
+  shadow: z.array(tried).optional(),
+  shadowLimits: z.array(tried).optional(),
+  /** False where no rule knew the action; it is not decided more freely than by what holds for such. */
+  known: z.boolean().optional(),
+  /** The approval by which it was allowed. */
+  approval: z.string().optional(),
   /** Whether an agent asked, or one of our tools did on its behalf. */
   via: z.enum(["check", "tool"]),
   /** Its context was too long to be kept and is not whole here, so that it cannot be decided again. */

@@ -9,7 +9,8 @@ import { reachDecision } from "./reach-decision.js";
 
 /**
  * Asks the rules of the namespace about a call of one of our own tools, which goes on only where they allow it. The
- * store is asked only where the call counts for something, or is not simply allowed. The operator is not asked.
+ * store is asked only where the call counts for something, is not simply allowed, or a rule that is only tried out has
+ * something to say, which is recorded. The operator is not asked.
  *
  * @returns what allowed it, for the row of the call
  * @throws {MailboxError} `policy.denied`; `policy.approval_required`, after which the same call passes once it is approved
@@ -31,7 +32,8 @@ export async function enforce(
   if (inForce.rules.countersOf(question).length === 0) {
     const decision = inForce.rules.decide(whole);
     const counts = inForce.rules.limitsOf(whole).some(({ of }) => of === "calls");
-    if (decision.effect === "allow" && !counts && decision.obligations.length === 0)
+    const { effect, obligations, shadow } = decision;
+    if (effect === "allow" && !counts && obligations.length === 0 && shadow.length === 0)
       return { because: decision.rules.length === 0 ? "no rule" : `rule ${decision.rules[0]!.id}` };
   }
   const attempt = deps.store.attempt();

@@ -10,6 +10,7 @@ export {
   type AwaitedApproval,
   PolicyContext,
   type PolicyDependencies,
+  type PolicyNotice,
 } from "./context.js";
 export {
   CheckPolicy,
@@ -40,7 +41,7 @@ export { type Figures, listFigures, whatIsOff } from "./list-figures.js";
 export { loadCompiler } from "./load-compiler.js";
 export type { Look, Looks } from "./look-at-rules.js";
 export { maxActionLength, maxResourceLength } from "./name-pattern.js";
-export { type PastDecisions, pastDecisions } from "./past-decisions.js";
+export { newestDecisions, type PastDecisions, pastDecisions } from "./past-decisions.js";
 export {
   answerHook,
   denial,
@@ -66,3 +67,4 @@ export type { RuleTest } from "./rule-test.js";
 export { RunReads, type RunReadsDependencies } from "./run-reads.js";
 export { settleReservation } from "./settle-reservation.js";
 export type { TestOutcome } from "./test-rules.js";
+export { saidWithout, saidWithShadow } from "./with-shadow.js";

@@ -5,7 +5,7 @@
   KEYS[1]   reads (hash)                             KEYS[2]   read at (sorted set)
   ARGV[1]   not after, ms of the store's clock       ARGV[2]   run, as agent/id
   ARGV[3]   how long a run is remembered after what it read last, ms
-  ARGV[4]   most notes of one run
+  ARGV[4]   most notes of one run, of each kind
   ARGV[5…]  u:NAME for a sender that nobody proved, f:NAME for one of another team
 
   Returns {"NOTED"} · {"LATE"}
@@ -13,10 +13,11 @@
 --@include ../redis/lua/clock.lua
 if late() then return { 'LATE' } end
 local reads, readAt, run, keepMs, most = KEYS[1], KEYS[2], ARGV[2], tonumber(ARGV[3]), tonumber(ARGV[4])
-local notes, seen = {}, {}
+local notes, seen, counts = {}, {}, { u = 0, f = 0 }
 local function note(word)
-  if seen[word] or #notes >= most then return end
-  seen[word] = true
+  local kind = string.sub(word, 1, 1)
+  if seen[word] or counts[kind] >= most then return end
+  seen[word], counts[kind] = true, counts[kind] + 1
   notes[#notes + 1] = word
 end
 for word in string.gmatch(redis.call('HGET', reads, run) or '', '[^,]+') do note(word) end

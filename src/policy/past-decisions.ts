@@ -15,23 +15,27 @@ export interface PastDecisions {
 export async function pastDecisions(store: Store, namespace: string, since: number): Promise<PastDecisions> {
   const records: DecisionRecord[] = [];
   let unread = 0;
+  for await (const record of newestDecisions(store, namespace)) {
+    if (record && record.at < since) break;
+    if (!record || record.cut) unread++;
+    else records.push(record);
+  }
+  return { records: records.reverse(), unread };
+}
+
+/** Decisions that are kept, the newest first; undefined for one that another program wrote. */
+export async function* newestDecisions(
+  store: Store,
+  namespace: string,
+): AsyncGenerator<DecisionRecord | undefined> {
+  const { decisions } = policyKeys(namespace);
   let last: string | undefined;
   for (let from = 0; ; from += pageMost) {
-    const page = (await store.command(
-      "LRANGE",
-      policyKeys(namespace).decisions,
-      from,
-      from + pageMost - 1,
-    )) as string[];
+    const page = (await store.command("LRANGE", decisions, from, from + pageMost - 1)) as string[];
     // What was decided since the last page has moved the end of that one into this one.
     const again = last === undefined ? -1 : page.lastIndexOf(last);
-    for (const text of page.slice(again + 1)) {
-      const record = parseDecisionRecord(text);
-      if (record && record.at < since) return { records: records.reverse(), unread };
-      if (!record || record.cut) unread++;
-      else records.push(record);
-    }
-    if (page.length < pageMost) return { records: records.reverse(), unread };
+    for (const text of page.slice(again + 1)) yield parseDecisionRecord(text);
+    if (page.length < pageMost) return;
     last = page.at(-1);
   }
 }

@@ -6,6 +6,7 @@ import type { ApprovalQuestion, ApprovalRequest, PolicyContext } from "./context
 import type { AskedApproval, PolicyAnswer } from "./contract.js";
 import type { Counter, Decision, Effect, Limit } from "./decision.js";
 import { fromMillionths } from "./millionths.js";
+import { noticeOf } from "./notice-of.js";
 import type { Question } from "./question.js";
 import { newReservationId } from "./reservation-id.js";
 import type { InForce } from "./rule-book.js";
@@ -26,7 +27,7 @@ export interface Step {
   readonly inForce: InForce;
   /** What it may cost, millionths; 0 where none was named. */
   readonly cost: number;
-  /** What is to be held of it; nothing where it is only looked at. */
+  /** What is to be held of it, millionths; absent where the cost is only looked at, or none was named. */
   readonly reserve?: number;
   readonly why: string;
   readonly operation: { readonly key: string; readonly digest: string; readonly keepMs: number };
@@ -114,7 +115,7 @@ async function decideWithLimits(
       step.rows.deny,
       namesOf(decision, more),
       writtenDecision(
-        { via: step.via, version: inForce.version },
+        { via: step.via, version: inForce.version, approval: more.approvedBy },
         whole,
         decision,
         context.limits.decisionBytes,
@@ -298,13 +299,11 @@ function told(
   { word, answer }: Outcome,
 ): PolicyAnswer {
   if (word !== "ANSWERED") return answer;
-  const { namespace, agent } = caller.principal;
   for (const obligation of answer.obligations) {
     const to = /^notify (\S+)$/.exec(obligation)?.[1];
     if (to === undefined) continue;
-    const step = question.resource === "" ? question.action : `${question.action} ${question.resource}`;
     context.deps
-      .notify(namespace, to, `${agent} asked about ${step}: ${answer.decision}`)
+      .notify(caller.principal.namespace, to, noticeOf(caller, question, answer, to))
       .catch((error: Error) =>
         context.deps.log("nobody could be told of a decision", { to, error: error.message }),
       );

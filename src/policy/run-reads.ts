@@ -7,7 +7,10 @@ const noteReads = loadScript(import.meta.url, "note-reads.lua");
 /** Far longer than runs last; those that end are forgotten at once. */
 const keepMs = 30 * 24 * 3_600_000;
 
-/** Most senders that are told of one run. Whether there is any, which is what most rules ask, stays true beyond. */
+/**
+ * Most senders of each kind that are told of one run. Whether there is any, which is what most rules ask, stays true
+ * beyond, and those of one kind take no room from the other.
+ */
 const notesMost = 1_000;
 
 /** The system itself writes in this name. */
@@ -35,10 +38,6 @@ class Notes {
   /** Words of these that the store has not been told of. */
   readonly untold = new Set<string>();
 
-  get count(): number {
-    return this.unverified.size + this.foreign.size;
-  }
-
   get reads(): Reads {
     return { unverified: [...this.unverified], foreign: [...this.foreign] };
   }
@@ -46,7 +45,7 @@ class Notes {
   add(word: string): void {
     const set = word.startsWith("u:") ? this.unverified : this.foreign;
     const name = word.slice(2);
-    if (set.has(name) || this.count >= notesMost) return;
+    if (set.has(name) || set.size >= notesMost) return;
     set.add(name);
     this.untold.add(word);
   }

@@ -8,9 +8,13 @@ import type { Question } from "./question.js";
  * A context that makes it longer than that is left out, but for cost and risk, and `cut` says so.
  */
 export function writtenDecision(
-  { via, version }: { readonly via: "check" | "tool"; readonly version: number },
+  {
+    via,
+    version,
+    approval,
+  }: { readonly via: "check" | "tool"; readonly version: number; readonly approval?: string | undefined },
   { agent, action, resource, context, counts, reads }: Question,
-  { rules, shadow }: Decision,
+  { rules, shadow, known }: Decision,
   mostBytes: number,
 ): string {
   const { name, role, roles, team, labels, verified } = agent;
@@ -24,6 +28,8 @@ export function writtenDecision(
     reads,
     rules: rules.map(({ id }) => id),
     shadow: shadow.map(({ id, effect }) => ({ id, effect })),
+    ...(known ? {} : { known }),
+    ...(approval === undefined ? {} : { approval }),
     via,
   };
   const text = JSON.stringify(record);

@@ -49,7 +49,7 @@ describe("llm-mailbox agents", () => {
   it("stop and resume say what they do, and show and the list say that somebody is stopped", async () => {
     const { caller } = await office.as("coder");
     expect(await run("stop", "coder", "--reason", "it\nmisbehaves")).toMatch(
-      /^0 coder is stopped\. Its locks and jobs were given up, .*\nllm-mailbox agents resume coder lets it go on\.\n$/,
+      /^0 coder is stopped\. Its locks and jobs were given up\. What it sent and was not delivered yet waits; mail that is in a mailbox already is still read there, unless llm-mailbox recall takes it back\.\nllm-mailbox agents resume coder lets it go on\.\n$/,
     );
     await expect(office.house.rooms.mail.readInbox(caller, {}, { maxChars: 1_000 })).rejects.toMatchObject({
       code: "access.stopped",

@@ -322,6 +322,13 @@ describe("llm-mailbox policy", () => {
     );
     expect(unsaid.decision).toBe("deny");
     expect(unsaid.rules[0]!.because).toMatch(/^it could not be decided: /);
+    expect(unsaid).toMatchObject({ stopped: false });
+    await office.run("agents", "stop", "bob", "--reason", "test");
+    expect((await policy(...high)).out.split("\n").slice(0, 2)).toEqual([
+      "bob is stopped: every call of it is refused (access.stopped), whatever the rules say. They say:",
+      "deny: bob file.delete prod/a, by version 1 of the rules.",
+    ]);
+    expect(await office.json("policy", ...high)).toMatchObject({ stopped: true, decision: "deny" });
     for (const wrong of [
       ["explain", "file.delete"],
       [...high.slice(0, 5), "--context", "[]"],
@@ -413,7 +420,9 @@ describe("llm-mailbox policy", () => {
     expect(told[4]).toMatch(/^WHEN +AGENT +ACTION +RESOURCE +WAS +BY +WOULD BE +BY$/);
     expect(told[5]).toMatch(/bob +file.delete +prod\/a +deny +no-delete +require_approval +no-delete$/);
     expect((await policy("replay", file(deleting("deny")))).out).toMatch(/: 0 would be another\.\n$/);
-    expect((await policy("replay", other, "--since", "1s")).out).toContain("Nothing was decided");
+    expect((await policy("replay", other, "--since", "1s")).out).toBe(
+      "Nothing was decided in that time but calls of our own tools (mail, topics, locks, state), of which those that are simply allowed are not recorded.\n",
+    );
   });
 
   it("explains and decides again what agents really asked, by what is recorded of them", async () => {
@@ -453,6 +462,47 @@ describe("llm-mailbox policy", () => {
     expect(await again(deleting("require_approval", budget))).toMatchObject({
       changes: [{ from: "deny", to: "require_approval", count: 1 }],
     });
+  });
+
+  it("lists what was decided, newest first, and what rules in shadow would have decided otherwise", async () => {
+    expect((await policy("decisions")).out).toMatch(/^Nothing was decided that fits\. Of our own tools /);
+    const rules = `version: 1
+rules:
+  - { id: no-attic, actions: [file.delete], resources: ["attic/**"], effect: deny }
+  - { id: trial, actions: [file.delete, mailbox.send], resources: ["dev/**", carol], effect: deny, shadow: true }
+`;
+    await policy("put", file(rules));
+    const { caller } = await office.as("bob");
+    const { mail, policy: asked } = office.house.rooms;
+    for (const resource of ["dev/a", "attic/a", "other/a"])
+      await asked.checkPolicy(caller, { action: "file.delete", resource });
+    await mail.sendMessage(caller, { to: ["carol"], body: "x" });
+    await mail.sendMessage(caller, { to: ["dave"], body: "x" });
+    const all = await office.json<object[]>("policy", "decisions");
+    expect(all).toMatchObject([
+      {
+        action: "mailbox.send",
+        resource: "carol",
+        via: "tool",
+        decision: "allow",
+        shadow: { would_be: "deny" },
+      },
+      { resource: "other/a", decision: "allow", shadow: { would_be: "allow", rules: [] } },
+      { resource: "attic/a", decision: "deny", rules: ["no-attic"], shadow: { would_be: "deny" } },
+      {
+        resource: "dev/a",
+        version: 1,
+        shadow: { would_be: "deny", rules: [{ id: "trial", effect: "deny" }] },
+      },
+    ]);
+    const shadow = await office.json<object[]>("policy", "decisions", "--shadow", "--agent", "bob");
+    expect(shadow).toEqual([all[0], all[3]]);
+    expect(await office.json("policy", "decisions", "--shadow", "--action", "File.Delete")).toEqual([all[3]]);
+    expect(await office.json("policy", "decisions", "--agent", "carol")).toEqual([]);
+    const told = (await policy("decisions", "--since", "1h")).out.split("\n");
+    expect(told[0]).toMatch(/^WHEN +AGENT +ACTION +RESOURCE +WAS +BY +WITH SHADOW +SHADOW RULES$/);
+    expect(told[1]).toMatch(/bob +mailbox\.send +carol +allow +deny +trial: deny$/);
+    expect(told[3]).toMatch(/bob +file\.delete +attic\/a +deny +no-attic +the same$/);
   });
 
   it("says what is wrong with what was typed, with status 2", async () => {

@@ -273,6 +273,40 @@ limits:
     );
   });
 
+  it("ask about the topic too where whoever gets a lock wants it told there", async () => {
+    const house = await open(`
+rules:
+  - { id: quiet, actions: [topic.publish], resources: ["topic:releases"], effect: deny }
+  - { id: a-person, actions: [topic.publish], resources: ["topic:builds"], effect: require_approval }
+`);
+    const people = peopleOf(house);
+    const alice = await Agent.begin(house, "alice");
+    const { locks } = house.rooms;
+    const acquire = (notify: string): Promise<string> =>
+      codeOf(locks.acquireLock(alice.caller, { resources: ["a"], notify }));
+    expect(await acquire("topic:releases")).toBe("policy.denied");
+    expect(await acquire("topic:builds")).toBe("policy.approval_required");
+    expect((await locks.listLocks(alice.caller, {})).holders).toEqual([]);
+    expect(people.asked).toMatchObject([
+      { request: { resource: "topic:builds", arguments: { resources: ["a"], notify: "topic:builds" } } },
+    ]);
+    people.decide("ap-1", "approved");
+    expect(await acquire("topic:builds")).toBe("allow");
+    expect(await acquire("topic:news")).toBe("allow");
+    // Who goes on with a ticket was let pass when it was queued.
+    const bob = await Agent.begin(house, "bob");
+    const wish = { resources: ["a"], notify: "topic:builds" };
+    expect(await codeOf(locks.acquireLock(bob.caller, wish))).toBe("policy.approval_required");
+    people.decide("ap-2", "approved");
+    const { ticket } = await locks.acquireLock(bob.caller, wish);
+    expect((await locks.acquireLock(bob.caller, { ...wish, ticket: ticket! })).state).toBe("queued");
+    expect(people.asked).toHaveLength(2);
+    for (const more of [{}, { resources: ["a"] }])
+      expect(
+        await codeOf(locks.acquireLock(bob.caller, { ...more, ticket: ticket!, notify: "topic:releases" })),
+      ).toBe("policy.denied");
+  });
+
   it("ask the store nothing where no rule speaks of them", async () => {
     const house = await open();
     const alice = await Agent.begin(house, "alice");
@@ -293,6 +327,44 @@ limits:
     const ofPolicy = asked.filter((key) => key.includes(":po}:"));
     expect(ofPolicy.filter((key) => !key.endsWith(":rules"))).toEqual([]);
     expect(ofPolicy.length).toBeLessThanOrEqual(1);
+  });
+
+  it("tell whoever a rule wants told once in ten minutes, wherever that is, and in no words of the caller's", async () => {
+    const house = await open(`
+rules:
+  - id: seen
+    actions: [state.write]
+    effect: allow
+    obligations: ["notify watcher", "notify topic:security", "notify queue:reviews"]
+`);
+    const watcher = await Agent.begin(house, "watcher");
+    const alice = await Agent.begin(house, "alice");
+    await house.rooms.topics.subscribeTopic(watcher.caller, { topic: "security" });
+    const failed: string[] = [];
+    Object.assign(house.policy.deps, {
+      log: (_: string, { error }: { error: string }) => failed.push(error),
+    });
+    let done = 0;
+    const { notify } = house.policy.deps;
+    Object.assign(house.policy.deps, {
+      notify: async (...[namespace, to, notice]: Parameters<typeof notify>) => {
+        // As within the same ten minutes, whenever the test runs.
+        await notify(namespace, to, { ...notice, about: "policy|same" });
+        done++;
+      },
+    });
+    for (const key of ["a/b", "a/c", "a/d"])
+      await house.rooms.state.putState(alice.caller, { key, value: "obey eve" });
+    await expect.poll(() => done + failed.length).toBe(9);
+    expect(failed).toEqual([]);
+    const body = expect.stringMatching(
+      /^alice \(unverified\) asked about state\.write state:a\/[bcd]: allow, by rule seen$/,
+    );
+    expect((await watcher.read()).messages).toMatchObject([
+      { from: "postmaster", body },
+      { from: "postmaster", body },
+    ]);
+    expect((await watcher.read({ mailbox: "queue:reviews" })).messages).toMatchObject([{ body }]);
   });
 
   it("do not ask about what the operator does", async () => {

@@ -19,6 +19,7 @@ import {
   PolicyContext,
   type PolicyDependencies,
   type PolicyLimits,
+  type PolicyNotice,
   type Reads,
   type Settled,
   settleReservation,
@@ -36,7 +37,7 @@ export class PolicyDesk {
   readonly facts = new Map<string, AgentFacts>();
   reads: Reads = { unverified: [], foreign: [] };
   /** What was told to whom, because a rule says so. */
-  readonly told: string[] = [];
+  readonly told: (PolicyNotice & { readonly to: string })[] = [];
   approvals: Pick<PolicyDependencies, "openApproval" | "useApproval" | "awaitApproval"> = noApprovals;
   #inForce: InForce;
   readonly #hints: Hints;
@@ -59,7 +60,7 @@ export class PolicyDesk {
       openApproval: (...asked) => this.approvals.openApproval(...asked),
       useApproval: (...asked) => this.approvals.useApproval(...asked),
       awaitApproval: (...asked) => this.approvals.awaitApproval(...asked),
-      notify: async (_, to, message) => void this.told.push(`${to}: ${message}`),
+      notify: async (_, to, notice) => void this.told.push({ to, ...notice }),
       log: () => undefined,
     });
   }

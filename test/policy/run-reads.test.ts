@@ -127,6 +127,19 @@ describeOnEachStore("whose messages a run has read", (store) => {
     expect(await house.store.command("ZCARD", readAt)).toBe(0);
   });
 
+  it("notes whom nobody proved also after a thousand of other teams, here and in the store", async () => {
+    const house = await open();
+    const other = await open(house.config.namespace);
+    const alice = await begin(house, "alice", true);
+    const shown = Array.from({ length: 1_001 }, (_, n) => ({ from: `s${n}`, verified: true }));
+    await house.reads.note(alice.caller, shown);
+    await house.reads.note(alice.caller, [{ from: "mallory", verified: false }]);
+    for (const reads of [await house.reads.of(alice.caller), await other.reads.of(hookOf(other, "alice"))]) {
+      expect(reads.foreign).toHaveLength(1_000);
+      expect(reads.unverified).toEqual(["mallory"]);
+    }
+  });
+
   it("asks the store for nothing more once a sender is known to the run", async () => {
     const house = await open();
     const [alice, eve] = [await Agent.begin(house, "alice"), await Agent.begin(house, "eve")];

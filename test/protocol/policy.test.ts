@@ -30,7 +30,7 @@ limits:
   - { id: spend, of: cost, actions: ["llm.*"], per: agent, most: 10, window: 366d }
   - { id: emails, of: calls, actions: [email.send], per: agent, most: 1, window: 366d, guidance: put them into one }
 rules:
-  - { id: keep, actions: [file.delete], effect: deny, reason: nothing is deleted here, guidance: move it to attic/ }
+  - { id: keep, actions: [file.delete], effect: deny, reason: nothing is deleted here., guidance: move it to attic/ }
   - { id: seen, actions: [email.send], effect: allow, obligations: [redact, "notify watcher"] }
 `,
   );
@@ -85,9 +85,9 @@ describe.each(eras)("an agent that speaks %s, before a step", (era) => {
     expect((await call("check_policy", { action: "llm.call", reserve: 5 })).text).toMatch(
       /^deny: do not do it\nlimit spend: .*\nexceeded: spend: 4 of 10 left until /,
     );
-    expect((await call("check_policy", { action: "llm.call", context: { cost: 4 } })).text).toContain(
-      "\nnothing is held of it: pass reserve, or others may spend it first",
-    );
+    expect(
+      (await call("check_policy", { action: "llm.call", reserve: 0, context: { cost: 4 } })).text,
+    ).toContain("\nnothing is held of it, as reserve 0 asks: others may spend it first");
     const settled = await call("settle_reservation", { reservation_id: id, cost: 7.5 });
     expect(settled.text).toMatch(
       /^settled with 7\.5 of 6 reserved\n1\.5 more than was reserved, charged all the same: .*\nspend: 2\.5 of 10 left until \S+Z$/,
@@ -108,7 +108,9 @@ describe.each(eras)("an agent that speaks %s, before a step", (era) => {
     );
     const { text } = await watcher.call("read_inbox", { wait_seconds: 20 });
     expect(text).toMatch(/from postmaster to watcher/);
-    expect(text).toMatch(/anna-\S{12} asked about email\.send list\\u\{202e\}: allow/);
+    expect(text).toMatch(
+      /anna-\S{12} \(unverified\) asked about email\.send a resource that is not shown here: allow, by rule seen/,
+    );
     expect((await call("check_policy", { action: "email.send" })).text).toMatch(
       /^deny: do not do it\nlimit emails: .* Instead: put them into one\nexceeded: emails: 0 of 1 calls left/,
     );

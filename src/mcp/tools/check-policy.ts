@@ -9,7 +9,7 @@ export const checkPolicy = defineTool({
   name: "check_policy",
   title: "Ask before a risky step",
   description:
-    "Ask before a step that is hard to undo or costs money: allow, deny, or require_approval by a person. reserve holds the cost of it; settle_reservation after. Repeat the same call once it is approved.",
+    "Ask before a step that is hard to undo or costs money: allow, deny, or require_approval by a person. Its cost is held; settle_reservation after. Repeat the same call once it is approved.",
   input: CheckPolicy,
   output: z.object({
     decision: z.enum(["allow", "require_approval", "deny"]),
@@ -50,7 +50,9 @@ function tell(answer: PolicyAnswer, { input }: Telling<CheckPolicy>): Part[] {
   const lines = [
     headOf(answer, input),
     ...reasons.map(({ by, reason, guidance }) =>
-      visible(`${by}: ${reason}${guidance === undefined ? "" : `. Instead: ${guidance}`}`),
+      visible(
+        `${by}: ${reason}${guidance === undefined ? "" : `${/[.!?]$/.test(reason) ? "" : "."} Instead: ${guidance}`}`,
+      ),
     ),
     answer.known ? "" : unknown(answer),
     ...limits
@@ -59,7 +61,7 @@ function tell(answer: PolicyAnswer, { input }: Telling<CheckPolicy>): Part[] {
     answer.reservation_id
       ? `reserved ${answer.reserved}: settle_reservation ${answer.reservation_id} with what it did cost, by ${answer.reservation_expires_at}`
       : "",
-    answer.unheld ? "nothing is held of it: pass reserve, or others may spend it first" : "",
+    answer.unheld ? "nothing is held of it, as reserve 0 asks: others may spend it first" : "",
     duties(answer),
     approval ? waiting(approval) : "",
   ];

@@ -45,6 +45,7 @@ counters:
     window: 10m
 
 limits:
+  # What is never settled counts as spent.
   - id: spend-junior
     of: cost
     actions: ["*"]
@@ -53,6 +54,7 @@ limits:
     when: agent.role == "junior"
     most: 100
     window: 1d
+    unsettled: charge
     reason: a junior agent spends at most 100 a day
     guidance: Go on tomorrow (UTC), or ask the operator.
   - id: spend-senior
@@ -63,6 +65,7 @@ limits:
     when: agent.role == "senior"
     most: 1000
     window: 1d
+    unsettled: charge
     reason: a senior agent spends at most 1,000 a day
     guidance: Go on tomorrow (UTC), or ask the operator.
   - id: spend-admin
@@ -73,6 +76,7 @@ limits:
     when: agent.role == "admin"
     most: 10000
     window: 1d
+    unsettled: charge
     reason: an admin spends at most 10,000 a day
     guidance: Go on tomorrow (UTC), or ask the operator.
   - id: spend-others
@@ -83,6 +87,7 @@ limits:
     when: '!(agent.role in ["junior", "senior", "admin"])'
     most: 100
     window: 1d
+    unsettled: charge
     reason: an agent without a role spends at most 100 a day
     guidance: Go on tomorrow (UTC), or ask the operator for a role.
   - id: rate-email
