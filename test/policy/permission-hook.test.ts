@@ -165,6 +165,17 @@ limits:
     );
   });
 
+  it("takes nothing of a limit while a call is refused or waits, and then for each of its steps", async () => {
+    const { desk, people } = await openPush();
+    const call = (command: string): Promise<HookAnswer> => ask(desk, "Bash", { command });
+    expect(reasonOf(await call("git push; rm a b"))).toMatch(/^deny: .*ap-1/);
+    expect(reasonOf(await call("git push; rm a b c"))).toMatch(/^deny: .*limit two-files/);
+    expect(await used(desk)).toEqual([]);
+    people.decide("ap-1", "approved");
+    expect(await call("git push; rm a b")).toEqual({});
+    expect((await used(desk)).toSorted()).toEqual(["one-push 1,0,1", "two-files 2,0,2"]);
+  });
+
   it("denies a call for which no person can be asked", async () => {
     const { desk } = await openPush();
     desk.approvals = {
