@@ -191,8 +191,8 @@ class Service {
       await this.#route(path, request, response);
     } catch (err) {
       this.#options.log.error({ err }, "a request failed");
-      if (!response.headersSent) json(response, 500, { error: "internal" });
-      else response.destroy();
+      if (response.headersSent) response.destroy();
+      else this.#fail(request, response, 500, "the server failed", { error: "internal" });
     }
   }
 
@@ -235,7 +235,7 @@ class Service {
       response.setHeader("allow", allowed.join(", "));
       return json(response, 405, { error: "method not allowed" });
     }
-    if (this.draining) return turnAway(response);
+    if (this.draining) return this.#turnAway(request, response);
     const door = family.startsWith("/a") ? this.#approvals : this.#endpoint;
     return this.#ask(door, request, response);
   }
@@ -257,9 +257,9 @@ class Service {
     let body: string | undefined;
     if (request.method === "POST") {
       const read = await this.#bodies.read(request);
-      if ("unread" in read) return this.#refuseBody(response, read.unread);
+      if ("unread" in read) return this.#refuseBody(request, response, read.unread);
       // It may have taken a while to arrive.
-      if (this.draining) return turnAway(response);
+      if (this.draining) return this.#turnAway(request, response);
       body = read.text;
     }
     return exchange.carry(request, body, door, {
@@ -271,26 +271,38 @@ class Service {
     });
   }
 
-  #refuseBody(response: ServerResponse, why: Unread): void {
+  #refuseBody(request: IncomingMessage, response: ServerResponse, why: Unread): void {
     if (why === "gone") return;
     response.setHeader("connection", "close");
     if (why === "too large") {
-      json(response, 413, rpcError(`the request is larger than ${this.#limits.bodyBytes} bytes`));
+      this.#fail(request, response, 413, `the request is larger than ${this.#limits.bodyBytes} bytes`);
       return;
     }
     response.setHeader("retry-after", "1");
-    json(response, 503, rpcError("too many requests are being read; try again"));
+    this.#fail(request, response, 503, "too many requests are being read; try again");
+  }
+
+  #turnAway(request: IncomingMessage, response: ServerResponse): void {
+    response.setHeader("retry-after", String(retryAfterSeconds));
+    response.setHeader("connection", "close");
+    this.#fail(request, response, 503, "this server is about to end; try again");
+  }
+
+  /** Answers with an error, or where none may be, as the endpoint says. */
+  #fail(
+    { url = "/" }: IncomingMessage,
+    response: ServerResponse,
+    status: number,
+    message: string,
+    error: object = rpcError(message),
+  ): void {
+    const instead = this.#endpoint.insteadOfError(url, message);
+    json(response, instead ? 200 : status, instead ?? error);
   }
 }
 
 function timesNamed(rawHeaders: readonly string[], header: string): number {
   return rawHeaders.filter((name, n) => n % 2 === 0 && name.toLowerCase() === header).length;
-}
-
-function turnAway(response: ServerResponse): void {
-  response.setHeader("retry-after", String(retryAfterSeconds));
-  response.setHeader("connection", "close");
-  json(response, 503, rpcError("this server is about to end; try again"));
 }
 
 function listen(server: Server, host: string, port: number): Promise<number> {

@@ -3,6 +3,7 @@ import { isJsonContentType } from "@modelcontextprotocol/server";
 import { httpStatus, MailboxError } from "../errors/index.js";
 import { localPrincipal, type Principal } from "../identity/index.js";
 import { denial } from "../policy/index.js";
+import { closedAnswer, hookPath, isClosedHook } from "./closed-hook.js";
 import { whoAsks } from "./http-asker.js";
 import {
   type Asking,
@@ -11,7 +12,7 @@ import {
   type McpEndpointOptions,
   requestIds,
 } from "./http-asking.js";
-import { answerHookRequest, hookPath } from "./http-hook.js";
+import { answerHookRequest } from "./http-hook.js";
 import { defaultEndpointLimits } from "./http-limits.js";
 import { Owners } from "./http-owners.js";
 import { HttpSessions } from "./http-sessions.js";
@@ -43,6 +44,8 @@ export interface EndpointUse {
 export interface McpEndpoint {
   /** @param body the text of the request's body, where it has been read already */
   fetch(request: Request, exchange: HttpExchange, body?: string): Promise<Response>;
+  /** What is answered with 200 where an error would be passed over as if all were well; undefined where it may be one. */
+  insteadOfError(address: string, reason: string): object | undefined;
   /**
    * Who asks for something else than MCP: believed by the same credentials, and within the same allowance of calls until
    * the exchange is settled.
@@ -89,32 +92,39 @@ export function openEndpoint(rooms: Rooms, options: McpEndpointOptions): McpEndp
     return answerHookRequest(rooms, options, asking);
   };
 
+  const answer: McpEndpoint["fetch"] = async (request, exchange, given) => {
+    const asker = await whoAsks(rooms, options, request);
+    if (asker instanceof Response) return asker;
+    const isPost = request.method === "POST";
+    if (asker instanceof MailboxError && !isPost) return forbidden(asker);
+    if (isPost && !isJsonContentType(request.headers.get("content-type")))
+      return jsonRpcError(415, -32000, "Content-Type must be application/json");
+    const read = isPost ? parseBody(given ?? (await request.text())) : { value: undefined };
+    if ("problem" in read)
+      return read.problem === "too deep"
+        ? jsonRpcError(400, -32600, `the body is nested deeper than ${mostLevels} levels`)
+        : jsonRpcError(400, -32700, "the body is not valid JSON");
+    const url = new URL(request.url);
+    const structured = ["1", "true"].includes(url.searchParams.get("structured") ?? "");
+    const isHook = url.pathname === hookPath;
+    if (asker instanceof MailboxError)
+      return isHook ? Response.json(denial(asker.message)) : toldToModel(asker, read.value, structured);
+    const asking: Asking = {
+      ...asker,
+      ...{ request, body: read.value, exchange, structured, draining: draining.signal },
+    };
+    if (isHook) return hook(asking);
+    if (url.pathname === "/sse") return streams.open(asking);
+    return url.pathname === "/sse/messages" ? streams.receive(asking) : streamable(asking);
+  };
+
   return {
     fetch: async (request, exchange, given) => {
-      const asker = await whoAsks(rooms, options, request);
-      if (asker instanceof Response) return asker;
-      const isPost = request.method === "POST";
-      if (asker instanceof MailboxError && !isPost) return forbidden(asker);
-      if (isPost && !isJsonContentType(request.headers.get("content-type")))
-        return jsonRpcError(415, -32000, "Content-Type must be application/json");
-      const read = isPost ? parseBody(given ?? (await request.text())) : { value: undefined };
-      if ("problem" in read)
-        return read.problem === "too deep"
-          ? jsonRpcError(400, -32600, `the body is nested deeper than ${mostLevels} levels`)
-          : jsonRpcError(400, -32700, "the body is not valid JSON");
-      const url = new URL(request.url);
-      const structured = ["1", "true"].includes(url.searchParams.get("structured") ?? "");
-      const isHook = url.pathname === hookPath;
-      if (asker instanceof MailboxError)
-        return isHook ? Response.json(denial(asker.message)) : toldToModel(asker, read.value, structured);
-      const asking: Asking = {
-        ...asker,
-        ...{ request, body: read.value, exchange, structured, draining: draining.signal },
-      };
-      if (isHook) return hook(asking);
-      if (url.pathname === "/sse") return streams.open(asking);
-      return url.pathname === "/sse/messages" ? streams.receive(asking) : streamable(asking);
+      const response = await answer(request, exchange, given);
+      if (response.ok || !isClosedHook(request.url)) return response;
+      return Response.json(closedAnswer(await reasonOf(response)));
     },
+    insteadOfError: (address, reason) => (isClosedHook(address) ? closedAnswer(reason) : undefined),
     whoAsks: async (request, exchange) => {
       const asker = await whoAsks(rooms, options, request);
       if (asker instanceof Response) return asker;
@@ -150,6 +160,12 @@ export function openEndpoint(rooms: Rooms, options: McpEndpointOptions): McpEndp
       await Promise.all([sessions.close(), stateless.close(), streams.close()]);
     },
   };
+}
+
+/** What an error of ours says. */
+async function reasonOf(response: Response): Promise<string> {
+  const { error } = (await response.json()) as { readonly error?: { readonly message?: string } };
+  return error?.message ?? `the request was answered with ${response.status}`;
 }
 
 function forbidden(error: MailboxError): Response {

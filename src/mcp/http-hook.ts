@@ -1,16 +1,14 @@
 import { httpStatus } from "../errors/index.js";
 import { localPrincipal } from "../identity/index.js";
 import { denial, readHookEvent } from "../policy/index.js";
+import { isOn } from "./closed-hook.js";
 import { type Asking, jsonRpcError, type McpEndpointOptions } from "./http-asking.js";
 import { asRefusal } from "./refusal.js";
 import type { Rooms } from "./rooms.js";
 
-/** Where clients ask before they call a tool of their own. */
-export const hookPath = "/policy/hook";
-
 /**
- * Answers the hook of a client that is about to call a tool: `?ask=1` leaves what needs a person to the client's user,
- * and with `?closed=1` what could not be decided is refused instead of an error, which clients pass over.
+ * Answers the hook of a client that is about to call a tool: `?ask=1` leaves what needs a person to the client's user.
+ * What could not be decided is an error; with `?closed=1` none leaves the endpoint.
  */
 export async function answerHookRequest(
   rooms: Rooms,
@@ -18,17 +16,16 @@ export async function answerHookRequest(
   { request, body, principal, agent }: Asking,
 ): Promise<Response> {
   const { searchParams } = new URL(request.url);
-  const isSet = (name: string): boolean => ["1", "true"].includes(searchParams.get(name) ?? "");
   try {
     if (principal === undefined && agent === undefined)
       return jsonRpcError(400, -32602, "say who asks: ?agent=NAME, or a token in Authorization: Bearer");
     const event = readHookEvent(body);
     if (!event) return Response.json({});
     const asker = principal ?? localPrincipal(namespace, agent!);
-    return Response.json(await rooms.policy.hook(asker, event, { ask: isSet("ask") }));
+    return Response.json(await rooms.policy.hook(asker, event, { ask: isOn(searchParams.get("ask")) }));
   } catch (error) {
     const refusal = asRefusal(error, log, "policy hook");
-    if (isSet("closed") || refusal.code === "access.stopped") return Response.json(denial(refusal.message));
+    if (refusal.code === "access.stopped") return Response.json(denial(refusal.message));
     return jsonRpcError(httpStatus(refusal.kind), -32000, refusal.message);
   }
 }

@@ -72,13 +72,15 @@ for n = at, #ARGV, 8 do
   })
 end
 
--- All limits are looked at before any is touched. The effect, and whether one is exceeded.
+-- All limits are looked at before any is touched. One that several steps of a call take from is there once for each.
+-- The effect, and whether one is exceeded.
 local severity = { allow = 0, require_approval = 1, deny = 2 }
 local function look()
-  local effect, isExceeded = ruled, false
+  local effect, isExceeded, before = ruled, false, {}
   for _, limit in ipairs(limits) do
     limit.used, limit.held = readUse(limit.field)
-    local sum = limit.used + limit.held + limit.takes
+    local sum = limit.used + limit.held + limit.takes + (before[limit.field] or 0)
+    before[limit.field] = (before[limit.field] or 0) + limit.takes
     limit.isExceeded = sum > limit.most
     isExceeded = isExceeded or limit.isExceeded
     if sum > mostExact then limit.effect, limit.isShadow = 'deny', false end
@@ -129,6 +131,7 @@ end
 local holds = {}
 for _, limit in ipairs(limits) do
   if isAllowed and limit.manner ~= 'look' then
+    limit.used, limit.held = readUse(limit.field)
     if limit.manner == 'count' then limit.used = limit.used + limit.takes
     else
       limit.held = limit.held + limit.takes

@@ -1,51 +1,104 @@
+import { visible } from "../addresses/index.js";
+import { refuse } from "../errors/index.js";
 import type { Caller } from "../identity/index.js";
+import { digest } from "../redis/index.js";
 import { checkPolicy } from "./check-policy.js";
 import type { PolicyContext } from "./context.js";
 import type { PolicyAnswer } from "./contract.js";
-import { effects } from "./decision.js";
+import { type Decision, effects } from "./decision.js";
+import { checkedStep, decisionRow, reasonsMark } from "./decision-row.js";
+import { contextProblem } from "./given.js";
 import { askedBy } from "./question-of.js";
+import { reachDecision } from "./reach-decision.js";
+import { rulesTogether } from "./rules-together.js";
 import type { ToolStep } from "./shell-steps.js";
 
-/** What was decided about one of several steps. */
-export interface StepAnswer {
-  readonly step: ToolStep;
+/** What was decided about a call of several steps. */
+export interface TogetherAnswer {
+  /** The steps that the decision is due to; all where it is due to none in particular. */
+  readonly steps: readonly ToolStep[];
   readonly answer: PolicyAnswer;
 }
 
+/** What of a step is told to whoever decides; of a longer one, a digest stands behind it. */
+const mostShown = 300;
+
 /**
- * Asks about one call that is several steps at once: the most restrictive answer holds for it. A person is asked about
- * one of the steps alone, with all arguments of the call: the last of those that need one, which is the most special.
+ * Asks about one call that is several steps at once: each with its rules and limits, and the most restrictive answer
+ * holds for all. Nothing is taken of a limit unless the whole call passes. Where some need a person, one request is
+ * opened that names all steps and all that want it, on the strictest of their terms.
  *
  * @throws {MailboxError} as `checkPolicy`
  */
 export async function checkTogether(
   context: PolicyContext,
   caller: Caller,
-  steps: readonly ToolStep[],
-  given: Readonly<Record<string, unknown>>,
+  given: readonly ToolStep[],
+  asked: Readonly<Record<string, unknown>>,
   why: string,
-): Promise<StepAnswer> {
-  const { rules } = await context.deps.inForce(caller.principal.namespace);
-  const ranks: number[] = [];
-  for (const { action, resource } of steps) {
-    const question = await askedBy(context, caller, action, resource, given);
-    // How often something was is looked at when it is asked about; rules that need it count as if it never was.
-    const counts = Object.fromEntries(rules.countersOf(question).map(({ name }) => [name, 0]));
-    ranks.push(effects.indexOf(rules.decide({ ...question, counts }).effect));
+): Promise<TogetherAnswer> {
+  const { deps, limits } = context;
+  if (given.length === 1) {
+    const more = { context: asked, ...(why === "" ? {} : { why }) };
+    return { steps: given, answer: await checkPolicy(context, caller, { ...given[0]!, ...more }) };
   }
-  const ask = async (step: ToolStep): Promise<StepAnswer> => ({
-    step,
-    answer: await checkPolicy(context, caller, { ...step, context: given, ...(why === "" ? {} : { why }) }),
+  const admission = await deps.admit(caller, "policy.check", "*");
+  const problem = contextProblem(asked);
+  if (problem !== undefined) refuse("input.invalid", { problem });
+  const inForce = await deps.inForce(caller.principal.namespace);
+  const about = await askedBy(context, caller, given[0]!.action, given[0]!.resource, asked);
+  const whole = given.map((step) => {
+    const question = { ...about, action: step.action, resource: step.resource.trim() };
+    const counts = Object.fromEntries(inForce.rules.countersOf(question).map(({ name }) => [name, 0]));
+    return { step, question, decision: inForce.rules.decide({ ...question, counts }) };
   });
-  const most = Math.max(...ranks);
-  const chosen = steps[ranks.lastIndexOf(most)]!;
-  if (effects[most] === "deny") return ask(chosen);
-  let found: StepAnswer | undefined;
-  // Those that need nobody first: limits may still say no, and an approval is used up by what it allows.
-  for (const [n, step] of steps.entries()) {
-    if (effects[ranks[n]!] !== "allow") continue;
-    found = await ask(step);
-    if (found.answer.decision !== "allow") return found;
-  }
-  return effects[most] === "allow" ? found! : ask(chosen);
+  // Which one leads is part of what is approved: it must not depend on how often something was.
+  const inOrder = whole.toReversed().sort((one, other) => weight(other.decision) - weight(one.decision));
+  const steps = inOrder.map(({ step }) => step);
+  const questions = inOrder.map(({ question }) => question);
+  const rules = rulesTogether(inForce.rules, questions);
+  const row = (outcome: "allow" | "refuse" | "deny", because: string): string =>
+    decisionRow(caller, admission, {
+      action: "policy.check",
+      resource: checkedStep(steps.map(named).join(", "), ""),
+      outcome,
+      because,
+    });
+  const attempt = deps.store.attempt();
+  const answer = await reachDecision(context, caller, {
+    via: "check",
+    question: { ...questions[0]!, context: { ...asked, steps: given.map(shown) } },
+    inForce: { ...inForce, rules },
+    cost: 0,
+    why,
+    operation: { key: `a|${attempt}`, digest: "", keepMs: limits.attemptMs },
+    attempt,
+    rows: {
+      allow: row("allow", reasonsMark),
+      require_approval: row("refuse", `policy.approval_required: ${reasonsMark}`),
+      deny: row("deny", `policy.denied: ${reasonsMark}`),
+    },
+  });
+  const blamed = inOrder.filter(({ question, decision }) => {
+    if (answer.decision === "allow") return decision.obligations.length > 0;
+    const of = inForce.rules.limitsOf(question).map(({ id }) => `limit ${id}`);
+    const by = [...decision.rules.map(({ id }) => `rule ${id}`), ...of];
+    return decision.effect === answer.decision || answer.reasons.some((one) => by.includes(one.by));
+  });
+  return { steps: blamed.length === 0 ? steps : blamed.map(({ step }) => step), answer };
+}
+
+/** The more restrictive, the heavier; of those that need a person, the one that needs more of them. */
+function weight({ effect, approval }: Decision): number {
+  return 1_000 * effects.indexOf(effect) + (approval?.quorum ?? 0);
+}
+
+/** A step in words: what is done, and to what. */
+export function named({ action, resource }: ToolStep): string {
+  return visible(resource === "" ? action : `${action} ${resource}`);
+}
+
+function shown(step: ToolStep): string {
+  const text = named(step);
+  return text.length <= mostShown ? text : `${text.slice(0, mostShown)}… (digest ${digest(text)})`;
 }

@@ -63,6 +63,8 @@ export interface Limit {
 /** Something that is counted, because rules ask how often. */
 export interface Counter {
   readonly name: string;
+  /** Under which name decisions are told how often it was, where that is not its own. */
+  readonly as?: string;
   /** As it is kept: `agent:alice`, or with the digest of what was asked. */
   readonly subject: string;
   readonly windowMs: number;

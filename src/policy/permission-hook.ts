@@ -2,8 +2,9 @@ import { visible } from "../addresses/index.js";
 import { isRefusal, refuse } from "../errors/index.js";
 import type { Caller } from "../identity/index.js";
 import { boundedContext } from "./bounded-context.js";
-import { checkTogether, type StepAnswer } from "./check-together.js";
+import { checkTogether, named, type TogetherAnswer } from "./check-together.js";
 import type { PolicyContext } from "./context.js";
+import type { ToolStep } from "./shell-steps.js";
 import { type ToolCall, toolSteps } from "./tool-steps.js";
 
 /** What a client says to a hook before it calls a tool. */
@@ -30,6 +31,12 @@ export interface HookAnswer {
 }
 
 const mostReason = 2_000;
+
+/** Steps of a call that an answer names. */
+const mostNamed = 5;
+
+/** What a model brings about by what it calls, and how often. */
+const unaskable: readonly string[] = ["input.invalid", "approval.too_large", "approval.too_many"];
 
 /**
  * Reads the event of a hook of Claude Code (https://code.claude.com/docs/en/hooks).
@@ -65,8 +72,8 @@ export async function answerHook(
     const found = await checkTogether(context, caller, toolSteps(event, pathOf), given, why);
     return told(found, ask);
   } catch (error) {
-    // A call that rules cannot be asked about must not pass because of it.
-    if (!isRefusal(error, "input.invalid")) throw error;
+    // A call that rules or people cannot be asked about must not pass because of it.
+    if (!isRefusal(error) || !unaskable.includes(error.code)) throw error;
     return denial(`the policy could not be asked about this call: ${error.message}`);
   }
 }
@@ -76,9 +83,10 @@ export function denial(reason: string): HookAnswer {
   return decided("deny", reason);
 }
 
-function told({ step, answer }: StepAnswer, ask: boolean): HookAnswer {
+function told({ steps, answer }: TogetherAnswer, ask: boolean): HookAnswer {
   const { decision, reasons, approval, known, nearest } = answer;
-  const what = visible(step.resource === "" ? step.action : `${step.action} ${step.resource}`);
+  const what = listed(steps);
+  const [is, needs] = steps.length === 1 ? ["is", "needs"] : ["are", "need"];
   const because = reasons.map(
     ({ by, reason, guidance }) =>
       `${reason} (${by})${guidance === undefined ? "" : `. Instead: ${guidance}`}`,
@@ -89,7 +97,7 @@ function told({ step, answer }: StepAnswer, ask: boolean): HookAnswer {
   const unknown = known
     ? []
     : [`no rule knows ${what}${nearest.length > 0 ? `; near it: ${nearest.join(", ")}` : ""}`];
-  const why = [...because, ...limits, ...unknown].join("; ");
+  const why = [...new Set([...because, ...limits, ...unknown])].join("; ");
   switch (decision) {
     case "allow": {
       const duties = answer.obligations.filter((one) => !one.startsWith("notify "));
@@ -102,13 +110,20 @@ function told({ step, answer }: StepAnswer, ask: boolean): HookAnswer {
       };
     }
     case "deny":
-      return denial(`${what} is not allowed: ${why || "no rule allows it"}`);
+      return denial(`${what} ${is} not allowed: ${why || "no rule allows it"}`);
     case "require_approval":
-      if (ask) return decided("ask", `${what} needs a person: ${why || "no rule allows it by itself"}`);
+      if (ask) return decided("ask", `${what} ${needs} a person: ${why || "no rule allows it by itself"}`);
       return denial(
-        `${what} needs a person: ${why || "no rule allows it by itself"}. Call check_policy of the mailbox with approval_id ${approval?.id ?? ""} and wait_seconds 50; once it is approved, repeat this call unchanged`,
+        `${what} ${needs} a person: ${why || "no rule allows it by itself"}. Call check_policy of the mailbox with approval_id ${approval?.id ?? ""} and wait_seconds 50; once it is approved, repeat this call unchanged`,
       );
   }
+}
+
+/** The steps by name, as far as a sentence takes them. */
+function listed(steps: readonly ToolStep[]): string {
+  const names = steps.slice(0, mostNamed).map(named);
+  const more = steps.length - names.length;
+  return `${names.join(", ")}${more > 0 ? ` and ${more} more` : ""}`;
 }
 
 function decided(permissionDecision: "deny" | "ask", reason: string): HookAnswer {

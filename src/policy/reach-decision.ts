@@ -159,7 +159,7 @@ function countsOf(
   counters: readonly { readonly counter: Counter }[],
   seen: readonly string[],
 ): Readonly<Record<string, number>> {
-  return Object.fromEntries(counters.map(({ counter }, n) => [counter.name, Number(seen[n])]));
+  return Object.fromEntries(counters.map(({ counter }, n) => [counter.as ?? counter.name, Number(seen[n])]));
 }
 
 /** A step that costs nothing takes nothing of a budget, and needs none. */

@@ -1,7 +1,9 @@
-/** A simple command of a shell: its words, quotes taken off, and what is fed to it by a here-document. */
+/** A simple command of a shell: its words, quotes taken off, and what is fed to it by here-documents and here-strings. */
 export interface ShellCommand {
   readonly words: readonly string[];
   readonly fed: string;
+  /** What it prints goes to the next one. */
+  readonly isPiped: boolean;
 }
 
 /** Substitutions within substitutions that are looked into; deeper ones are not plain any more. */
@@ -30,6 +32,8 @@ class Reader {
   /** Ends of here-documents that begin with the next line. */
   #ends: string[] = [];
   #endsNext = false;
+  #fed = "";
+  #isFedNext = false;
 
   constructor(text: string, deep: number) {
     this.#text = text;
@@ -61,6 +65,10 @@ class Reader {
         return;
       }
       case "$":
+        if (text[this.#at] === "'") this.#escaped();
+        // Quotes of a text that is translated are quotes.
+        else if (text[this.#at] !== '"') this.#substitution(char);
+        return;
       case "`":
         this.#substitution(char);
         return;
@@ -81,9 +89,15 @@ class Reader {
       case "\r":
         this.#endWord();
         return;
+      case "|":
+        if (text[this.#at] !== "|") this.#endCommand(true);
+        else {
+          this.#at += 1;
+          this.#endCommand();
+        }
+        return;
       case ";":
       case "&":
-      case "|":
       case "(":
       case ")":
         this.#endCommand();
@@ -105,6 +119,21 @@ class Reader {
     }
   }
 
+  /** A text in which what stands behind a backslash may be a character by its number. */
+  #escaped(): void {
+    const [whole, inner] = /^'((?:[^'\\]+|\\.)*)'?/s.exec(this.#text.slice(this.#at)) ?? ["", ""];
+    this.#at += whole.length;
+    this.#add(
+      inner!.replace(
+        /\\(?:x([0-9a-f]{1,2})|u([0-9a-f]{1,4})|([0-7]{1,3})|(.))/gis,
+        (_, hex?: string, unicode?: string, octal?: string, plain?: string) =>
+          plain !== undefined
+            ? (blanks[plain] ?? plain)
+            : String.fromCharCode(Number.parseInt(hex ?? unicode ?? octal!, octal === undefined ? 16 : 8)),
+      ),
+    );
+  }
+
   #substitution(char: string): void {
     const text = this.#text;
     this.#add(unknownPart);
@@ -123,6 +152,8 @@ class Reader {
 
   #redirection(char: string): void {
     const text = this.#text;
+    // The number of a stream stands before its redirection.
+    if (this.#word !== undefined && /^\d$/.test(this.#word)) this.#word = undefined;
     if (char === "<" && text[this.#at] === "<" && text[this.#at + 1] !== "<") {
       this.#at += 1;
       if (text[this.#at] === "-") this.#at += 1;
@@ -134,8 +165,12 @@ class Reader {
       this.#substitution("$");
       return;
     }
-    // The number of a stream stands before its redirection.
-    if (this.#word !== undefined && /^\d$/.test(this.#word)) this.#word = undefined;
+    if (char === "<" && text.startsWith("<<", this.#at)) {
+      this.#at += 2;
+      this.#endWord();
+      this.#isFedNext = true;
+      return;
+    }
     this.#endWord();
     while (/[<>&|]/.test(text[this.#at] ?? "")) this.#at += 1;
     this.#isTarget = true;
@@ -152,7 +187,7 @@ class Reader {
         body.push(line);
       }
       // It belongs to the command whose line it follows.
-      const last = this.#commands.pop() ?? { words: [], fed: "" };
+      const last = this.#commands.pop() ?? { words: [], fed: "", isPiped: false };
       this.#commands.push({ ...last, fed: `${last.fed}${body.join("\n")}\n` });
     }
   }
@@ -171,18 +206,27 @@ class Reader {
     this.#word = undefined;
     if (word === undefined) return;
     if (this.#endsNext) this.#ends.push(word);
+    else if (this.#isFedNext) this.#fed += `${word}\n`;
     else if (!this.#isTarget) this.#words.push(word);
     this.#endsNext = false;
+    this.#isFedNext = false;
     this.#isTarget = false;
   }
 
-  #endCommand(): void {
+  #endCommand(isPiped = false): void {
     this.#endWord();
-    if (this.#words.length > 0) this.#commands.push({ words: this.#words, fed: "" });
+    if (this.#words.length > 0) this.#commands.push({ words: this.#words, fed: this.#fed, isPiped });
+    // Of a group, what its last command prints.
+    else if (isPiped && this.#commands.length > 0)
+      this.#commands.push({ ...this.#commands.pop()!, isPiped: true });
     this.#words = [];
+    this.#fed = "";
+    this.#isFedNext = false;
     this.#isTarget = false;
   }
 }
+
+const blanks: Readonly<Record<string, string>> = { n: "\n", r: "\n", t: "\t" };
 
 /** Where the parenthesis closes that was opened before `from`; -1 where it never does. */
 function closing(text: string, from: number): number {

@@ -100,6 +100,50 @@ describe("a server", () => {
     expect((await fetch(`${service.url}/policy/hook?agent=coder`)).status).toBe(405);
   });
 
+  it("answers with a denial at /policy/hook?closed=1 whatever keeps it from deciding, and with an error without", async () => {
+    const large = event("Write", { file_path: "/repo/a", content: "x".repeat(1_100_000) });
+    const deep = event("Write", { file_path: "/repo/a" }).replace(
+      '"/repo/a"',
+      `"/repo/a","deep":${"[".repeat(200)}${"]".repeat(200)}`,
+    );
+    const undecided: [
+      status: number,
+      query: string,
+      body: string,
+      headers: Record<string, string>,
+      why: RegExp,
+    ][] = [
+      [413, "agent=coder", large, {}, /larger than 1048576 bytes/],
+      [400, "agent=coder", deep, {}, /nested deeper than 128 levels/],
+      [400, "agent=coder", "{", {}, /not valid JSON/],
+      [400, "agent=coder", "{}", {}, /tool_name and a tool_input/],
+      [400, "", write, {}, /say who asks/],
+      [400, "agent=Not A Name", write, {}, /agent in the address must be/],
+      [401, "agent=coder", write, { authorization: "Bearer lmt_x" }, /auth\.invalid/],
+      [415, "agent=coder", write, { "content-type": "text/plain" }, /Content-Type/],
+    ];
+    for (const [status, query, body, headers, why] of undecided) {
+      const open = await post(`?${query}`, body, headers);
+      expect([open.status, open.body.hookSpecificOutput]).toEqual([status, undefined]);
+      for (const closed of ["1", "true"]) {
+        const answer = await post(`?closed=${closed}&${query}`, body, headers);
+        expect(answer).toEqual({
+          status: 200,
+          body: {
+            hookSpecificOutput: {
+              hookEventName: "PreToolUse",
+              permissionDecision: "deny",
+              permissionDecisionReason: expect.stringMatching(
+                new RegExp(`^LLM Mailbox policy: nothing could be decided, .*${why.source}`),
+              ),
+            },
+          },
+        });
+      }
+    }
+    expect((await post("?agent=coder&closed=1", write, { origin: "https://evil.example" })).status).toBe(403);
+  });
+
   it.each(eras)(
     "tells the model of a stopped agent why its call is refused, over HTTP of %s",
     async (era) => {

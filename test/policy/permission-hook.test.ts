@@ -1,4 +1,5 @@
 import { afterEach, describe, expect, it } from "vitest";
+import { refuse } from "../../src/errors/index.js";
 import { answerHook, type HookAnswer, type HookOptions, readHookEvent } from "../../src/policy/index.js";
 import { describeOnEachStore } from "../stores/index.js";
 import { MemoryApprovals } from "./memory-approvals.js";
@@ -92,7 +93,7 @@ describeOnEachStore("the hook before a tool", (store) => {
     const call = (command: string, options?: HookOptions): Promise<HookAnswer> =>
       ask(desk, "Bash", { command, description: "clean up" }, options);
     expect(reasonOf(await call("rm a"))).toMatch(
-      /^deny: LLM Mailbox policy: file\.delete a needs a person: it does not come back \(rule a-person-deletes\)\. Call check_policy of the mailbox with approval_id ap-1/,
+      /^deny: LLM Mailbox policy: file\.delete a, shell\.run need a person: it does not come back \(rule a-person-deletes\); .* \(rule a-person-removes\)\. Call check_policy of the mailbox with approval_id ap-1/,
     );
     expect(people.asked).toMatchObject([
       {
@@ -100,6 +101,8 @@ describeOnEachStore("the hook before a tool", (store) => {
           action: "file.delete",
           resource: "a",
           arguments: { command: "rm a", description: "clean up" },
+          context: { tool: "Bash", steps: ["shell.run", "file.delete a"] },
+          rules: ["rule a-person-deletes", "rule a-person-removes"],
           why: "clean up",
         },
       },
@@ -110,11 +113,104 @@ describeOnEachStore("the hook before a tool", (store) => {
     expect(reasonOf(await call("rm a"))).toMatch(/^deny: .*ap-3/);
   });
 
+  const pushRules = `
+version: 1
+otherwise: allow
+unknown: allow
+rules:
+  - id: force
+    actions: [git.push_force]
+    effect: require_approval
+    priority: 100
+    reason: history is lost
+    approval: { quorum: 2, approvers: [ann, ben], expires: 2h, client: false }
+  - { id: push, actions: [git.push], effect: require_approval, reason: others see it, approval: { approvers: [ann, ben, cid], expires: 1h } }
+  - { id: clean, actions: [file.delete], effect: require_approval, reason: it does not come back }
+limits:
+  - { id: one-push, of: calls, actions: [git.push], per: agent, most: 1, window: 1d }
+  - { id: two-files, of: calls, actions: [file.write, file.delete], per: agent, most: 2, window: 1d }
+`;
+  const openPush = async (): Promise<{ desk: PolicyDesk; people: MemoryApprovals }> => {
+    const desk = await open();
+    desk.put(pushRules);
+    const people = new MemoryApprovals();
+    desk.approvals = people;
+    return { desk, people };
+  };
+  const used = async (desk: PolicyDesk): Promise<string[]> =>
+    Object.entries(await desk.fields("counts")).map(([field, use]) => `${field.split("|")[2]} ${use}`);
+
+  it("weakens no approval by a harmless step beside it, and names all steps and all rules", async () => {
+    const { desk, people } = await openPush();
+    const call = (command: string): Promise<HookAnswer> => ask(desk, "Bash", { command });
+    await call("git push --force origin main; rm tmp/x");
+    expect(people.asked).toMatchObject([
+      {
+        request: {
+          action: "git.push_force",
+          context: { steps: ["shell.run", "git.push", "git.push_force", "file.delete tmp/x"] },
+          rules: ["rule force", "rule clean", "rule push"],
+          reasons: ["history is lost", "it does not come back", "others see it"],
+          terms: { quorum: 2, approvers: ["ann", "ben"], expiresMs: 3_600_000, byClient: false },
+        },
+      },
+    ]);
+    await call("git push --force origin main");
+    expect(people.asked[1]?.request.terms).toMatchObject({ quorum: 2, approvers: ["ann", "ben"] });
+    people.decide("ap-1", "approved");
+    expect(await call("git push --force origin main; rm tmp/x")).toEqual({});
+    // The limit of pushes is looked at, whatever stands beside the push.
+    expect(reasonOf(await call("rm tmp/x; git push"))).toMatch(
+      /^deny: LLM Mailbox policy: git\.push is not allowed: .*one-push: 1 of 1 used/,
+    );
+  });
+
+  it("takes nothing of a limit while a call is refused or waits, and then for each of its steps", async () => {
+    const { desk, people } = await openPush();
+    const call = (command: string): Promise<HookAnswer> => ask(desk, "Bash", { command });
+    expect(reasonOf(await call("git push; rm a b"))).toMatch(/^deny: .*ap-1/);
+    expect(reasonOf(await call("git push; rm a b c"))).toMatch(/^deny: .*limit two-files/);
+    expect(await used(desk)).toEqual([]);
+    people.decide("ap-1", "approved");
+    expect(await call("git push; rm a b")).toEqual({});
+    expect((await used(desk)).toSorted()).toEqual(["one-push 1,0,1", "two-files 2,0,2"]);
+  });
+
+  it("denies a call for which no person can be asked", async () => {
+    const { desk } = await openPush();
+    desk.approvals = {
+      ...new MemoryApprovals(),
+      useApproval: async () => undefined,
+      openApproval: async () => refuse("approval.too_many", { count: 50, whose: "of yours" }),
+      awaitApproval: () => Promise.reject(new Error("nobody waits here")),
+    };
+    expect(reasonOf(await ask(desk, "Bash", { command: "git push" }))).toMatch(
+      /^deny: .*could not be asked about this call: approval\.too_many/,
+    );
+  });
+
+  it("counts by counters for each step as for a step that is asked about alone", async () => {
+    const desk = await open();
+    desk.put(`
+version: 1
+otherwise: allow
+unknown: allow
+counters:
+  repeats: { actions: ["*"], per: agent, same: true, window: 1d }
+rules:
+  - { id: once, actions: [file.delete], when: "counts.repeats > 0", effect: deny, reason: that was asked before }
+`);
+    const call = (command: string): Promise<HookAnswer> => ask(desk, "Bash", { command });
+    expect(await call("rm a b")).toEqual({});
+    expect(reasonOf(await call("rm a b"))).toMatch(/^deny: .*that was asked before/);
+    expect(await call("rm c")).toEqual({});
+  });
+
   it("leaves it to the client's user where it is told so", async () => {
     const desk = await open();
     desk.approvals = new MemoryApprovals();
     expect(reasonOf(await ask(desk, "Bash", { command: "rm a" }, { ask: true }))).toBe(
-      "ask: LLM Mailbox policy: file.delete a needs a person: it does not come back (rule a-person-deletes)",
+      "ask: LLM Mailbox policy: file.delete a, shell.run need a person: it does not come back (rule a-person-deletes); a rule wants a person to approve it (rule a-person-removes)",
     );
   });
 

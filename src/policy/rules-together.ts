@@ -1,0 +1,73 @@
+import type { CompiledRules } from "./compile-rules.js";
+import { type Decision, type Effect, effects } from "./decision.js";
+import type { Question } from "./question.js";
+import { strictestTerms } from "./strictest-terms.js";
+
+type Asked = Omit<Question, "counts">;
+
+/**
+ * Rules that, whatever they are asked, answer several questions at once: with the most restrictive answer, all rules
+ * that say it, the strictest terms of all who want a person asked, and the counters and limits of every question. So
+ * one look at the limits decides about all of them, and either all of them are counted or none is.
+ *
+ * @param asked what is asked, that which leads the answer first
+ */
+export function rulesTogether(rules: CompiledRules, asked: readonly Asked[]): CompiledRules {
+  const [lead] = asked;
+  // The same counter of two questions may be two counts; a name with a space is none that a rule set has.
+  const keyOf = (name: string, n: number): string => (n === 0 ? name : `${n} ${name}`);
+  const countersAt = (n: number): ReturnType<CompiledRules["countersOf"]> => rules.countersOf(asked[n]!);
+  return {
+    ...rules,
+    countersOf: () =>
+      asked.flatMap((_, n) => countersAt(n).map((counter) => ({ ...counter, as: keyOf(counter.name, n) }))),
+    limitsOf: () => asked.flatMap((question) => rules.limitsOf(question)),
+    concerns: () => asked.some(({ action }) => rules.concerns(action)),
+    decide: ({ counts }) =>
+      together(
+        asked.map((question, n) => {
+          const names = countersAt(n).map(({ name }) => name);
+          const own = Object.fromEntries(names.map((name) => [name, counts[keyOf(name, n)] ?? 0]));
+          return rules.decide({ ...question, counts: own });
+        }),
+      ),
+    look: ({ counts }) => rules.look({ ...lead!, counts }),
+  };
+}
+
+function together(decisions: readonly Decision[]): Decision {
+  const effect = mostRestrictive(decisions);
+  const deciding = decisions.filter((one) => one.effect === effect);
+  const terms = deciding.flatMap(({ approval }) => approval ?? []);
+  return {
+    effect,
+    rules: unique(
+      deciding.flatMap(({ rules }) => rules),
+      ({ id }) => id,
+    ),
+    shadow: unique(
+      decisions.flatMap(({ shadow }) => shadow),
+      ({ id, effect: said }) => `${id} ${said}`,
+    ),
+    obligations: unique(
+      (effect === "deny" ? deciding : decisions).flatMap(({ obligations }) => obligations),
+      (one) => one,
+    ),
+    known: decisions.every(({ known }) => known),
+    nearest: unique(
+      decisions.flatMap(({ nearest }) => nearest),
+      (one) => one,
+    ),
+    ...(terms.length > 0 && { approval: strictestTerms(terms) }),
+  };
+}
+
+function mostRestrictive(decisions: readonly Decision[]): Effect {
+  return effects[Math.max(...decisions.map(({ effect }) => effects.indexOf(effect)))]!;
+}
+
+function unique<T>(all: readonly T[], keyOf: (one: T) => string): readonly T[] {
+  const first = new Map<string, T>();
+  for (const one of all) if (!first.has(keyOf(one))) first.set(keyOf(one), one);
+  return [...first.values()];
+}
