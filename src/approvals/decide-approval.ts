@@ -108,7 +108,7 @@ export async function castVote(
   const { agent } = first.request;
   const approved: Question | undefined =
     decision === "edit" ? { ...questionOf(first), arguments: edited! } : undefined;
-  const wanted = approved ? questionDigest(agent, approved) : "";
+  const wanted = approved ? questionDigest(agent, approved, first.request) : "";
   // Approving with the same arguments is approving: the two have to count together.
   const digest = decision === "approve" ? first.request.digest : wanted;
   const isEdit = approved !== undefined && digest !== first.request.digest;

@@ -1,5 +1,6 @@
 import { afterEach, expect, it } from "vitest";
-import { countWaiting, getApproval, listApprovals } from "../../src/approvals/index.js";
+import { countWaiting, getApproval, linkApproval, listApprovals } from "../../src/approvals/index.js";
+import { checkPolicy } from "../../src/policy/index.js";
 import { approvalKeys } from "../../src/redis/index.js";
 import { changeGrants } from "../agents/change-grants.js";
 import { describeOnEachStore } from "../stores/index.js";
@@ -114,6 +115,76 @@ describeOnEachStore("an approval", (store) => {
     expect((await desk.ask()).isNew).toBe(true);
   });
 
+  it("is of no use where the rules want other terms by now, and void once it is asked again under those", async () => {
+    const desk = await open();
+    const { tokens, approvals, rooms } = desk.house;
+    const two = { quorum: 2, approvers: ["role:admin"] };
+    const approved = await desk.ask();
+    await desk.decide(approved.id, "approve");
+    for (const other of [
+      { quorum: 2 },
+      { approvers: ["role:admin"] },
+      { byClient: true },
+      { otherwise: "allow" as const },
+      { escalate: { afterMs: 1_000, to: ["mia"] } },
+    ])
+      expect(await desk.use(JSON.stringify(other), {}, "alice", other)).toBeUndefined();
+    expect((await desk.ask({}, { expiresMs: 1_000, approvers: ["role:approver"] })).id).toBe(approved.id);
+    const asked = await desk.ask({}, two);
+    expect(asked.isNew).toBe(true);
+    expect(await desk.wait(approved.id)).toMatchObject({ state: "void", effect: "deny" });
+    expect(await desk.use("op-1")).toBeUndefined();
+    expect(await desk.use("op-2", {}, "alice", two)).toBeUndefined();
+    // One that waits is void too, with the links to it, and takes no place of those that may wait.
+    await tokens.setRoles(desk.operator(), "carol", ["approver"]);
+    const third = await desk.ask();
+    const { token } = await linkApproval(approvals, desk.operator(), third.id, "carol");
+    const last = await desk.ask({}, two);
+    expect((await desk.wait(third.id)).state).toBe("void");
+    await expect(rooms.approvalLinks.decide(token, { decision: "approve" })).rejects.toThrow(
+      /^approval\.link_void: .*void/,
+    );
+    await expect(desk.decide(third.id, "approve")).rejects.toThrow(/^approval\.ended/);
+    expect((await listApprovals(approvals, desk.operator())).map(({ id }) => id)).toEqual([last.id]);
+    expect(await desk.rows()).toContain(
+      ` approval.time approval:${third.id} allow void: asked again under other terms as ${last.id}`,
+    );
+  });
+
+  it("takes no place of those that may wait from the one it is asked again as", async () => {
+    const desk = await open({ pending: 1, pendingOfAgent: 1 });
+    const { id } = await desk.ask();
+    expect((await desk.ask({}, { quorum: 2 })).id).not.toBe(id);
+  });
+
+  it("lets pass no edit into arguments for which the rules want more", async () => {
+    const desk = await open();
+    await desk.house.ruleBook.put(desk.operator(), {
+      text: `version: 1
+rules:
+  - { id: any, actions: [file.delete], effect: require_approval, approval: { approvers: ["role:approver"] } }
+  - { id: prod, actions: [file.delete], when: 'context.arguments.path == "/prod"', priority: 9, effect: require_approval, approval: { approvers: ["role:admin"], quorum: 2 } }
+`,
+      over: 0,
+    });
+    const check = (path: string) =>
+      checkPolicy(desk.house.policy, desk.caller("alice"), {
+        action: "file.delete",
+        context: { arguments: { path } },
+      });
+    const { approval } = await check("/tmp");
+    await desk.decide(approval!.id, "edit", { arguments: { path: "/prod" } });
+    const prod = await check("/prod");
+    expect(prod).toMatchObject({ decision: "require_approval", approval: { state: "pending" } });
+    expect(prod.approval!.id).not.toBe(approval!.id);
+    expect(await desk.wait(prod.approval!.id)).toMatchObject({ quorum: 2, approvers: ["role:admin"] });
+    expect((await desk.wait(approval!.id)).state).toBe("void");
+    // Where the rules want no more for it, an edit passes.
+    const { approval: other } = await check("/a");
+    await desk.decide(other!.id, "edit", { arguments: { path: "/b" } });
+    expect(await check("/b")).toMatchObject({ decision: "allow", approved_by: other!.id });
+  });
+
   it("is rejected or answered by one, which allows nothing", async () => {
     const desk = await open();
     const { id } = await desk.ask({}, { quorum: 3 });
@@ -144,7 +215,7 @@ describeOnEachStore("an approval", (store) => {
     expect(approval).toMatchObject({ state: "approved", edited_arguments: edited.arguments });
     expect([...approval.decided_by].sort()).toEqual(["dan", "erin"]);
     expect(await desk.use("op")).toBeUndefined();
-    expect((await desk.use("op-2", edited))?.approvedBy.length).toBe(2);
+    expect((await desk.use("op-2", edited, "alice", { quorum: 2 }))?.approvedBy.length).toBe(2);
   });
 
   it("has one vote of each approver, of which the last one counts", async () => {
@@ -251,8 +322,9 @@ describeOnEachStore("an approval", (store) => {
     const seen = await desk.wait(allowed.id, { waitMs: 20_000 });
     expect(seen).toMatchObject({ state: "expired", effect: "allow" });
     expect(seen.decided_at).toBe(seen.expires_at);
-    expect(await desk.use("op-2", { resource: "prod/b" })).toMatchObject({ id: allowed.id, approvedBy: [] });
-    expect(await desk.use("op-3", { resource: "prod/b" })).toBeUndefined();
+    const use = (name: string) => desk.use(name, { resource: "prod/b" }, "alice", { otherwise: "allow" });
+    expect(await use("op-2")).toMatchObject({ id: allowed.id, approvedBy: [] });
+    expect(await use("op-3")).toBeUndefined();
     expect(await desk.rows()).toEqual([
       `alice approval.open approval:${denied.id} allow rules destructive`,
       ` approval.time approval:${denied.id} allow nobody decided in time, so deny`,
@@ -344,8 +416,9 @@ describeOnEachStore("an approval", (store) => {
     const other = await again(desk);
     await other.decide(id, "approve", {}, other.approver("dan"));
     expect(await waiting).toMatchObject({ state: "approved", decided_by: ["dan", "carol"] });
-    expect(await desk.use("op")).toMatchObject({ id, replayed: false });
-    expect(await other.use("op")).toMatchObject({ id, replayed: true });
+    const use = (by: ApprovalDesk) => by.use("op", {}, "alice", { quorum: 2 });
+    expect(await use(desk)).toMatchObject({ id, replayed: false });
+    expect(await use(other)).toMatchObject({ id, replayed: true });
   });
 
   it("is seen by its requester, approvers and the operator, and does not exist for others", async () => {
@@ -427,7 +500,7 @@ describeOnEachStore("an approval", (store) => {
     expect(votes).toHaveLength(3);
     expect(new Set(decided_by).size).toBe(3);
     const uses = await Promise.all(
-      Array.from({ length: 16 }, (_, n) => (n % 2 ? desk : other).use(`op-${n}`)),
+      Array.from({ length: 16 }, (_, n) => (n % 2 ? desk : other).use(`op-${n}`, {}, "alice", { quorum: 3 })),
     );
     expect(uses.filter(Boolean)).toHaveLength(1);
     const rows = await desk.rows();

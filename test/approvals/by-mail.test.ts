@@ -104,7 +104,7 @@ describeOnEachStore("an approval by mail", (store) => {
     const once = () => reply(carol, message!.id, "edit", { data: edited, idempotency_key: "k" });
     expect((await once()).replayed).toBe(false);
     expect((await once()).replayed).toBe(true);
-    expect(await desk.use("op", { arguments: edited })).toMatchObject({ id, edited: true });
+    expect(await desk.use("op", { arguments: edited }, "alice", carols)).toMatchObject({ id, edited: true });
   });
 
   it("is not decided by what says nothing clear, by others, or twice", async () => {

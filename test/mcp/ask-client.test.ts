@@ -73,10 +73,11 @@ const risky = defineTool({
       return { state, approval_id };
     }
     const question = { action: "file.delete", resource: "", arguments: { path }, context: {} };
-    if (await useApproval(approvals, caller, question, path)) return { state: "done" };
+    const terms = { ...plainTerms, byClient: by_client, quorum };
+    if (await useApproval(approvals, caller, question, path, terms)) return { state: "done" };
     const { id, state } = await openApproval(desk.house.approvals, caller, {
       ...{ ...question, rules: ["r"], reasons: ["it destroys"], why: "I\u202e want to", risk: "" },
-      terms: { ...plainTerms, byClient: by_client, quorum },
+      terms,
     });
     return { state, approval_id: id };
   },
