@@ -284,6 +284,29 @@ rules:
     await expect(desk.decide(id, "reject", {}, desk.approver("carol"))).rejects.toThrow(/^access\.denied/);
   });
 
+  it("counts no vote of somebody who was stopped, who decides nothing, also by no link", async () => {
+    const desk = await open();
+    const { approvals, killSwitch, rooms, tokens } = desk.house;
+    const { id } = await desk.ask({}, { quorum: 2 });
+    for (const name of ["carol", "dan"]) await tokens.setRoles(desk.operator(), name, ["approver"]);
+    const link = (agent: string) => linkApproval(approvals, desk.operator(), id, agent);
+    const { token } = await link("carol");
+    await desk.decide(id, "approve", {}, desk.approver("carol"));
+    await killSwitch.stop(desk.operator(), "carol", "went astray");
+    expect(await desk.decide(id, "approve", {}, desk.approver("dan"))).toMatchObject({
+      approval: { state: "pending" },
+      agreeing: 1,
+    });
+    await expect(desk.decide(id, "reject", {}, desk.approver("carol"))).rejects.toThrow(/^access\.stopped/);
+    await expect(rooms.approvalLinks.see(token)).rejects.toThrow(/^approval\.link_void/);
+    await expect(rooms.approvalLinks.decide(token, { decision: "reject" })).rejects.toThrow(
+      /^approval\.link_void/,
+    );
+    await expect(link("carol")).rejects.toThrow(/^approval\.no_link_for/);
+    const { approval } = await desk.decide(id, "approve", {}, desk.approver("erin"));
+    expect([...approval.decided_by].sort()).toEqual(["dan", "erin"]);
+  });
+
   it("counts no vote that was proved by a token revoked since, but one whose token ran out", async () => {
     const desk = await open();
     const operator = desk.operator();
