@@ -27,7 +27,8 @@ export interface Ballot {
 
 /**
  * Decides about a request as an approver: with the right to decide, and as one of those it is put to; never about one's
- * own. One vote each, of which the last one counts; it may not be the last that is needed.
+ * own. One vote each, of which the last one counts; it may not be the last that is needed. The
+ * same vote again renews its proof and its comment.
  *
  * @throws {MailboxError} `access.denied`, `approval.unknown`, `approval.own`, `approval.not_approver`, `approval.ended`,
  *   `approval.too_large`, `mailbox.idempotency_conflict`, `input.invalid`
@@ -137,10 +138,9 @@ export async function castVote(
       case "COUNTED":
       case "REPEATED": {
         const now = await foundRequest(context, namespace, id);
-        const agreeing = now.votes.filter((vote) => vote.digest === digest).length;
         return {
           approval: shownApproval(now),
-          agreeing: word === "COUNTED" ? Number(rest[1]) : agreeing,
+          agreeing: Number(rest[1]),
           repeated: word === "REPEATED",
         };
       }

@@ -332,6 +332,33 @@ rules:
     });
   });
 
+  it("counts a vote that is repeated with new proof, and keeps its new comment", async () => {
+    const desk = await open();
+    const operator = desk.operator();
+    const { tokens } = desk.house;
+    const by = async (agent: string) => {
+      const issued = await tokens.issue(operator, agent, {}, ["approver"]);
+      const caller = { principal: await tokens.verify(issued.token), run: { id: "x/1" as never } };
+      return { id: issued.id, caller };
+    };
+    const alice = await by("alice");
+    const [carol, dave] = [await by("carol"), await by("dave")];
+    const { id } = await desk.ask({}, { quorum: 2 }, alice.caller);
+    await desk.decide(id, "approve", { comment: "first" }, carol.caller);
+    expect(await desk.decide(id, "approve", { comment: "second" }, carol.caller)).toMatchObject({
+      ...{ repeated: true, agreeing: 1 },
+      approval: { votes: [{ by: "carol", comment: "second" }] },
+    });
+    await tokens.revoke(operator, carol.id);
+    await desk.decide(id, "approve", {}, dave.caller);
+    expect(await desk.decide(id, "approve", {}, dave.caller)).toMatchObject({ repeated: true, agreeing: 1 });
+    const renewed = await by("carol");
+    expect(await desk.decide(id, "approve", { comment: "third" }, renewed.caller)).toMatchObject({
+      ...{ agreeing: 2, repeated: false },
+      approval: { state: "approved" },
+    });
+  });
+
   it("expires at its time with the effect that was stated, seen by whoever looks, and told to whoever waits", async () => {
     const desk = await open();
     const denied = await desk.ask({}, { expiresMs: 60 });
