@@ -64,6 +64,8 @@ end
 if operation ~= '' then
   rememberOperation(slot.operations, slot.operationExpiry, operation, asked, '', id, operationKeepMs)
 end
+if edited ~= '' then redis.call('HSET', slot.questions, id .. ':edit:' .. voter, edited)
+else redis.call('HDEL', slot.questions, id .. ':edit:' .. voter) end
 kept[#kept + 1] = (string.gsub(vote, '%*', whole(nowMs), 1))
 redis.call('HSET', slot.votes, id, table.concat(kept, '\n'))
 if decision == 'reject' or decision == 'answer' then

@@ -9,6 +9,7 @@ import { isNamed, mayDecide } from "./may-decide.js";
 import { checkValues, isObject, type Question, questionDigest } from "./question.js";
 import { type ReadRequest, shownApproval } from "./shown-approval.js";
 import { approversOf, type StoredRequest } from "./stored-request.js";
+import { tellOfEdit } from "./tell-approvers.js";
 import { type Voter, voteLine, type Way } from "./vote.js";
 
 const decideScript = loadScript(import.meta.url, "decide-approval.lua");
@@ -138,6 +139,10 @@ export async function castVote(
       case "COUNTED":
       case "REPEATED": {
         const now = await foundRequest(context, namespace, id);
+        if (word === "COUNTED" && isEdit)
+          await tellOfEdit(context, namespace, now, voter.name, digest).catch((error: Error) =>
+            context.deps.log("approvers could not be told of an edit", { id, error: error.message }),
+          );
         return {
           approval: shownApproval(now),
           agreeing: Number(rest[1]),

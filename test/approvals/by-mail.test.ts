@@ -1,6 +1,8 @@
 import { afterEach, expect, it } from "vitest";
+import { attendApprovals } from "../../src/approvals/index.js";
 import { messageParts } from "../../src/mcp/message-parts.js";
 import { renderReply } from "../../src/mcp/reply.js";
+import { decideApproval } from "../../src/mcp/tools/decide-approval.js";
 import { changeGrants } from "../agents/change-grants.js";
 import { Agent } from "../faults/fault-house.js";
 import { describeOnEachStore } from "../stores/index.js";
@@ -156,6 +158,29 @@ describeOnEachStore("an approval by mail", (store) => {
     expect((await carol.read()).messages).toHaveLength(0);
     await reply(mia, messages[0]!.id, "approve");
     expect((await desk.wait(id)).state).toBe("approved");
+  });
+
+  it("shows to the others what somebody edited, who agree by saying the same", async () => {
+    const desk = await open();
+    for (const name of ["carol", "dan"])
+      await desk.house.tokens.setRoles(desk.operator(), name, ["approver"]);
+    const [carol, dan] = [await begin(desk, "carol"), await begin(desk, "dan")];
+    const { id } = await desk.ask({}, { quorum: 2 });
+    const [first] = (await carol.read()).messages;
+    await dan.read();
+    await reply(carol, first!.id, 'edit {"path": "/prod/b"} not a');
+    expect((await carol.read()).messages).toHaveLength(0);
+    const [told] = (await dan.read()).messages;
+    expect(told!.body).toContain("Somebody approved other arguments");
+    expect(told!.body).toMatch(
+      /carol \(unverified\) by mail: edit\n\| comment: {3}not a\n\| arguments: \{\n\|.*"path": "\/prod\/b"/,
+    );
+    const seen = await attendApprovals(desk.house.approvals, desk.approver("dan"), { approval_id: id });
+    expect(seen.approval!.votes).toMatchObject([{ by: "carol", arguments: { path: "/prod/b" } }]);
+    const parts = decideApproval.say(seen as never, {} as never);
+    expect(JSON.stringify(parts)).toContain(JSON.stringify('arguments: {"path":"/prod/b"}').slice(1, -1));
+    await reply(dan, told!.id, 'edit {"path": "/prod/b"}');
+    expect(await desk.wait(id)).toMatchObject({ state: "approved", edited_arguments: { path: "/prod/b" } });
   });
 
   it("is sent by the sweep when the process that opened it died before it could", async () => {

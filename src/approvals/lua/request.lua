@@ -98,6 +98,9 @@ local function forgetRequest(id)
     redis.call('HDEL', slot.notices, message)
   end
   redis.call('HDEL', slot.notices, '@' .. id)
+  for line in string.gmatch(redis.call('HGET', slot.votes, id) or '', '[^\n]+') do
+    redis.call('HDEL', slot.questions, id .. ':edit:' .. string.match(line, '^[^|]*'))
+  end
   redis.call('HDEL', slot.questions, id, id .. ':head', id .. ':edited')
   redis.call('HDEL', slot.requests, id)
   redis.call('HDEL', slot.votes, id)
