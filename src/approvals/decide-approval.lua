@@ -17,7 +17,8 @@
 
   Returns {"DECIDED", request, votes that agree} · {"COUNTED", request, votes that agree} ·
           {"REPEATED", request, votes that agree} · {"ENDED", request} ·
-          {"CHANGED"} when the votes are others than were seen · {"LINK_USED"} · {"REUSED"} · {"UNKNOWN"} ·
+          {"CHANGED"} when the votes are others than were seen · {"TAKEN", id of the request that asks what would be approved} ·
+          {"LINK_USED"} · {"REUSED"} · {"UNKNOWN"} ·
           {"LATE"}
 ]]
 --@include ../redis/lua/clock.lua
@@ -56,6 +57,12 @@ end
 if link ~= '' and redis.call('HEXISTS', slot.links, link) == 1 then return { 'LINK_USED' } end
 if request.state ~= 'pending' then return { 'ENDED', writeRequest(request) } end
 if votes ~= seen then return { 'CHANGED' } end
+-- What is approved instead must not be asked about by itself: of two approvals of one question one could not be used.
+local other = edited ~= '' and redis.call('HGET', slot.standing, questionIn(digest))
+if other and other ~= id then
+  local asks = getRequest(other)
+  if asks and (asks.state == 'pending' or isUsable(asks)) then return { 'TAKEN', other } end
+end
 audit(slot.audit, row)
 if link ~= '' then
   redis.call('HSET', slot.links, link, '1')

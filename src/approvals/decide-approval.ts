@@ -32,7 +32,7 @@ export interface Ballot {
  * same vote again renews its proof and its comment.
  *
  * @throws {MailboxError} `access.denied`, `approval.unknown`, `approval.own`, `approval.not_approver`, `approval.ended`,
- *   `approval.too_large`, `mailbox.idempotency_conflict`, `input.invalid`
+ *   `approval.edit_asked`, `approval.edit_elsewhere`, `approval.too_large`, `mailbox.idempotency_conflict`, `input.invalid`
  */
 export async function decideApproval(
   context: ApprovalContext,
@@ -114,6 +114,9 @@ export async function castVote(
   // Approving with the same arguments is approving: the two have to count together.
   const digest = decision === "approve" ? first.request.digest : wanted;
   const isEdit = approved !== undefined && digest !== first.request.digest;
+  const naming = isEdit ? namingArgument(approved.action) : undefined;
+  if (naming !== undefined && isOther(approved.arguments[naming], first.question.arguments[naming]))
+    refuse("approval.edit_elsewhere", { approval_id: id, argument: naming });
   const line = voteLine({ ...voter, decision, digest, way, comment: comment.trim() });
   const audited = told(row, id, voter, way, decision);
   let found = first;
@@ -157,6 +160,8 @@ export async function castVote(
           approval_id: id,
           state: (await foundRequest(context, namespace, id)).request.state,
         });
+      case "TAKEN":
+        return refuse("approval.edit_asked", { approval_id: id, other: String(rest[0]) });
       case "LINK_USED":
         return refuse("approval.link_void", { because: "it was used" });
       case "REUSED":
@@ -168,6 +173,25 @@ export async function castVote(
     }
   }
   return refuse("approval.contended", { approval_id: id });
+}
+
+/** The argument of our own tools that says what a call is about; it is asked about as the resource, which no edit changes. */
+function namingArgument(action: string): string | undefined {
+  switch (action) {
+    case "mailbox.send":
+    case "topic.publish":
+      return "to";
+    case "lock.acquire":
+      return "resources";
+    case "state.write":
+      return "key";
+    default:
+      return undefined;
+  }
+}
+
+function isOther(one: unknown, other: unknown): boolean {
+  return hashed([one ?? null]) !== hashed([other ?? null]);
 }
 
 function questionOf({ question }: ReadRequest): Question {

@@ -185,6 +185,32 @@ rules:
     expect(await check("/b")).toMatchObject({ decision: "allow", approved_by: other!.id });
   });
 
+  it("is not edited into what is asked about by itself, nor into what its requester could not use", async () => {
+    const desk = await open();
+    const edited = { arguments: { path: "/prod/b" } };
+    const [first, second] = [await desk.ask(), await desk.ask(edited)];
+    const edit = () => desk.decide(first.id, "edit", edited);
+    await expect(edit()).rejects.toThrow(new RegExp(`^approval\\.edit_asked: .*${second.id}`));
+    await desk.decide(second.id, "approve");
+    await expect(edit()).rejects.toThrow(/^approval\.edit_asked/);
+    expect(await desk.use("op-1", edited)).toMatchObject({ id: second.id });
+    expect((await edit()).approval.state).toBe("approved");
+    expect(await desk.use("op-2", edited)).toMatchObject({ id: first.id, edited: true });
+    for (const [action, resource, given, other] of [
+      ["mailbox.send", "bob", { to: ["bob"], body: "a" }, { to: ["carl"], body: "a" }],
+      ["topic.publish", "topic:a", { to: ["topic:a"], body: "a" }, { body: "a" }],
+      ["lock.acquire", "lock:a", { resources: ["a"] }, { resources: ["a", "b"] }],
+      ["state.write", "state:a", { key: "a", value: 1 }, { key: "b", value: 1 }],
+    ] as const) {
+      const { id } = await desk.ask({ action, resource, arguments: given, context: {} });
+      await expect(desk.decide(id, "edit", { arguments: other })).rejects.toThrow(
+        /^approval\.edit_elsewhere/,
+      );
+      const more = { ...given, body: "b" };
+      expect((await desk.decide(id, "edit", { arguments: more })).approval.state).toBe("approved");
+    }
+  });
+
   it("is rejected or answered by one, which allows nothing", async () => {
     const desk = await open();
     const { id } = await desk.ask({}, { quorum: 3 });
