@@ -68,8 +68,14 @@ describeOnEachStore("an approval by mail", (store) => {
     const cases = [
       ["approve", "approved", ""],
       ["Approve: after the backup", "approved", "after the backup"],
-      ["  reject not in production", "rejected", "not in production"],
-      ["answer Which one?", "answered", "Which one?"],
+      ["  reject: not in production", "rejected", "not in production"],
+      ["answer: Which one?", "answered", "Which one?"],
+      ["approve.\nby tonight", "approved", "by tonight"],
+      [
+        `> reject: they wrote\nApprove, as before\n> ${"quoted ".repeat(400)}\n >> {`,
+        "approved",
+        "as before",
+      ],
       ['edit {"path": "/prod/b"} but this', "approved", "but this"],
       ['edit\n```json\n{"path": "/prod/b"}\n```', "approved", ""],
     ] as const;
@@ -114,7 +120,17 @@ describeOnEachStore("an approval by mail", (store) => {
     const [carol, mallory] = [await begin(desk, "carol"), await begin(desk, "mallory")];
     const { id } = await desk.ask({}, carols);
     const [message] = (await carol.read()).messages;
-    for (const body of ["I approve", "", "approved", "edit", "edit [1]", "edit {", "answer  "])
+    const unclear = [
+      "approve? No way, do NOT approve this",
+      "approve nothing of this",
+      "Reject nothing",
+      "approve {}",
+      "> approve",
+      "approve-not",
+    ];
+    for (const body of ["I approve", "", "approved", "edit", "edit [1]", "edit {", "answer  "].concat(
+      unclear,
+    ))
       await expect(reply(carol, message!.id, body)).rejects.toThrow(/^input\.invalid/);
     await expect(reply(mallory, message!.id, "approve")).rejects.toThrow(/^approval\.not_approver/);
     const alice = await begin(desk, "alice");
@@ -129,7 +145,7 @@ describeOnEachStore("an approval by mail", (store) => {
     await desk.wait(second.id, { waitMs: 20_000 });
     await expect(reply(dan, other!.id, "approve")).rejects.toThrow(/^approval\.ended/);
     const refused = (await desk.rows()).filter((row) => / (deny|refuse) /.test(row));
-    expect(refused).toHaveLength(11);
+    expect(refused).toHaveLength(17);
   });
 
   it("leaves other replies to the postmaster what they were", async () => {
