@@ -257,8 +257,8 @@ export async function openHouse(config: Config, log: Logger, timing: HouseOption
     factsOf: ({ principal }) => access.factsOf(principal.namespace, principal.agent),
     readsOf: (caller) => reads.of(caller),
     openApproval: (caller, request) => approving.openApproval(approvals, caller, request),
-    useApproval: (caller, question, operation) =>
-      approving.useApproval(approvals, caller, question, operation),
+    useApproval: (caller, question, operation, terms) =>
+      approving.useApproval(approvals, caller, question, operation, terms),
     awaitApproval: (caller, id, wait) => approving.awaitApproval(approvals, caller, id, wait),
     notify: async (namespace, given, { about, body }) => {
       const address = parseAddress(given);

@@ -128,13 +128,17 @@ export class Access {
     return Object.assign(may, { roles: asking.roles });
   }
 
-  /** What somebody may by the rules alone, whatever proves them now: for whoever acted before, or is about to be told. */
+  /**
+   * What somebody may by the rules alone, whatever proves them now: for whoever acted before, or is about to be told.
+   * Whoever was stopped may do nothing.
+   */
   async rightsByRules(principal: Principal): Promise<Rights> {
     const { namespace, agent } = principal;
     const rules = await this.rules(namespace);
     const asking = { agent, roles: rolesOf(principal, rules), isOperator: isOperator(principal) };
+    const isStopped = !asking.isOperator && rules.stopped.has(agent);
     const may = (action: Action, resource: string): boolean =>
-      decideAccess(asking, action, resource, rules.book, this.#store.now()).allowed;
+      !isStopped && decideAccess(asking, action, resource, rules.book, this.#store.now()).allowed;
     return Object.assign(may, { roles: asking.roles });
   }
 

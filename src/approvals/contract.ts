@@ -63,6 +63,8 @@ export interface ShownVote {
   readonly way: Way;
   readonly decision: Verdict;
   readonly comment?: string;
+  /** For edit: what it approves in place of what was asked. Lists leave it out. */
+  readonly arguments?: Readonly<Record<string, unknown>>;
   readonly at: string;
 }
 

@@ -15,8 +15,10 @@
   ARGV[14]  digest of what was asked                 ARGV[15]  how long the operation is remembered, ms
   ARGV[16]  audit row
 
-  Returns {"DECIDED", request} · {"COUNTED", request, votes that agree} · {"REPEATED", request} · {"ENDED", request} ·
-          {"CHANGED"} when the votes are others than were seen · {"LINK_USED"} · {"REUSED"} · {"UNKNOWN"} ·
+  Returns {"DECIDED", request, votes that agree} · {"COUNTED", request, votes that agree} ·
+          {"REPEATED", request, votes that agree} · {"ENDED", request} ·
+          {"CHANGED"} when the votes are others than were seen · {"TAKEN", id of the request that asks what would be approved} ·
+          {"LINK_USED"} · {"REUSED"} · {"UNKNOWN"} ·
           {"LATE"}
 ]]
 --@include ../redis/lua/clock.lua
@@ -46,13 +48,21 @@ for line in string.gmatch(votes, '[^\n]+') do
     end
   end
 end
-if known or (same and (link == '' or again())) then
+-- While it waits, the same vote again renews what proves it: what proved it before may not count any more.
+local isOver = link == '' and request.state ~= 'pending' or link ~= '' and again()
+if known or (same and isOver) then
   audit(slot.audit, row)
-  return { 'REPEATED', writeRequest(request) }
+  return { 'REPEATED', writeRequest(request), whole(agreeing) }
 end
 if link ~= '' and redis.call('HEXISTS', slot.links, link) == 1 then return { 'LINK_USED' } end
 if request.state ~= 'pending' then return { 'ENDED', writeRequest(request) } end
 if votes ~= seen then return { 'CHANGED' } end
+-- What is approved instead must not be asked about by itself: of two approvals of one question one could not be used.
+local other = edited ~= '' and redis.call('HGET', slot.standing, questionIn(digest))
+if other and other ~= id then
+  local asks = getRequest(other)
+  if asks and (asks.state == 'pending' or isUsable(asks)) then return { 'TAKEN', other } end
+end
 audit(slot.audit, row)
 if link ~= '' then
   redis.call('HSET', slot.links, link, '1')
@@ -61,16 +71,18 @@ end
 if operation ~= '' then
   rememberOperation(slot.operations, slot.operationExpiry, operation, asked, '', id, operationKeepMs)
 end
+if edited ~= '' then redis.call('HSET', slot.questions, id .. ':edit:' .. voter, edited)
+else redis.call('HDEL', slot.questions, id .. ':edit:' .. voter) end
 kept[#kept + 1] = (string.gsub(vote, '%*', whole(nowMs), 1))
 redis.call('HSET', slot.votes, id, table.concat(kept, '\n'))
 if decision == 'reject' or decision == 'answer' then
   request.counted = voter
   endWaiting(id, request, decision == 'reject' and 'rejected' or 'answered', 0)
-  return { 'DECIDED', writeRequest(request) }
+  return { 'DECIDED', writeRequest(request), whole(agreeing) }
 end
 if agreeing < request.quorum then
   redis.call('PUBLISH', slot.channel, id)
-  return { 'COUNTED', writeRequest(request), whole(agreeing) }
+  return { same and 'REPEATED' or 'COUNTED', writeRequest(request), whole(agreeing) }
 end
 request.counted = table.concat(names, ',')
 if edited ~= '' then
@@ -78,4 +90,4 @@ if edited ~= '' then
   redis.call('HSET', slot.questions, id .. ':edited', edited)
 end
 endWaiting(id, request, 'approved', nowMs + usableMs)
-return { 'DECIDED', writeRequest(request) }
+return { 'DECIDED', writeRequest(request), whole(agreeing) }

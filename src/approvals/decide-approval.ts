@@ -9,6 +9,7 @@ import { isNamed, mayDecide } from "./may-decide.js";
 import { checkValues, isObject, type Question, questionDigest } from "./question.js";
 import { type ReadRequest, shownApproval } from "./shown-approval.js";
 import { approversOf, type StoredRequest } from "./stored-request.js";
+import { tellOfEdit } from "./tell-approvers.js";
 import { type Voter, voteLine, type Way } from "./vote.js";
 
 const decideScript = loadScript(import.meta.url, "decide-approval.lua");
@@ -27,10 +28,11 @@ export interface Ballot {
 
 /**
  * Decides about a request as an approver: with the right to decide, and as one of those it is put to; never about one's
- * own. One vote each, of which the last one counts; it may not be the last that is needed.
+ * own. One vote each, of which the last one counts; it may not be the last that is needed. The
+ * same vote again renews its proof and its comment.
  *
  * @throws {MailboxError} `access.denied`, `approval.unknown`, `approval.own`, `approval.not_approver`, `approval.ended`,
- *   `approval.too_large`, `mailbox.idempotency_conflict`, `input.invalid`
+ *   `approval.edit_asked`, `approval.edit_elsewhere`, `approval.too_large`, `mailbox.idempotency_conflict`, `input.invalid`
  */
 export async function decideApproval(
   context: ApprovalContext,
@@ -108,10 +110,13 @@ export async function castVote(
   const { agent } = first.request;
   const approved: Question | undefined =
     decision === "edit" ? { ...questionOf(first), arguments: edited! } : undefined;
-  const wanted = approved ? questionDigest(agent, approved) : "";
+  const wanted = approved ? questionDigest(agent, approved, first.request) : "";
   // Approving with the same arguments is approving: the two have to count together.
   const digest = decision === "approve" ? first.request.digest : wanted;
   const isEdit = approved !== undefined && digest !== first.request.digest;
+  const naming = isEdit ? namingArgument(approved.action) : undefined;
+  if (naming !== undefined && isOther(approved.arguments[naming], first.question.arguments[naming]))
+    refuse("approval.edit_elsewhere", { approval_id: id, argument: naming });
   const line = voteLine({ ...voter, decision, digest, way, comment: comment.trim() });
   const audited = told(row, id, voter, way, decision);
   let found = first;
@@ -137,10 +142,13 @@ export async function castVote(
       case "COUNTED":
       case "REPEATED": {
         const now = await foundRequest(context, namespace, id);
-        const agreeing = now.votes.filter((vote) => vote.digest === digest).length;
+        if (word === "COUNTED" && isEdit)
+          await tellOfEdit(context, namespace, now, voter.name, digest).catch((error: Error) =>
+            context.deps.log("approvers could not be told of an edit", { id, error: error.message }),
+          );
         return {
           approval: shownApproval(now),
-          agreeing: word === "COUNTED" ? Number(rest[1]) : agreeing,
+          agreeing: Number(rest[1]),
           repeated: word === "REPEATED",
         };
       }
@@ -152,6 +160,8 @@ export async function castVote(
           approval_id: id,
           state: (await foundRequest(context, namespace, id)).request.state,
         });
+      case "TAKEN":
+        return refuse("approval.edit_asked", { approval_id: id, other: String(rest[0]) });
       case "LINK_USED":
         return refuse("approval.link_void", { because: "it was used" });
       case "REUSED":
@@ -163,6 +173,25 @@ export async function castVote(
     }
   }
   return refuse("approval.contended", { approval_id: id });
+}
+
+/** The argument of our own tools that says what a call is about; it is asked about as the resource, which no edit changes. */
+function namingArgument(action: string): string | undefined {
+  switch (action) {
+    case "mailbox.send":
+    case "topic.publish":
+      return "to";
+    case "lock.acquire":
+      return "resources";
+    case "state.write":
+      return "key";
+    default:
+      return undefined;
+  }
+}
+
+function isOther(one: unknown, other: unknown): boolean {
+  return hashed([one ?? null]) !== hashed([other ?? null]);
 }
 
 function questionOf({ question }: ReadRequest): Question {

@@ -16,11 +16,12 @@ export interface MailedAnswer {
 }
 
 /**
- * Decides by a reply: its first word is the decision and the rest the comment, after `edit` the arguments as JSON. What
+ * Decides by a reply: its first word is the decision, alone on its line or before a colon or comma, and the rest the comment,
+ * after `edit` the arguments as JSON. Quoted lines are no part of it. What
  * proves the sender proves the decision; where the namespace has tokens, nobody sends without one.
  *
  * @returns nothing when the message replied to is about no request
- * @throws {MailboxError} as `decideApproval`; `input.invalid` when the first word is no decision
+ * @throws {MailboxError} as `decideApproval`; `input.invalid` when it begins with no decision
  */
 export async function decideByMail(
   context: ApprovalContext,
@@ -29,12 +30,7 @@ export async function decideByMail(
 ): Promise<Decided | undefined> {
   const id = await requestOf(context, caller.principal.namespace, inReplyTo);
   if (id === undefined) return undefined;
-  const [, word = "", rest = ""] = /^\s*([a-z]+)\b[:,.!]*\s*(.*)$/is.exec(body) ?? [];
-  const decision = decisions.find((one) => one === word.toLowerCase());
-  if (!decision)
-    return refuse("input.invalid", {
-      problem: `the first word of the reply decides, and it is none of ${decisions.join(", ")}`,
-    });
+  const [decision, rest] = decisionIn(body);
   const key = idempotencyKey === undefined ? {} : { idempotency_key: idempotencyKey };
   return decideApproval(context, caller, { approval_id: id, ...said(decision, rest, data), ...key }, "mail");
 }
@@ -47,6 +43,22 @@ async function requestOf(
   if (!/^[0-9a-z-]{1,60}$/.test(message)) return undefined;
   const { notices } = approvalKeys(namespace);
   return ((await context.deps.store.command("HGET", notices, message)) as string | null) ?? undefined;
+}
+
+/** A line that begins with a decision and goes on otherwise may say the opposite, so it is none. */
+function decisionIn(body: string): readonly [Verdict, string] {
+  const own = body
+    .split(/\r\n|\r|\n/)
+    .filter((line) => !/^\s*>/.test(line))
+    .join("\n");
+  const [, word = "", rest = ""] =
+    /^\s*([a-z]+)(?:[ \t]*[:,]|[.!]?[ \t]*(?:\n|$)|(?=[ \t]*\{))(.*)$/is.exec(own) ?? [];
+  const decision = decisions.find((one) => one === word.toLowerCase());
+  if (!decision || (decision !== "edit" && /^[ \t]*\{/.test(rest)))
+    return refuse("input.invalid", {
+      problem: `the reply begins with ${decisions.join(", ")}, alone on its line or with a colon before what else it says`,
+    });
+  return [decision, rest];
 }
 
 function said(

@@ -6,7 +6,8 @@
   ARGV[1]   not after, ms of the store's clock       ARGV[2]   limits, see lua/request.lua
   ARGV[3]   id                                       ARGV[4]   audit row of the look, or empty
 
-  Returns {"REQUEST", request, question, votes, question as it was approved or empty} · {"UNKNOWN"} · {"LATE"}
+  Returns {"REQUEST", request, question, votes, question as it was approved or empty,
+          {who voted for other arguments, question with those, …}} · {"UNKNOWN"} · {"LATE"}
 ]]
 --@include ../redis/lua/clock.lua
 --@include ../redis/lua/audit.lua
@@ -17,7 +18,16 @@ local id = ARGV[3]
 local request = getRequest(id)
 if not request then return { 'UNKNOWN' } end
 audit(slot.audit, ARGV[4])
+local votes, edits = redis.call('HGET', slot.votes, id) or '', {}
+for line in string.gmatch(votes, '[^\n]+') do
+  local who, what = string.match(line, '^([^|]*)|([^|]*)|')
+  local edit = what == 'edit' and redis.call('HGET', slot.questions, id .. ':edit:' .. who)
+  if edit then
+    edits[#edits + 1] = who
+    edits[#edits + 1] = edit
+  end
+end
 return {
-  'REQUEST', writeRequest(request), redis.call('HGET', slot.questions, id) or '', redis.call('HGET', slot.votes, id) or '',
-  redis.call('HGET', slot.questions, id .. ':edited') or '',
+  'REQUEST', writeRequest(request), redis.call('HGET', slot.questions, id) or '', votes,
+  redis.call('HGET', slot.questions, id .. ':edited') or '', edits,
 }

@@ -1,22 +1,32 @@
 import type { Notice } from "./context.js";
-import type { Approval } from "./contract.js";
+import type { Approval, ShownVote } from "./contract.js";
+
+/** Why somebody is told of a request: `edited` when somebody approved other arguments and others have to agree. */
+export type Occasion = "opened" | "escalated" | `edited by ${string}`;
 
 /**
  * A request as mail to an approver, with all of it. What the requester wrote stands behind a bar on each line, so that
  * none of it can pass for ours.
  */
-export function noticeText(approval: Approval, to: string, escalated: boolean): Notice {
+export function noticeText(approval: Approval, to: string, occasion: Occasion): Notice {
   const { id, agent, action } = approval;
   const body = [
     `${agent}${approval.verified ? "" : " (unverified)"} asks before it acts, and waits for your decision.`,
-    ...(escalated ? ["Nobody has decided so far, so it comes to you."] : []),
+    ...(occasion === "escalated" ? ["Nobody has decided so far, so it comes to you."] : []),
+    ...(occasion.startsWith("edited")
+      ? [
+          "Somebody approved other arguments; that counts with those who approve the same. See the votes below.",
+        ]
+      : []),
     "",
     ...approvalLines(approval),
+    ...(approval.votes.length > 0 ? ["", "Votes so far:", ...approval.votes.flatMap(voteLines)] : []),
     "",
-    "To decide, reply to this message, to postmaster. The first word decides; what follows it is your comment:",
+    "To decide, reply to this message, to postmaster. Begin with one of these; lines that quote this (>) are left out:",
     "  approve",
-    "  reject BECAUSE",
-    "  answer TEXT            a text in place of a decision",
+    "  approve: COMMENT",
+    "  reject: BECAUSE",
+    "  answer: TEXT           a text in place of a decision",
     '  edit {"name": "value"} approve with these arguments in place of those asked for; all of them, as JSON',
     `Or call decide_approval with approval_id ${id}.`,
   ].join("\n");
@@ -24,7 +34,7 @@ export function noticeText(approval: Approval, to: string, escalated: boolean): 
     // An action may be any text; in a subject it would pass for ours.
     subject: `approval ${id}${/^[\w.:-]{1,80}$/.test(action) ? `: ${action}` : ""}`,
     body,
-    about: `approval:${id}:${to}:${escalated ? "escalated" : "opened"}`,
+    about: `approval:${id}:${to}:${occasion}`,
   };
 }
 
@@ -55,6 +65,23 @@ export function approvalLines(approval: Approval): string[] {
     ...(Object.keys(approval.context).length > 0
       ? quoted("context", JSON.stringify(approval.context, null, 1))
       : []),
+  ];
+}
+
+/** A vote, with its voter's words behind a bar; who shows it makes hidden characters visible. */
+export function voteLines({
+  by,
+  verified,
+  way,
+  decision,
+  comment,
+  arguments: edited,
+  at,
+}: ShownVote): string[] {
+  return [
+    `${at}  ${by}${verified ? "" : " (unverified)"} by ${way}: ${decision}`,
+    ...quoted("comment", comment ?? ""),
+    ...(edited ? quoted("arguments", JSON.stringify(edited, null, 1)) : []),
   ];
 }
 

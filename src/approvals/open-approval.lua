@@ -1,7 +1,7 @@
 #!lua flags=
 --[[
   Open a request for an approval, unless one stands for the same question already: one that waits for a decision, or one
-  that was decided and has not been used.
+  that was decided and has not been used. One that stands under other terms becomes void.
 
   KEYS      the approvals of a namespace, see lua/slot.lua
   ARGV[1]   not after, ms of the store's clock       ARGV[2]   limits, see lua/request.lua
@@ -23,17 +23,16 @@ if late() then return { 'LATE' } end
 local id, digest, agent, question, head, row = ARGV[3], ARGV[4], ARGV[5], ARGV[6], ARGV[7], ARGV[15]
 local lifeMs, otherwise, quorum, byClient, approvers = tonumber(ARGV[8]), ARGV[9], tonumber(ARGV[10]), ARGV[11], ARGV[12]
 local escalateMs, escalateTo = tonumber(ARGV[13]), ARGV[14]
-local known = redis.call('HGET', slot.standing, digest)
-if known then
-  local request = getRequest(known)
-  if request and (request.state == 'pending' or isUsable(request)) then return { 'STANDS', writeRequest(request), known } end
-  redis.call('HDEL', slot.standing, digest)
-end
+local known = redis.call('HGET', slot.standing, questionIn(digest))
+local old = known and getRequest(known)
+if old and old.state ~= 'pending' and not isUsable(old) then old = nil end
+if old and (old.digest == digest or old.chosen == digest) then return { 'STANDS', writeRequest(old), known } end
+local freed = old and old.state == 'pending' and 1 or 0
 -- How many wait, where what is over by now is no obstacle.
 local function refusal()
-  local all = tonumber(redis.call('HGET', slot.pending, '*') or '0')
+  local all = tonumber(redis.call('HGET', slot.pending, '*') or '0') - freed
   if all >= mostPending then return { 'MANY', whole(all), 'namespace' } end
-  local own = tonumber(redis.call('HGET', slot.pending, agent) or '0')
+  local own = tonumber(redis.call('HGET', slot.pending, agent) or '0') - freed
   if own >= mostOfAgent then return { 'MANY', whole(own), 'agent' } end
 end
 if refusal() then
@@ -42,6 +41,10 @@ if refusal() then
   if refused then return refused end
 end
 audit(slot.audit, row)
+if old then
+  audit(slot.audit, named(ofTime, known, 'void: asked again under other terms as ' .. id))
+  endWaiting(known, old, 'void', 0)
+end
 local request = {
   state = 'pending', agent = agent, digest = digest, opened = nowMs, expires = nowMs + lifeMs, otherwise = otherwise,
   quorum = quorum, byClient = byClient, stage = 0, approvers = approvers,
@@ -49,7 +52,7 @@ local request = {
   counted = '', used = 0,
 }
 redis.call('HSET', slot.questions, id, question, id .. ':head', head)
-redis.call('HSET', slot.standing, digest, id)
+redis.call('HSET', slot.standing, questionIn(digest), id)
 redis.call('ZADD', slot.all, whole(nowMs), id)
 count(agent, 1)
 keepRequest(id, request)

@@ -3,8 +3,9 @@ import { type Caller, rowOf } from "../identity/index.js";
 import { loadScript } from "../redis/index.js";
 import { newApprovalId } from "./approval-id.js";
 import type { ApprovalContext } from "./context.js";
-import type { ApprovalRequest, OpenedApproval, Terms } from "./contract.js";
-import { checkValues, normalQuestion, questionDigest } from "./question.js";
+import type { ApprovalRequest, OpenedApproval } from "./contract.js";
+import { normalTerms } from "./normal-terms.js";
+import { boundTerms, checkValues, normalQuestion, questionDigest } from "./question.js";
 import type { KeptQuestion, QuestionHead } from "./shown-approval.js";
 import { parseRequest } from "./stored-request.js";
 import { tellApprovers } from "./tell-approvers.js";
@@ -13,7 +14,8 @@ const openScript = loadScript(import.meta.url, "open-approval.lua");
 
 /**
  * Asks people to decide about what the caller wants to do, and tells those who may. While a request for exactly the same
- * waits, or was decided and not used, it stands and no second is opened: also where other arguments were approved.
+ * waits, or was decided and not used, it stands and no second is opened: also where other arguments were approved. One
+ * that stands under other terms than the rules want now becomes void with that.
  *
  * @throws {MailboxError} `approval.too_many`, `approval.too_large`, `input.invalid`
  */
@@ -48,7 +50,7 @@ export async function openApproval(
   const terms = normalTerms(asked.terms, limits.keepMs);
   const [word, record, other] = await context.run(principal.namespace, openScript, [
     id,
-    questionDigest(principal.agent, question),
+    questionDigest(principal.agent, question, boundTerms(terms)),
     principal.agent,
     JSON.stringify(kept),
     JSON.stringify(head),
@@ -86,25 +88,6 @@ export async function openApproval(
     default:
       throw new Error(`open-approval answered ${word}`);
   }
-}
-
-/** Names that are none would break the record; the rules that name them were checked, so this only makes sure. */
-function normalTerms(terms: Terms, mostMs: number): Terms {
-  const known = (names: readonly string[]): string[] =>
-    names.filter((name) => /^(role:)?[a-z0-9][a-z0-9._-]{0,62}$/.test(name)).slice(0, 100);
-  const approvers = known(terms.approvers);
-  const escalateTo = known(terms.escalate?.to ?? []);
-  const expiresMs = Math.min(Math.max(Math.round(terms.expiresMs), 1), mostMs);
-  return {
-    expiresMs,
-    otherwise: terms.otherwise === "allow" ? "allow" : "deny",
-    quorum: Math.min(Math.max(Math.round(terms.quorum), 1), 100),
-    approvers: approvers.length > 0 ? approvers : ["role:approver"],
-    byClient: terms.byClient,
-    ...(terms.escalate && escalateTo.length > 0 && terms.escalate.afterMs < expiresMs
-      ? { escalate: { afterMs: Math.max(Math.round(terms.escalate.afterMs), 1), to: escalateTo } }
-      : {}),
-  };
 }
 
 function cut(text: string, most: number): string {

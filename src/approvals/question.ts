@@ -1,5 +1,6 @@
 import { refuse } from "../errors/index.js";
 import { digest } from "../redis/index.js";
+import type { Terms } from "./contract.js";
 import type { ApprovalLimits } from "./limits.js";
 
 type Values = Readonly<Record<string, unknown>>;
@@ -26,10 +27,31 @@ export function normalQuestion(given: Question): Question {
   };
 }
 
-/** What an approval is bound to: who asks, what for, and everything that was said of it. */
-export function questionDigest(agent: string, question: Question): string {
+/** Of the terms of a request what decides whether an approval is worth as much as the rules want; not its times. */
+export interface BoundTerms {
+  readonly quorum: number;
+  readonly approvers: readonly string[];
+  readonly byClient: boolean;
+  readonly otherwise: "deny" | "allow";
+  readonly escalateTo: readonly string[];
+}
+
+/** @param terms as `normalTerms` leaves them */
+export function boundTerms({ quorum, approvers, byClient, otherwise, escalate }: Terms): BoundTerms {
+  return { quorum, approvers, byClient, otherwise, escalateTo: escalate?.to ?? [] };
+}
+
+/**
+ * What an approval is bound to: who asks, what for, everything that was said of it, and after a colon the terms it was
+ * asked under. The scripts tell by the first part that the same was asked under other terms.
+ */
+export function questionDigest(agent: string, question: Question, terms: BoundTerms): string {
   const { action, resource, arguments: given, context } = normalQuestion(question);
-  return digest([agent, action, resource, given, context]);
+  const { quorum, byClient, otherwise } = terms;
+  const [approvers, escalateTo] = [terms.approvers, terms.escalateTo].map((names) =>
+    [...new Set(names)].sort(),
+  );
+  return `${digest([agent, action, resource, given, context])}:${digest([quorum, approvers, byClient, otherwise, escalateTo])}`;
 }
 
 /** @throws {MailboxError} `approval.too_large`, `input.invalid` */

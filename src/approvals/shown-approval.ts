@@ -28,12 +28,15 @@ export interface ReadRequest {
   /** As the script keeps them, to tell whether they have changed. */
   readonly votesText: string;
   readonly edited: Question | undefined;
+  /** Who voted for other arguments → the question with those. */
+  readonly edits: ReadonlyMap<string, Question>;
 }
 
 export function readRequest(
   id: string,
-  [request, question, votes, edited]: readonly ReplyValue[],
+  [request, question, votes, edited, edits]: readonly ReplyValue[],
 ): ReadRequest {
+  const words = (edits as readonly ReplyValue[]).map(String);
   return {
     id,
     request: parseRequest(String(request)),
@@ -41,6 +44,9 @@ export function readRequest(
     votes: parseVotes(String(votes)),
     votesText: String(votes),
     edited: edited ? (JSON.parse(String(edited)) as Question) : undefined,
+    edits: new Map(
+      words.flatMap((name, n) => (n % 2 === 0 ? [[name, JSON.parse(words[n + 1]!) as Question]] : [])),
+    ),
   };
 }
 
@@ -70,14 +76,15 @@ export function shownHead(
       escalates_at: isoTime(request.escalateAt),
       escalates_to: request.escalateTo,
     }),
-    votes: votes.map(shownVote),
+    votes: votes.map((vote) => shownVote(vote)),
   };
 }
 
-export function shownApproval({ id, request, question, votes, edited }: ReadRequest): Approval {
+export function shownApproval({ id, request, question, votes, edited, edits }: ReadRequest): Approval {
   const answer = request.state === "answered" && votes.find(({ decision }) => decision === "answer")?.comment;
   return {
     ...shownHead(id, request, question, votes),
+    votes: votes.map((vote) => shownVote(vote, edits.get(vote.name))),
     roles: question.roles,
     role: question.role,
     team: question.team,
@@ -95,8 +102,13 @@ export function shownApproval({ id, request, question, votes, edited }: ReadRequ
   };
 }
 
-function shownVote({ name, verified, way, decision, comment, atMs }: Vote): ShownVote {
-  return { by: name, verified, way, decision, ...(comment && { comment }), at: isoTime(atMs) };
+function shownVote({ name, verified, way, decision, comment, atMs }: Vote, edit?: Question): ShownVote {
+  return {
+    ...{ by: name, verified, way, decision },
+    ...(comment && { comment }),
+    ...(edit && { arguments: edit.arguments }),
+    at: isoTime(atMs),
+  };
 }
 
 function isoTime(ms: number): string {

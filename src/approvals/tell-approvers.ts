@@ -1,8 +1,9 @@
 import { loadScript } from "../redis/index.js";
 import type { ApprovalContext } from "./context.js";
 import { findRequest } from "./get-approval.js";
-import { noticeText } from "./notice-text.js";
-import { shownApproval } from "./shown-approval.js";
+import { noticeText, type Occasion } from "./notice-text.js";
+import { type ReadRequest, shownApproval } from "./shown-approval.js";
+import { approversOf } from "./stored-request.js";
 
 const noteTold = loadScript(import.meta.url, "note-told.lua");
 
@@ -14,7 +15,6 @@ const mostTold = 100;
  * those it went to. Repeating it tells nobody twice.
  */
 export async function tellApprovers(context: ApprovalContext, namespace: string, id: string): Promise<void> {
-  const { deps } = context;
   const found = await findRequest(context, namespace, id);
   if (found?.request.state !== "pending" || found.request.stage % 2 === 1) return;
   const { request } = found;
@@ -23,20 +23,58 @@ export async function tellApprovers(context: ApprovalContext, namespace: string,
   const meant = escalated
     ? [...(await agentsIn(context, namespace, request.escalateTo))].filter((name) => !first.has(name))
     : [...first];
+  const { messages, missed } = await tell(
+    context,
+    namespace,
+    found,
+    meant,
+    escalated ? "escalated" : "opened",
+  );
+  // Those who could not be told (a full mailbox) are tried again; the others are told once all the same.
+  const stage = missed > 0 ? -1 : request.stage;
+  await context.run(namespace, noteTold, [id, stage, ...messages]);
+}
+
+/** Mails the other approvers that somebody approved other arguments, which they may agree with. */
+export async function tellOfEdit(
+  context: ApprovalContext,
+  namespace: string,
+  found: ReadRequest,
+  voter: string,
+  digest: string,
+): Promise<void> {
+  const approvers = approversOf(found.request, context.deps.store.now());
+  const meant = [...(await agentsIn(context, namespace, approvers))].filter((name) => name !== voter);
+  const { messages } = await tell(
+    context,
+    namespace,
+    found,
+    meant,
+    `edited by ${voter} ${digest.slice(0, 16)}`,
+  );
+  if (messages.length > 0) await context.run(namespace, noteTold, [found.id, -1, ...messages]);
+}
+
+async function tell(
+  { deps }: ApprovalContext,
+  namespace: string,
+  found: ReadRequest,
+  meant: readonly string[],
+  occasion: Occasion,
+): Promise<{ readonly messages: readonly string[]; readonly missed: number }> {
+  const { id, request } = found;
   const approval = shownApproval(found);
   const messages: string[] = [];
   let missed = 0;
   for (const name of meant.filter((one) => one !== request.agent).slice(0, mostTold)) {
     try {
-      messages.push(await deps.notify(namespace, name, noticeText(approval, name, escalated)));
+      messages.push(await deps.notify(namespace, name, noticeText(approval, name, occasion)));
     } catch (error) {
       missed += 1;
       deps.log("an approver could not be told", { id, name, error: (error as Error).message });
     }
   }
-  // Those who could not be told (a full mailbox) are tried again; the others are told once all the same.
-  const stage = missed > 0 ? -1 : request.stage;
-  await context.run(namespace, noteTold, [id, stage, ...messages]);
+  return { messages, missed };
 }
 
 async function agentsIn(

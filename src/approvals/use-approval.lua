@@ -26,10 +26,11 @@ if known then
   audit(slot.audit, named(row, before, because(request)))
   return { 'REPLAYED', before, writeRequest(request) }
 end
-local id = redis.call('HGET', slot.standing, digest)
+local id = redis.call('HGET', slot.standing, questionIn(digest))
 local request = id and getRequest(id)
--- Where other arguments were approved, the question as it was asked is void.
-if not request or not isUsable(request) or (request.chosen ~= '' and request.chosen ~= digest) then return { 'NONE' } end
+-- Where other arguments were approved, the question as it was asked is void; an approval under other terms is none.
+local approved = request and (request.chosen ~= '' and request.chosen or request.digest)
+if not request or not isUsable(request) or approved ~= digest then return { 'NONE' } end
 audit(slot.audit, named(row, id, because(request)))
 dropStanding(id, request)
 if request.state == 'approved' then request.state = 'used' end

@@ -1,7 +1,9 @@
 import { type Caller, rowOf } from "../identity/index.js";
 import { digest, loadScript } from "../redis/index.js";
 import type { ApprovalContext } from "./context.js";
-import { type Question, questionDigest } from "./question.js";
+import type { Terms } from "./contract.js";
+import { normalTerms } from "./normal-terms.js";
+import { boundTerms, type Question, questionDigest } from "./question.js";
 import { parseRequest } from "./stored-request.js";
 
 const useScript = loadScript(import.meta.url, "use-approval.lua");
@@ -18,15 +20,18 @@ export interface UsedApproval {
 
 /**
  * Uses up the approval of exactly this, if there is one: once, and for the same operation again with the same answer. An
- * approval of anything else, and one whose question was approved with other arguments, is none.
+ * approval of anything else, and one whose question was approved with other arguments, is none; nor is one under other terms than the rules
+ * want now.
  *
  * @param operation the caller's own name for what it does, or ours for this one call
+ * @param terms under which the rules want it asked now
  */
 export async function useApproval(
   context: ApprovalContext,
   caller: Caller,
   question: Question,
   operation: string,
+  terms: Terms,
 ): Promise<UsedApproval | undefined> {
   const { namespace, agent } = caller.principal;
   const row = rowOf(caller, {
@@ -36,7 +41,7 @@ export async function useApproval(
     because: "@WHY@",
   });
   const [word, id, record] = await context.run(namespace, useScript, [
-    questionDigest(agent, question),
+    questionDigest(agent, question, boundTerms(normalTerms(terms, context.limits.keepMs))),
     `u|${agent}|${digest(operation)}`,
     context.limits.idempotencyMs,
     row,

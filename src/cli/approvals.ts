@@ -10,6 +10,7 @@ import {
   getApproval,
   linkApproval,
   listApprovals,
+  voteLines,
 } from "../approvals/index.js";
 import type { House } from "../compose.js";
 import { onOneLine, printJson, printLine, printTable } from "./print.js";
@@ -130,10 +131,9 @@ function printApproval(approval: Approval): void {
   printLine(`${approval.id} is ${approval.state}${approval.used_at ? `, used ${approval.used_at}` : ""}.`);
   // The lines are ours, and what the requester wrote stands behind a bar in them.
   for (const line of approvalLines(approval)) printLine(visible(line, "\t"));
-  for (const { by, way, decision, comment, at, verified } of approval.votes) {
+  for (const vote of approval.votes) {
     printLine();
-    printLine(`${at}  ${by}${verified ? "" : " (unverified)"} by ${way}: ${decision}`);
-    if (comment) for (const line of comment.split("\n")) printLine(`  │ ${visible(line, "\t")}`);
+    for (const line of voteLines(vote)) printLine(visible(line, "\t"));
   }
   if (approval.edited_arguments) {
     printLine();

@@ -245,6 +245,14 @@ const entries = {
     kind: "FAILED_PRECONDITION",
     text: "{approval_id} is {state} and waits for no decision any more. Nothing was changed; ask whoever needs it to ask again.",
   },
+  "approval.edit_asked": {
+    kind: "FAILED_PRECONDITION",
+    text: "what you make of {approval_id} is asked about by {other} already. Nothing was changed. Use approve or reject for this one, and decide {other} by itself.",
+  },
+  "approval.edit_elsewhere": {
+    kind: "INVALID_ARGUMENT",
+    text: "{argument} of {approval_id} says what the call is about, and with another one nobody could use the approval. Nothing was changed. Use {argument} as it was asked, or reject it and say what to ask for.",
+  },
   "approval.too_many": {
     kind: "RESOURCE_EXHAUSTED",
     text: "{count} approvals {whose} wait for a decision, and no more may. Wait until some are decided or expire, or do what needs none.",

@@ -1,6 +1,6 @@
 import { createHash } from "node:crypto";
 import { visible } from "../addresses/index.js";
-import { approvalLines, type Decided, type LinkedApproval } from "../approvals/index.js";
+import { approvalLines, type Decided, type LinkedApproval, voteLines } from "../approvals/index.js";
 
 const style = [
   "body{font:16px/1.5 system-ui,sans-serif;max-width:50rem;margin:2rem auto;padding:0 1rem;color:#1a1a1a;background:#fff}",
@@ -56,11 +56,7 @@ export function refusedPage(status: number, message: string): Response {
 
 function votes(cast: LinkedApproval["approval"]["votes"]): string[] {
   if (cast.length === 0) return [];
-  const lines = cast.map(
-    ({ by, verified, way, decision, comment }) =>
-      `<li>${escaped(by)}${verified ? "" : " (unverified)"} by ${way}: ${decision}${comment ? ` — ${escaped(comment)}` : ""}</li>`,
-  );
-  return ["<p>Votes so far:</p>", "<ul>", ...lines, "</ul>"];
+  return ["<p>Votes so far:</p>", `<pre>${cast.flatMap(voteLines).map(escaped).join("\n")}</pre>`];
 }
 
 function page(status: number, title: string, body: readonly string[]): Response {

@@ -77,10 +77,14 @@ export async function askClient(
   }
 }
 
-/** What a modern client brings with the call that it makes again: about which request, and what its user said. */
+/**
+ * What a modern client brings with the call that it makes again: about which request, and what its user said. Nothing of
+ * a client that does not say that it can show forms.
+ */
 export function clientAnswers(
   context: ServerContext,
 ): { readonly id: string; readonly answer?: ClientAnswer } | undefined {
+  if (!takesForms(capabilitiesOf(context))) return undefined;
   const responses = context.mcpReq.inputResponses;
   const id = Object.keys(responses ?? {}).find((key) => /^ap-[0-9a-z]{12}$/.test(key));
   if (id === undefined) return undefined;

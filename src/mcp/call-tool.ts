@@ -73,14 +73,19 @@ async function carryOut(
       },
       draining,
     };
-    const said = tool.asksClient && clientAnswers(calling.context);
+    const answered = tool.asksClient && clientAnswers(calling.context);
+    // Whoever was not asked has nothing to answer; the call is then one like any other.
+    const said = answered && connection.hasAsked(answered.id) ? answered : undefined;
     if (said?.answer) await keepAnswer(connection, caller, said.id, said.answer);
     let output = await tool.handle(said ? tool.asksClient!.again(input, said.id) : input, surroundings);
     const waits = said ? undefined : tool.asksClient?.waitsFor(output);
     if (waits !== undefined && connection.asksFirst(waits)) {
       const approval = await connection.rooms.approvals.askedOfClient(caller, waits);
       const asked = approval && (await askClient(calling.context, calling.clientCan, approval));
-      if (asked?.how === "again") return { code: "asked", result: asked.result };
+      if (asked?.how === "again") {
+        connection.nowAsks(waits);
+        return { code: "asked", result: asked.result };
+      }
       if (asked?.how === "asked" && asked.answer) {
         await keepAnswer(connection, caller, waits, asked.answer);
         output = await tool.handle(tool.asksClient!.again(input, waits), surroundings);

@@ -54,6 +54,7 @@ export class Connection {
     this.#tellFirst = resolve;
   });
   readonly #asked = new Set<string>();
+  readonly #shown = new Set<string>();
   readonly #stops = new Set<() => void>();
 
   constructor(rooms: Rooms, face: FaceOptions, options: ConnectionOptions) {
@@ -110,6 +111,17 @@ export class Connection {
     if (this.#asked.size >= mostAsked) this.#asked.clear();
     this.#asked.add(id);
     return true;
+  }
+
+  /** That the user of this client is shown what has this id; from now on their answer about it can be one. */
+  nowAsks(id: string): void {
+    if (this.#shown.size >= mostAsked) this.#shown.clear();
+    this.#shown.add(id);
+  }
+
+  /** Whether this client was told to show its user what has this id. */
+  hasAsked(id: string): boolean {
+    return this.#shown.has(id);
   }
 
   /** Something to stop when the connection ends. The answer stops it earlier. */

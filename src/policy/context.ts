@@ -73,11 +73,12 @@ export interface PolicyDependencies {
     caller: Caller,
     request: ApprovalRequest,
   ) => Promise<{ readonly id: string; readonly state: ApprovalState; readonly expiresAt: number }>;
-  /** Uses what was approved for exactly this, once; the same operation again is the same use. */
+  /** Uses what was approved for exactly this under exactly these terms, once; the same operation again is the same use. */
   readonly useApproval: (
     caller: Caller,
     question: ApprovalQuestion,
     operation: string,
+    terms: ApprovalTerms,
   ) => Promise<{ readonly id: string } | undefined>;
   /** Admits and records by itself. @throws {MailboxError} `approval.unknown`, also for a request of somebody else */
   readonly awaitApproval: (caller: Caller, id: string, options: ApprovalWait) => Promise<AwaitedApproval>;

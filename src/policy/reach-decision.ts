@@ -4,7 +4,7 @@ import { loadScript } from "../redis/index.js";
 import { counterField, limitField, limitState } from "./budget-field.js";
 import type { ApprovalQuestion, ApprovalRequest, PolicyContext } from "./context.js";
 import type { AskedApproval, PolicyAnswer } from "./contract.js";
-import type { Counter, Decision, Effect, Limit } from "./decision.js";
+import type { ApprovalTerms, Counter, Decision, Effect, Limit } from "./decision.js";
 import { fromMillionths } from "./millionths.js";
 import { noticeOf } from "./notice-of.js";
 import type { Question } from "./question.js";
@@ -64,7 +64,7 @@ export async function reachDecision(
   if (first.word !== "ASK") return told(context, caller, step, first);
   const { deps } = context;
   const asked = questionOf(step);
-  const used = await deps.useApproval(caller, asked, step.operation.key);
+  const used = await deps.useApproval(caller, asked, step.operation.key, termsOf(first));
   if (used) {
     const more = { approvedBy: used.id };
     return told(context, caller, step, await decideWithLimits(context, caller, step, "approved", more));
@@ -262,11 +262,8 @@ function questionOf({ question, reserve }: Step): ApprovalQuestion {
   };
 }
 
-function requestOf(
-  asked: ApprovalQuestion,
-  { question, why }: Step,
-  { answer, decision }: Outcome,
-): ApprovalRequest {
+function requestOf(asked: ApprovalQuestion, { question, why }: Step, outcome: Outcome): ApprovalRequest {
+  const { answer } = outcome;
   const { risk } = question.context;
   return {
     ...asked,
@@ -274,8 +271,13 @@ function requestOf(
     rules: answer.reasons.map(({ by }) => by),
     why,
     risk: typeof risk === "string" ? risk : "",
-    terms: decision.approval ?? standardTerms,
+    terms: termsOf(outcome),
   };
+}
+
+/** How the rules of now want a person asked. */
+function termsOf({ decision }: Outcome): ApprovalTerms {
+  return decision.approval ?? standardTerms;
 }
 
 /** For what a limit asks, which has no terms of its own. */

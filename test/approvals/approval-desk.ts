@@ -143,6 +143,7 @@ export class ApprovalDesk {
     operation: string,
     more: Partial<ApprovalRequest> = {},
     by = "alice",
+    terms: Partial<Terms> = {},
   ): Promise<UsedApproval | undefined> {
     return useApproval(
       this.house.approvals,
@@ -155,6 +156,7 @@ export class ApprovalDesk {
         ...more,
       },
       operation,
+      { ...plainTerms, ...terms },
     );
   }
 

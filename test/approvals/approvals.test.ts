@@ -1,5 +1,6 @@
 import { afterEach, expect, it } from "vitest";
-import { countWaiting, getApproval, listApprovals } from "../../src/approvals/index.js";
+import { countWaiting, getApproval, linkApproval, listApprovals } from "../../src/approvals/index.js";
+import { checkPolicy } from "../../src/policy/index.js";
 import { approvalKeys } from "../../src/redis/index.js";
 import { changeGrants } from "../agents/change-grants.js";
 import { describeOnEachStore } from "../stores/index.js";
@@ -114,6 +115,102 @@ describeOnEachStore("an approval", (store) => {
     expect((await desk.ask()).isNew).toBe(true);
   });
 
+  it("is of no use where the rules want other terms by now, and void once it is asked again under those", async () => {
+    const desk = await open();
+    const { tokens, approvals, rooms } = desk.house;
+    const two = { quorum: 2, approvers: ["role:admin"] };
+    const approved = await desk.ask();
+    await desk.decide(approved.id, "approve");
+    for (const other of [
+      { quorum: 2 },
+      { approvers: ["role:admin"] },
+      { byClient: true },
+      { otherwise: "allow" as const },
+      { escalate: { afterMs: 1_000, to: ["mia"] } },
+    ])
+      expect(await desk.use(JSON.stringify(other), {}, "alice", other)).toBeUndefined();
+    expect((await desk.ask({}, { expiresMs: 1_000, approvers: ["role:approver"] })).id).toBe(approved.id);
+    const asked = await desk.ask({}, two);
+    expect(asked.isNew).toBe(true);
+    expect(await desk.wait(approved.id)).toMatchObject({ state: "void", effect: "deny" });
+    expect(await desk.use("op-1")).toBeUndefined();
+    expect(await desk.use("op-2", {}, "alice", two)).toBeUndefined();
+    // One that waits is void too, with the links to it, and takes no place of those that may wait.
+    await tokens.setRoles(desk.operator(), "carol", ["approver"]);
+    const third = await desk.ask();
+    const { token } = await linkApproval(approvals, desk.operator(), third.id, "carol");
+    const last = await desk.ask({}, two);
+    expect((await desk.wait(third.id)).state).toBe("void");
+    await expect(rooms.approvalLinks.decide(token, { decision: "approve" })).rejects.toThrow(
+      /^approval\.link_void: .*void/,
+    );
+    await expect(desk.decide(third.id, "approve")).rejects.toThrow(/^approval\.ended/);
+    expect((await listApprovals(approvals, desk.operator())).map(({ id }) => id)).toEqual([last.id]);
+    expect(await desk.rows()).toContain(
+      ` approval.time approval:${third.id} allow void: asked again under other terms as ${last.id}`,
+    );
+  });
+
+  it("takes no place of those that may wait from the one it is asked again as", async () => {
+    const desk = await open({ pending: 1, pendingOfAgent: 1 });
+    const { id } = await desk.ask();
+    expect((await desk.ask({}, { quorum: 2 })).id).not.toBe(id);
+  });
+
+  it("lets pass no edit into arguments for which the rules want more", async () => {
+    const desk = await open();
+    await desk.house.ruleBook.put(desk.operator(), {
+      text: `version: 1
+rules:
+  - { id: any, actions: [file.delete], effect: require_approval, approval: { approvers: ["role:approver"] } }
+  - { id: prod, actions: [file.delete], when: 'context.arguments.path == "/prod"', priority: 9, effect: require_approval, approval: { approvers: ["role:admin"], quorum: 2 } }
+`,
+      over: 0,
+    });
+    const check = (path: string) =>
+      checkPolicy(desk.house.policy, desk.caller("alice"), {
+        action: "file.delete",
+        context: { arguments: { path } },
+      });
+    const { approval } = await check("/tmp");
+    await desk.decide(approval!.id, "edit", { arguments: { path: "/prod" } });
+    const prod = await check("/prod");
+    expect(prod).toMatchObject({ decision: "require_approval", approval: { state: "pending" } });
+    expect(prod.approval!.id).not.toBe(approval!.id);
+    expect(await desk.wait(prod.approval!.id)).toMatchObject({ quorum: 2, approvers: ["role:admin"] });
+    expect((await desk.wait(approval!.id)).state).toBe("void");
+    // Where the rules want no more for it, an edit passes.
+    const { approval: other } = await check("/a");
+    await desk.decide(other!.id, "edit", { arguments: { path: "/b" } });
+    expect(await check("/b")).toMatchObject({ decision: "allow", approved_by: other!.id });
+  });
+
+  it("is not edited into what is asked about by itself, nor into what its requester could not use", async () => {
+    const desk = await open();
+    const edited = { arguments: { path: "/prod/b" } };
+    const [first, second] = [await desk.ask(), await desk.ask(edited)];
+    const edit = () => desk.decide(first.id, "edit", edited);
+    await expect(edit()).rejects.toThrow(new RegExp(`^approval\\.edit_asked: .*${second.id}`));
+    await desk.decide(second.id, "approve");
+    await expect(edit()).rejects.toThrow(/^approval\.edit_asked/);
+    expect(await desk.use("op-1", edited)).toMatchObject({ id: second.id });
+    expect((await edit()).approval.state).toBe("approved");
+    expect(await desk.use("op-2", edited)).toMatchObject({ id: first.id, edited: true });
+    for (const [action, resource, given, other] of [
+      ["mailbox.send", "bob", { to: ["bob"], body: "a" }, { to: ["carl"], body: "a" }],
+      ["topic.publish", "topic:a", { to: ["topic:a"], body: "a" }, { body: "a" }],
+      ["lock.acquire", "lock:a", { resources: ["a"] }, { resources: ["a", "b"] }],
+      ["state.write", "state:a", { key: "a", value: 1 }, { key: "b", value: 1 }],
+    ] as const) {
+      const { id } = await desk.ask({ action, resource, arguments: given, context: {} });
+      await expect(desk.decide(id, "edit", { arguments: other })).rejects.toThrow(
+        /^approval\.edit_elsewhere/,
+      );
+      const more = { ...given, body: "b" };
+      expect((await desk.decide(id, "edit", { arguments: more })).approval.state).toBe("approved");
+    }
+  });
+
   it("is rejected or answered by one, which allows nothing", async () => {
     const desk = await open();
     const { id } = await desk.ask({}, { quorum: 3 });
@@ -144,7 +241,7 @@ describeOnEachStore("an approval", (store) => {
     expect(approval).toMatchObject({ state: "approved", edited_arguments: edited.arguments });
     expect([...approval.decided_by].sort()).toEqual(["dan", "erin"]);
     expect(await desk.use("op")).toBeUndefined();
-    expect((await desk.use("op-2", edited))?.approvedBy.length).toBe(2);
+    expect((await desk.use("op-2", edited, "alice", { quorum: 2 }))?.approvedBy.length).toBe(2);
   });
 
   it("has one vote of each approver, of which the last one counts", async () => {
@@ -213,6 +310,29 @@ describeOnEachStore("an approval", (store) => {
     await expect(desk.decide(id, "reject", {}, desk.approver("carol"))).rejects.toThrow(/^access\.denied/);
   });
 
+  it("counts no vote of somebody who was stopped, who decides nothing, also by no link", async () => {
+    const desk = await open();
+    const { approvals, killSwitch, rooms, tokens } = desk.house;
+    const { id } = await desk.ask({}, { quorum: 2 });
+    for (const name of ["carol", "dan"]) await tokens.setRoles(desk.operator(), name, ["approver"]);
+    const link = (agent: string) => linkApproval(approvals, desk.operator(), id, agent);
+    const { token } = await link("carol");
+    await desk.decide(id, "approve", {}, desk.approver("carol"));
+    await killSwitch.stop(desk.operator(), "carol", "went astray");
+    expect(await desk.decide(id, "approve", {}, desk.approver("dan"))).toMatchObject({
+      approval: { state: "pending" },
+      agreeing: 1,
+    });
+    await expect(desk.decide(id, "reject", {}, desk.approver("carol"))).rejects.toThrow(/^access\.stopped/);
+    await expect(rooms.approvalLinks.see(token)).rejects.toThrow(/^approval\.link_void/);
+    await expect(rooms.approvalLinks.decide(token, { decision: "reject" })).rejects.toThrow(
+      /^approval\.link_void/,
+    );
+    await expect(link("carol")).rejects.toThrow(/^approval\.no_link_for/);
+    const { approval } = await desk.decide(id, "approve", {}, desk.approver("erin"));
+    expect([...approval.decided_by].sort()).toEqual(["dan", "erin"]);
+  });
+
   it("counts no vote that was proved by a token revoked since, but one whose token ran out", async () => {
     const desk = await open();
     const operator = desk.operator();
@@ -238,6 +358,33 @@ describeOnEachStore("an approval", (store) => {
     });
   });
 
+  it("counts a vote that is repeated with new proof, and keeps its new comment", async () => {
+    const desk = await open();
+    const operator = desk.operator();
+    const { tokens } = desk.house;
+    const by = async (agent: string) => {
+      const issued = await tokens.issue(operator, agent, {}, ["approver"]);
+      const caller = { principal: await tokens.verify(issued.token), run: { id: "x/1" as never } };
+      return { id: issued.id, caller };
+    };
+    const alice = await by("alice");
+    const [carol, dave] = [await by("carol"), await by("dave")];
+    const { id } = await desk.ask({}, { quorum: 2 }, alice.caller);
+    await desk.decide(id, "approve", { comment: "first" }, carol.caller);
+    expect(await desk.decide(id, "approve", { comment: "second" }, carol.caller)).toMatchObject({
+      ...{ repeated: true, agreeing: 1 },
+      approval: { votes: [{ by: "carol", comment: "second" }] },
+    });
+    await tokens.revoke(operator, carol.id);
+    await desk.decide(id, "approve", {}, dave.caller);
+    expect(await desk.decide(id, "approve", {}, dave.caller)).toMatchObject({ repeated: true, agreeing: 1 });
+    const renewed = await by("carol");
+    expect(await desk.decide(id, "approve", { comment: "third" }, renewed.caller)).toMatchObject({
+      ...{ agreeing: 2, repeated: false },
+      approval: { state: "approved" },
+    });
+  });
+
   it("expires at its time with the effect that was stated, seen by whoever looks, and told to whoever waits", async () => {
     const desk = await open();
     const denied = await desk.ask({}, { expiresMs: 60 });
@@ -251,8 +398,9 @@ describeOnEachStore("an approval", (store) => {
     const seen = await desk.wait(allowed.id, { waitMs: 20_000 });
     expect(seen).toMatchObject({ state: "expired", effect: "allow" });
     expect(seen.decided_at).toBe(seen.expires_at);
-    expect(await desk.use("op-2", { resource: "prod/b" })).toMatchObject({ id: allowed.id, approvedBy: [] });
-    expect(await desk.use("op-3", { resource: "prod/b" })).toBeUndefined();
+    const use = (name: string) => desk.use(name, { resource: "prod/b" }, "alice", { otherwise: "allow" });
+    expect(await use("op-2")).toMatchObject({ id: allowed.id, approvedBy: [] });
+    expect(await use("op-3")).toBeUndefined();
     expect(await desk.rows()).toEqual([
       `alice approval.open approval:${denied.id} allow rules destructive`,
       ` approval.time approval:${denied.id} allow nobody decided in time, so deny`,
@@ -344,8 +492,9 @@ describeOnEachStore("an approval", (store) => {
     const other = await again(desk);
     await other.decide(id, "approve", {}, other.approver("dan"));
     expect(await waiting).toMatchObject({ state: "approved", decided_by: ["dan", "carol"] });
-    expect(await desk.use("op")).toMatchObject({ id, replayed: false });
-    expect(await other.use("op")).toMatchObject({ id, replayed: true });
+    const use = (by: ApprovalDesk) => by.use("op", {}, "alice", { quorum: 2 });
+    expect(await use(desk)).toMatchObject({ id, replayed: false });
+    expect(await use(other)).toMatchObject({ id, replayed: true });
   });
 
   it("is seen by its requester, approvers and the operator, and does not exist for others", async () => {
@@ -427,7 +576,7 @@ describeOnEachStore("an approval", (store) => {
     expect(votes).toHaveLength(3);
     expect(new Set(decided_by).size).toBe(3);
     const uses = await Promise.all(
-      Array.from({ length: 16 }, (_, n) => (n % 2 ? desk : other).use(`op-${n}`)),
+      Array.from({ length: 16 }, (_, n) => (n % 2 ? desk : other).use(`op-${n}`, {}, "alice", { quorum: 3 })),
     );
     expect(uses.filter(Boolean)).toHaveLength(1);
     const rows = await desk.rows();

@@ -1,6 +1,8 @@
 import { afterEach, expect, it } from "vitest";
+import { attendApprovals } from "../../src/approvals/index.js";
 import { messageParts } from "../../src/mcp/message-parts.js";
 import { renderReply } from "../../src/mcp/reply.js";
+import { decideApproval } from "../../src/mcp/tools/decide-approval.js";
 import { changeGrants } from "../agents/change-grants.js";
 import { Agent } from "../faults/fault-house.js";
 import { describeOnEachStore } from "../stores/index.js";
@@ -66,8 +68,14 @@ describeOnEachStore("an approval by mail", (store) => {
     const cases = [
       ["approve", "approved", ""],
       ["Approve: after the backup", "approved", "after the backup"],
-      ["  reject not in production", "rejected", "not in production"],
-      ["answer Which one?", "answered", "Which one?"],
+      ["  reject: not in production", "rejected", "not in production"],
+      ["answer: Which one?", "answered", "Which one?"],
+      ["approve.\nby tonight", "approved", "by tonight"],
+      [
+        `> reject: they wrote\nApprove, as before\n> ${"quoted ".repeat(400)}\n >> {`,
+        "approved",
+        "as before",
+      ],
       ['edit {"path": "/prod/b"} but this', "approved", "but this"],
       ['edit\n```json\n{"path": "/prod/b"}\n```', "approved", ""],
     ] as const;
@@ -104,7 +112,7 @@ describeOnEachStore("an approval by mail", (store) => {
     const once = () => reply(carol, message!.id, "edit", { data: edited, idempotency_key: "k" });
     expect((await once()).replayed).toBe(false);
     expect((await once()).replayed).toBe(true);
-    expect(await desk.use("op", { arguments: edited })).toMatchObject({ id, edited: true });
+    expect(await desk.use("op", { arguments: edited }, "alice", carols)).toMatchObject({ id, edited: true });
   });
 
   it("is not decided by what says nothing clear, by others, or twice", async () => {
@@ -112,7 +120,17 @@ describeOnEachStore("an approval by mail", (store) => {
     const [carol, mallory] = [await begin(desk, "carol"), await begin(desk, "mallory")];
     const { id } = await desk.ask({}, carols);
     const [message] = (await carol.read()).messages;
-    for (const body of ["I approve", "", "approved", "edit", "edit [1]", "edit {", "answer  "])
+    const unclear = [
+      "approve? No way, do NOT approve this",
+      "approve nothing of this",
+      "Reject nothing",
+      "approve {}",
+      "> approve",
+      "approve-not",
+    ];
+    for (const body of ["I approve", "", "approved", "edit", "edit [1]", "edit {", "answer  "].concat(
+      unclear,
+    ))
       await expect(reply(carol, message!.id, body)).rejects.toThrow(/^input\.invalid/);
     await expect(reply(mallory, message!.id, "approve")).rejects.toThrow(/^approval\.not_approver/);
     const alice = await begin(desk, "alice");
@@ -127,7 +145,7 @@ describeOnEachStore("an approval by mail", (store) => {
     await desk.wait(second.id, { waitMs: 20_000 });
     await expect(reply(dan, other!.id, "approve")).rejects.toThrow(/^approval\.ended/);
     const refused = (await desk.rows()).filter((row) => / (deny|refuse) /.test(row));
-    expect(refused).toHaveLength(11);
+    expect(refused).toHaveLength(17);
   });
 
   it("leaves other replies to the postmaster what they were", async () => {
@@ -156,6 +174,29 @@ describeOnEachStore("an approval by mail", (store) => {
     expect((await carol.read()).messages).toHaveLength(0);
     await reply(mia, messages[0]!.id, "approve");
     expect((await desk.wait(id)).state).toBe("approved");
+  });
+
+  it("shows to the others what somebody edited, who agree by saying the same", async () => {
+    const desk = await open();
+    for (const name of ["carol", "dan"])
+      await desk.house.tokens.setRoles(desk.operator(), name, ["approver"]);
+    const [carol, dan] = [await begin(desk, "carol"), await begin(desk, "dan")];
+    const { id } = await desk.ask({}, { quorum: 2 });
+    const [first] = (await carol.read()).messages;
+    await dan.read();
+    await reply(carol, first!.id, 'edit {"path": "/prod/b"} not a');
+    expect((await carol.read()).messages).toHaveLength(0);
+    const [told] = (await dan.read()).messages;
+    expect(told!.body).toContain("Somebody approved other arguments");
+    expect(told!.body).toMatch(
+      /carol \(unverified\) by mail: edit\n\| comment: {3}not a\n\| arguments: \{\n\|.*"path": "\/prod\/b"/,
+    );
+    const seen = await attendApprovals(desk.house.approvals, desk.approver("dan"), { approval_id: id });
+    expect(seen.approval!.votes).toMatchObject([{ by: "carol", arguments: { path: "/prod/b" } }]);
+    const parts = decideApproval.say(seen as never, {} as never);
+    expect(JSON.stringify(parts)).toContain(JSON.stringify('arguments: {"path":"/prod/b"}').slice(1, -1));
+    await reply(dan, told!.id, 'edit {"path": "/prod/b"}');
+    expect(await desk.wait(id)).toMatchObject({ state: "approved", edited_arguments: { path: "/prod/b" } });
   });
 
   it("is sent by the sweep when the process that opened it died before it could", async () => {

@@ -69,7 +69,7 @@ it("lists what waits, shows it whole, and approves it once as the operator", asy
     state: "approved",
     votes: [{ by: "operator", way: "command", verified: true, comment: "after the backup" }],
   });
-  expect(await useApproval(office.house.approvals, caller, question, "op")).toMatchObject({ id });
+  expect(await useApproval(office.house.approvals, caller, question, "op", plainTerms)).toMatchObject({ id });
   expect((await office.run("approvals")).out).toBe("Nothing waits for a decision.\n");
   expect((await office.run("approvals", "list", "--all")).out).toMatch(new RegExp(`^${id} +used `, "m"));
 });

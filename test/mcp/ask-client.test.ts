@@ -36,6 +36,11 @@ interface Asking {
   close(): Promise<void>;
 }
 
+interface Telling {
+  /** Calls it with the word that a user agreed to the request with this id, whether or not they were asked. */
+  tell(more: object, id: string): Promise<Outcome>;
+}
+
 let store: TestStore;
 let desk: ApprovalDesk;
 beforeAll(async () => {
@@ -73,10 +78,11 @@ const risky = defineTool({
       return { state, approval_id };
     }
     const question = { action: "file.delete", resource: "", arguments: { path }, context: {} };
-    if (await useApproval(approvals, caller, question, path)) return { state: "done" };
+    const terms = { ...plainTerms, byClient: by_client, quorum };
+    if (await useApproval(approvals, caller, question, path, terms)) return { state: "done" };
     const { id, state } = await openApproval(desk.house.approvals, caller, {
       ...{ ...question, rules: ["r"], reasons: ["it destroys"], why: "I\u202e want to", risk: "" },
-      terms: { ...plainTerms, byClient: by_client, quorum },
+      terms,
     });
     return { state, approval_id: id };
   },
@@ -132,8 +138,9 @@ async function older(person: Person, elicitation?: Elicitation): Promise<Asking>
   };
 }
 
-async function modern(person: Person, elicitation?: Elicitation): Promise<Asking> {
+async function modern(person: Person, elicitation?: Elicitation): Promise<Asking & Telling> {
   const connection = connectionOf();
+  let saysUnasked: string | undefined;
   const handler = createMcpHandler(() => serverOf(connection), { legacy: "reject" });
   const client = new ModernClient(
     { name: "modern", version: "1" },
@@ -148,13 +155,26 @@ async function modern(person: Person, elicitation?: Elicitation): Promise<Asking
     );
   await client.connect(
     new StreamableHTTPClientTransport(new URL("http://127.0.0.1/mcp"), {
-      fetch: async (url, init) => handler.fetch(new Request(url, init as RequestInit)),
+      fetch: async (url, init) => {
+        const sent = JSON.parse(String(init?.body ?? "{}"));
+        if (saysUnasked && sent.method === "tools/call")
+          sent.params.inputResponses = {
+            [saysUnasked]: { action: "accept", content: { decision: "approve" } },
+          };
+        const body = init?.body === undefined ? {} : { body: JSON.stringify(sent) };
+        return handler.fetch(new Request(url, { ...init, ...body } as RequestInit));
+      },
     }),
   );
   return {
     ask: async (more = {}) =>
       (await client.callTool({ name: "risky", arguments: { path: "/a", ...more } }))
         .structuredContent as never,
+    tell: async (more, id) => {
+      saysUnasked = id;
+      return (await client.callTool({ name: "risky", arguments: { path: "/a", ...more } }))
+        .structuredContent as never;
+    },
     close: async () => {
       await client.close();
       await handler.close();
@@ -271,6 +291,24 @@ describe.each([
     expect((await latest()).id).toBe(answer.approval_id);
     expect(await latest()).toMatchObject({ votes: [{ by: "operator", decision: "reject" }] });
   });
+});
+
+it("a client of 2026-07-28 brings no answer to what its user was not shown, or could not be", async () => {
+  for (const [elicitation, more] of [
+    [undefined, {}],
+    [{ url: {} }, {}],
+    [{ form: {} }, { path: "x".repeat(9_000) }],
+  ] as const) {
+    const { ask, tell, close } = await modern(nobody, elicitation);
+    const { approval_id } = await ask(more);
+    expect(await tell(more, approval_id!)).toEqual({ state: "pending", approval_id });
+    await close();
+  }
+  // Whoever was shown it may say so also with a later call.
+  const asked = await modern(async () => ({ action: "decline" }), { form: {} });
+  const { approval_id } = await asked.ask();
+  expect(await asked.tell({}, approval_id!)).toEqual({ state: "approved", approval_id });
+  await asked.close();
 });
 
 it("a client decides no request but those its rules let it, and none of others", async () => {

@@ -22,7 +22,7 @@ export class MemoryApprovals
   readonly asked: Asked[] = [];
 
   openApproval: PolicyDependencies["openApproval"] = async ({ principal }, request) => {
-    const key = keyOf(principal.agent, request);
+    const key = keyOf(principal.agent, request, request.terms);
     let found = this.asked.find((one) => one.digest === key && one.state !== "used");
     if (!found) {
       found = { id: `ap-${this.asked.length + 1}`, digest: key, request, state: "pending" };
@@ -31,8 +31,8 @@ export class MemoryApprovals
     return { id: found.id, state: found.state, expiresAt: 2e12 };
   };
 
-  useApproval: PolicyDependencies["useApproval"] = async ({ principal }, question, operation) => {
-    const key = keyOf(principal.agent, question);
+  useApproval: PolicyDependencies["useApproval"] = async ({ principal }, question, operation, terms) => {
+    const key = keyOf(principal.agent, question, terms);
     const found = this.asked.find(
       (one) => one.digest === key && (one.state === "approved" || one.usedBy === operation),
     );
@@ -68,6 +68,10 @@ export class MemoryApprovals
   }
 }
 
-function keyOf(agent: string, { action, resource, arguments: given, context }: ApprovalQuestion): string {
-  return digest([agent, action, resource, given, context]);
+function keyOf(
+  agent: string,
+  { action, resource, arguments: given, context }: ApprovalQuestion,
+  terms: ApprovalRequest["terms"],
+): string {
+  return digest([agent, action, resource, given, context, terms]);
 }

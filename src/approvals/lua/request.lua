@@ -2,6 +2,7 @@
 -- ARGV[2]: how long requests are kept and an approval can be used, ms, how many may wait in all and of one agent; and the
 -- audit row of what time alone does, with @ID@ for the request and @WHY@ for what became of it.
 -- stage: 0 opened, 1 its approvers were told, 2 escalated, 3 those were told too; an even one has still to be told.
+-- digest: of the question and, after a colon, of its terms; a request stands under the question alone.
 -- chosen: digest of what was approved instead, counted: whose votes decided, usable: until when it can be used, or 0
 local fields = {
   'state', 'agent', 'digest', 'opened', 'expires', 'otherwise', 'quorum', 'byClient', 'stage', 'approvers', 'escalateAt',
@@ -45,9 +46,11 @@ local function count(agent, by)
   redis.call('HINCRBY', slot.pending, '*', by)
   if redis.call('HINCRBY', slot.pending, agent, by) <= 0 then redis.call('HDEL', slot.pending, agent) end
 end
+local function questionIn(digest) return string.match(digest, '^[^:]*') end
 local function dropStanding(id, request)
   for _, digest in ipairs({ request.digest, request.chosen }) do
-    if digest ~= '' and redis.call('HGET', slot.standing, digest) == id then redis.call('HDEL', slot.standing, digest) end
+    local question = questionIn(digest)
+    if digest ~= '' and redis.call('HGET', slot.standing, question) == id then redis.call('HDEL', slot.standing, question) end
   end
 end
 -- The end of waiting: by a decision, or because nobody decided in time.
@@ -55,7 +58,7 @@ local function endWaiting(id, request, state, usable)
   if request.state == 'pending' then count(request.agent, -1) end
   request.state, request.ended, request.usable = state, nowMs, usable
   if usable == 0 then dropStanding(id, request)
-  elseif request.chosen ~= '' then redis.call('HSET', slot.standing, request.chosen, id) end
+  elseif request.chosen ~= '' then redis.call('HSET', slot.standing, questionIn(request.chosen), id) end
   keepRequest(id, request)
   redis.call('PUBLISH', slot.channel, id)
 end
@@ -95,6 +98,9 @@ local function forgetRequest(id)
     redis.call('HDEL', slot.notices, message)
   end
   redis.call('HDEL', slot.notices, '@' .. id)
+  for line in string.gmatch(redis.call('HGET', slot.votes, id) or '', '[^\n]+') do
+    redis.call('HDEL', slot.questions, id .. ':edit:' .. string.match(line, '^[^|]*'))
+  end
   redis.call('HDEL', slot.questions, id, id .. ':head', id .. ':edited')
   redis.call('HDEL', slot.requests, id)
   redis.call('HDEL', slot.votes, id)

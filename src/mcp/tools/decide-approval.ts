@@ -13,6 +13,9 @@ import { defineTool } from "../define-tool.js";
 import { onOneLine } from "../message-parts.js";
 import { fitting, frameChars, type Part, replyChars } from "../reply.js";
 
+/** Of the arguments of one vote. */
+const mostEditChars = 1_000;
+
 const values = z.record(z.string(), z.unknown());
 
 const headOutput = z.object({
@@ -39,6 +42,7 @@ const headOutput = z.object({
       way: z.enum(ways),
       decision: z.enum(verdicts),
       comment: z.string().exactOptional(),
+      arguments: values.exactOptional(),
       at: z.string(),
     }),
   ),
@@ -112,14 +116,23 @@ function listed(waiting: readonly ApprovalHead[]): Part[] {
   ];
 }
 
+/** What others may agree with, who have to say exactly the same. */
+function editText(edited: object): string {
+  const text = JSON.stringify(edited);
+  return text.length <= mostEditChars
+    ? `arguments: ${text}`
+    : `arguments: ${text.slice(0, mostEditChars)} [cut: ${text.length} characters; the rest: llm-mailbox approvals show]`;
+}
+
 /** A request whole, as far as a reply has room: what asked for it first, and the requester's words as a quote. */
 function whole(approval: Approval): Part[] {
   const text = approvalLines(approval).join("\n");
-  const said = approval.votes.map(({ by, way, decision, comment }): Part[] => [
+  const said = approval.votes.map(({ by, way, decision, comment, arguments: edited }): Part[] => [
     `${by} by ${way}: ${decision}`,
     ...(comment ? [{ by, text: onOneLine(comment, 500) }] : []),
+    ...(edited ? [{ by, text: editText(edited) }] : []),
   ]);
-  const room = replyChars - frameChars - 400 - said.length * 800;
+  const room = replyChars - frameChars - 400 - said.length * 2_200;
   const fits = fitting(text, Math.max(room, 1_000));
   return [
     `${approval.id} is ${approval.state}`,
