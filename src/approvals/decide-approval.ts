@@ -114,8 +114,8 @@ export async function castVote(
   // Approving with the same arguments is approving: the two have to count together.
   const digest = decision === "approve" ? first.request.digest : wanted;
   const isEdit = approved !== undefined && digest !== first.request.digest;
-  const naming = isEdit ? namingArgument(approved.action) : undefined;
-  if (naming !== undefined && isOther(approved.arguments[naming], first.question.arguments[naming]))
+  const naming = isEdit ? namingArgument(first.question.action) : undefined;
+  if (naming !== undefined && isOther(edited?.[naming], first.question.arguments[naming]))
     refuse("approval.edit_elsewhere", { approval_id: id, argument: naming });
   const line = voteLine({ ...voter, decision, digest, way, comment: comment.trim() });
   const audited = told(row, id, voter, way, decision);

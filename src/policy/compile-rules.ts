@@ -92,7 +92,6 @@ export function compileRules(text: string): CompiledRules {
       guidance: entry.guidance,
       obligations: entry.obligations,
       approval: termsOf(entry.approval),
-      namesApprovers: entry.approval?.approvers !== undefined,
     }),
   );
   const limits = set.limits.map(
@@ -294,8 +293,8 @@ function termsOf(entry: ApprovalEntry | undefined): ApprovalTerms {
     quorum,
     approvers: entry?.approvers ?? defaultApproval.approvers,
     ...(entry?.escalate && { escalate: { afterMs: entry.escalate.after, to: entry.escalate.to } }),
-    // Where several have to agree, the one who happens to sit at the client is not asked.
-    byClient: entry?.client ?? quorum === 1,
+    ...(entry?.approvers && { namesApprovers: true }),
+    byClient: entry?.client ?? defaultApproval.byClient,
   };
 }
 

@@ -1,7 +1,7 @@
 import { type ApprovalTerms, type DecidingRule, type Decision, type Effect, effects } from "./decision.js";
 import type { Given } from "./given.js";
-import { mergedTerms } from "./merged-terms.js";
 import { askRule, holdsForAll, type Outcome, type Rule } from "./rule.js";
+import { strictestTerms } from "./strictest-terms.js";
 import type { Work } from "./work.js";
 
 /** How a person is asked where no rule says it. */
@@ -10,7 +10,7 @@ export const defaultApproval: ApprovalTerms = {
   otherwise: "deny",
   quorum: 1,
   approvers: ["role:approver"],
-  byClient: true,
+  byClient: false,
 };
 
 /** The rules that speak of an action, in the order in which they lead an answer. */
@@ -68,7 +68,8 @@ export function decideBy(rules: Speaking, given: Given, fallback: Fallback, work
     known: fallback.known,
     nearest: fallback.nearest,
     ...(effect === "require_approval" && {
-      approval: mergedTerms(deciding.map(({ rule }) => rule)) ?? defaultApproval,
+      approval:
+        deciding.length > 0 ? strictestTerms(deciding.map(({ rule }) => rule.approval)) : defaultApproval,
     }),
   };
 }

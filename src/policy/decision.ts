@@ -36,6 +36,8 @@ export interface ApprovalTerms {
   readonly quorum: number;
   /** Agents (`alice`) or roles (`role:approver`) who may decide. */
   readonly approvers: readonly string[];
+  /** Whether a rule named them; otherwise they are the usual ones. */
+  readonly namesApprovers?: boolean;
   /** Who is told too when nothing is decided by then. */
   readonly escalate?: { readonly afterMs: number; readonly to: readonly string[] };
   /** Whether the word of the client's user counts. */

@@ -10,6 +10,7 @@ import { noticeOf } from "./notice-of.js";
 import type { Question } from "./question.js";
 import { newReservationId } from "./reservation-id.js";
 import type { InForce } from "./rule-book.js";
+import { strictestTerms } from "./strictest-terms.js";
 import { writtenDecision } from "./written-decision.js";
 
 const checkScript = loadScript(import.meta.url, "check-policy.lua");
@@ -275,9 +276,11 @@ function requestOf(asked: ApprovalQuestion, { question, why }: Step, outcome: Ou
   };
 }
 
-/** How the rules of now want a person asked. */
-function termsOf({ decision }: Outcome): ApprovalTerms {
-  return decision.approval ?? standardTerms;
+/** How the rules and limits of now want a person asked. */
+function termsOf({ decision, answer }: Outcome): ApprovalTerms {
+  const byLimit = answer.reasons.some(({ by }) => by.startsWith("limit "));
+  const terms = [...(decision.approval ? [decision.approval] : []), ...(byLimit ? [standardTerms] : [])];
+  return terms.length > 0 ? strictestTerms(terms) : standardTerms;
 }
 
 /** For what a limit asks, which has no terms of its own. */

@@ -20,8 +20,6 @@ export interface Rule {
   readonly guidance: string | undefined;
   readonly obligations: readonly string[];
   readonly approval: ApprovalTerms;
-  /** Whether the approvers are those of its author, and not ours. */
-  readonly namesApprovers: boolean;
 }
 
 /** What came of asking one rule. */

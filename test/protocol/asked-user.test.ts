@@ -34,7 +34,7 @@ describe("the user of a real client", () => {
       ...{ namespace: desk.namespace, version: "0", log: noLog, port: 0 },
     });
     await desk.house.ruleBook.put(desk.operator(), {
-      text: "version: 1\nrules:\n  - { id: ask, actions: [deploy, mailbox.send], effect: require_approval, reason: a person has to agree }\n",
+      text: "version: 1\nrules:\n  - { id: ask, actions: [deploy, mailbox.send], effect: require_approval, reason: a person has to agree, approval: { client: true } }\n",
       over: 0,
     });
   });
