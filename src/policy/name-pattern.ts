@@ -30,8 +30,8 @@ export function canonicalAction(given: string): string {
 
 /**
  * A resource as it is compared. Of a path, `.`, `..`, doubled slashes and backslashes are resolved, so that
- * `prod/../prod/a`, `./prod/a`, `prod\\a` and `prod/a/` are one resource; a name without a slash stays what it is. What `..` leaves by any number of
- * levels may have been any of them, so that it is any number of levels still.
+ * `prod/../prod/a`, `./prod/a`, `prod\a` and `prod/a/` are one resource; a name without a slash stays what it is. What
+ * `..` leaves by any number of levels may have been any of them, so that it is any number of levels still.
  */
 export function canonicalResource(given: string): string {
   const text = withSlashes(given.trim());
