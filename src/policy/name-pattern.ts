@@ -29,12 +29,12 @@ export function canonicalAction(given: string): string {
 }
 
 /**
- * A resource as it is compared. Of a path, `.`, `..` and doubled slashes are resolved, so that `prod/../prod/a`,
- * `./prod/a` and `prod/a/` are one resource; a name without a slash stays what it is. What `..` leaves by any number of
- * levels may have been any of them, so that it is any number of levels still.
+ * A resource as it is compared. Of a path, `.`, `..`, doubled slashes and backslashes are resolved, so that
+ * `prod/../prod/a`, `./prod/a`, `prod\a` and `prod/a/` are one resource; a name without a slash stays what it is. What
+ * `..` leaves by any number of levels may have been any of them, so that it is any number of levels still.
  */
 export function canonicalResource(given: string): string {
-  const text = given.trim();
+  const text = withSlashes(given.trim());
   if (isTopic(text)) return asciiLower(text);
   if (!text.includes("/")) return text;
   const { names } = resolved(text);
@@ -43,7 +43,12 @@ export function canonicalResource(given: string): string {
 
 /** Whether `..` leaves any number of levels: what such a pattern is to mean cannot be told. */
 export function leavesAnyDepth(pattern: string): boolean {
-  return resolved(pattern).leftAnyDepth;
+  return resolved(withSlashes(pattern)).leftAnyDepth;
+}
+
+/** In a path a backslash stands for a slash, as on Windows; in what is ours it is a character like others. */
+function withSlashes(text: string): string {
+  return isTopic(text) || /^(?:lock|state):/.test(text) ? text : text.replaceAll("\\", "/");
 }
 
 function resolved(path: string): { readonly names: readonly string[]; readonly leftAnyDepth: boolean } {

@@ -284,12 +284,24 @@ describe("a resource", () => {
     ["queue:reviews", "queue:reviews", true],
     ["*", "", true],
     ["prod/**", "", false],
+    ["teams/*/**", "teams\\blue\\x", true],
+    ["teams\\blue\\**", "teams/blue/x", true],
+    ["C:/work/**", "C:\\work\\a", true],
+    ["/srv/**", "\\srv\\a", true],
+    ["lock:a/**", "lock:a\\b", false],
+    ["lock:a\\b", "lock:a\\b", true],
+    ["state:a/**", "state:a\\b", false],
+    ["etc/**", "/etc/passwd", false],
+    ["**/etc/**", "/etc/passwd", true],
+    ["**/etc/**", "etc/passwd", true],
   ])("%s means %s: %s", (pattern, resource, expected) => {
     expect(held(pattern, resource)).toBe(expected);
   });
 
   it("cannot be disguised by the way it is written", () => {
     for (const written of ["prod/../prod/a", "./prod/a", "prod//a", "prod/a/", "x/../prod/a", " prod/a"])
+      expect([written, held("prod/a", written)]).toEqual([written, true]);
+    for (const written of ["prod\\a", "prod\\\\a\\", ".\\prod/a", "x\\..\\prod\\a"])
       expect([written, held("prod/a", written)]).toEqual([written, true]);
   });
 
