@@ -1,3 +1,4 @@
+import { statSync } from "node:fs";
 import { dirname, resolve } from "node:path";
 import { visible } from "../addresses/index.js";
 import type { House } from "../compose.js";
@@ -22,6 +23,7 @@ const mostInput = 64 * 1024 * 1024;
 export interface PolicyHookSwitches extends Switches {
   readonly ask?: boolean;
   readonly closed?: boolean;
+  readonly root?: string;
 }
 
 /**
@@ -46,6 +48,7 @@ export async function policyHook(switches: PolicyHookSwitches): Promise<void> {
 
 async function answer(switches: PolicyHookSwitches): Promise<void> {
   const config = configOf(switches);
+  const root = rootOf(switches);
   const event = await eventGiven();
   if (!event) return;
   const { openHouse } = await import("../compose.js");
@@ -56,7 +59,7 @@ async function answer(switches: PolicyHookSwitches): Promise<void> {
     print(
       await house.rooms.policy.hook(principal, event, {
         ask: switches.ask ?? false,
-        pathOf: (path) => pathIn(event.folder, path),
+        pathOf: (path) => pathIn(event.folder, path, root),
       }),
     );
   } finally {
@@ -91,11 +94,18 @@ async function eventGiven(): Promise<HookEvent | undefined> {
   return event && { ...event, folder: event.folder === "" ? process.cwd() : event.folder };
 }
 
-/** Relative to the repository that a file lies in; outside of one, the whole path. */
-function pathIn(folder: string, given: string): string {
+/** @throws {UsageError} where there is no such folder: paths would be told relative to nothing that rules speak of */
+function rootOf({ root }: PolicyHookSwitches): string | undefined {
+  if (root !== undefined && !statSync(root, { throwIfNoEntry: false })?.isDirectory())
+    throw new UsageError(`--root ${root} is no folder`);
+  return root && resolve(root);
+}
+
+/** Relative to the root, or without one to the repository that a file lies in; outside of it, the whole path. */
+function pathIn(folder: string, given: string, root: string | undefined): string {
   const whole = resolve(folder, given);
-  const root = repositoryAbove(dirname(whole));
-  const path = (root === undefined ? undefined : repositoryPath(root, folder, given)) ?? whole;
+  const above = root ?? repositoryAbove(dirname(whole));
+  const path = (above === undefined ? undefined : repositoryPath(above, folder, given)) ?? whole;
   return path.replaceAll("\\", "/");
 }
 

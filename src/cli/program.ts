@@ -1014,7 +1014,11 @@ function addPolicy(program: Command): void {
         command
           .addArgument(new Argument("<client>", "whose hook it is").choices(["claude-code"]))
           .option("--ask", "leave what needs a person to the client's user")
-          .option("--closed", "refuse what cannot be decided, as while the store is away"),
+          .option("--closed", "refuse what cannot be decided, as while the store is away")
+          .option(
+            "--root <folder>",
+            "tell paths relative to this folder; else to the repository of each file",
+          ),
     },
     async ({ switches }) => (await import("./policy-hook.js")).policyHook(switches),
   );

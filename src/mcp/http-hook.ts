@@ -7,8 +7,8 @@ import { asRefusal } from "./refusal.js";
 import type { Rooms } from "./rooms.js";
 
 /**
- * Answers the hook of a client that is about to call a tool: `?ask=1` leaves what needs a person to the client's user.
- * What could not be decided is an error; with `?closed=1` none leaves the endpoint.
+ * Answers the hook of a client that is about to call a tool: `?ask=1` leaves what needs a person to the client's user,
+ * and `?root=/srv/project` is the folder that paths are told relative to, whatever folder the event names. What could not be decided is an error; with `?closed=1` none leaves the endpoint.
  */
 export async function answerHookRequest(
   rooms: Rooms,
@@ -22,7 +22,8 @@ export async function answerHookRequest(
     const event = readHookEvent(body);
     if (!event) return Response.json({});
     const asker = principal ?? localPrincipal(namespace, agent!);
-    return Response.json(await rooms.policy.hook(asker, event, { ask: isOn(searchParams.get("ask")) }));
+    const options = { ask: isOn(searchParams.get("ask")), root: searchParams.get("root") ?? undefined };
+    return Response.json(await rooms.policy.hook(asker, event, options));
   } catch (error) {
     const refusal = asRefusal(error, log, "policy hook");
     if (refusal.code === "access.stopped") return Response.json(denial(refusal.message));

@@ -4,17 +4,20 @@ import type { Caller } from "../identity/index.js";
 import { boundedContext } from "./bounded-context.js";
 import { checkTogether, named, type TogetherAnswer } from "./check-together.js";
 import type { PolicyContext } from "./context.js";
+import { isWhole, pathByLetters } from "./path-by-letters.js";
 import type { ToolStep } from "./shell-steps.js";
 import { type ToolCall, toolSteps } from "./tool-steps.js";
 
 /** What a client says to a hook before it calls a tool. */
 export interface HookEvent extends ToolCall {
-  /** The folder in which the client works; paths are told relative to it where nothing better is known. */
+  /** The folder in which the client works, which a model may change. */
   readonly folder: string;
 }
 
 export interface HookOptions {
-  /** The name under which a path is known to rules. */
+  /** The whole path of the folder that paths are told relative to, wherever the client works. */
+  readonly root?: string | undefined;
+  /** The name under which a path is known to rules; else what its letters tell. */
   readonly pathOf?: (path: string) => string;
   /** What needs a person is left to the client's user instead of being refused until it was approved here. */
   readonly ask?: boolean;
@@ -57,15 +60,21 @@ export function readHookEvent(given: unknown): HookEvent | undefined {
  * Asks the rules of the namespace about a tool that a client is about to call, as `check_policy` would, and answers in
  * the client's form. What is allowed is not answered: the client's own rules and its user go on deciding.
  *
- * @throws {MailboxError} `access.denied`, `auth.*`, `store.*`
+ * @throws {MailboxError} `input.invalid` for a root that is no whole path; `access.denied`, `auth.*`, `store.*`
  */
 export async function answerHook(
   context: PolicyContext,
   caller: Caller,
   event: HookEvent,
-  { ask = false, pathOf = (path) => pathBelow(event.folder, path) }: HookOptions = {},
+  {
+    ask = false,
+    root,
+    pathOf = (path) => pathByLetters(path, { folder: event.folder, root }),
+  }: HookOptions = {},
 ): Promise<HookAnswer> {
   const { tool, input } = event;
+  if (root !== undefined && !isWhole(root))
+    refuse("input.invalid", { problem: "root is the whole path of a folder, such as /srv/project" });
   const why = typeof input.description === "string" ? input.description.slice(0, 1_000) : "";
   try {
     const given = { arguments: boundedContext(input), tool: tool.slice(0, 200) };
@@ -138,22 +147,6 @@ function decided(permissionDecision: "deny" | "ask", reason: string): HookAnswer
 
 function sentence(text: string): string {
   return visible(text).slice(0, mostReason);
-}
-
-/** A path as its letters tell: nothing of the client's machine is looked at. */
-function pathBelow(folder: string, given: string): string {
-  const slashes = (path: string): string => path.replaceAll("\\", "/");
-  const names: string[] = [];
-  const whole = /^(?:\/|[A-Za-z]:\/)/.test(slashes(given))
-    ? slashes(given)
-    : `${slashes(folder)}/${slashes(given)}`;
-  for (const name of whole.split("/")) {
-    if (name === "..") names.pop();
-    else if (name !== "." && name !== "") names.push(name);
-  }
-  const path = `${whole.startsWith("/") ? "/" : ""}${names.join("/")}`;
-  const root = slashes(folder).replace(/\/+$/, "");
-  return root !== "" && path.startsWith(`${root}/`) ? path.slice(root.length + 1) : path;
 }
 
 function isObject(value: unknown): value is Readonly<Record<string, unknown>> {

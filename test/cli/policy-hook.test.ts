@@ -80,6 +80,21 @@ describe("llm-mailbox policy hook claude-code", () => {
     expect(await hook(event("Read", { file_path: join(repository, "src", "a.ts") }))).toEqual(silent);
   });
 
+  it("tells paths relative to --root, also in a repository that begins below it", async () => {
+    const within = join(repository, "config", "own");
+    mkdirSync(within, { recursive: true });
+    execFileSync("git", ["init", "-q"], { cwd: within });
+    const read = event("Read", { file_path: join(within, "a") });
+    expect(await hook(read)).toEqual(silent);
+    expect(await hook(read, {}, "--root", repository)).toEqual(
+      denied(/file\.read config\/own\/a is not allowed/),
+    );
+    expect(await hook(read, {}, "--root", join(repository, "none"))).toMatchObject({
+      status: 1,
+      err: expect.stringContaining("is no folder"),
+    });
+  });
+
   it("goes by what is recorded of the agent, and by the mail that its living runs have read", async () => {
     const [coder, eve] = [await office.as("coder"), await office.as("eve")];
     const run = event("Bash", { command: "npm test" });

@@ -85,6 +85,21 @@ describe("a server", () => {
     );
   });
 
+  it("takes paths below the root in its address, whatever folder the event names", async () => {
+    const elsewhere = write.replace('"/repo"', '"/repo/src"');
+    expect(elsewhere).not.toBe(write);
+    expect(await post("?agent=coder", elsewhere)).toEqual({ status: 200, body: {} });
+    const told = await post("?agent=coder&root=/repo", elsewhere);
+    expect(told.body.hookSpecificOutput).toMatchObject({
+      permissionDecision: "deny",
+      permissionDecisionReason: expect.stringContaining("file.write config/a is not allowed"),
+    });
+    expect((await post("?agent=coder&root=repo", elsewhere)).status).toBe(400);
+    expect(
+      (await post("?agent=coder&root=&closed=1", elsewhere)).body.hookSpecificOutput?.permissionDecision,
+    ).toBe("deny");
+  });
+
   it("checks who asks at /policy/hook as it does at /mcp", async () => {
     expect((await post("", write)).status).toBe(400);
     expect((await post("?agent=Not A Name", write)).status).toBe(400);

@@ -221,6 +221,47 @@ rules:
     expect(reasonOf(await write())).toMatch(/^deny: .*limit few-writes.*few-writes: 2 of 2 used until /);
   });
 
+  it("tells paths relative to the root it was given, wherever the client works", async () => {
+    const desk = await open();
+    desk.put(`
+version: 1
+otherwise: allow
+unknown: allow
+rules:
+  - { id: not-blue, actions: ["file.*"], resources: ["teams/blue/**"], effect: deny }
+`);
+    const from = (cwd: string, tool: string, input: object, root?: string): Promise<HookAnswer> =>
+      answerHook(
+        desk.context,
+        desk.caller("alice"),
+        readHookEvent({ cwd, tool_name: tool, tool_input: input })!,
+        { root },
+      );
+    const write = { file_path: "/w/repo/teams/blue/x" };
+    for (const root of ["/w/repo", "/w/repo/", "/w/./repo/src/..", "\\w\\repo"])
+      for (const cwd of ["/w/repo", "/w/repo/src", "/elsewhere", ""])
+        expect([root, cwd, reasonOf(await from(cwd, "Write", write, root))]).toEqual([
+          root,
+          cwd,
+          expect.stringMatching(/^deny: .*file\.write teams\/blue\/x /),
+        ]);
+    const shell = (cwd: string, command: string): Promise<HookAnswer> =>
+      from(cwd, "Bash", { command }, "/w/repo");
+    expect(reasonOf(await shell("/w/repo/src", "rm ../teams/blue/x"))).toMatch(/^deny: /);
+    expect(reasonOf(await shell("/", "cd /w/repo/teams && rm blue/x"))).toMatch(/^deny: /);
+    expect(await shell("/w/repo/src", "rm teams/blue/x")).toEqual({});
+    expect(await from("/w/repo", "Write", { file_path: "/w/repository/teams/blue/x" }, "/w/repo")).toEqual(
+      {},
+    );
+    expect(reasonOf(await from("/x", "Write", { file_path: "/teams/blue/x" }, "/"))).toMatch(/^deny: /);
+    // Without a root, the folder that the client names is all there is.
+    expect(reasonOf(await from("/w/repo", "Write", write))).toMatch(/^deny: /);
+    expect(await from("/w/repo/src", "Write", write)).toEqual({});
+    await expect(from("/w/repo", "Write", write, "repo")).rejects.toThrow(
+      /root is the whole path of a folder/,
+    );
+  });
+
   it("tells the model what an allowed call obliges it to", async () => {
     const desk = await open();
     expect(await ask(desk, "WebFetch", { url: "https://example.org/" })).toEqual({
