@@ -631,6 +631,7 @@ function roomsOf(parts: Parts): Rooms {
           await mail.noteCall(context, caller);
           return policy.settleReservation(budgets, caller, input);
         }),
+      news: async (caller) => budgets.duties(caller),
       hook: (principal, event, options) => {
         const caller = { principal, run: { id: `${principal.agent}/hook` as RunId } };
         return guard(caller, "policy.check", ["*"], async () => {

@@ -49,7 +49,7 @@ export async function replayRules(
     );
   if (replayed.length === 0)
     return printLine(
-      "Nothing was decided in that time but calls of our own tools (mail, topics, locks, state), of which those that are simply allowed are not recorded.",
+      "Nothing that is recorded was decided in that time. Calls of our own tools (mail, topics, locks, state) that are simply allowed are not recorded.",
     );
   const since = new Date(replayed[0]!.record.at).toISOString();
   printLine(`${plural(replayed.length, "decision")} since ${since}: ${changed.length} would be another.`);

@@ -4,6 +4,7 @@ import type {
   InputRequiredResult,
   ServerContext,
 } from "@modelcontextprotocol/server";
+import { visible } from "../addresses/index.js";
 import { askClient, type ClientAnswer, clientAnswers } from "./ask-client.js";
 import type { Connection } from "./connection.js";
 import type { AnyTool, Tool } from "./define-tool.js";
@@ -180,13 +181,15 @@ function tellBatch(connection: Connection, caller: CallerOf, batch: string, reac
 }
 
 /**
- * Lines for what happened since the last reply: mail, unless the reply told of it, and the run's own locks. They are an
- * extra: they never fail the call they would close.
+ * Lines for what happened since the last reply: what rules want done along with the call, mail, unless the reply told of
+ * it, and the run's own locks. They are an extra: they never fail the call they would close.
  */
 async function newsLines(connection: Connection, caller: CallerOf, tellsMail: boolean): Promise<string[]> {
-  const { mail, locks } = connection.rooms;
+  const { mail, locks, policy } = connection.rooms;
   const lines: string[] = [];
   try {
+    for (const { action, obligations } of await policy.news(caller))
+      lines.push(visible(`policy: with ${action} you have to: ${obligations.join("; ")}`));
     const news = tellsMail ? undefined : await mail.news(caller);
     if (news) lines.push(`mail: ${news.unread} unread${news.urgent ? `, ${news.urgent} urgent` : ""}`);
     lines.push(...(await locks.news(caller)).map(lockLine));

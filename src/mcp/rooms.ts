@@ -38,6 +38,7 @@ import type {
 import type {
   CheckOptions,
   CheckPolicy,
+  Duty,
   HookAnswer,
   HookEvent,
   HookOptions,
@@ -171,6 +172,8 @@ export interface Rooms {
     /** Decides, holds, asks a person, or waits for one. */
     checkPolicy(caller: Caller, input: CheckPolicy, options?: CheckOptions): Promise<PolicyAnswer>;
     settleReservation(caller: Caller, input: SettleReservation): Promise<Settled>;
+    /** What has to be done along with what the run was let do; the face calls it when it answers, whatever the call was. */
+    news(caller: Caller): Promise<readonly Duty[]>;
     /** Decides about a tool that a client of this agent is about to call. Begins no run. */
     hook(principal: Principal, event: HookEvent, options: HookOptions): Promise<HookAnswer>;
   };

@@ -90,11 +90,25 @@ export interface PolicyDependencies {
 /** So many counters are remembered at most. */
 const countsKnown = 10_000;
 
-/** The room's own state in this process: its dependencies, and how often counters were when they were last seen. */
+/** So many runs that were not told their duties yet, and so many actions of each, are remembered at most. */
+const runsOwing = 1_000;
+const actionsOwing = 10;
+
+/** What has to be done along with something that one of our own tools was let do. */
+export interface Duty {
+  readonly action: string;
+  readonly obligations: readonly string[];
+}
+
+/**
+ * The room's own state in this process: its dependencies, how often counters were when they were last seen, and which
+ * duties runs have not been told.
+ */
 export class PolicyContext {
   readonly deps: PolicyDependencies;
   readonly limits: PolicyLimits;
   readonly #counts = new Map<string, string>();
+  readonly #duties = new Map<string, Map<string, Set<string>>>();
 
   constructor(deps: PolicyDependencies) {
     this.deps = deps;
@@ -115,5 +129,27 @@ export class PolicyContext {
   sawCount(namespace: string, counter: string, count: string): void {
     if (this.#counts.size >= countsKnown) this.#counts.clear();
     this.#counts.set(`${namespace} ${counter}`, count);
+  }
+
+  /** Keeps what a run has to do along with an action, until it is told. */
+  owe({ principal, run }: Caller, action: string, obligations: readonly string[]): void {
+    if (obligations.length === 0) return;
+    const key = `${principal.namespace} ${run.id}`;
+    const ofRun = this.#duties.get(key) ?? new Map<string, Set<string>>();
+    if (!ofRun.has(action) && ofRun.size >= actionsOwing) return;
+    ofRun.set(action, new Set([...(ofRun.get(action) ?? []), ...obligations]));
+    const [oldest] = this.#duties.keys();
+    if (!this.#duties.has(key) && this.#duties.size >= runsOwing) this.#duties.delete(oldest!);
+    this.#duties.set(key, ofRun);
+  }
+
+  /** What a run has not been told that it has to do; told once. */
+  duties({ principal, run }: Caller): readonly Duty[] {
+    if (this.#duties.size === 0) return [];
+    const key = `${principal.namespace} ${run.id}`;
+    const ofRun = this.#duties.get(key);
+    if (!ofRun) return [];
+    this.#duties.delete(key);
+    return [...ofRun].map(([action, obligations]) => ({ action, obligations: [...obligations] }));
   }
 }

@@ -59,6 +59,12 @@ export async function enforce(
   const by = answer.reasons.map((one) => one.by).join(", ") || "no rule";
   switch (answer.decision) {
     case "allow":
+      // Whoever is to be told is told by us; the rest is told with the reply to the call.
+      context.owe(
+        caller,
+        action,
+        answer.obligations.filter((one) => !one.startsWith("notify ")),
+      );
       return { because: answer.approved_by === undefined ? by : `approval ${answer.approved_by}` };
     case "require_approval":
       return refuse("policy.approval_required", {

@@ -8,6 +8,7 @@ export {
   type ApprovalState,
   type ApprovalWait,
   type AwaitedApproval,
+  type Duty,
   PolicyContext,
   type PolicyDependencies,
   type PolicyNotice,

@@ -420,8 +420,8 @@ describe("llm-mailbox policy", () => {
     expect(told[4]).toMatch(/^WHEN +AGENT +ACTION +RESOURCE +WAS +BY +WOULD BE +BY$/);
     expect(told[5]).toMatch(/bob +file.delete +prod\/a +deny +no-delete +require_approval +no-delete$/);
     expect((await policy("replay", file(deleting("deny")))).out).toMatch(/: 0 would be another\.\n$/);
-    expect((await policy("replay", other, "--since", "1s")).out).toBe(
-      "Nothing was decided in that time but calls of our own tools (mail, topics, locks, state), of which those that are simply allowed are not recorded.\n",
+    expect((await policy("replay", other, "--since", "1s")).out).toContain(
+      "Nothing that is recorded was decided in that time. Calls of our own tools (mail, topics, locks, state) that are simply allowed are not recorded.\n",
     );
   });
 

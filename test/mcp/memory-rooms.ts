@@ -320,6 +320,7 @@ export function memoryRooms({ waitingEveryMs = 10_000, mayUse = mayOrdinary } = 
     },
     policy: {
       hook: async () => ({}),
+      news: async () => [],
       checkPolicy: async (_caller, { action, reserve }) => ({
         decision: action === "file.delete" ? "deny" : "allow",
         reasons:

@@ -718,6 +718,33 @@ rules:
     },
   },
   {
+    what: "what has to be done along with a call of our own tools is kept for its run until it is told, and bounded",
+    rules: rules(`rules:
+  - { id: careful, actions: ["**"], effect: allow, obligations: [redact, "notify boss"] }
+  - { id: logged, actions: [mailbox.send], resources: [bob], effect: allow, obligations: [log] }
+  - { id: no, actions: [state.write], effect: deny, obligations: [stop] }
+`),
+    holds: async (desk) => {
+      const duties = (by = "alice") => desk.context.duties(desk.caller(by));
+      expect(duties()).toEqual([]);
+      await desk.enforce("mailbox.send", "carol");
+      await desk.enforce("mailbox.send", "bob");
+      await desk.enforce("topic.publish", "topic:a");
+      await expect(desk.enforce("state.write", "state:a")).rejects.toThrow("policy.denied");
+      expect(duties("bob")).toEqual([]);
+      expect(duties()).toEqual([
+        { action: "mailbox.send", obligations: ["redact", "log"] },
+        { action: "topic.publish", obligations: ["redact"] },
+      ]);
+      expect(duties()).toEqual([]);
+      for (let n = 0; n <= 1_000; n++) desk.context.owe(desk.caller(`a${n}`), "mailbox.send", ["redact"]);
+      for (let n = 0; n <= 10; n++) desk.context.owe(desk.caller("a1000"), `a.b${n}`, ["redact"]);
+      expect(duties("a0")).toEqual([]);
+      expect(duties("a1")).toHaveLength(1);
+      expect(duties("a1000")).toHaveLength(10);
+    },
+  },
+  {
     what: "nothing that the caller made up stands in what is told, but where it is plain",
     rules: rules(`rules:
   - { id: tell, actions: ["a.**"], effect: allow, obligations: ["notify boss"] }

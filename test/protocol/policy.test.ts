@@ -31,6 +31,7 @@ limits:
   - { id: emails, of: calls, actions: [email.send], per: agent, most: 1, window: 366d, guidance: put them into one }
 rules:
   - { id: keep, actions: [file.delete], effect: deny, reason: nothing is deleted here., guidance: move it to attic/ }
+  - { id: careful, actions: [mailbox.send], resources: [press], effect: allow, obligations: [redact] }
   - { id: seen, actions: [email.send], effect: allow, obligations: [redact, "notify watcher"] }
 `,
   );
@@ -98,6 +99,16 @@ describe.each(eras)("an agent that speaks %s, before a step", (era) => {
     const status = (await call("my_status", {})).text;
     expect(status).toMatch(/^budget spend: 2\.5 of 10 left until \S+Z$/m);
     expect(status).toMatch(/^budget emails: 1 of 1 calls left until \S+Z$/m);
+  });
+
+  it("is told its duties with the reply of one of our own tools, once", async () => {
+    const { call } = await agent(era);
+    const send = (to: string) =>
+      call("send_message", { to: [to], body: `news of ${randomBytes(4).toString("hex")}` });
+    const line = "policy: with mailbox.send you have to: redact";
+    expect((await send("press")).text.split("\n").at(-1)).toBe(line);
+    expect((await send("carol")).text).not.toContain("policy:");
+    expect((await send("press")).text.split("\n").at(-1)).toBe(line);
   });
 
   it("is told its duties, and whoever a rule names is told of it by mail", async () => {
