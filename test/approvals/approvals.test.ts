@@ -1,5 +1,11 @@
 import { afterEach, expect, it } from "vitest";
-import { countWaiting, getApproval, linkApproval, listApprovals } from "../../src/approvals/index.js";
+import {
+  attendApprovals,
+  countWaiting,
+  getApproval,
+  linkApproval,
+  listApprovals,
+} from "../../src/approvals/index.js";
 import { checkPolicy } from "../../src/policy/index.js";
 import { approvalKeys } from "../../src/redis/index.js";
 import { changeGrants } from "../agents/change-grants.js";
@@ -288,9 +294,7 @@ rules:
     const desk = await open();
     const { id } = await desk.ask({}, { approvers: ["carol"], quorum: 2 });
     await expect(desk.decide(id, "approve", {}, desk.caller("carol"))).rejects.toThrow(/^access\.denied/);
-    await expect(desk.decide(id, "approve", {}, desk.approver("dan"))).rejects.toThrow(
-      /^approval\.not_approver/,
-    );
+    await expect(desk.decide(id, "approve", {}, desk.approver("dan"))).rejects.toThrow(/^approval\.unknown/);
     await desk.decide(id, "approve", {}, desk.approver("carol"));
     const { approval } = await desk.decide(id, "approve", {}, desk.operator());
     expect(approval).toMatchObject({ state: "approved", decided_by: ["operator", "carol"] });
@@ -433,7 +437,7 @@ rules:
     for (;;) {
       const tried = await desk.decide(id, "approve", {}, mia).catch((error: Error) => error);
       if (!(tried instanceof Error)) break;
-      expect(tried.message).toMatch(/^approval\.not_approver/);
+      expect(tried.message).toMatch(/^approval\.unknown/);
       early += 1;
       expect(Date.now()).toBeLessThan(until);
     }
@@ -507,6 +511,36 @@ rules:
     );
     expect((await getApproval(desk.house.approvals, desk.operator(), id)).id).toBe(id);
     await expect(desk.decide("ap-000000000000", "approve")).rejects.toThrow(/^approval\.unknown/);
+  });
+
+  it("is answered for those it is not put to as if it did not exist, whether they decide, look or list", async () => {
+    const desk = await open();
+    const { approvals } = desk.house;
+    const { id } = await desk.ask({}, { approvers: ["carol"] });
+    const none = "ap-000000000000";
+    const dan = desk.approver("dan");
+    for (const attempt of [
+      (one: string) => desk.decide(one, "approve", {}, dan),
+      (one: string) => attendApprovals(approvals, dan, { approval_id: one }),
+      (one: string) => getApproval(approvals, dan, one),
+    ]) {
+      const said = async (one: string) =>
+        attempt(one).then(
+          () => "an answer",
+          (error: Error) => error.message.replace(one, "ID"),
+        );
+      expect(await said(id)).toMatch(/^approval\.unknown/);
+      expect(await said(id)).toBe(await said(none));
+    }
+    expect(await listApprovals(approvals, dan)).toEqual([]);
+    for (const caller of [
+      desk.approver("carol"),
+      desk.caller("alice", ["approver"]),
+      desk.caller("mia", ["admin"]),
+    ]) {
+      expect((await getApproval(approvals, caller, id)).id).toBe(id);
+      expect(await listApprovals(approvals, caller)).toHaveLength(1);
+    }
   });
 
   it("is listed while it waits, first what expires first, and counted for those who decide it", async () => {
