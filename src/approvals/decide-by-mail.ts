@@ -13,6 +13,8 @@ export interface MailedAnswer {
   readonly body: string;
   readonly data?: Readonly<Record<string, unknown>> | undefined;
   readonly idempotencyKey?: string | undefined;
+  /** Told which request it is about, before anything is decided. */
+  readonly onFound?: (id: string) => void;
 }
 
 /**
@@ -26,10 +28,11 @@ export interface MailedAnswer {
 export async function decideByMail(
   context: ApprovalContext,
   caller: Caller,
-  { inReplyTo, body, data, idempotencyKey }: MailedAnswer,
+  { inReplyTo, body, data, idempotencyKey, onFound }: MailedAnswer,
 ): Promise<Decided | undefined> {
   const id = await requestOf(context, caller.principal.namespace, inReplyTo);
   if (id === undefined) return undefined;
+  onFound?.(id);
   const [decision, rest] = decisionIn(body);
   const key = idempotencyKey === undefined ? {} : { idempotency_key: idempotencyKey };
   const asked = { approval_id: id, ...said(decision, rest, data), ...key };

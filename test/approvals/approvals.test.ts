@@ -6,6 +6,7 @@ import {
   linkApproval,
   listApprovals,
 } from "../../src/approvals/index.js";
+import { checkPolicy as checkPolicyTool } from "../../src/mcp/tools/check-policy.js";
 import { checkPolicy } from "../../src/policy/index.js";
 import { approvalKeys } from "../../src/redis/index.js";
 import { changeGrants } from "../agents/change-grants.js";
@@ -115,7 +116,10 @@ describeOnEachStore("an approval", (store) => {
     const { approval } = await desk.decide(id, "edit", edited);
     expect(approval).toMatchObject({ state: "approved", edited_arguments: edited.arguments });
     expect(await desk.use("op-1")).toBeUndefined();
-    expect(await desk.ask()).toMatchObject({ id, state: "approved", isNew: false });
+    expect(await desk.ask()).toMatchObject({
+      ...{ id, state: "approved", isNew: false },
+      expiresAt: Date.parse(approval.usable_until!),
+    });
     expect(await desk.use("op-2", edited)).toMatchObject({ id, edited: true });
     expect(await desk.use("op-3", edited)).toBeUndefined();
     expect((await desk.ask()).isNew).toBe(true);
@@ -412,6 +416,18 @@ rules:
       ` approval.time approval:${allowed.id} allow nobody decided in time, so allow`,
       `alice approval.use approval:${allowed.id} allow nobody decided in time`,
     ]);
+  });
+
+  it("is told as allowed and not as approved where nobody decided in time and that allows it", async () => {
+    const desk = await open();
+    const { id } = await desk.ask({}, { expiresMs: 40, otherwise: "allow" });
+    const input = { approval_id: id };
+    await desk.wait(id, { waitMs: 20_000 });
+    const answer = await checkPolicy(desk.house.policy, desk.caller("alice"), input);
+    const [said] = checkPolicyTool.say(answer as never, { input } as never);
+    expect(said).toMatch(/^allowed because nobody decided in time, and not used yet\n/);
+    expect(said).toContain(`until ${answer.approval!.until}, once`);
+    expect(said).not.toContain("approved");
   });
 
   it("is void when it was not used in time", async () => {

@@ -146,6 +146,8 @@ describeOnEachStore("an approval by mail", (store) => {
     await expect(reply(dan, other!.id, "approve")).rejects.toThrow(/^approval\.ended/);
     const refused = (await desk.rows()).filter((row) => / (deny|refuse) /.test(row));
     expect(refused).toHaveLength(16);
+    for (const row of refused)
+      expect(row).toMatch(new RegExp(` approval:(${id}|${second.id}) (deny|refuse) `));
   });
 
   it("leaves other replies to the postmaster what they were", async () => {
