@@ -91,6 +91,9 @@ interface HouseOptions {
 
 const sweepSeldomMs = 60_000;
 
+/** No form is open longer. */
+const formMs = 10 * 60_000;
+
 /**
  * Opens the store and puts the rooms together. The one place that knows them all: where one capability needs another,
  * it is handed a function here.
@@ -651,6 +654,8 @@ function roomsOf(parts: Parts): Rooms {
         ),
       askedOfClient: (caller, id) =>
         guard(caller, "policy.check", ["*"], () => approving.askedOfClient(approvals, caller, id)),
+      untilDecided: (caller, id, ends) =>
+        approving.awaitApproval(approvals, caller, id, { ...ends, waitMs: formMs }),
       decideByClient: (caller, decision) =>
         guard(caller, "policy.check", [requestNamed(decision.approval_id)], () =>
           approving.decideByClient(approvals, caller, decision),
