@@ -90,6 +90,9 @@ interface HouseOptions {
 
 const sweepSeldomMs = 60_000;
 
+/** No form is open longer. */
+const formMs = 10 * 60_000;
+
 /**
  * Opens the store and puts the rooms together. The one place that knows them all: where one capability needs another,
  * it is handed a function here.
@@ -642,29 +645,35 @@ function roomsOf(parts: Parts): Rooms {
     },
     approvals: {
       attendApprovals: (caller, input) =>
-        guard(caller, "approval.decide", ["*"], async () => {
+        guard(caller, "approval.decide", [requestNamed(input.approval_id)], async () => {
           await mail.noteCall(context, caller);
           return approving.attendApprovals(approvals, caller, input);
         }),
       listApprovals: (caller) =>
         guard(caller, "approval.read", ["*"], () => approving.listApprovals(approvals, caller)),
       getApproval: (caller, id) =>
-        guard(caller, "approval.read", ["*"], () => approving.getApproval(approvals, caller, id)),
+        guard(caller, "approval.read", [requestNamed(id)], () =>
+          approving.getApproval(approvals, caller, id),
+        ),
       decideApproval: (caller, decision) =>
-        guard(caller, "approval.decide", ["*"], () =>
+        guard(caller, "approval.decide", [requestNamed(decision.approval_id)], () =>
           approving.decideApproval(approvals, caller, decision, "http"),
         ),
       askedOfClient: (caller, id) =>
         guard(caller, "policy.check", ["*"], () => approving.askedOfClient(approvals, caller, id)),
+      untilDecided: (caller, id, ends) =>
+        approving.awaitApproval(approvals, caller, id, { ...ends, waitMs: formMs }),
       decideByClient: (caller, decision) =>
-        guard(caller, "policy.check", ["*"], () => approving.decideByClient(approvals, caller, decision)),
+        guard(caller, "policy.check", [requestNamed(decision.approval_id)], () =>
+          approving.decideByClient(approvals, caller, decision),
+        ),
     },
     approvalLinks: {
       see: (token) => approving.seeLink(approvals, namespace, token),
       decide: (token, decision) =>
         recorder.guard(
           nobodyOf(namespace),
-          () => ({ action: "approval.decide", resource: "*" }),
+          () => ({ action: "approval.decide", resource: requestNamed(token.split("~")[0]) }),
           () => approving.decideByLink(approvals, namespace, token, decision),
         ),
     },
@@ -740,6 +749,11 @@ function roomsOf(parts: Parts): Rooms {
   };
 }
 
+/** A request as the audit names it, where what was given looks like one. */
+function requestNamed(id: string | undefined): string {
+  return id !== undefined && /^ap-[0-9a-z]{12}$/.test(id) ? `approval:${id}` : "*";
+}
+
 /** A reply to the postmaster is for whoever the message was about; nobody else reads there. */
 async function answerToPostmaster(
   { context, approvals, recorder }: Pick<Parts, "context" | "approvals" | "recorder">,
@@ -747,13 +761,16 @@ async function answerToPostmaster(
   { to, in_reply_to: inReplyTo, body, data, idempotency_key: idempotencyKey }: mail.SendMessage,
 ): Promise<mail.SendReceipt | undefined> {
   if (inReplyTo === undefined || to.length !== 1 || !/^\s*@?postmaster\s*$/i.test(to[0]!)) return undefined;
-  const asked = { action: "approval.decide", resource: "*" };
+  let about = "*";
   const decided = await recorder.guard(
     caller,
-    () => asked,
+    () => ({ action: "approval.decide", resource: about }),
     async () => {
       await mail.noteCall(context, caller);
-      return approving.decideByMail(approvals, caller, { inReplyTo, body, data, idempotencyKey });
+      const onFound = (id: string): void => {
+        about = requestNamed(id);
+      };
+      return approving.decideByMail(approvals, caller, { inReplyTo, body, data, idempotencyKey, onFound });
     },
   );
   if (!decided) return undefined;
@@ -869,6 +886,7 @@ function namesIn(given: readonly (string | undefined)[]): string {
   const names = given.slice(0, namesShown).map((one) => {
     if (one === undefined || one === "*" || one === "topic:**") return one ?? "?";
     try {
+      if (one.startsWith("approval:")) return requestNamed(one.slice("approval:".length));
       if (one.startsWith("lock:")) return `lock:${lock.parseResource(one.slice("lock:".length))}`;
       if (one.startsWith("state:")) return `state:${parseStatePrefix(one.slice("state:".length))}`;
       return one.startsWith("topic:") ? `topic:${parsePattern(one)}` : formatAddress(parseAddress(one));

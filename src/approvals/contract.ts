@@ -51,6 +51,7 @@ export interface ApprovalRequest extends Question {
 export interface OpenedApproval {
   readonly id: string;
   readonly state: ApprovalState;
+  /** Until when it waits, or what was approved can be used. */
   readonly expiresAt: number;
   /** False where a request for the same question stood already. */
   readonly isNew: boolean;

@@ -31,7 +31,7 @@ export interface Ballot {
  * own. One vote each, of which the last one counts; it may not be the last that is needed. The
  * same vote again renews its proof and its comment.
  *
- * @throws {MailboxError} `access.denied`, `approval.unknown`, `approval.own`, `approval.not_approver`, `approval.ended`,
+ * @throws {MailboxError} `access.denied`, `approval.unknown`, `approval.own`, `approval.ended`,
  *   `approval.edit_asked`, `approval.edit_elsewhere`, `approval.too_large`, `mailbox.idempotency_conflict`, `input.invalid`
  */
 export async function decideApproval(
@@ -49,11 +49,9 @@ export async function decideApproval(
   switch (mayDecide(found.request, principal, roles, deps.store.now())) {
     case "own":
       return refuse("approval.own", { approval_id: found.id });
+    // To whom it is not put it does not exist.
     case "not_approver":
-      return refuse("approval.not_approver", {
-        approval_id: found.id,
-        approvers: approversOf(found.request, deps.store.now()),
-      });
+      return refuse("approval.unknown", { approval_id: found.id });
   }
   const { credential } = principal;
   const voter: Voter = {
@@ -114,8 +112,8 @@ export async function castVote(
   // Approving with the same arguments is approving: the two have to count together.
   const digest = decision === "approve" ? first.request.digest : wanted;
   const isEdit = approved !== undefined && digest !== first.request.digest;
-  const naming = isEdit ? namingArgument(first.question.action) : undefined;
-  if (naming !== undefined && isOther(edited?.[naming], first.question.arguments[naming]))
+  const naming = isEdit ? namingArgument(approved.action) : undefined;
+  if (isEdit && naming !== undefined && isOther(approved.arguments[naming], first.question.arguments[naming]))
     refuse("approval.edit_elsewhere", { approval_id: id, argument: naming });
   const line = voteLine({ ...voter, decision, digest, way, comment: comment.trim() });
   const audited = told(row, id, voter, way, decision);

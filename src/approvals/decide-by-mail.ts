@@ -1,4 +1,4 @@
-import { refuse } from "../errors/index.js";
+import { isRefusal, refuse } from "../errors/index.js";
 import type { Caller } from "../identity/index.js";
 import { approvalKeys } from "../redis/index.js";
 import type { ApprovalContext } from "./context.js";
@@ -13,6 +13,8 @@ export interface MailedAnswer {
   readonly body: string;
   readonly data?: Readonly<Record<string, unknown>> | undefined;
   readonly idempotencyKey?: string | undefined;
+  /** Told which request it is about, before anything is decided. */
+  readonly onFound?: (id: string) => void;
 }
 
 /**
@@ -20,19 +22,25 @@ export interface MailedAnswer {
  * after `edit` the arguments as JSON. Quoted lines are no part of it. What
  * proves the sender proves the decision; where the namespace has tokens, nobody sends without one.
  *
- * @returns nothing when the message replied to is about no request
+ * @returns nothing when the message replied to is about no request that is put to the caller
  * @throws {MailboxError} as `decideApproval`; `input.invalid` when it begins with no decision
  */
 export async function decideByMail(
   context: ApprovalContext,
   caller: Caller,
-  { inReplyTo, body, data, idempotencyKey }: MailedAnswer,
+  { inReplyTo, body, data, idempotencyKey, onFound }: MailedAnswer,
 ): Promise<Decided | undefined> {
   const id = await requestOf(context, caller.principal.namespace, inReplyTo);
   if (id === undefined) return undefined;
+  onFound?.(id);
   const [decision, rest] = decisionIn(body);
   const key = idempotencyKey === undefined ? {} : { idempotency_key: idempotencyKey };
-  return decideApproval(context, caller, { approval_id: id, ...said(decision, rest, data), ...key }, "mail");
+  const asked = { approval_id: id, ...said(decision, rest, data), ...key };
+  return decideApproval(context, caller, asked, "mail").catch((error: unknown) => {
+    // Whoever was not told of it learns no more from a reply than from one to any other message.
+    if (isRefusal(error, "approval.unknown")) return undefined;
+    throw error;
+  });
 }
 
 async function requestOf(

@@ -4,7 +4,7 @@
 
   KEYS      the approvals of a namespace, see lua/slot.lua
   ARGV[1]   not after, ms of the store's clock       ARGV[2]   limits, see lua/request.lua
-  ARGV[3]   id                                       ARGV[4]   audit row of the look, or empty
+  ARGV[3]   id
 
   Returns {"REQUEST", request, question, votes, question as it was approved or empty,
           {who voted for other arguments, question with those, …}} · {"UNKNOWN"} · {"LATE"}
@@ -17,7 +17,6 @@ if late() then return { 'LATE' } end
 local id = ARGV[3]
 local request = getRequest(id)
 if not request then return { 'UNKNOWN' } end
-audit(slot.audit, ARGV[4])
 local votes, edits = redis.call('HGET', slot.votes, id) or '', {}
 for line in string.gmatch(votes, '[^\n]+') do
   local who, what = string.match(line, '^([^|]*)|([^|]*)|')

@@ -4,24 +4,33 @@ import { loadScript } from "../redis/index.js";
 import { plainId } from "./approval-id.js";
 import type { ApprovalContext } from "./context.js";
 import type { Approval } from "./contract.js";
+import { maySee } from "./may-decide.js";
 import { type ReadRequest, readRequest, shownApproval } from "./shown-approval.js";
 
 const getScript = loadScript(import.meta.url, "get-approval.lua");
 
-/** A request with everything its approver needs. @throws {MailboxError} `approval.unknown`, `access.denied` */
+/**
+ * A request with everything its approver needs.
+ *
+ * @throws {MailboxError} `approval.unknown`, also for whoever is none of its approvers, did not ask for it and is no
+ *   admin; `access.denied`
+ */
 export async function getApproval(context: ApprovalContext, caller: Caller, id: string): Promise<Approval> {
-  const { row } = await context.deps.admit(caller, "approval.read", "*");
-  const found = await findRequest(context, caller.principal.namespace, id, row);
-  return shownApproval(found ?? refuse("approval.unknown", { approval_id: plainId(id) }));
+  const { deps } = context;
+  const admission = await deps.admit(caller, "approval.read", "*");
+  const found = await findRequest(context, caller.principal.namespace, id);
+  const { roles } = await deps.rightsOf(caller);
+  if (!found || !maySee(found.request, caller.principal, roles, deps.store.now()))
+    return refuse("approval.unknown", { approval_id: plainId(id) });
+  await deps.record(caller, admission);
+  return shownApproval(found);
 }
 
-/** @param row the audit row of the look, where it is one; recorded only when there is something to see */
 export async function findRequest(
   context: ApprovalContext,
   namespace: string,
   id: string,
-  row = "",
 ): Promise<ReadRequest | undefined> {
-  const [word, ...read] = await context.run(namespace, getScript, [id, row]);
+  const [word, ...read] = await context.run(namespace, getScript, [id]);
   return word === "REQUEST" ? readRequest(id, read) : undefined;
 }

@@ -1,8 +1,8 @@
-import type { Caller } from "../identity/index.js";
+import { type Caller, isOperator } from "../identity/index.js";
 import { loadScript } from "../redis/index.js";
 import type { ApprovalContext } from "./context.js";
 import type { ApprovalHead } from "./contract.js";
-import { mayDecide } from "./may-decide.js";
+import { mayDecide, maySee } from "./may-decide.js";
 import { type QuestionHead, shownHead } from "./shown-approval.js";
 import { parseRequest, type StoredRequest } from "./stored-request.js";
 import { parseVotes, type Vote } from "./vote.js";
@@ -10,7 +10,8 @@ import { parseVotes, type Vote } from "./vote.js";
 const listScript = loadScript(import.meta.url, "list-approvals.lua");
 
 /**
- * Requests without what they ask for: those that wait, the first to expire first, or all that are kept, the newest first.
+ * Requests without what they ask for, of those that the caller may see: those that wait, the first to expire first, or
+ * all that are kept, the newest first.
  *
  * @throws {MailboxError} `access.denied`
  */
@@ -19,9 +20,15 @@ export async function listApprovals(
   caller: Caller,
   { all = false, limit = 100 }: { readonly all?: boolean; readonly limit?: number } = {},
 ): Promise<readonly ApprovalHead[]> {
-  const { row } = await context.deps.admit(caller, "approval.read", "*");
-  const found = await look(context, caller.principal.namespace, all, limit, row);
-  return found.map(({ id, request, head, votes }) => shownHead(id, request, head, votes));
+  const { deps, limits } = context;
+  const { principal } = caller;
+  const { row } = await deps.admit(caller, "approval.read", "*");
+  const { roles } = await deps.rightsOf(caller);
+  const seesAll = isOperator(principal);
+  const found = await look(context, principal.namespace, all, seesAll ? limit : limits.pending, row);
+  const now = deps.store.now();
+  const seen = found.filter(({ request }) => seesAll || maySee(request, principal, roles, now));
+  return seen.slice(0, limit).map(({ id, request, head, votes }) => shownHead(id, request, head, votes));
 }
 
 /** Those the caller may decide, the first to expire first. @throws {MailboxError} `access.denied` */

@@ -16,6 +16,16 @@ export function mayDecide(
   return isNamed(approversOf(request, nowMs), principal.agent, roles) ? "may" : "not_approver";
 }
 
+/** Whether somebody may see a request: whoever asked, those it is put to, and admins. */
+export function maySee(
+  request: StoredRequest,
+  principal: Principal,
+  roles: readonly Role[],
+  nowMs: number,
+): boolean {
+  return roles.includes("admin") || mayDecide(request, principal, roles, nowMs) !== "not_approver";
+}
+
 /** Whether a list of approvers names an agent, or a role it has. */
 export function isNamed(approvers: readonly string[], agent: string, roles: readonly Role[]): boolean {
   return approvers.some((one) =>

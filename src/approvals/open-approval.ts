@@ -77,8 +77,8 @@ export async function openApproval(
       return { id, state, expiresAt, isNew: true };
     }
     case "STANDS": {
-      const { state, expiresAt } = parseRequest(String(record));
-      return { id: String(other), state, expiresAt, isNew: false };
+      const { state, expiresAt, usableUntil } = parseRequest(String(record));
+      return { id: String(other), state, expiresAt: usableUntil || expiresAt, isNew: false };
     }
     case "MANY":
       return refuse("approval.too_many", {

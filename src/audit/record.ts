@@ -81,6 +81,9 @@ function deniedOf({ facts }: MailboxError, asked: Asked): Asked {
   const action = String(facts.action ?? asked.action);
   return {
     action: /^[a-z]+\.[a-z-]+$/.test(action) ? action : asked.action,
-    resource: String(facts.resource ?? asked.resource),
+    // The right to decide is to decide anything; which request it was about says more.
+    resource: asked.resource.startsWith("approval:")
+      ? asked.resource
+      : String(facts.resource ?? asked.resource),
   };
 }

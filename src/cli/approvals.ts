@@ -137,7 +137,8 @@ function printApproval(approval: Approval): void {
   }
   if (approval.edited_arguments) {
     printLine();
-    printLine("approved with these arguments:");
+    const { usable_until } = approval;
+    printLine(`approved with these arguments${usable_until ? `, to be used until ${usable_until}` : ""}:`);
     for (const line of JSON.stringify(approval.edited_arguments, null, 1).split("\n"))
       printLine(`  │ ${visible(line, "\t")}`);
   }

@@ -237,10 +237,6 @@ const entries = {
     kind: "PERMISSION_DENIED",
     text: "you asked for {approval_id} yourself, so somebody else decides it. Wait for them.",
   },
-  "approval.not_approver": {
-    kind: "PERMISSION_DENIED",
-    text: "{approval_id} is not yours to decide: that is for {approvers}. Ask one of them.",
-  },
   "approval.ended": {
     kind: "FAILED_PRECONDITION",
     text: "{approval_id} is {state} and waits for no decision any more. Nothing was changed; ask whoever needs it to ask again.",

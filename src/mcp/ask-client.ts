@@ -48,12 +48,14 @@ const mostWaitMs = 10 * 60_000;
 /**
  * Puts a request to the user of the client that made it. Whoever answers, and whether anybody does, is the client's word.
  *
+ * @param untilDecided resolves when somebody else has decided it, or when the signal says that nobody needs to know
  * @param declared what the client said it can do when it connected; a modern one says so with each request
  */
 export async function askClient(
   context: ServerContext,
   declared: ClientCapabilities | undefined,
   approval: Approval,
+  untilDecided: (signal: AbortSignal) => Promise<unknown>,
 ): Promise<AskedClient> {
   const message = questionFor(approval);
   if (!takesForms(capabilitiesOf(context) ?? declared) || message.length > mostChars)
@@ -65,15 +67,23 @@ export async function askClient(
       result: inputRequired({ inputRequests: { [approval.id]: inputRequired.elicit(params) } }),
     };
   const waitMs = Math.min(Date.parse(approval.expires_at) - Date.now(), mostWaitMs);
+  const over = new AbortController();
+  // A form that nobody needs any more is not waited for.
+  untilDecided(over.signal).then(
+    () => over.abort(),
+    () => undefined,
+  );
   try {
     const { action, content } = await context.mcpReq.send(
       { method: "elicitation/create", params },
-      { timeout: Math.max(waitMs, 1), signal: context.mcpReq.signal },
+      { timeout: Math.max(waitMs, 1), signal: AbortSignal.any([context.mcpReq.signal, over.signal]) },
     );
     return { how: "asked", ...answerIn(action, content) };
   } catch {
     // It did not answer, or does not know how: the request stands, and others decide it.
     return { how: "asked" };
+  } finally {
+    over.abort();
   }
 }
 

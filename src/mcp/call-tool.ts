@@ -82,13 +82,18 @@ async function carryOut(
     const waits = said ? undefined : tool.asksClient?.waitsFor(output);
     if (waits !== undefined && connection.asksFirst(waits)) {
       const approval = await connection.rooms.approvals.askedOfClient(caller, waits);
-      const asked = approval && (await askClient(calling.context, calling.clientCan, approval));
+      const asked =
+        approval &&
+        (await askClient(calling.context, calling.clientCan, approval, (signal) =>
+          approvals.untilDecided(caller, waits, { signal, draining }),
+        ));
       if (asked?.how === "again") {
         connection.nowAsks(waits);
         return { code: "asked", result: asked.result };
       }
-      if (asked?.how === "asked" && asked.answer) {
-        await keepAnswer(connection, caller, waits, asked.answer);
+      if (asked?.how === "asked" && asked.answer) await keepAnswer(connection, caller, waits, asked.answer);
+      // Also without an answer it may have been decided meanwhile, or its time may be over.
+      if (asked?.how === "asked" && (asked.answer || !(await approvals.askedOfClient(caller, waits)))) {
         output = await tool.handle(tool.asksClient!.again(input, waits), surroundings);
       }
     }

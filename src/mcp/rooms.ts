@@ -187,6 +187,12 @@ export interface Rooms {
     decideApproval(caller: Caller, decision: Decision): Promise<Decided>;
     /** A request of the caller that the user of its client may decide. */
     askedOfClient(caller: Caller, id: string): Promise<Approval | undefined>;
+    /** Resolves when a request of the caller waits for no decision any more, a signal says so, or after ten minutes. */
+    untilDecided(
+      caller: Caller,
+      id: string,
+      ends: { readonly signal: AbortSignal; readonly draining: AbortSignal | undefined },
+    ): Promise<unknown>;
     /** What the caller's own client says that its user decided about a request of the caller. */
     decideByClient(caller: Caller, decision: Decision): Promise<Decided>;
   };

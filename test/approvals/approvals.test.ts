@@ -1,5 +1,12 @@
 import { afterEach, expect, it } from "vitest";
-import { countWaiting, getApproval, linkApproval, listApprovals } from "../../src/approvals/index.js";
+import {
+  attendApprovals,
+  countWaiting,
+  getApproval,
+  linkApproval,
+  listApprovals,
+} from "../../src/approvals/index.js";
+import { checkPolicy as checkPolicyTool } from "../../src/mcp/tools/check-policy.js";
 import { checkPolicy } from "../../src/policy/index.js";
 import { approvalKeys } from "../../src/redis/index.js";
 import { changeGrants } from "../agents/change-grants.js";
@@ -109,7 +116,10 @@ describeOnEachStore("an approval", (store) => {
     const { approval } = await desk.decide(id, "edit", edited);
     expect(approval).toMatchObject({ state: "approved", edited_arguments: edited.arguments });
     expect(await desk.use("op-1")).toBeUndefined();
-    expect(await desk.ask()).toMatchObject({ id, state: "approved", isNew: false });
+    expect(await desk.ask()).toMatchObject({
+      ...{ id, state: "approved", isNew: false },
+      expiresAt: Date.parse(approval.usable_until!),
+    });
     expect(await desk.use("op-2", edited)).toMatchObject({ id, edited: true });
     expect(await desk.use("op-3", edited)).toBeUndefined();
     expect((await desk.ask()).isNew).toBe(true);
@@ -288,9 +298,7 @@ rules:
     const desk = await open();
     const { id } = await desk.ask({}, { approvers: ["carol"], quorum: 2 });
     await expect(desk.decide(id, "approve", {}, desk.caller("carol"))).rejects.toThrow(/^access\.denied/);
-    await expect(desk.decide(id, "approve", {}, desk.approver("dan"))).rejects.toThrow(
-      /^approval\.not_approver/,
-    );
+    await expect(desk.decide(id, "approve", {}, desk.approver("dan"))).rejects.toThrow(/^approval\.unknown/);
     await desk.decide(id, "approve", {}, desk.approver("carol"));
     const { approval } = await desk.decide(id, "approve", {}, desk.operator());
     expect(approval).toMatchObject({ state: "approved", decided_by: ["operator", "carol"] });
@@ -410,6 +418,18 @@ rules:
     ]);
   });
 
+  it("is told as allowed and not as approved where nobody decided in time and that allows it", async () => {
+    const desk = await open();
+    const { id } = await desk.ask({}, { expiresMs: 40, otherwise: "allow" });
+    const input = { approval_id: id };
+    await desk.wait(id, { waitMs: 20_000 });
+    const answer = await checkPolicy(desk.house.policy, desk.caller("alice"), input);
+    const [said] = checkPolicyTool.say(answer as never, { input } as never);
+    expect(said).toMatch(/^allowed because nobody decided in time, and not used yet\n/);
+    expect(said).toContain(`until ${answer.approval!.until}, once`);
+    expect(said).not.toContain("approved");
+  });
+
   it("is void when it was not used in time", async () => {
     const desk = await open({ usableMs: 30 });
     const { id } = await desk.ask();
@@ -433,7 +453,7 @@ rules:
     for (;;) {
       const tried = await desk.decide(id, "approve", {}, mia).catch((error: Error) => error);
       if (!(tried instanceof Error)) break;
-      expect(tried.message).toMatch(/^approval\.not_approver/);
+      expect(tried.message).toMatch(/^approval\.unknown/);
       early += 1;
       expect(Date.now()).toBeLessThan(until);
     }
@@ -507,6 +527,36 @@ rules:
     );
     expect((await getApproval(desk.house.approvals, desk.operator(), id)).id).toBe(id);
     await expect(desk.decide("ap-000000000000", "approve")).rejects.toThrow(/^approval\.unknown/);
+  });
+
+  it("is answered for those it is not put to as if it did not exist, whether they decide, look or list", async () => {
+    const desk = await open();
+    const { approvals } = desk.house;
+    const { id } = await desk.ask({}, { approvers: ["carol"] });
+    const none = "ap-000000000000";
+    const dan = desk.approver("dan");
+    for (const attempt of [
+      (one: string) => desk.decide(one, "approve", {}, dan),
+      (one: string) => attendApprovals(approvals, dan, { approval_id: one }),
+      (one: string) => getApproval(approvals, dan, one),
+    ]) {
+      const said = async (one: string) =>
+        attempt(one).then(
+          () => "an answer",
+          (error: Error) => error.message.replace(one, "ID"),
+        );
+      expect(await said(id)).toMatch(/^approval\.unknown/);
+      expect(await said(id)).toBe(await said(none));
+    }
+    expect(await listApprovals(approvals, dan)).toEqual([]);
+    for (const caller of [
+      desk.approver("carol"),
+      desk.caller("alice", ["approver"]),
+      desk.caller("mia", ["admin"]),
+    ]) {
+      expect((await getApproval(approvals, caller, id)).id).toBe(id);
+      expect(await listApprovals(approvals, caller)).toHaveLength(1);
+    }
   });
 
   it("is listed while it waits, first what expires first, and counted for those who decide it", async () => {

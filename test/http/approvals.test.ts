@@ -198,7 +198,7 @@ describeOnEachStore("approvals over HTTP", (store) => {
     expect((await desk.rows()).filter((row) => /link/.test(row))).toEqual([
       `operator approval.link approval:${id} allow for carol`,
       `carol approval.decide approval:${id} allow a link of the operator: approve by link`,
-      " approval.decide * refuse approval.link_void",
+      ` approval.decide approval:${id} refuse approval.link_void`,
     ]);
     expect(await desk.use("op")).toMatchObject({ approvedBy: ["carol"] });
   });

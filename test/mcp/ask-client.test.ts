@@ -67,18 +67,22 @@ const risky = defineTool({
     approval_id: z.string().optional(),
     by_client: z.boolean().optional(),
     quorum: z.number().optional(),
+    expires_ms: z.number().optional(),
   }),
   output: z.object({ state: z.string(), approval_id: z.string().exactOptional() }),
   needs: ["policy.check"],
   annotations: { readOnlyHint: false, destructiveHint: true, idempotentHint: false, openWorldHint: false },
-  handle: async ({ path = "", approval_id, by_client = true, quorum = 1 }, { caller }): Promise<Outcome> => {
+  handle: async (
+    { path = "", approval_id, by_client = true, quorum = 1, expires_ms = 3_600_000 },
+    { caller },
+  ): Promise<Outcome> => {
     const { approvals } = desk.house;
     if (approval_id) {
       const { state } = await awaitApproval(approvals, caller, approval_id);
       return { state, approval_id };
     }
     const question = { action: "file.delete", resource: "", arguments: { path }, context: {} };
-    const terms = { ...plainTerms, byClient: by_client, quorum };
+    const terms = { ...plainTerms, byClient: by_client, quorum, expiresMs: expires_ms };
     if (await useApproval(approvals, caller, question, path, terms)) return { state: "done" };
     const { id, state } = await openApproval(desk.house.approvals, caller, {
       ...{ ...question, rules: ["r"], reasons: ["it destroys"], why: "I\u202e want to", risk: "" },
@@ -309,6 +313,24 @@ it("a client of 2026-07-28 brings no answer to what its user was not shown, or c
   const { approval_id } = await asked.ask();
   expect(await asked.tell({}, approval_id!)).toEqual({ state: "approved", approval_id });
   await asked.close();
+});
+
+it("a call of 2025-11-25 returns when somebody else decides while its form is open, and tells that", async () => {
+  const { ask, close } = await older(
+    async (message) => {
+      await desk.decide(/ap-\w{12}/.exec(message)![0], "reject", {}, desk.operator());
+      return new Promise(() => undefined);
+    },
+    { form: {} },
+  );
+  expect(await ask()).toMatchObject({ state: "rejected" });
+  await close();
+});
+
+it("a call of 2025-11-25 whose form had no answer in time tells the request as it stands then", async () => {
+  const { ask, close } = await older(() => new Promise(() => undefined), { form: {} });
+  expect(await ask({ expires_ms: 400 })).toMatchObject({ state: "expired" });
+  await close();
 });
 
 it("a client decides no request but those its rules let it, and none of others", async () => {

@@ -350,6 +350,7 @@ export function memoryRooms({ waitingEveryMs = 10_000, mayUse = mayOrdinary } = 
       getApproval: async () => refuse("approval.unknown", { approval_id: "with that id" }),
       decideApproval: async () => refuse("approval.unknown", { approval_id: "with that id" }),
       askedOfClient: async () => undefined,
+      untilDecided: async () => undefined,
       decideByClient: async () => refuse("approval.unknown", { approval_id: "with that id" }),
     },
     approvalLinks: {

@@ -63,7 +63,7 @@ function tell(answer: PolicyAnswer, { input }: Telling<CheckPolicy>): Part[] {
       : "",
     answer.unheld ? "nothing is held of it, as reserve 0 asks: others may spend it first" : "",
     duties(answer),
-    approval ? waiting(approval) : "",
+    approval ? waiting(approval, decision) : "",
   ];
   const theirs = approval?.said ?? [];
   return [
@@ -81,7 +81,12 @@ function headOf(
 ): string {
   const again = replayed ? "replayed: " : "";
   // Without a step it is only told what became of a request.
-  if (input.action === undefined) return decision === "allow" ? "approved, and not used yet" : decision;
+  if (input.action === undefined) {
+    if (decision !== "allow") return decision;
+    return approval?.state === "expired"
+      ? "allowed because nobody decided in time, and not used yet"
+      : "approved, and not used yet";
+  }
   switch (decision) {
     case "allow":
       return `${again}allow${approved_by ? `, by approval ${approved_by}, which is used up now` : ""}`;
@@ -103,7 +108,10 @@ function duties({ obligations }: PolicyAnswer): string {
   return own.length === 0 ? "" : visible(`with it, you have to: ${own.join("; ")}`);
 }
 
-function waiting({ id, state, until, arguments: edited }: NonNullable<PolicyAnswer["approval"]>): string {
+function waiting(
+  { id, state, until, arguments: edited }: NonNullable<PolicyAnswer["approval"]>,
+  decision: PolicyAnswer["decision"],
+): string {
   switch (state) {
     case "pending":
       return `approval_id ${id}, open until ${until}: call check_policy with it and wait_seconds up to 50; once it is approved, repeat the call for the step unchanged`;
@@ -111,6 +119,10 @@ function waiting({ id, state, until, arguments: edited }: NonNullable<PolicyAnsw
       return edited
         ? `approval ${id} holds until ${until} for other arguments, once: repeat the call for the step with those below`
         : `approval ${id} holds until ${until}, once: repeat the call for the step unchanged; where other arguments were approved, check_policy with approval_id shows them`;
+    case "expired":
+      return decision === "allow"
+        ? `approval ${id}: nobody decided it in time, which allows the step until ${until}, once: repeat the call for it unchanged`
+        : `approval ${id}: expired`;
     default:
       return `approval ${id}: ${state}`;
   }
