@@ -33,12 +33,19 @@ describe("the strictest of several terms", () => {
     expect(approvers({ quorum: 3 }, { approvers: ["role:approver", "ann"] })).toEqual(["role:approver"]);
   });
 
-  it("let nobody decide later whom one of them would not have told", () => {
+  it("hear those who name approvers, and of the usual ones only where nobody does", () => {
+    const named = { approvers: ["ann"], namesApprovers: true };
+    expect(of({ approvers: ["role:approver"] }, named)).toMatchObject(named);
+    expect(of({ quorum: 2 }, { approvers: ["ann", "ben"], namesApprovers: true }).approvers).toEqual([
+      "ann",
+      "ben",
+    ]);
+    expect(of({}, {}).namesApprovers).toBeUndefined();
+  });
+
+  it("leave to the first who is told later", () => {
     const escalate = { afterMs: 1_000, to: ["role:admin", "ann"] };
-    expect(of({ escalate }, {}).escalate).toBeUndefined();
-    expect(of({ escalate }, { escalate: { afterMs: 5_000, to: ["ann"] } }).escalate).toEqual({
-      afterMs: 5_000,
-      to: ["ann"],
-    });
+    expect(of({ escalate }, {}).escalate).toEqual(escalate);
+    expect(of({}, { escalate }).escalate).toBeUndefined();
   });
 });
