@@ -662,7 +662,9 @@ function roomsOf(parts: Parts): Rooms {
       askedOfClient: (caller, id) =>
         guard(caller, "policy.check", ["*"], () => approving.askedOfClient(approvals, caller, id)),
       untilDecided: (caller, id, ends) =>
-        approving.awaitApproval(approvals, caller, id, { ...ends, waitMs: formMs }),
+        guard(caller, "policy.check", [requestNamed(id)], () =>
+          approving.awaitApproval(approvals, caller, id, { ...ends, waitMs: formMs }),
+        ),
       decideByClient: (caller, decision) =>
         guard(caller, "policy.check", [requestNamed(decision.approval_id)], () =>
           approving.decideByClient(approvals, caller, decision),

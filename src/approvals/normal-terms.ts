@@ -1,4 +1,5 @@
 import type { Terms } from "./contract.js";
+import type { BoundTerms } from "./question.js";
 
 /** Names that are none would break the record; the rules that name them were checked, so this only makes sure. */
 export function normalTerms(terms: Terms, mostMs: number): Terms {
@@ -17,4 +18,9 @@ export function normalTerms(terms: Terms, mostMs: number): Terms {
       ? { escalate: { afterMs: Math.max(Math.round(terms.escalate.afterMs), 1), to: escalateTo } }
       : {}),
   };
+}
+
+/** What of them an approval is bound to. @param terms as `normalTerms` leaves them */
+export function boundTerms({ quorum, approvers, byClient, otherwise, escalate }: Terms): BoundTerms {
+  return { quorum, approvers, byClient, otherwise, escalateTo: escalate?.to ?? [] };
 }

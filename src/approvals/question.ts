@@ -1,6 +1,5 @@
 import { refuse } from "../errors/index.js";
 import { digest } from "../redis/index.js";
-import type { Terms } from "./contract.js";
 import type { ApprovalLimits } from "./limits.js";
 
 type Values = Readonly<Record<string, unknown>>;
@@ -34,11 +33,6 @@ export interface BoundTerms {
   readonly byClient: boolean;
   readonly otherwise: "deny" | "allow";
   readonly escalateTo: readonly string[];
-}
-
-/** @param terms as `normalTerms` leaves them */
-export function boundTerms({ quorum, approvers, byClient, otherwise, escalate }: Terms): BoundTerms {
-  return { quorum, approvers, byClient, otherwise, escalateTo: escalate?.to ?? [] };
 }
 
 /**

@@ -2,8 +2,8 @@ import { type Caller, rowOf } from "../identity/index.js";
 import { digest, loadScript } from "../redis/index.js";
 import type { ApprovalContext } from "./context.js";
 import type { Terms } from "./contract.js";
-import { normalTerms } from "./normal-terms.js";
-import { boundTerms, type Question, questionDigest } from "./question.js";
+import { boundTerms, normalTerms } from "./normal-terms.js";
+import { type Question, questionDigest } from "./question.js";
 import { parseRequest } from "./stored-request.js";
 
 const useScript = loadScript(import.meta.url, "use-approval.lua");

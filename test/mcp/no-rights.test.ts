@@ -295,6 +295,11 @@ describe("a caller without any right", () => {
       getApproval: () => approvals.getApproval(caller, there.approval),
       decideApproval: () => approvals.decideApproval(caller, decision),
       askedOfClient: () => approvals.askedOfClient(caller, there.approval),
+      untilDecided: () =>
+        approvals.untilDecided(caller, there.approval, {
+          signal: new AbortController().signal,
+          draining: undefined,
+        }),
       decideByClient: () => approvals.decideByClient(caller, decision),
       findRecipients: () => agents.findRecipients(caller, {}),
       myStatus: () => agents.myStatus(caller, {}),
