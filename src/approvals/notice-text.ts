@@ -61,10 +61,8 @@ export function approvalLines(approval: Approval): string[] {
     ...quoted("resource", approval.resource),
     ...quoted("why", approval.why),
     ...quoted("risk", approval.risk),
-    ...quoted("arguments", JSON.stringify(approval.arguments, null, 1)),
-    ...(Object.keys(approval.context).length > 0
-      ? quoted("context", JSON.stringify(approval.context, null, 1))
-      : []),
+    ...quoted("arguments", jsonText(approval.arguments)),
+    ...(Object.keys(approval.context).length > 0 ? quoted("context", jsonText(approval.context)) : []),
   ];
 }
 
@@ -81,8 +79,17 @@ export function voteLines({
   return [
     `${at}  ${by}${verified ? "" : " (unverified)"} by ${way}: ${decision}`,
     ...quoted("comment", comment ?? ""),
-    ...(edited ? quoted("arguments", JSON.stringify(edited, null, 1)) : []),
+    ...(edited ? quoted("arguments", jsonText(edited)) : []),
   ];
+}
+
+/** Longer than this it is easier to read on one line than on thousands of nearly empty ones. */
+const mostIndented = 8_000;
+
+/** A value for a person: line by line, or on one line where indenting makes it long, so that it is never cut. */
+export function jsonText(value: object): string {
+  const text = JSON.stringify(value, null, 1);
+  return text.length <= mostIndented ? text : JSON.stringify(value);
 }
 
 function quoted(name: string, text: string): string[] {

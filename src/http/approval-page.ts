@@ -1,6 +1,6 @@
 import { createHash } from "node:crypto";
 import { visible } from "../addresses/index.js";
-import { approvalLines, type Decided, type LinkedApproval, voteLines } from "../approvals/index.js";
+import { approvalLines, type Decided, jsonText, type LinkedApproval, voteLines } from "../approvals/index.js";
 
 const style = [
   "body{font:16px/1.5 system-ui,sans-serif;max-width:50rem;margin:2rem auto;padding:0 1rem;color:#1a1a1a;background:#fff}",
@@ -87,7 +87,7 @@ function page(status: number, title: string, body: readonly string[]): Response 
 
 /** The same value for whoever parses it, and nothing in it that its editor would not see. */
 function jsonToEdit(value: object): string {
-  return Array.from(JSON.stringify(value, null, 1), (character) =>
+  return Array.from(jsonText(value), (character) =>
     visible(character, "\n") === character
       ? character
       : character.replace(/[\s\S]/g, (unit) => `\\u${unit.charCodeAt(0).toString(16).padStart(4, "0")}`),

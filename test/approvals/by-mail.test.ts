@@ -62,6 +62,19 @@ describeOnEachStore("an approval by mail", (store) => {
     expect((await (await begin(desk, "alice")).read()).messages).toHaveLength(0);
   });
 
+  it("shows all of what is large in not much more room than it takes", async () => {
+    const desk = await open();
+    const carol = await begin(desk, "carol");
+    const large = { path: Array.from({ length: 800 }, () => [[[[[[[1]]]]]]]) };
+    const size = JSON.stringify(large).length;
+    expect(JSON.stringify(large, null, 1).length).toBeGreaterThan(5 * size);
+    await desk.ask({ arguments: large }, carols);
+    const [message] = (await carol.read()).messages;
+    const whole = (await desk.house.rooms.mail.messageById(carol.caller, message!.id)).body;
+    expect(whole).toContain(JSON.stringify(large));
+    expect(whole.length).toBeLessThan(size + 4_000);
+  });
+
   it("is decided by a reply whose first word says how, recorded as mail", async () => {
     const desk = await open();
     const carol = await begin(desk, "carol");
