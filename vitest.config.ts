@@ -16,10 +16,9 @@ export default defineConfig({
     env: { HOME: home },
     testTimeout: 30_000,
     hookTimeout: 60_000,
-    // Tests start servers and processes of their own: a fork each. They wait for most of their time,
-    // so that there may be one more of them than a small machine has cores.
+    // Tests start servers and processes of their own: a fork each, and no more at once than a small machine has cores.
     pool: "forks",
-    maxWorkers: 3,
+    maxWorkers: 2,
     allowOnly: false,
     passWithNoTests: false,
     reporters: report ? ["default", ["json", { outputFile: report }]] : ["default"],
