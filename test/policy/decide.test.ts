@@ -285,7 +285,7 @@ describe("a resource", () => {
     ["prod/**", "", false],
     ["teams/*/**", "teams\\blue\\x", true],
     ["teams\\blue\\**", "teams/blue/x", true],
-    ["C:/work/**", "C:\\work\\a", true],
+    ["C:/site/**", "C:\\site\\a", true],
     ["/srv/**", "\\srv\\a", true],
     ["lock:a/**", "lock:a\\b", false],
     ["lock:a\\b", "lock:a\\b", true],
