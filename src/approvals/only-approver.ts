@@ -1,4 +1,5 @@
 import type { Caller } from "../identity/index.js";
+import { agentsIn } from "./agents-in.js";
 import type { ApprovalContext } from "./context.js";
 import { findRequest } from "./get-approval.js";
 import { approversOf } from "./stored-request.js";
@@ -11,12 +12,9 @@ export async function onlyApprover(
 ): Promise<string | undefined> {
   const found = await findRequest(context, namespace, id);
   if (found?.request.agent !== agent || found.request.state !== "pending") return undefined;
-  const names = new Set<string>();
-  for (const approver of approversOf(found.request, context.deps.store.now())) {
-    const role = /^role:(.+)$/.exec(approver)?.[1];
-    for (const name of role === undefined ? [approver] : await context.deps.holdersOf(namespace, role))
-      if (name !== agent) names.add(name);
-  }
+  const approvers = approversOf(found.request, context.deps.store.now());
+  const names = new Set(await agentsIn(context, namespace, approvers));
+  names.delete(agent);
   const [only, ...others] = names;
   return others.length === 0 ? only : undefined;
 }

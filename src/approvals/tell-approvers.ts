@@ -1,4 +1,5 @@
 import { loadScript } from "../redis/index.js";
+import { agentsIn } from "./agents-in.js";
 import type { ApprovalContext } from "./context.js";
 import { findRequest } from "./get-approval.js";
 import { noticeText, type Occasion } from "./notice-text.js";
@@ -75,17 +76,4 @@ async function tell(
     }
   }
   return { messages, missed };
-}
-
-async function agentsIn(
-  context: ApprovalContext,
-  namespace: string,
-  approvers: readonly string[],
-): Promise<ReadonlySet<string>> {
-  const names = await Promise.all(
-    approvers.map((one) =>
-      one.startsWith("role:") ? context.deps.holdersOf(namespace, one.slice("role:".length)) : [one],
-    ),
-  );
-  return new Set(names.flat());
 }

@@ -4,6 +4,7 @@ import type { Caller } from "../identity/index.js";
 import { boundedContext } from "./bounded-context.js";
 import { checkTogether, named, type TogetherAnswer } from "./check-together.js";
 import type { PolicyContext } from "./context.js";
+import { isObject } from "./is-object.js";
 import { isWhole, pathByLetters } from "./path-by-letters.js";
 import type { ToolStep } from "./shell-steps.js";
 import { type ToolCall, toolSteps } from "./tool-steps.js";
@@ -147,8 +148,4 @@ function decided(permissionDecision: "deny" | "ask", reason: string): HookAnswer
 
 function sentence(text: string): string {
   return visible(text).slice(0, mostReason);
-}
-
-function isObject(value: unknown): value is Readonly<Record<string, unknown>> {
-  return typeof value === "object" && value !== null && !Array.isArray(value);
 }

@@ -5,6 +5,7 @@ import { counterField, limitField, limitState } from "./budget-field.js";
 import type { ApprovalQuestion, ApprovalRequest, PolicyContext } from "./context.js";
 import type { AskedApproval, PolicyAnswer } from "./contract.js";
 import type { ApprovalTerms, Counter, Decision, Effect, Limit } from "./decision.js";
+import { isObject } from "./is-object.js";
 import { fromMillionths } from "./millionths.js";
 import { noticeOf } from "./notice-of.js";
 import type { Question } from "./question.js";
@@ -291,10 +292,6 @@ const standardTerms = {
   approvers: ["role:approver"],
   byClient: false,
 } as const;
-
-function isObject(value: unknown): value is Record<string, unknown> {
-  return typeof value === "object" && value !== null && !Array.isArray(value);
-}
 
 /** Whoever a rule wants told is told once, and not by a repetition. */
 function told(

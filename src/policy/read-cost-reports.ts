@@ -1,6 +1,7 @@
 import { isAgentName } from "../addresses/index.js";
 import { refuse } from "../errors/index.js";
 import { digest } from "../redis/index.js";
+import { isObject } from "./is-object.js";
 
 /** What an independent source says that an agent did cost. */
 export interface CostReport {
@@ -144,8 +145,4 @@ function listIn(holder: Record<string, unknown>, key: string): readonly Record<s
 function objectIn(holder: Record<string, unknown>, key: string): Record<string, unknown> {
   const inner = holder[key];
   return isObject(inner) ? inner : {};
-}
-
-function isObject(value: unknown): value is Record<string, unknown> {
-  return typeof value === "object" && value !== null && !Array.isArray(value);
 }
