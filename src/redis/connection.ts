@@ -17,7 +17,8 @@ const careful: DriverOptions = {
   lazyConnect: true,
   enableOfflineQueue: false,
   maxRetriesPerRequest: 0,
-  autoResubscribe: true,
+  // Of a subscription that the driver renews by itself nobody could take the failure (see `Hints`).
+  autoResubscribe: false,
   disableClientInfo: true,
   connectTimeout: 2_000,
   keepAlive: 10_000,

@@ -24,11 +24,7 @@ export class Hints {
     this.#connection.on("close", () => {
       this.#missed = true;
     });
-    this.#connection.on("ready", () => {
-      // Subscriptions are renewed by the driver first; a turn later the listeners look again.
-      if (this.#missed) setTimeout(() => this.#wakeAll(), 50);
-      this.#missed = false;
-    });
+    this.#connection.on("ready", () => void this.#catchUp());
     this.#connection.on("message", (channel: string, message: string) => {
       for (const listener of this.#listeners.get(channel) ?? []) listener(message);
     });
@@ -44,7 +40,7 @@ export class Hints {
     else {
       this.#listeners.set(channel, new Set([listener]));
       await this.#connection.subscribe(channel).catch(() => {
-        // Away: the driver subscribes again when it is back, and everybody is woken then.
+        // Away: the channel is subscribed to when the connection is back, and everybody is woken then.
       });
     }
     return () => {
@@ -60,7 +56,13 @@ export class Hints {
     this.#connection.disconnect();
   }
 
-  #wakeAll(): void {
+  /** After the connection was away: hears what is said from now on, and then has everybody look for what was said before. */
+  async #catchUp(): Promise<void> {
+    if (!this.#missed) return;
+    this.#missed = false;
+    if (this.#listeners.size > 0) await this.#connection.subscribe(...this.#listeners.keys()).catch(() => {});
+    // Away once more: the next time that it is ready all of this is done again.
+    if (this.#missed) return;
     for (const listeners of this.#listeners.values()) for (const listener of listeners) listener("");
   }
 

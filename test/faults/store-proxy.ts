@@ -64,8 +64,13 @@ export class StoreProxy {
     this.#away = false;
   }
 
-  async close(): Promise<void> {
+  /** Every connection there is ends now; the next ones are served. */
+  cutAll(): void {
     for (const socket of this.#open) socket.destroy();
+  }
+
+  async close(): Promise<void> {
+    this.cutAll();
     await new Promise((resolve) => this.#server.close(resolve));
     rmSync(this.#folder, { recursive: true, force: true });
   }
@@ -93,7 +98,7 @@ export class StoreProxy {
       store.destroy();
       if (stayAway) {
         this.#away = true;
-        for (const socket of this.#open) socket.destroy();
+        this.cutAll();
       }
       this.#onCut();
     };
