@@ -115,8 +115,9 @@ export async function openHouse(config: Config, log: Logger, timing: HouseOption
   const admit: Admit = async (caller, action, resource, asked) => {
     const admission = await access.admit(caller, action, resource);
     if (!asked || isOperator(caller.principal)) return admission;
-    const { because } = await policy.enforce(budgets, caller, action, resource, asked);
-    return because === "no rule" ? admission : alsoBecause(admission, because);
+    const { because, settle } = await policy.enforce(budgets, caller, action, resource, asked);
+    const told = because === "no rule" ? admission : alsoBecause(admission, because);
+    return settle ? { ...told, settle } : told;
   };
   const rightsOf: RightsOf = (caller) => access.rightsOf(caller);
   const recorder = new Recorder({ store, log: logEvent });
@@ -260,8 +261,7 @@ export async function openHouse(config: Config, log: Logger, timing: HouseOption
     factsOf: ({ principal }) => access.factsOf(principal.namespace, principal.agent),
     readsOf: (caller) => reads.of(caller),
     openApproval: (caller, request) => approving.openApproval(approvals, caller, request),
-    useApproval: (caller, question, operation, terms) =>
-      approving.useApproval(approvals, caller, question, operation, terms),
+    claimApproval: (caller, question, claim) => approving.claimApproval(approvals, caller, question, claim),
     awaitApproval: (caller, id, wait) => approving.awaitApproval(approvals, caller, id, wait),
     notify: async (namespace, given, { about, body }) => {
       const address = parseAddress(given);

@@ -61,7 +61,7 @@ if votes ~= seen then return { 'CHANGED' } end
 local other = edited ~= '' and redis.call('HGET', slot.standing, questionIn(digest))
 if other and other ~= id then
   local asks = getRequest(other)
-  if asks and (asks.state == 'pending' or isUsable(asks)) then return { 'TAKEN', other } end
+  if asks and (asks.state == 'pending' or asks.claim ~= '' or isUsable(asks)) then return { 'TAKEN', other } end
 end
 audit(slot.audit, row)
 if link ~= '' then

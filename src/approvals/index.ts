@@ -2,6 +2,7 @@
 export { askedOfClient } from "./asked-of-client.js";
 export { type Attended, attendApprovals } from "./attend-approvals.js";
 export { type AwaitOptions, awaitApproval } from "./await-approval.js";
+export { type Claim, type ClaimedApproval, claimApproval } from "./claim-approval.js";
 export { ApprovalContext, type ApprovalDependencies, type Notice } from "./context.js";
 export {
   type Approval,
@@ -28,5 +29,4 @@ export { onlyApprover } from "./only-approver.js";
 export { openApproval } from "./open-approval.js";
 export { type Question, questionDigest } from "./question.js";
 export { type ApprovalState, states as approvalStates } from "./stored-request.js";
-export { type UsedApproval, useApproval } from "./use-approval.js";
 export { decisions as verdicts, type Verdict, type Voter, type Way, ways } from "./vote.js";

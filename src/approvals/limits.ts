@@ -13,6 +13,8 @@ export interface ApprovalLimits {
   readonly keepMs: number;
   /** How long an approval can be used. */
   readonly usableMs: number;
+  /** How long an approval is held for a call of which nothing is heard; then it counts as used. */
+  readonly claimMs: number;
   /** How long a use is remembered, so that its repetition is the same use. */
   readonly idempotencyMs: number;
   /** How long a link decides at most. */
@@ -32,6 +34,7 @@ export const defaultApprovalLimits: ApprovalLimits = {
   textChars: 2_000,
   keepMs: 30 * dayMs,
   usableMs: dayMs,
+  claimMs: minuteMs,
   idempotencyMs: dayMs,
   linkMs: 7 * dayMs,
   lookAgainMs: 15_000,

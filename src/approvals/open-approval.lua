@@ -25,6 +25,11 @@ local lifeMs, otherwise, quorum, byClient, approvers = tonumber(ARGV[8]), ARGV[9
 local escalateMs, escalateTo = tonumber(ARGV[13]), ARGV[14]
 local known = redis.call('HGET', slot.standing, questionIn(digest))
 local old = known and getRequest(known)
+if old and old.claim ~= '' then
+  -- It is about to be used, or will be given back.
+  if old.digest == digest or old.chosen == digest then return { 'STANDS', writeRequest(old), known } end
+  old = nil
+end
 if old and old.state ~= 'pending' and not isUsable(old) then old = nil end
 if old and (old.digest == digest or old.chosen == digest) then return { 'STANDS', writeRequest(old), known } end
 local freed = old and old.state == 'pending' and 1 or 0
@@ -49,7 +54,7 @@ local request = {
   state = 'pending', agent = agent, digest = digest, opened = nowMs, expires = nowMs + lifeMs, otherwise = otherwise,
   quorum = quorum, byClient = byClient, stage = 0, approvers = approvers,
   escalateAt = escalateMs > 0 and nowMs + escalateMs or 0, escalateTo = escalateTo, ended = 0, usable = 0, chosen = '',
-  counted = '', used = 0,
+  counted = '', used = 0, claim = '', claimUntil = 0, holders = '',
 }
 redis.call('HSET', slot.questions, id, question, id .. ':head', head)
 redis.call('HSET', slot.standing, questionIn(digest), id)

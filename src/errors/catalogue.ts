@@ -249,6 +249,14 @@ const entries = {
     kind: "INVALID_ARGUMENT",
     text: "{argument} of {approval_id} says what the call is about, and with another one nobody could use the approval. Nothing was changed. Use {argument} as it was asked, or reject it and say what to ask for.",
   },
+  "approval.in_use": {
+    kind: "ABORTED",
+    text: "another call of yours is using {approval_id} at this moment. This one did nothing. Wait for the answer of that one; if it did nothing either, repeat this call.",
+  },
+  "approval.not_shown": {
+    kind: "FAILED_PRECONDITION",
+    text: "{approval_id} is longer than one reply or mail shows, and nobody approves what they were not shown. Nothing was decided; reject or answer work all the same. Read the rest: call decide_approval with approval_id {approval_id} and offset {offset} until nothing is cut, then decide. Or use llm-mailbox approvals show {approval_id}, which shows it whole.",
+  },
   "approval.too_many": {
     kind: "RESOURCE_EXHAUSTED",
     text: "{count} approvals {whose} wait for a decision, and no more may. Wait until some are decided or expire, or do what needs none.",
@@ -291,7 +299,7 @@ const entries = {
   },
   "policy.approval_required": {
     kind: "FAILED_PRECONDITION",
-    text: "{reason} ({rules}), so a person has to agree first. Call check_policy with approval_id {id} and wait_seconds up to 50; once it is approved, repeat this call unchanged.",
+    text: "{reason} ({rules}), so a person has to agree first. Call check_policy with approval_id {id} and wait_seconds up to 50; once it is approved, repeat this call unchanged.{others}",
   },
   "policy.idempotency_conflict": {
     kind: "ALREADY_EXISTS",

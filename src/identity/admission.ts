@@ -1,4 +1,4 @@
-import { isRefusal } from "../errors/index.js";
+import { isRefusal, MailboxError } from "../errors/index.js";
 import type { Action } from "./action.js";
 import type { Caller, Role } from "./principal.js";
 
@@ -6,6 +6,11 @@ import type { Caller, Role } from "./principal.js";
 export interface Admission {
   /** The audit row of this decision, opaque to scripts: one line, names and codes alone. */
   readonly row: string;
+  /**
+   * Told once whether the call had an effect: what it was let do by is used up with the effect, and given back without
+   * one. Never rejects: what nobody could be told counts as an effect. Absent where nothing depends on it.
+   */
+  readonly settle?: (hadEffect: boolean) => Promise<void>;
 }
 
 /**
@@ -25,8 +30,8 @@ export interface Asked {
 }
 
 /**
- * Admits to several things of one call, or to none. Where some of them need a person, all are asked for before the call
- * is refused, so that they can be decided together.
+ * Admits to several things of one call, or to none: then nothing is used up. Where some of them need a person, all are
+ * asked for before the call is refused, so that they can be decided together, and the refusal names each that is open.
  *
  * @throws {MailboxError} as `Admit`
  */
@@ -37,16 +42,35 @@ export async function admitAll(
   asked?: Asked,
 ): Promise<readonly Admission[]> {
   const admissions: Admission[] = [];
-  let waiting: unknown;
-  for (const [action, resource] of wishes)
-    try {
-      admissions.push(await admit(caller, action, resource, asked));
-    } catch (error) {
-      if (!isRefusal(error, "policy.approval_required")) throw error;
-      waiting ??= error;
-    }
-  if (waiting !== undefined) throw waiting;
+  const waiting: MailboxError[] = [];
+  try {
+    for (const [action, resource] of wishes)
+      try {
+        admissions.push(await admit(caller, action, resource, asked));
+      } catch (error) {
+        if (!isRefusal(error, "policy.approval_required")) throw error;
+        waiting.push(error);
+      }
+    if (waiting.length > 0) throw allOf(waiting);
+  } catch (error) {
+    await settleAll(admissions, false);
+    throw error;
+  }
   return admissions;
+}
+
+async function settleAll(admissions: readonly Admission[], hadEffect: boolean): Promise<void> {
+  await Promise.all(admissions.map(({ settle }) => settle?.(hadEffect)));
+}
+
+/** One refusal for all: of which approvals its text names the first, and then those that are open too. */
+function allOf(waiting: readonly MailboxError[]): MailboxError {
+  const [first, ...rest] = waiting;
+  const ids = [...new Set(rest.map(({ facts }) => String(facts.id)))];
+  if (ids.length === 0) return first!;
+  const { id, reason, rules } = first!.facts as { id: string; reason: string; rules: string };
+  const others = ` Nothing is used before all are approved: ${ids.join(", ")} ${ids.length === 1 ? "is" : "are"} open too.`;
+  return new MailboxError("policy.approval_required", { id, reason, rules, others });
 }
 
 /**
@@ -73,12 +97,17 @@ export type RightsOf = (caller: Caller) => Promise<Rights>;
  */
 export type RecordDecision = (caller: Caller, admission: Admission) => Promise<void>;
 
-/** A decision on its way to the first script that has an effect for it: recorded there, and nowhere else. */
+/**
+ * The decisions that let a call pass, on their way to the first script that has an effect for them: recorded there, and
+ * nowhere else. What they took hold of is used up or given back by what becomes of the call.
+ */
 export class PendingRow {
   #row: string;
+  #admissions: readonly Admission[];
 
   constructor(...admissions: readonly Admission[]) {
     this.#row = admissions.map(({ row }) => row).join("\n");
+    this.#admissions = admissions;
   }
 
   /** What the next script has to record: nothing once one has. */
@@ -89,5 +118,28 @@ export class PendingRow {
   /** A script recorded it. */
   written(): void {
     this.#row = "";
+  }
+
+  /** Says whether the call had an effect; the first word holds. */
+  async settle(hadEffect: boolean): Promise<void> {
+    const admissions = this.#admissions;
+    this.#admissions = [];
+    await settleAll(admissions, hadEffect);
+  }
+
+  /**
+   * Does what was admitted, and settles by what comes of it, unless that was said on the way. A refusal has no effect; an
+   * error of which nobody knows whether something was done counts as one.
+   */
+  async settling<T>(act: () => Promise<T>, hadEffect: (answer: T) => boolean): Promise<T> {
+    let answer: T;
+    try {
+      answer = await act();
+    } catch (error) {
+      await this.settle(!isRefusal(error) || error.kind === "UNKNOWN");
+      throw error;
+    }
+    await this.settle(hadEffect(answer));
+    return answer;
   }
 }

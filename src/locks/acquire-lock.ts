@@ -63,8 +63,16 @@ export async function acquireLock(
   const wish = wishOf(context, caller, input);
   const row = await admitted(context, caller, wish);
   const waitMs = (input.wait_seconds ?? 0) * 1000;
-  if (waitMs === 0) return lookWith(context, caller, wish, row);
-  return wait(context, caller, wish, row, waitMs, options);
+  return row.settling(
+    () =>
+      waitMs === 0 ? lookWith(context, caller, wish, row) : wait(context, caller, wish, row, waitMs, options),
+    tookPlace,
+  );
+}
+
+/** Whether a look has got the caller something: a place in the queue is as good as the lease that comes of it. */
+function tookPlace({ state }: LockAnswer): boolean {
+  return state === "granted" || state === "queued";
 }
 
 function wishOf(context: LockContext, caller: Caller, input: AcquireLock): Wish {
@@ -139,7 +147,11 @@ async function lookWith(
   row: PendingRow,
 ): Promise<LockAnswer> {
   const answer = await look(context, caller, wish, row);
-  if (answer) return answer;
+  if (answer) {
+    // Whatever comes of waiting: the place is taken.
+    if (tookPlace(answer)) await row.settle(true);
+    return answer;
+  }
   context.known(caller)?.drop(wish.ticket);
   if (wish.resources.length === 0) refuse("lock.ticket_unknown", { ticket: plainId(wish.ticket) });
   const anew: Wish = {
@@ -148,7 +160,9 @@ async function lookWith(
     leaseMs: wish.leaseMs ?? context.limits.leaseMs,
     goesOn: false,
   };
-  return lookWith(context, caller, anew, wish.goesOn ? await admitted(context, caller, anew) : row);
+  if (!wish.goesOn) return lookWith(context, caller, anew, row);
+  const other = await admitted(context, caller, anew);
+  return other.settling(() => lookWith(context, caller, anew, other), tookPlace);
 }
 
 /** Waits without a store command: for a hint that names the ticket, or for anything that may have swallowed one. */

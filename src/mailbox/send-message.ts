@@ -1,6 +1,6 @@
 import { type Address, formatAddress, parseAddress } from "../addresses/index.js";
 import { isRefusal, refuse } from "../errors/index.js";
-import { admitAll, type Caller } from "../identity/index.js";
+import { type Admission, admitAll, type Caller, PendingRow } from "../identity/index.js";
 import { measureContent } from "./check-content.js";
 import type { MailContext } from "./context.js";
 import type { SendMessage, SendReceipt } from "./contract.js";
@@ -52,7 +52,31 @@ export async function sendMessage(
     ]),
     { arguments: asked, ...(idempotencyKey === undefined ? {} : { idempotencyKey }) },
   );
+  const row = new PendingRow(...admissions);
+  return row.settling(() => send(context, caller, input, { addresses, bytes, admissions, row }), isNew);
+}
 
+/** What was admitted, and how it is told what became of it. */
+interface Admitted {
+  readonly addresses: readonly Address[];
+  readonly bytes: number;
+  /** One for each address. */
+  readonly admissions: readonly Admission[];
+  readonly row: PendingRow;
+}
+
+/** A repetition inserted nothing, and uses nothing up. */
+function isNew({ replayed, duplicate_of: first }: SendReceipt): boolean {
+  return !replayed && first === undefined;
+}
+
+async function send(
+  context: MailContext,
+  caller: Caller,
+  input: SendMessage,
+  { addresses, bytes, admissions, row }: Admitted,
+): Promise<SendReceipt> {
+  const { limits, deps } = context;
   const may = await deps.rightsOf(caller);
   const mayKnow = (mailbox: string): boolean => may("mailbox.send", mailbox);
   const memory = context.memory(caller);
@@ -106,6 +130,8 @@ export async function sendMessage(
       await leaveConversation(context, caller, cause.origin, operation);
     throw error;
   }
+  // Sent it is, whatever becomes of what it answers.
+  await row.settle(isNew(receipt));
   if (answered)
     await settleAnswered(context, caller, input.in_reply_to!, answered.place).catch((error: unknown) => {
       // The reply is stored: repeating the call inserts nothing and settles what it answers.

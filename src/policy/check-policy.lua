@@ -11,7 +11,9 @@
             refused: one did not
   ARGV[9]   audit row of an allow, with \u0001 where its reasons go, or empty
   ARGV[10]  the same of a require_approval           ARGV[11]  the same of a deny
-  ARGV[12]  the rules, in words                    ARGV[13]  record of the decision, the rest of its JSON
+  ARGV[12]  the rules, in words
+  ARGV[13]  records of the decision, a line for each step of the call: what rules said of it, how many of the limits that
+            follow are its own, and the rest of its JSON
   ARGV[14]  what else the answer tells, opaque       ARGV[15]  id of the reservation, or empty
   ARGV[16]  what it holds, millionths                ARGV[17]  agent
   ARGV[18]  how many counters follow
@@ -114,11 +116,8 @@ end
 if effect == 'require_approval' and stage == 'first' then return { 'ASK', answerText() } end
 
 -- A rule that would have allowed it is no reason for a limit that does not.
-local exceeded, tried, reasons = {}, {}, { effect == ruled and rules or nil }
+local reasons = { effect == ruled and rules or nil }
 for _, limit in ipairs(limits) do
-  if limit.isExceeded and limit.isShadow then
-    table.insert(tried, '{"id":"' .. limit.id .. '","effect":"' .. limit.effect .. '"}')
-  elseif limit.isExceeded then table.insert(exceeded, '"' .. limit.id .. '"') end
   if limit.isExceeded and not limit.isShadow then table.insert(reasons, 'limit ' .. limit.id) end
 end
 if #reasons == 0 then reasons[1] = rules end
@@ -148,8 +147,32 @@ if isReserved then
   })
   addFigure(agent, day, 'estimated', amount)
 end
-redis.call('LPUSH', slot.decisions, '{"at":' .. whole(nowMs) .. ',"effect":"' .. effect .. '","limits":[' ..
-  table.concat(exceeded, ',') .. '],"shadowLimits":[' .. table.concat(tried, ',') .. '],' .. recorded)
+local records, before = {}, 0
+for line in string.gmatch(recorded, '[^\n]+') do
+  local record = {}
+  record.said, record.own, record.rest = string.match(line, '^(%S+) (%d+) (.*)$')
+  records[#records + 1] = record
+end
+for _, record in ipairs(records) do
+  local said, exceeded, tried = record.said, {}, {}
+  for n = before + 1, before + tonumber(record.own) do
+    local limit = limits[n]
+    if limit.isExceeded and limit.isShadow then
+      table.insert(tried, '{"id":"' .. limit.id .. '","effect":"' .. limit.effect .. '"}')
+    elseif limit.isExceeded then
+      table.insert(exceeded, '"' .. limit.id .. '"')
+      if severity[limit.effect] > severity[said] then said = limit.effect end
+    end
+  end
+  before = before + tonumber(record.own)
+  if said == 'require_approval' and stage == 'approved' then said = 'allow' end
+  if said == 'require_approval' and stage == 'refused' then said = 'deny' end
+  local call = ''
+  if #records > 1 then call = '"call":{"effect":"' .. effect .. '","steps":' .. whole(#records) .. '},'
+  else said = effect end
+  redis.call('LPUSH', slot.decisions, '{"at":' .. whole(nowMs) .. ',"effect":"' .. said .. '","limits":[' ..
+    table.concat(exceeded, ',') .. '],"shadowLimits":[' .. table.concat(tried, ',') .. '],' .. call .. record.rest)
+end
 redis.call('LTRIM', slot.decisions, 0, decisionsMost - 1)
 local text = answerText()
 rememberOperation(slot.operations, slot.operationExpiry, isAllowed and operation or own, digest, attempt, text,

@@ -25,7 +25,7 @@ const mostShown = 300;
 
 /**
  * Asks about one call that is several steps at once: each with its rules and limits, and the most restrictive answer
- * holds for all. Nothing is taken of a limit unless the whole call passes. Where some need a person, one request is
+ * holds for all; each is recorded with what was decided of it. Nothing is taken of a limit unless the whole call passes. Where some need a person, one request is
  * opened that names all steps and all that want it, on the strictest of their terms.
  *
  * @throws {MailboxError} as `checkPolicy`
@@ -69,6 +69,7 @@ export async function checkTogether(
     via: "check",
     question: { ...questions[0]!, context: { ...asked, steps: given.map(shown) } },
     inForce: { ...inForce, rules },
+    parts: rules.stepsAt,
     cost: 0,
     why,
     operation: { key: `a|${attempt}`, digest: "", keepMs: limits.attemptMs },

@@ -41,6 +41,13 @@ export interface AwaitedApproval {
   readonly edited_arguments?: Readonly<Record<string, unknown>>;
 }
 
+/** An approval that is held for one operation. */
+export interface ClaimedApproval {
+  readonly id: string;
+  /** Uses it up, or gives it back. Never rejects: what could not be told counts as used. */
+  readonly settle: (wasUsed: boolean) => Promise<void>;
+}
+
 export interface ApprovalWait {
   readonly waitMs: number;
   readonly signal?: AbortSignal | undefined;
@@ -73,13 +80,17 @@ export interface PolicyDependencies {
     caller: Caller,
     request: ApprovalRequest,
   ) => Promise<{ readonly id: string; readonly state: ApprovalState; readonly expiresAt: number }>;
-  /** Uses what was approved for exactly this under exactly these terms, once; the same operation again is the same use. */
-  readonly useApproval: (
+  /**
+   * Holds what was approved for exactly this, until it is told whether it was done; the same operation again holds the
+   * same, or finds it used by itself.
+   *
+   * @throws {MailboxError} `approval.in_use` while another operation holds it
+   */
+  readonly claimApproval: (
     caller: Caller,
     question: ApprovalQuestion,
-    operation: string,
-    terms: ApprovalTerms,
-  ) => Promise<{ readonly id: string } | undefined>;
+    claim: { readonly operation: string; readonly attempt: string; readonly terms: ApprovalTerms },
+  ) => Promise<ClaimedApproval | undefined>;
   /** Admits and records by itself. @throws {MailboxError} `approval.unknown`, also for a request of somebody else */
   readonly awaitApproval: (caller: Caller, id: string, options: ApprovalWait) => Promise<AwaitedApproval>;
   /** Tells an address what was decided, because a rule says so: once for each `about`. */

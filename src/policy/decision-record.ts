@@ -34,6 +34,8 @@ const schema = z.object({
   known: z.boolean().optional(),
   /** The approval by which it was allowed. */
   approval: z.string().optional(),
+  /** What became of the call of which this is one of several steps; then `effect` is of this step by itself. */
+  call: z.object({ effect: z.enum(effects), steps: z.number().int() }).optional(),
   /** Whether an agent asked, or one of our tools did on its behalf. */
   via: z.enum(["check", "tool"]),
   /** Its context was too long to be kept and is not whole here, so that it cannot be decided again. */

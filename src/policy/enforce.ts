@@ -5,15 +5,22 @@ import { digest } from "../redis/index.js";
 import type { PolicyContext } from "./context.js";
 import type { PolicyAnswer } from "./contract.js";
 import { askedBy } from "./question-of.js";
-import { reachDecision } from "./reach-decision.js";
+import { holdDecision } from "./reach-decision.js";
+
+/** What allowed a call. */
+export interface Passed {
+  readonly because: string;
+  /** To be told once whether the call had an effect: only then an approval is used up, and the run owes its duties. */
+  readonly settle?: (hadEffect: boolean) => Promise<void>;
+}
 
 /**
  * Asks the rules of the namespace about a call of one of our own tools, which goes on only where they allow it. The
  * store is asked only where the call counts for something, is not simply allowed, or a rule that is only tried out has
  * something to say, which is recorded. The operator is not asked.
  *
- * @returns what allowed it, for the row of the call
- * @throws {MailboxError} `policy.denied`; `policy.approval_required`, after which the same call passes once it is approved
+ * @throws {MailboxError} `policy.denied`; `policy.approval_required`, after which the same call passes once it is
+ *   approved; `approval.in_use` while another call is about to use that
  */
 export async function enforce(
   context: PolicyContext,
@@ -21,7 +28,7 @@ export async function enforce(
   action: Action,
   resource: string,
   asked: Asked,
-): Promise<{ readonly because: string }> {
+): Promise<Passed> {
   const { deps, limits } = context;
   const { namespace, agent } = caller.principal;
   if (isOperator(caller.principal)) return { because: "operator" };
@@ -38,7 +45,7 @@ export async function enforce(
   }
   const attempt = deps.store.attempt();
   const key = asked.idempotencyKey;
-  const answer = await reachDecision(context, caller, {
+  const { answer, claimed } = await holdDecision(context, caller, {
     via: "tool",
     question,
     inForce,
@@ -58,19 +65,23 @@ export async function enforce(
   });
   const by = answer.reasons.map((one) => one.by).join(", ") || "no rule";
   switch (answer.decision) {
-    case "allow":
+    case "allow": {
       // Whoever is to be told is told by us; the rest is told with the reply to the call.
-      context.owe(
-        caller,
-        action,
-        answer.obligations.filter((one) => !one.startsWith("notify ")),
-      );
-      return { because: answer.approved_by === undefined ? by : `approval ${answer.approved_by}` };
+      const duties = answer.obligations.filter((one) => !one.startsWith("notify "));
+      return {
+        because: claimed === undefined ? by : `approval ${claimed.id}`,
+        settle: async (hadEffect) => {
+          if (hadEffect) context.owe(caller, action, duties);
+          await claimed?.settle(hadEffect);
+        },
+      };
+    }
     case "require_approval":
       return refuse("policy.approval_required", {
         id: answer.approval?.id ?? "",
         reason: reasonsOf(answer),
         rules: by,
+        others: "",
       });
     case "deny":
       return refuse("policy.denied", { reason: reasonsOf(answer), rules: by, guidance: guidanceOf(answer) });

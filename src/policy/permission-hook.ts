@@ -40,7 +40,12 @@ const mostReason = 2_000;
 const mostNamed = 5;
 
 /** What a model brings about by what it calls, and how often. */
-const unaskable: readonly string[] = ["input.invalid", "approval.too_large", "approval.too_many"];
+const unaskable: readonly string[] = [
+  "input.invalid",
+  "approval.too_large",
+  "approval.too_many",
+  "approval.in_use",
+];
 
 /**
  * Reads the event of a hook of Claude Code (https://code.claude.com/docs/en/hooks).

@@ -1,8 +1,8 @@
-import { refuse } from "../errors/index.js";
+import { isRefusal, refuse } from "../errors/index.js";
 import type { Caller } from "../identity/index.js";
 import { loadScript } from "../redis/index.js";
 import { counterField, limitField, limitState } from "./budget-field.js";
-import type { ApprovalQuestion, ApprovalRequest, PolicyContext } from "./context.js";
+import type { ApprovalQuestion, ApprovalRequest, ClaimedApproval, PolicyContext } from "./context.js";
 import type { AskedApproval, PolicyAnswer } from "./contract.js";
 import type { ApprovalTerms, Counter, Decision, Effect, Limit } from "./decision.js";
 import { isObject } from "./is-object.js";
@@ -11,6 +11,7 @@ import { noticeOf } from "./notice-of.js";
 import type { Question } from "./question.js";
 import { newReservationId } from "./reservation-id.js";
 import type { InForce } from "./rule-book.js";
+import type { StepOfCall } from "./rules-together.js";
 import { strictestTerms } from "./strictest-terms.js";
 import { writtenDecision } from "./written-decision.js";
 
@@ -34,6 +35,8 @@ export interface Step {
   readonly why: string;
   readonly operation: { readonly key: string; readonly digest: string; readonly keepMs: number };
   readonly attempt: string;
+  /** The steps of a call of several, each with its own decision at these counts; each is recorded. */
+  readonly parts?: (counts: Question["counts"]) => readonly StepOfCall[];
   /** Audit rows by what comes out, with a mark where the reasons go; empty for a call that records itself. */
   readonly rows: Readonly<Record<Effect, string>>;
 }
@@ -51,31 +54,96 @@ interface Told {
 
 type Stage = "first" | "asked" | "approved" | "refused";
 
+/** What was decided, and the approval that lets it pass, of which its use has still to be told. */
+export interface Reached {
+  readonly answer: PolicyAnswer;
+  readonly claimed?: ClaimedApproval;
+}
+
 /**
- * Decides a step: by the rules, then in one script by the limits, which is exact however many ask at once. Where a
- * person has to agree, what they approved for exactly this is used up, and otherwise they are asked.
- *
- * @throws {MailboxError} `policy.idempotency_conflict`, `store.*`
+ * Decides a step that is taken once it is allowed: what a person approved for exactly this is used up by that. As
+ * `holdDecision`.
  */
 export async function reachDecision(
   context: PolicyContext,
   caller: Caller,
   step: Step,
 ): Promise<PolicyAnswer> {
-  const first = await decideWithLimits(context, caller, step, "first");
-  if (first.word !== "ASK") return told(context, caller, step, first);
-  const { deps } = context;
-  const asked = questionOf(step);
-  const used = await deps.useApproval(caller, asked, step.operation.key, termsOf(first));
-  if (used) {
-    const more = { approvedBy: used.id };
-    return told(context, caller, step, await decideWithLimits(context, caller, step, "approved", more));
+  const { answer, claimed } = await holdDecision(context, caller, step);
+  await claimed?.settle(true);
+  return answer;
+}
+
+/**
+ * Decides a step: by the rules, then in one script by the limits, which is exact however many ask at once. Where a
+ * person has to agree, what they approved for exactly this is held until it is told whether the step was taken, and
+ * otherwise they are asked.
+ *
+ * @throws {MailboxError} `policy.idempotency_conflict`, `approval.in_use`, `store.*`
+ */
+export async function holdDecision(context: PolicyContext, caller: Caller, asked: Step): Promise<Reached> {
+  let step = asked;
+  for (;;) {
+    const first = await decideWithLimits(context, caller, step, "first");
+    if (first.word === "ASK") return askPeople(context, caller, step, first);
+    const answer = told(context, caller, step, first);
+    const by = answer.approved_by;
+    if (first.word !== "REPLAYED" || by === undefined || step.via === "check") return { answer };
+    // It was decided for this key, and perhaps nothing came of it: then what let it pass may be used by now.
+    const claimed = await claim(context, caller, step, first);
+    if (claimed) return { answer, claimed };
+    step = { ...step, operation: { ...step.operation, key: `${step.operation.key}|${by}` } };
   }
-  const { id, state, expiresAt } = await deps.openApproval(caller, requestOf(asked, step, first));
+}
+
+async function askPeople(
+  context: PolicyContext,
+  caller: Caller,
+  step: Step,
+  first: Outcome,
+): Promise<Reached> {
+  const claimed = await claim(context, caller, step, first);
+  if (claimed) {
+    const more = { approvedBy: claimed.id };
+    try {
+      const answer = told(
+        context,
+        caller,
+        step,
+        await decideWithLimits(context, caller, step, "approved", more),
+      );
+      if (answer.decision === "allow") return { answer, claimed };
+      await claimed.settle(false);
+      return { answer };
+    } catch (error) {
+      await claimed.settle(!isRefusal(error) || error.kind === "UNKNOWN");
+      throw error;
+    }
+  }
+  const { id, state, expiresAt } = await context.deps.openApproval(
+    caller,
+    requestOf(questionOf(step), step, first),
+  );
   const approval = { id, state, until: new Date(expiresAt).toISOString() };
   // What was approved with other arguments, or is still to be decided, may yet pass.
   const stage = state === "pending" || state === "approved" ? "asked" : "refused";
-  return told(context, caller, step, await decideWithLimits(context, caller, step, stage, { approval }));
+  return {
+    answer: told(context, caller, step, await decideWithLimits(context, caller, step, stage, { approval })),
+  };
+}
+
+function claim(
+  { deps }: PolicyContext,
+  caller: Caller,
+  step: Step,
+  outcome: Outcome,
+): Promise<ClaimedApproval | undefined> {
+  const { operation, attempt } = step;
+  return deps.claimApproval(caller, questionOf(step), {
+    operation: operation.key,
+    attempt,
+    terms: termsOf(outcome),
+  });
 }
 
 interface Outcome {
@@ -104,6 +172,7 @@ async function decideWithLimits(
     const limits = decision.effect === "deny" ? [] : concerned(inForce.rules.limitsOf(whole), step.cost);
     const unheld = step.cost > 0 && step.reserve === undefined && limits.some(({ of }) => of === "cost");
     const told = toldOf(decision, unheld, more);
+    const parts = step.parts?.(whole.counts) ?? [{ question: whole, decision, limits }];
     const toldText = JSON.stringify(told);
     const [word, reply] = await context.run(namespace, checkScript, [
       step.operation.key,
@@ -116,12 +185,15 @@ async function decideWithLimits(
       step.rows.require_approval,
       step.rows.deny,
       namesOf(decision, more),
-      writtenDecision(
-        { via: step.via, version: inForce.version, approval: more.approvedBy },
-        whole,
-        decision,
-        context.limits.decisionBytes,
-      ),
+      parts
+        .map((part) => {
+          const own = decision.effect === "deny" ? [] : concerned(part.limits, step.cost);
+          const about = { via: step.via, version: inForce.version, approval: more.approvedBy };
+          const mostBytes = bytesOfEach(context.limits.decisionBytes, parts.length);
+          const written = writtenDecision(about, part.question, part.decision, mostBytes);
+          return `${part.decision.effect} ${own.length} ${written}`;
+        })
+        .join("\n"),
       toldText,
       step.reserve === undefined ? "" : newReservationId(),
       step.reserve ?? 0,
@@ -155,6 +227,11 @@ async function decideWithLimits(
         throw new Error(`a check was answered with ${word}`);
     }
   }
+}
+
+/** Many steps of one call share the room of a few, of which each has the same arguments. */
+function bytesOfEach(mostBytes: number, records: number): number {
+  return Math.min(mostBytes, Math.max(4_096, Math.floor((4 * mostBytes) / records)));
 }
 
 function countsOf(

@@ -44,7 +44,8 @@ export function* replayDecisions(
     const after = mostRestrictive([decision.effect, ...exceeded.map(({ effect }) => effect)]);
     for (const counter of counters) if (counter.counts) tally.add(counter, record.at, 1);
     // What is not done uses nothing.
-    if (after === "allow") for (const limit of limits) tally.add(limit, record.at, amountOf(limit, record));
+    if (after === "allow" && (record.call?.effect ?? "allow") === "allow")
+      for (const limit of limits) tally.add(limit, record.at, amountOf(limit, record));
     yield {
       record,
       before: wasApproved(record, then) ? "require_approval" : record.effect,
@@ -104,7 +105,7 @@ function isExceeded(
       one.shadow === limit.shadow,
   );
   // Where rules forbade it, limits were not looked at.
-  const wasLookedAt = record.effect !== "deny" || record.limits.length > 0;
+  const wasLookedAt = (record.call?.effect ?? record.effect) !== "deny" || record.limits.length > 0;
   if (then && wasLookedAt) {
     const was = record.limits.includes(id);
     if (was && most <= then.most) return true;

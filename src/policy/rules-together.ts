@@ -1,9 +1,22 @@
 import type { CompiledRules } from "./compile-rules.js";
-import { type Decision, type Effect, effects } from "./decision.js";
+import { type Decision, type Effect, effects, type Limit } from "./decision.js";
 import type { Question } from "./question.js";
 import { strictestTerms } from "./strictest-terms.js";
 
 type Asked = Omit<Question, "counts">;
+
+/** One step of a call of several, as it is decided by itself. */
+export interface StepOfCall {
+  readonly question: Question;
+  readonly decision: Decision;
+  readonly limits: readonly Limit[];
+}
+
+/** Rules that answer for several questions, and what they say to each. */
+export interface RulesTogether extends CompiledRules {
+  /** In the order in which they were asked, which is that of all limits together. */
+  readonly stepsAt: (counts: Question["counts"]) => readonly StepOfCall[];
+}
 
 /**
  * Rules that, whatever they are asked, answer several questions at once: with the most restrictive answer, all rules
@@ -12,25 +25,26 @@ type Asked = Omit<Question, "counts">;
  *
  * @param asked what is asked, that which leads the answer first
  */
-export function rulesTogether(rules: CompiledRules, asked: readonly Asked[]): CompiledRules {
+export function rulesTogether(rules: CompiledRules, asked: readonly Asked[]): RulesTogether {
   const [lead] = asked;
   // The same counter of two questions may be two counts; a name with a space is none that a rule set has.
   const keyOf = (name: string, n: number): string => (n === 0 ? name : `${n} ${name}`);
   const countersAt = (n: number): ReturnType<CompiledRules["countersOf"]> => rules.countersOf(asked[n]!);
+  const stepsAt: RulesTogether["stepsAt"] = (counts) =>
+    asked.map((step, n) => {
+      const names = countersAt(n).map(({ name }) => name);
+      const own = Object.fromEntries(names.map((name) => [name, counts[keyOf(name, n)] ?? 0]));
+      const question = { ...step, counts: own };
+      return { question, decision: rules.decide(question), limits: rules.limitsOf(step) };
+    });
   return {
     ...rules,
+    stepsAt,
     countersOf: () =>
       asked.flatMap((_, n) => countersAt(n).map((counter) => ({ ...counter, as: keyOf(counter.name, n) }))),
     limitsOf: () => asked.flatMap((question) => rules.limitsOf(question)),
     concerns: () => asked.some(({ action }) => rules.concerns(action)),
-    decide: ({ counts }) =>
-      together(
-        asked.map((question, n) => {
-          const names = countersAt(n).map(({ name }) => name);
-          const own = Object.fromEntries(names.map((name) => [name, counts[keyOf(name, n)] ?? 0]));
-          return rules.decide({ ...question, counts: own });
-        }),
-      ),
+    decide: ({ counts }) => together(stepsAt(counts).map(({ decision }) => decision)),
     look: ({ counts }) => rules.look({ ...lead!, counts }),
   };
 }

@@ -1,6 +1,6 @@
 import { parseStateKey, stateGroupOf } from "../addresses/index.js";
 import { isRefusal, type MailboxError, refuse } from "../errors/index.js";
-import type { Caller } from "../identity/index.js";
+import { type Caller, PendingRow } from "../identity/index.js";
 import { digest, loadScript, type Reply } from "../redis/index.js";
 import type { StateContext } from "./context.js";
 import type { PutState, PutStateResult } from "./contract.js";
@@ -60,12 +60,26 @@ export async function putState(
   const value = input.delete ? "" : valueText(input.value!, context.limits);
   // The token of a lease is no part of what is asked: a write that waited for a person has another.
   const { idempotency_key: idempotencyKey, fencing_token: _, ...asked } = input;
-  const { row } = await context.deps.admit(caller, "state.write", `state:${key}`, {
-    arguments: asked,
-    ...(idempotencyKey === undefined ? {} : { idempotencyKey }),
-  });
+  const row = new PendingRow(
+    await context.deps.admit(caller, "state.write", `state:${key}`, {
+      arguments: asked,
+      ...(idempotencyKey === undefined ? {} : { idempotencyKey }),
+    }),
+  );
+  return row.settling(
+    () => write(context, caller, input, { key, value, row: row.text }),
+    ({ state, replayed }) => (state === "stored" || state === "deleted") && !replayed,
+  );
+}
+
+async function write(
+  context: StateContext,
+  caller: Caller,
+  input: PutState,
+  { key, value, row }: Pick<Write, "key" | "row"> & { readonly value: string },
+): Promise<PutStateResult> {
   const { principal } = caller;
-  const write: Write = {
+  const asked: Write = {
     key,
     group: stateGroupOf(key),
     operation: operationOf(context, caller, key, value, input),
@@ -76,8 +90,8 @@ export async function putState(
     row,
   };
   const [word, ...told] = input.delete
-    ? await end(context, principal.namespace, write)
-    : await put(context, principal.namespace, write, value, (input.ttl_seconds ?? 0) * 1000);
+    ? await end(context, principal.namespace, asked)
+    : await put(context, principal.namespace, asked, value, (input.ttl_seconds ?? 0) * 1000);
   switch (word) {
     case "PUT":
     case "DELETED":
@@ -107,10 +121,10 @@ export async function putState(
       return refuse("state.idempotency_conflict");
     case "STALE":
     case "LEASE_OVER":
-      if (write.fence.refusal) throw write.fence.refusal;
+      if (asked.fence.refusal) throw asked.fence.refusal;
       return refuse("lock.stale_token");
     case "MANY":
-      return refuse("state.group_full", { group: `${write.group}/`, count: Number(told[0]) });
+      return refuse("state.group_full", { group: `${asked.group}/`, count: Number(told[0]) });
     default:
       throw new Error(`a write of state was answered with ${word}`);
   }

@@ -7,6 +7,8 @@ import {
   type ApprovalRequest,
   type AwaitOptions,
   awaitApproval,
+  type ClaimedApproval,
+  claimApproval,
   type Decided,
   type Decision,
   decideApproval,
@@ -14,12 +16,11 @@ import {
   type OpenedApproval,
   openApproval,
   type Terms,
-  type UsedApproval,
-  useApproval,
 } from "../../src/approvals/index.js";
 import { queryAudit } from "../../src/audit/index.js";
 import { type House, openHouse } from "../../src/compose.js";
 import { readConfig } from "../../src/config/index.js";
+import { isRefusal } from "../../src/errors/index.js";
 import { type Caller, operatorPrincipal, type Role, type RunId } from "../../src/identity/index.js";
 import { openLog } from "../../src/observability/index.js";
 import { approvalKeyList, approvalKeys } from "../../src/redis/index.js";
@@ -139,25 +140,35 @@ export class ApprovalDesk {
     return decideApproval(this.house.approvals, caller, { approval_id: id, decision, ...more }, "tool");
   }
 
-  use(
+  claim(
     operation: string,
     more: Partial<ApprovalRequest> = {},
     by = "alice",
     terms: Partial<Terms> = {},
-  ): Promise<UsedApproval | undefined> {
-    return useApproval(
-      this.house.approvals,
-      this.caller(by),
-      {
-        action: "file.delete",
-        resource: "prod/a",
-        arguments: { path: "/prod/a" },
-        context: { cost: 3 },
-        ...more,
-      },
-      operation,
-      { ...plainTerms, ...terms },
-    );
+    attempt = operation,
+  ): Promise<ClaimedApproval | undefined> {
+    const question = {
+      action: "file.delete",
+      resource: "prod/a",
+      arguments: { path: "/prod/a" },
+      context: { cost: 3 },
+      ...more,
+    };
+    const claim = { operation, attempt, terms: { ...plainTerms, ...terms } };
+    return claimApproval(this.house.approvals, this.caller(by), question, claim);
+  }
+
+  /** Claims it and does at once what it is for; nothing where it is not there to be used, or in use. */
+  async use(
+    ...claim: Parameters<ApprovalDesk["claim"]>
+  ): Promise<Omit<ClaimedApproval, "settle"> | undefined> {
+    const claimed = await this.claim(...claim).catch((error: unknown) => {
+      if (!isRefusal(error, "approval.in_use")) throw error;
+    });
+    if (!claimed) return undefined;
+    const { settle, ...told } = claimed;
+    await settle(true);
+    return told;
   }
 
   wait(id: string, options: AwaitOptions = {}, by = "alice"): Promise<Approval> {

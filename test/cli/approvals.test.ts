@@ -6,8 +6,8 @@ import {
   type Approval,
   type ApprovalRequest,
   awaitApproval,
+  claimApproval,
   openApproval,
-  useApproval,
 } from "../../src/approvals/index.js";
 import { plainTerms } from "../approvals/approval-desk.js";
 import { startStore, type TestStore } from "../stores/index.js";
@@ -69,7 +69,11 @@ it("lists what waits, shows it whole, and approves it once as the operator", asy
     state: "approved",
     votes: [{ by: "operator", way: "command", verified: true, comment: "after the backup" }],
   });
-  expect(await useApproval(office.house.approvals, caller, question, "op", plainTerms)).toMatchObject({ id });
+  expect(
+    await claimApproval(office.house.approvals, caller, question, {
+      ...{ operation: "op", attempt: "1", terms: plainTerms },
+    }),
+  ).toMatchObject({ id });
   expect((await office.run("approvals")).out).toBe("Nothing waits for a decision.\n");
   expect((await office.run("approvals", "list", "--all")).out).toMatch(new RegExp(`^${id} +used `, "m"));
 });

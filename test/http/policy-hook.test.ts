@@ -28,7 +28,7 @@ describe("a server", () => {
     operator = { principal: operatorPrincipal(namespace), run: { id: "operator/test" as RunId } };
     await house.ruleBook.put(operator, { text: rules, over: 0 });
     Object.assign(house.policy.deps, {
-      useApproval: async () => undefined,
+      claimApproval: async () => undefined,
       openApproval: async () => ({ id: "ap-1", state: "pending", expiresAt: Date.now() + 60_000 }),
     });
     service = await serveHttp(house.rooms, { namespace, version: "0", log: noLog, port: 0 });

@@ -1,3 +1,4 @@
+import { randomUUID } from "node:crypto";
 import { Client as ModernClient, StreamableHTTPClientTransport } from "@modelcontextprotocol/client";
 import { Client as OlderClient } from "@modelcontextprotocol/sdk/client/index.js";
 import { ElicitRequestSchema } from "@modelcontextprotocol/sdk/types.js";
@@ -6,10 +7,10 @@ import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest";
 import { z } from "zod";
 import {
   awaitApproval,
+  claimApproval,
   decideByClient,
   listApprovals,
   openApproval,
-  useApproval,
 } from "../../src/approvals/index.js";
 import { callTool } from "../../src/mcp/call-tool.js";
 import { Connection } from "../../src/mcp/connection.js";
@@ -83,7 +84,11 @@ const risky = defineTool({
     }
     const question = { action: "file.delete", resource: "", arguments: { path }, context: {} };
     const terms = { ...plainTerms, byClient: by_client, quorum, expiresMs: expires_ms };
-    if (await useApproval(approvals, caller, question, path, terms)) return { state: "done" };
+    const claimed = await claimApproval(approvals, caller, question, {
+      ...{ operation: path, attempt: randomUUID(), terms },
+    });
+    await claimed?.settle(true);
+    if (claimed) return { state: "done" };
     const { id, state } = await openApproval(desk.house.approvals, caller, {
       ...{ ...question, rules: ["r"], reasons: ["it destroys"], why: "I\u202e want to", risk: "" },
       terms,

@@ -74,7 +74,7 @@ describeOnEachStore("reserving, settling, expiring and repeating at random", (st
       inForce: () => ({ version: 1, rules }),
       factsOf: async () => noFacts,
       readsOf: async () => ({ unverified: [], foreign: [] }),
-      ...{ openApproval: never, useApproval: never, awaitApproval: never, notify: never, log: never },
+      ...{ openApproval: never, claimApproval: never, awaitApproval: never, notify: never, log: never },
     });
   });
   afterAll(() => opened.close());

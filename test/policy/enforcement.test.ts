@@ -26,8 +26,8 @@ describeOnEachStore("our own tools", (store) => {
   /** People who are asked, of whom the test is one. */
   const peopleOf = (house: House): MemoryApprovals => {
     const people = new MemoryApprovals();
-    const { openApproval, useApproval, awaitApproval } = people;
-    Object.assign(house.policy.deps, { openApproval, useApproval, awaitApproval });
+    const { openApproval, claimApproval, awaitApproval } = people;
+    Object.assign(house.policy.deps, { openApproval, claimApproval, awaitApproval });
     return people;
   };
   const codeOf = (call: Promise<unknown>): Promise<string> =>

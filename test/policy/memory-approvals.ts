@@ -13,11 +13,12 @@ interface Asked {
   readonly request: ApprovalRequest;
   state: ApprovalState;
   usedBy?: string;
+  isDone?: boolean;
 }
 
 /** People who are asked, in the memory of a test: what the room of policy has to do with approvals, and no more. */
 export class MemoryApprovals
-  implements Pick<PolicyDependencies, "openApproval" | "useApproval" | "awaitApproval">
+  implements Pick<PolicyDependencies, "openApproval" | "claimApproval" | "awaitApproval">
 {
   readonly asked: Asked[] = [];
 
@@ -31,7 +32,11 @@ export class MemoryApprovals
     return { id: found.id, state: found.state, expiresAt: 2e12 };
   };
 
-  useApproval: PolicyDependencies["useApproval"] = async ({ principal }, question, operation, terms) => {
+  claimApproval: PolicyDependencies["claimApproval"] = async (
+    { principal },
+    question,
+    { operation, terms },
+  ) => {
     const key = keyOf(principal.agent, question, terms);
     const found = this.asked.find(
       (one) => one.digest === key && (one.state === "approved" || one.usedBy === operation),
@@ -39,7 +44,15 @@ export class MemoryApprovals
     if (!found) return undefined;
     found.state = "used";
     found.usedBy = operation;
-    return { id: found.id };
+    return {
+      id: found.id,
+      settle: async (wasUsed) => {
+        found.isDone ||= wasUsed;
+        if (found.isDone || found.usedBy !== operation) return;
+        found.state = "approved";
+        delete found.usedBy;
+      },
+    };
   };
 
   awaitApproval: PolicyDependencies["awaitApproval"] = async (_, id) => {

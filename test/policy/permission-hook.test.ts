@@ -180,7 +180,7 @@ limits:
     const { desk } = await openPush();
     desk.approvals = {
       ...new MemoryApprovals(),
-      useApproval: async () => undefined,
+      claimApproval: async () => undefined,
       openApproval: async () => refuse("approval.too_many", { count: 50, whose: "of yours" }),
       awaitApproval: () => Promise.reject(new Error("nobody waits here")),
     };

@@ -38,7 +38,7 @@ export class PolicyDesk {
   reads: Reads = { unverified: [], foreign: [] };
   /** What was told to whom, because a rule says so. */
   readonly told: (PolicyNotice & { readonly to: string })[] = [];
-  approvals: Pick<PolicyDependencies, "openApproval" | "useApproval" | "awaitApproval"> = noApprovals;
+  approvals: Pick<PolicyDependencies, "openApproval" | "claimApproval" | "awaitApproval"> = noApprovals;
   #inForce: InForce;
   readonly #hints: Hints;
 
@@ -58,7 +58,7 @@ export class PolicyDesk {
       factsOf: async ({ principal }) => this.facts.get(principal.agent) ?? noFacts,
       readsOf: async () => this.reads,
       openApproval: (...asked) => this.approvals.openApproval(...asked),
-      useApproval: (...asked) => this.approvals.useApproval(...asked),
+      claimApproval: (...asked) => this.approvals.claimApproval(...asked),
       awaitApproval: (...asked) => this.approvals.awaitApproval(...asked),
       notify: async (_, to, notice) => void this.told.push({ to, ...notice }),
       log: () => undefined,
@@ -159,7 +159,7 @@ export function newNamespace(): string {
 
 const noApprovals: PolicyDesk["approvals"] = {
   openApproval: () => Promise.reject(new Error("nobody is asked here")),
-  useApproval: () => Promise.reject(new Error("nobody is asked here")),
+  claimApproval: () => Promise.reject(new Error("nobody is asked here")),
   awaitApproval: () => Promise.reject(new Error("nobody is asked here")),
 };
 

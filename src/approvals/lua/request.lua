@@ -4,18 +4,21 @@
 -- stage: 0 opened, 1 its approvers were told, 2 escalated, 3 those were told too; an even one has still to be told.
 -- digest: of the question and, after a colon, of its terms; a request stands under the question alone.
 -- chosen: digest of what was approved instead, counted: whose votes decided, usable: until when it can be used, or 0
+-- claim: operation that holds it and is about to use it, or empty; holders: attempts of that, counted as a use after
+-- claimUntil
 local fields = {
   'state', 'agent', 'digest', 'opened', 'expires', 'otherwise', 'quorum', 'byClient', 'stage', 'approvers', 'escalateAt',
-  'escalateTo', 'ended', 'usable', 'chosen', 'counted', 'used',
+  'escalateTo', 'ended', 'usable', 'chosen', 'counted', 'used', 'claim', 'claimUntil', 'holders',
 }
 local numeric = {
   opened = true, expires = true, quorum = true, stage = true, escalateAt = true, ended = true, usable = true, used = true,
+  claimUntil = true,
 }
 local keepMs, usableMs, mostPending, mostOfAgent, ofTime = string.match(ARGV[2], '^(%d+),(%d+),(%d+),(%d+),(.*)$')
 keepMs, usableMs, mostPending, mostOfAgent = tonumber(keepMs), tonumber(usableMs), tonumber(mostPending), tonumber(mostOfAgent)
 local retellMs = 30000
 local function readRequest(text)
-  local request, n = {}, 0
+  local request, n = { claim = '', claimUntil = 0, holders = '' }, 0
   for word in string.gmatch(text .. '|', '([^|]*)|') do
     n = n + 1
     if fields[n] then request[fields[n]] = numeric[fields[n]] and tonumber(word) or word end
@@ -30,7 +33,7 @@ end
 local function named(row, id, why) return (string.gsub(string.gsub(row, '@ID@', id), '@WHY@', why)) end
 -- Only what a decision or an expiry let pass, and nobody has used: a person may have approved other arguments.
 local function isUsable(request)
-  return request.usable > nowMs and (request.state == 'approved' or request.state == 'expired')
+  return request.claim == '' and request.usable > nowMs and (request.state == 'approved' or request.state == 'expired')
 end
 local function keepRequest(id, request)
   redis.call('HSET', slot.requests, id, writeRequest(request))
@@ -39,6 +42,7 @@ local function keepRequest(id, request)
     due = request.expires
     if request.stage % 2 == 0 then due = math.min(due, nowMs + retellMs)
     elseif request.stage == 1 and request.escalateAt > 0 then due = math.min(due, request.escalateAt) end
+  elseif request.claim ~= '' then due = request.claimUntil
   elseif request.usable > 0 then due = request.usable end
   if due then redis.call('ZADD', slot.due, whole(due), id) else redis.call('ZREM', slot.due, id) end
 end
@@ -52,6 +56,29 @@ local function dropStanding(id, request)
     local question = questionIn(digest)
     if digest ~= '' and redis.call('HGET', slot.standing, question) == id then redis.call('HDEL', slot.standing, question) end
   end
+end
+local function because(request)
+  return request.counted == '' and 'nobody decided in time' or 'approved by ' .. request.counted
+end
+local function useUp(id, request)
+  dropStanding(id, request)
+  if request.state == 'approved' then request.state = 'used' end
+  request.used, request.usable, request.claim, request.claimUntil, request.holders = nowMs, 0, '', 0, ''
+  keepRequest(id, request)
+  redis.call('PUBLISH', slot.channel, id)
+end
+-- What was asked again under other terms while it was held is void.
+local function giveBack(id, request)
+  request.claim, request.claimUntil, request.holders = '', 0, ''
+  local approved = request.chosen ~= '' and request.chosen or request.digest
+  if redis.call('HGET', slot.standing, questionIn(approved)) ~= id then
+    audit(slot.audit, named(ofTime, id, 'void: asked again under other terms while it was held'))
+    dropStanding(id, request)
+    if request.state == 'approved' then request.state = 'void' end
+    request.usable = 0
+  end
+  keepRequest(id, request)
+  redis.call('PUBLISH', slot.channel, id)
 end
 -- The end of waiting: by a decision, or because nobody decided in time.
 local function endWaiting(id, request, state, usable)
@@ -77,6 +104,12 @@ local function getRequest(id)
     audit(slot.audit, named(ofTime, id, 'escalated'))
     request.stage = 2
     keepRequest(id, request)
+  elseif request.claim ~= '' then
+    -- Whoever held it is gone: nobody knows what it did, so it counts as done. Until then its time goes on for it.
+    if request.claimUntil <= nowMs then
+      audit(slot.audit, named(ofTime, id, 'used: whoever held it did not tell what it did'))
+      useUp(id, request)
+    end
   elseif request.usable > 0 and request.usable <= nowMs then
     audit(slot.audit, named(ofTime, id, 'not used in time'))
     dropStanding(id, request)
