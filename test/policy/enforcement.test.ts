@@ -229,6 +229,40 @@ rules:
     expect((await (await Agent.begin(house, "bob")).read()).messages).toHaveLength(1);
   });
 
+  it("owe nothing for a call that did nothing, and use up no approval where a limit is reached meanwhile", async () => {
+    const house = await open(`
+rules:
+  - { id: careful, actions: [state.write], resources: ["state:notes/**"], effect: allow, obligations: [redact] }
+  - { id: a-person, actions: [state.write], resources: ["state:plan/a"], effect: require_approval }
+limits:
+  - { id: few, of: calls, actions: [state.write], per: namespace, most: 1, window: 1d, when: 'resource.startsWith("state:plan/")' }
+`);
+    const alice = await Agent.begin(house, "alice");
+    const { state, policy } = house.rooms;
+    const note = (version: number): Promise<{ state: string }> =>
+      state.putState(alice.caller, { key: "notes/a", value: "1", expected_version: version });
+    expect((await note(7)).state).toBe("conflict");
+    expect(await policy.news(alice.caller)).toEqual([]);
+    expect((await note(0)).state).toBe("stored");
+    expect(await policy.news(alice.caller)).toEqual([{ action: "state.write", obligations: ["redact"] }]);
+
+    const people = peopleOf(house);
+    const plan = (): Promise<string> => codeOf(state.putState(alice.caller, { key: "plan/a", value: "1" }));
+    expect(await plan()).toBe("policy.approval_required");
+    people.decide("ap-1", "approved");
+    const { claimApproval } = people;
+    Object.assign(house.policy.deps, {
+      // Somebody else is let pass between the look at the rules and the look at the limits.
+      claimApproval: async (...asked: Parameters<typeof claimApproval>) => {
+        const claimed = await claimApproval(...asked);
+        await state.putState(alice.caller, { key: "plan/b", value: "1" });
+        return claimed;
+      },
+    });
+    expect(await plan()).toBe("policy.denied");
+    expect(people.asked).toMatchObject([{ state: "approved" }]);
+  });
+
   it("keep limits of calls exactly, however many processes call at once", async () => {
     const body = `
 limits:

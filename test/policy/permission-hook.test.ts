@@ -1,6 +1,14 @@
 import { afterEach, describe, expect, it } from "vitest";
 import { refuse } from "../../src/errors/index.js";
-import { answerHook, type HookAnswer, type HookOptions, readHookEvent } from "../../src/policy/index.js";
+import {
+  answerHook,
+  type HookAnswer,
+  type HookOptions,
+  parseDecisionRecord,
+  readHookEvent,
+  replayDecisions,
+} from "../../src/policy/index.js";
+import { compileRules } from "../../src/policy/rule-compiler.js";
 import { describeOnEachStore } from "../stores/index.js";
 import { MemoryApprovals } from "./memory-approvals.js";
 import { PolicyDesk } from "./policy-desk.js";
@@ -204,6 +212,67 @@ rules:
     expect(await call("rm a b")).toEqual({});
     expect(reasonOf(await call("rm a b"))).toMatch(/^deny: .*that was asked before/);
     expect(await call("rm c")).toEqual({});
+  });
+
+  it("records each step of a call with what was decided of it, beside what became of the call", async () => {
+    const desk = await open();
+    const text = `
+version: 1
+otherwise: allow
+unknown: allow
+rules:
+  - { id: no-force, actions: [git.push_force], effect: deny }
+  - { id: a-person, actions: [file.delete], resources: [b], effect: require_approval }
+limits:
+  - { id: files, of: calls, actions: [file.delete], per: agent, most: 2, window: 1d }
+`;
+    desk.put(text);
+    const people = new MemoryApprovals();
+    desk.approvals = people;
+    const recorded = async (command: string): Promise<unknown[]> => {
+      await ask(desk, "Bash", { command });
+      const steps = (await desk.decisions()).slice(0, 9);
+      await desk.store.command("DEL", desk.keys.decisions);
+      return steps
+        .map(({ action, resource, effect, rules: by, limits, call, approval }) => [
+          ...[`${action} ${resource}`.trim(), effect, ...(by as string[]), ...(limits as string[])],
+          ...[call, ...(approval === undefined ? [] : [approval])],
+        ])
+        .sort();
+    };
+    const call = (effect: string, steps = 2): object => ({ effect, steps });
+    expect(await recorded("git push --force")).toEqual([
+      ["git.push", "allow", call("deny", 3)],
+      ["git.push_force", "deny", "no-force", call("deny", 3)],
+      ["shell.run", "allow", call("deny", 3)],
+    ]);
+    expect(await recorded("rm b")).toEqual([
+      ["file.delete b", "require_approval", "a-person", call("require_approval")],
+      ["shell.run", "allow", call("require_approval")],
+    ]);
+    people.decide("ap-1", "approved");
+    expect(await recorded("rm b")).toEqual([
+      ["file.delete b", "allow", "a-person", call("allow"), "ap-1"],
+      ["shell.run", "allow", call("allow"), "ap-1"],
+    ]);
+    expect(await recorded("rm a c")).toEqual([
+      ["file.delete a", "deny", "files", call("deny", 3)],
+      ["file.delete c", "allow", call("deny", 3)],
+      ["shell.run", "allow", call("deny", 3)],
+    ]);
+    expect(await recorded("TodoWrite")).toEqual([["shell.run", "allow", undefined]]);
+    // Decided again under the same rules, each comes out as it did, and what was not done takes nothing.
+    await ask(desk, "Bash", { command: "rm a c" });
+    await ask(desk, "Bash", { command: "rm a" });
+    const records = (await desk.decisions()).map((one) => parseDecisionRecord(JSON.stringify(one))!);
+    const again = (rules: string): [string, string][] =>
+      [...replayDecisions(records, compileRules(rules), () => compileRules(text))].map(
+        ({ record, before, after }) => [`${record.action} ${before}`, after],
+      );
+    records.reverse();
+    for (const [was, now] of again(text)) expect(was).toMatch(new RegExp(` ${now}$`));
+    const newLimit = text.replace("id: files", "id: fewer").replace("most: 2", "most: 1");
+    expect(again(newLimit).map(([, now]) => now)).toEqual(Array(5).fill("allow"));
   });
 
   it("leaves it to the client's user where it is told so", async () => {

@@ -112,17 +112,20 @@ export class PolicyDesk {
     });
   }
 
-  enforce(
+  /** What allows a call of one of our own tools, which is then made. */
+  async enforce(
     action: Parameters<typeof enforce>[2],
     resource: string,
     given: Record<string, unknown> = {},
     more: { readonly by?: string; readonly key?: string } = {},
-  ): ReturnType<typeof enforce> {
+  ): Promise<{ readonly because: string }> {
     const { by = "alice", key } = more;
-    return enforce(this.context, this.caller(by), action, resource, {
+    const { because, settle } = await enforce(this.context, this.caller(by), action, resource, {
       arguments: given,
       ...(key === undefined ? {} : { idempotencyKey: key }),
     });
+    await settle?.(true);
+    return { because };
   }
 
   budgets(by = "alice"): Promise<readonly LimitState[]> {

@@ -1,0 +1,248 @@
+import { afterEach, expect, it } from "vitest";
+import { type Approval, decideApproval, getApproval } from "../../src/approvals/index.js";
+import type { House } from "../../src/compose.js";
+import { type Caller, localPrincipal, operatorPrincipal, type RunId } from "../../src/identity/index.js";
+import { blockSender, recentMessages, unblockSender } from "../../src/mailbox/index.js";
+import { Agent, newNamespace, openFaultHouse } from "../faults/fault-house.js";
+import { describeOnEachStore } from "../stores/index.js";
+import { ApprovalDesk } from "./approval-desk.js";
+
+const plansNeedAPerson = `
+rules:
+  - { id: plans, actions: [state.write], resources: ["state:plan/**"], effect: require_approval }
+`;
+
+describeOnEachStore("the use of an approval", (store) => {
+  const open: { close(): Promise<void> }[] = [];
+  afterEach(async () => {
+    await Promise.all(open.splice(0).map((one) => one.close()));
+  });
+  const operatorOf = ({ config }: House): Caller => ({
+    principal: operatorPrincipal(config.namespace),
+    run: { id: "operator/test" as RunId },
+  });
+  const houseWith = async (rules?: string, namespace = newNamespace()): Promise<House> => {
+    const house = await openFaultHouse(store().url, namespace);
+    open.push(house);
+    const text = `version: 1\notherwise: allow\nunknown: allow\n${rules}`;
+    if (rules !== undefined) await house.ruleBook.put(operatorOf(house), { text, over: 0 });
+    return house;
+  };
+  const deskWith = async (limits?: Parameters<typeof ApprovalDesk.open>[1]): Promise<ApprovalDesk> => {
+    const desk = await ApprovalDesk.open(store().url, limits);
+    open.push(desk);
+    return desk;
+  };
+  const codeOf = (call: Promise<unknown>): Promise<string> =>
+    call.then(
+      () => "done",
+      (error: { code?: string }) => error.code ?? String(error),
+    );
+  /** Makes a call that needs a person, and has them agree. @returns what it asked for, in that order */
+  const approved = async (house: House, call: () => Promise<unknown>): Promise<string[]> => {
+    const refusal = (await call().catch((error: unknown) => error)) as { message: string };
+    expect(refusal).toMatchObject({ code: "policy.approval_required" });
+    const ids = refusal.message.match(/ap-[0-9a-z]{12}/g)!;
+    for (const id of ids) await agree(house, id);
+    return ids;
+  };
+  const agree = async (house: House, approval_id: string): Promise<void> => {
+    const principal = { ...localPrincipal(house.config.namespace, "carol"), roles: ["approver" as const] };
+    const carol = { principal, run: { id: "carol/1" as RunId } };
+    await decideApproval(house.approvals, carol, { approval_id, decision: "approve" }, "tool");
+  };
+  const stateOf = async (house: House, id: string | undefined): Promise<Approval["state"]> =>
+    (await getApproval(house.approvals, operatorOf(house), id!)).state;
+
+  it("comes with the effect of a write: one that conflicts, repeats or finds nothing to end uses up none", async () => {
+    const house = await houseWith(plansNeedAPerson);
+    const { caller } = await Agent.begin(house, "alice");
+    const { putState } = house.rooms.state;
+    const operator = operatorOf(house);
+    const put = (key: string) =>
+      putState(caller, { key: "plan/a", value: "mine", expected_version: 0, idempotency_key: key });
+    await putState(operator, { key: "plan/a", value: "theirs" });
+    const [id] = await approved(house, () => put("k1"));
+    expect(await put("k1")).toMatchObject({ state: "conflict" });
+    expect(await put("k1")).toMatchObject({ state: "conflict" });
+    expect(await stateOf(house, id)).toBe("approved");
+    await putState(operator, { key: "plan/a", delete: true });
+    expect(await put("k2")).toMatchObject({ state: "stored", replayed: false });
+    expect(await stateOf(house, id)).toBe("used");
+    expect(await put("k2")).toMatchObject({ state: "stored", replayed: true });
+    // What was decided for the first key was given back, and is used by now.
+    await putState(operator, { key: "plan/a", delete: true });
+    expect(await codeOf(put("k1"))).toBe("policy.approval_required");
+    const end = () => putState(caller, { key: "plan/b", delete: true });
+    const [ending] = await approved(house, end);
+    expect(await end()).toMatchObject({ state: "absent" });
+    expect(await stateOf(house, ending)).toBe("approved");
+    const fenced = () => putState(caller, { key: "plan/c", value: "1", resource: "src/a", fencing_token: 7 });
+    const [stale] = await approved(house, fenced);
+    expect(await codeOf(fenced())).toBe("lock.stale_token");
+    expect(await stateOf(house, stale)).toBe("approved");
+  });
+
+  it("comes with the sending, and with the place in a queue or the lease: a refusal gives it back", async () => {
+    const house = await houseWith(`
+rules:
+  - { id: mail, actions: [mailbox.send, topic.publish], when: agent.name == "alice", effect: require_approval }
+  - { id: locks, actions: [lock.acquire], resources: ["lock:b", "lock:c"], when: agent.name == "alice", effect: require_approval }
+`);
+    const [alice, bob] = [await Agent.begin(house, "alice"), await Agent.begin(house, "bob")];
+    const operator = operatorOf(house);
+    const mail = () => alice.send("bob", "hello");
+    const [sending] = await approved(house, mail);
+    await blockSender(house.mail, operator, "bob", "alice");
+    expect(await codeOf(mail())).toBe("mailbox.blocked");
+    expect(await stateOf(house, sending)).toBe("approved");
+    await unblockSender(house.mail, operator, "bob", "alice");
+    expect(await codeOf(mail())).toBe("done");
+    expect(await stateOf(house, sending)).toBe("used");
+    for (const call of [
+      () => alice.send("bobb", "hello"),
+      () => alice.send(["bob", "dave"], "hello", { in_reply_to: "01abc" }),
+      () => alice.send("topic:news", "hello", { attachments: ["at-000000000000"] }),
+    ]) {
+      const ids = await approved(house, call);
+      expect(await codeOf(call())).toMatch(/^(mailbox|attachment)\./);
+      for (const id of ids) expect(await stateOf(house, id)).toBe("approved");
+    }
+    // An equal one within a minute inserts nothing.
+    const [again] = await approved(house, mail);
+    expect(((await mail()) as { duplicate_of?: string }).duplicate_of).toBeDefined();
+    expect(await stateOf(house, again)).toBe("approved");
+
+    const { locks } = house.rooms;
+    await locks.acquireLock(alice.caller, { resources: ["a"] });
+    await locks.acquireLock(bob.caller, { resources: ["b"] });
+    const waiting = await locks.acquireLock(bob.caller, { resources: ["a"] });
+    const acquire = () => locks.acquireLock(alice.caller, { resources: ["b"] });
+    const [locking] = await approved(house, acquire);
+    expect(await codeOf(acquire())).toBe("lock.deadlock");
+    expect(await stateOf(house, locking)).toBe("approved");
+    await locks.releaseLock(bob.caller, { ticket: waiting.ticket! });
+    expect((await acquire()).state).toBe("queued");
+    expect(await stateOf(house, locking)).toBe("used");
+    // What it has already it gets for nothing.
+    const take = () => locks.acquireLock(alice.caller, { resources: ["c"] });
+    await approved(house, take);
+    expect((await take()).state).toBe("granted");
+    const [more] = await approved(house, take);
+    expect((await take()).state).toBe("already_held");
+    expect(await stateOf(house, more)).toBe("approved");
+  });
+
+  it("is that of one of several equal calls, in whatever process, and of all attempts with one key", async () => {
+    const house = await houseWith(plansNeedAPerson);
+    const other = await houseWith(undefined, house.config.namespace);
+    const callers = [(await Agent.begin(house, "alice")).caller, (await Agent.begin(other, "alice")).caller];
+    const write = (n: number, more = {}) =>
+      [house, other][n % 2]!.rooms.state.putState(callers[n % 2]!, { key: "plan/a", value: "1", ...more });
+    for (let round = 0; round < 5; round++) {
+      await approved(house, () => write(0));
+      const codes = await Promise.all([0, 1, 2, 3].map((n) => codeOf(write(n))));
+      expect(
+        codes.filter((code) => code === "done"),
+        `round ${round}: ${codes}`,
+      ).toHaveLength(1);
+      for (const code of codes) expect(code).toMatch(/^(done|approval\.in_use|policy\.approval_required)$/);
+      const keyed = { value: `${round}`, idempotency_key: `k${round}` };
+      const [id] = await approved(house, () => write(0, keyed));
+      const answers = await Promise.all([0, 1, 2, 3].map((n) => write(n, keyed)));
+      expect(answers.filter(({ replayed }) => !replayed)).toHaveLength(1);
+      expect(await stateOf(house, id)).toBe("used");
+    }
+  });
+
+  it("waits until all that one call needs are there, and is that of all of them", async () => {
+    const house = await houseWith(`
+rules:
+  - { id: mail, actions: [mailbox.send], resources: [bob, carol], effect: require_approval }
+  - { id: no, actions: [mailbox.send], resources: [eve], effect: deny }
+`);
+    const alice = await Agent.begin(house, "alice");
+    const send = () => alice.send(["bob", "carol", "dave"], "hello");
+    const refusal = async (): Promise<string> =>
+      send().then(
+        () => "done",
+        (error: Error) => error.message,
+      );
+    const first = await refusal();
+    const [bob, carol] = first.match(/ap-[0-9a-z]{12}/g)!;
+    expect(first).toMatch(
+      new RegExp(`approval_id ${bob} .*Nothing is used before all are approved: ${carol} is open too\\.$`),
+    );
+    await agree(house, bob!);
+    for (let n = 0; n < 2; n++) {
+      expect(await refusal()).toMatch(new RegExp(`approval_id ${carol} .*repeat this call unchanged\\.$`));
+      expect(await stateOf(house, bob)).toBe("approved");
+    }
+    await agree(house, carol!);
+    expect(await refusal()).toBe("done");
+    expect([await stateOf(house, bob), await stateOf(house, carol)]).toEqual(["used", "used"]);
+    expect(await recentMessages(house.mail, house.config.namespace, "bob", { limit: 9 })).toHaveLength(1);
+    const [again] = await approved(house, () => alice.send("bob", "more"));
+    const both = () => alice.send(["bob", "eve"], "more");
+    expect(await codeOf(both())).toBe("policy.denied");
+    expect(await stateOf(house, again)).toBe("approved");
+  });
+
+  it("is nobody else's while one operation holds it, and comes back when none of its attempts did anything", async () => {
+    const desk = await deskWith();
+    const { id } = await desk.ask();
+    await desk.decide(id, "approve");
+    const [one, other] = [
+      await desk.claim("op", {}, "alice", {}, "1"),
+      await desk.claim("op", {}, "alice", {}, "2"),
+    ];
+    await expect(desk.claim("other")).rejects.toThrow(new RegExp(`^approval\\.in_use: .*${id}`));
+    expect(await desk.ask()).toMatchObject({ id, state: "approved", isNew: false });
+    await one!.settle(false);
+    await expect(desk.claim("other")).rejects.toThrow(/^approval\.in_use/);
+    await other!.settle(false);
+    const third = await desk.claim("other");
+    // Too late: it was given back.
+    await other!.settle(true);
+    await third!.settle(true);
+    expect((await desk.wait(id)).state).toBe("used");
+    expect(await desk.use("op")).toBeUndefined();
+    expect(await desk.use("other")).toMatchObject({ id, replayed: true });
+    expect((await desk.rows()).filter((row) => row.includes("approval.use"))).toEqual(
+      Array(2).fill(`alice approval.use approval:${id} allow approved by carol`),
+    );
+  });
+
+  it("is void when it comes back and the same was asked under other terms meanwhile, which stand", async () => {
+    const desk = await deskWith();
+    const { id } = await desk.ask();
+    await desk.decide(id, "approve");
+    const held = await desk.claim("op");
+    const two = await desk.ask({}, { quorum: 2 });
+    expect(two.isNew).toBe(true);
+    expect((await desk.wait(id)).state).toBe("approved");
+    await held!.settle(false);
+    expect((await desk.wait(id)).state).toBe("void");
+    expect(await desk.use("op-2")).toBeUndefined();
+    expect(await desk.ask({}, { quorum: 2 })).toMatchObject({ id: two.id, isNew: false });
+  });
+
+  it("counts when whoever held it is gone, also past the time in which it could be used, and says so", async () => {
+    const desk = await deskWith({ claimMs: 400, usableMs: 200 });
+    const { id } = await desk.ask();
+    await desk.decide(id, "approve");
+    const held = await desk.claim("op");
+    const until = Date.now() + 10_000;
+    const seen = new Set<string>();
+    while (!seen.has("used") && Date.now() < until) seen.add((await desk.wait(id)).state);
+    expect([...seen]).toEqual(["approved", "used"]);
+    await held!.settle(false);
+    expect((await desk.wait(id)).state).toBe("used");
+    expect(await desk.use("op-2")).toBeUndefined();
+    expect(await desk.use("op")).toMatchObject({ id, replayed: true });
+    expect((await desk.ask()).isNew).toBe(true);
+    expect(await desk.rows()).toContain(
+      ` approval.time approval:${id} allow used: whoever held it did not tell what it did`,
+    );
+  });
+});
