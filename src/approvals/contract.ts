@@ -8,6 +8,7 @@ export const DecideApproval = z.object({
   decision: z.enum(decisions).optional().describe("edit: approve with other arguments"),
   comment: z.string().max(2_000).optional().describe("Why; for answer, the answer"),
   arguments: z.record(z.string(), z.unknown()).optional().describe("For edit: all of them, as JSON object"),
+  offset: z.number().int().min(0).optional().describe("The rest of a long one, from here"),
   idempotency_key: z.string().min(1).max(200).optional(),
 });
 export type DecideApproval = z.infer<typeof DecideApproval>;
@@ -45,6 +46,8 @@ export interface ApprovalRequest extends Question {
   readonly why: string;
   /** As the caller says it; empty where it does not. */
   readonly risk: string;
+  /** The argument from which the resource was taken, which no edit changes; absent where nobody knows. */
+  readonly naming?: string | undefined;
   readonly terms: Terms;
 }
 

@@ -7,6 +7,8 @@ import type { Decided, Decision } from "./contract.js";
 import { findRequest } from "./get-approval.js";
 import { isNamed, mayDecide } from "./may-decide.js";
 import { checkValues, isObject, type Question, questionDigest } from "./question.js";
+import { renamedBy } from "./renamed-by.js";
+import { requireShown } from "./show-request.js";
 import { type ReadRequest, shownApproval } from "./shown-approval.js";
 import { approversOf, type StoredRequest } from "./stored-request.js";
 import { tellOfEdit } from "./tell-approvers.js";
@@ -29,9 +31,10 @@ export interface Ballot {
 /**
  * Decides about a request as an approver: with the right to decide, and as one of those it is put to; never about one's
  * own. One vote each, of which the last one counts; it may not be the last that is needed. The
- * same vote again renews its proof and its comment.
+ * same vote again renews its proof and its comment. By a tool or by mail, what is too long to be shown there at once is
+ * approved only by whoever has read it to its end.
  *
- * @throws {MailboxError} `access.denied`, `approval.unknown`, `approval.own`, `approval.ended`,
+ * @throws {MailboxError} `access.denied`, `approval.unknown`, `approval.own`, `approval.ended`, `approval.not_shown`,
  *   `approval.edit_asked`, `approval.edit_elsewhere`, `approval.too_large`, `mailbox.idempotency_conflict`, `input.invalid`
  */
 export async function decideApproval(
@@ -53,6 +56,9 @@ export async function decideApproval(
     case "not_approver":
       return refuse("approval.unknown", { approval_id: found.id });
   }
+  const approves = decision.decision === "approve" || decision.decision === "edit";
+  if (approves && (way === "tool" || way === "mail"))
+    await requireShown(context, principal.namespace, found, principal.agent);
   const { credential } = principal;
   const voter: Voter = {
     name: principal.agent,
@@ -112,9 +118,10 @@ export async function castVote(
   // Approving with the same arguments is approving: the two have to count together.
   const digest = decision === "approve" ? first.request.digest : wanted;
   const isEdit = approved !== undefined && digest !== first.request.digest;
-  const naming = isEdit ? namingArgument(approved.action) : undefined;
-  if (isEdit && naming !== undefined && isOther(approved.arguments[naming], first.question.arguments[naming]))
-    refuse("approval.edit_elsewhere", { approval_id: id, argument: naming });
+  const naming = namingArgument(first.question.action) ?? first.question.naming;
+  const renamed = isEdit ? renamedBy(first.question, approved.arguments, naming) : undefined;
+  if (renamed !== undefined)
+    refuse("approval.edit_elsewhere", { approval_id: id, argument: plainName(renamed) });
   const line = voteLine({ ...voter, decision, digest, way, comment: comment.trim() });
   const audited = told(row, id, voter, way, decision);
   let found = first;
@@ -188,8 +195,9 @@ function namingArgument(action: string): string | undefined {
   }
 }
 
-function isOther(one: unknown, other: unknown): boolean {
-  return hashed([one ?? null]) !== hashed([other ?? null]);
+/** A name that the requester chose may be any text. */
+function plainName(name: string): string {
+  return /^\w[\w.-]{0,59}$/.test(name) ? name : "an argument";
 }
 
 function questionOf({ question }: ReadRequest): Question {

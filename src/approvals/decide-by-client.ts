@@ -3,6 +3,8 @@ import type { Caller } from "../identity/index.js";
 import type { ApprovalContext } from "./context.js";
 import type { Decided, Decision } from "./contract.js";
 import { castVote, checkDecision, foundRequest } from "./decide-approval.js";
+import { fitsOnePage } from "./page-of-request.js";
+import { shownApproval } from "./shown-approval.js";
 
 /**
  * Decides a request of the caller by what its own client says that its user said: nobody can check who that was, so it is
@@ -20,7 +22,9 @@ export async function decideByClient(
   checkDecision(context, decision);
   const found = await foundRequest(context, namespace, decision.approval_id);
   if (found.request.agent !== agent) refuse("approval.unknown", { approval_id: found.id });
-  if (!found.request.byClient || found.request.quorum !== 1)
+  // No form shows what does not fit on it.
+  const wasShown = fitsOnePage(shownApproval(found)) || decision.decision === "reject";
+  if (!found.request.byClient || found.request.quorum !== 1 || !wasShown)
     refuse("approval.client_not_counted", { approval_id: found.id });
   const voter = { name: `client of ${agent}`, verified: false, roles, proof: "client" };
   return castVote(context, namespace, found, decision, { voter, way: "client", row });

@@ -27,6 +27,7 @@ export { countWaiting, listApprovals } from "./list-approvals.js";
 export { approvalLines, jsonText, voteLines } from "./notice-text.js";
 export { onlyApprover } from "./only-approver.js";
 export { openApproval } from "./open-approval.js";
+export { type PageOfRequest, pageChars, requestText } from "./page-of-request.js";
 export { type Question, questionDigest } from "./question.js";
 export { type ApprovalState, states as approvalStates } from "./stored-request.js";
 export { decisions as verdicts, type Verdict, type Voter, type Way, ways } from "./vote.js";

@@ -45,6 +45,7 @@ export async function openApproval(
     roles,
     role: facts.role,
     team: facts.team,
+    ...(asked.naming === undefined ? {} : { naming: asked.naming }),
   };
   const id = newApprovalId();
   const terms = normalTerms(asked.terms, limits.keepMs);

@@ -14,6 +14,8 @@ export interface KeptQuestion extends Question {
   readonly roles: readonly string[];
   readonly role: string;
   readonly team: string;
+  /** The argument from which the resource was taken. */
+  readonly naming?: string;
 }
 
 /** The part of it that lists show. */

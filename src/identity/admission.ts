@@ -69,7 +69,7 @@ function allOf(waiting: readonly MailboxError[]): MailboxError {
   const ids = [...new Set(rest.map(({ facts }) => String(facts.id)))];
   if (ids.length === 0) return first!;
   const { id, reason, rules } = first!.facts as { id: string; reason: string; rules: string };
-  const others = ` Nothing is used before all are approved: ${ids.join(", ")} ${ids.length === 1 ? "is" : "are"} open too.`;
+  const others = `. Nothing is used before all are approved: ${ids.join(", ")} ${ids.length === 1 ? "is" : "are"} open too`;
   return new MailboxError("policy.approval_required", { id, reason, rules, others });
 }
 

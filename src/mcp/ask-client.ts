@@ -8,7 +8,7 @@ import {
 } from "@modelcontextprotocol/server";
 import { z } from "zod";
 import { visible } from "../addresses/index.js";
-import { type Approval, approvalLines } from "../approvals/index.js";
+import { type Approval, approvalLines, pageChars } from "../approvals/index.js";
 
 /** What the user of a client said, as far as its client can be believed. */
 export interface ClientAnswer {
@@ -39,9 +39,6 @@ const form = {
   required: ["decision"],
 };
 
-/** A question that is longer would be cut somewhere, and nobody approves what they were not shown. */
-const mostChars = 8_000;
-
 /** A person may be away from their desk; the request stands for others meanwhile. */
 const mostWaitMs = 10 * 60_000;
 
@@ -58,7 +55,8 @@ export async function askClient(
   untilDecided: (signal: AbortSignal) => Promise<unknown>,
 ): Promise<AskedClient> {
   const message = questionFor(approval);
-  if (!takesForms(capabilitiesOf(context) ?? declared) || message.length > mostChars)
+  if (!takesForms(capabilitiesOf(context) ?? declared) || message.length > pageChars)
+    // A longer one would be cut somewhere, and nobody approves what they were not shown.
     return { how: "unable" };
   const params = { mode: "form" as const, message, requestedSchema: form };
   if (isModern(context))

@@ -15,6 +15,8 @@ export interface CheckOptions {
   readonly draining?: AbortSignal;
   /** Called every 10 s while the call waits. */
   readonly onWaiting?: (secondsLeft: number) => void;
+  /** The argument from which the resource was taken, where that is known. */
+  readonly naming?: string | undefined;
 }
 
 /**
@@ -67,6 +69,7 @@ export async function checkPolicy(
     cost,
     ...(reserve === undefined ? {} : { reserve }),
     why: input.why ?? "",
+    naming: options.naming,
     operation:
       key === undefined
         ? { key: `a|${attempt}`, digest: "", keepMs: limits.attemptMs }

@@ -20,6 +20,14 @@ export interface TogetherAnswer {
   readonly answer: PolicyAnswer;
 }
 
+/** What is said of a call beside its steps. */
+export interface AskedTogether {
+  readonly asked: Readonly<Record<string, unknown>>;
+  readonly why: string;
+  /** The argument from which the resources of its steps were taken. */
+  readonly naming?: string | undefined;
+}
+
 /** What of a step is told to whoever decides; of a longer one, a digest stands behind it. */
 const mostShown = 300;
 
@@ -34,13 +42,15 @@ export async function checkTogether(
   context: PolicyContext,
   caller: Caller,
   given: readonly ToolStep[],
-  asked: Readonly<Record<string, unknown>>,
-  why: string,
+  { asked, why, naming }: AskedTogether,
 ): Promise<TogetherAnswer> {
   const { deps, limits } = context;
   if (given.length === 1) {
     const more = { context: asked, ...(why === "" ? {} : { why }) };
-    return { steps: given, answer: await checkPolicy(context, caller, { ...given[0]!, ...more }) };
+    return {
+      steps: given,
+      answer: await checkPolicy(context, caller, { ...given[0]!, ...more }, { naming }),
+    };
   }
   const admission = await deps.admit(caller, "policy.check", "*");
   const problem = contextProblem(asked);
@@ -72,6 +82,7 @@ export async function checkTogether(
     parts: rules.stepsAt,
     cost: 0,
     why,
+    naming,
     operation: { key: `a|${attempt}`, digest: "", keepMs: limits.attemptMs },
     attempt,
     rows: {

@@ -19,6 +19,8 @@ export interface ApprovalRequest extends ApprovalQuestion {
   readonly rules: readonly string[];
   readonly why: string;
   readonly risk: string;
+  /** The argument from which the resource was taken; absent where whoever asks says both. */
+  readonly naming?: string | undefined;
   readonly terms: ApprovalTerms;
 }
 

@@ -7,7 +7,7 @@ import type { PolicyContext } from "./context.js";
 import { isObject } from "./is-object.js";
 import { isWhole, pathByLetters } from "./path-by-letters.js";
 import type { ToolStep } from "./shell-steps.js";
-import { type ToolCall, toolSteps } from "./tool-steps.js";
+import { namingArgument, type ToolCall, toolSteps } from "./tool-steps.js";
 
 /** What a client says to a hook before it calls a tool. */
 export interface HookEvent extends ToolCall {
@@ -84,7 +84,11 @@ export async function answerHook(
   const why = typeof input.description === "string" ? input.description.slice(0, 1_000) : "";
   try {
     const given = { arguments: boundedContext(input), tool: tool.slice(0, 200) };
-    const found = await checkTogether(context, caller, toolSteps(event, pathOf), given, why);
+    const found = await checkTogether(context, caller, toolSteps(event, pathOf), {
+      asked: given,
+      why,
+      naming: namingArgument(tool),
+    });
     return told(found, ask);
   } catch (error) {
     // A call that rules or people cannot be asked about must not pass because of it.

@@ -35,6 +35,8 @@ export interface Step {
   readonly why: string;
   readonly operation: { readonly key: string; readonly digest: string; readonly keepMs: number };
   readonly attempt: string;
+  /** The argument from which the resource was taken, where that is known. */
+  readonly naming?: string | undefined;
   /** The steps of a call of several, each with its own decision at these counts; each is recorded. */
   readonly parts?: (counts: Question["counts"]) => readonly StepOfCall[];
   /** Audit rows by what comes out, with a mark where the reasons go; empty for a call that records itself. */
@@ -341,7 +343,11 @@ function questionOf({ question, reserve }: Step): ApprovalQuestion {
   };
 }
 
-function requestOf(asked: ApprovalQuestion, { question, why }: Step, outcome: Outcome): ApprovalRequest {
+function requestOf(
+  asked: ApprovalQuestion,
+  { question, why, naming }: Step,
+  outcome: Outcome,
+): ApprovalRequest {
   const { answer } = outcome;
   const { risk } = question.context;
   return {
@@ -350,6 +356,7 @@ function requestOf(asked: ApprovalQuestion, { question, why }: Step, outcome: Ou
     rules: answer.reasons.map(({ by }) => by),
     why,
     risk: typeof risk === "string" ? risk : "",
+    naming,
     terms: termsOf(outcome),
   };
 }

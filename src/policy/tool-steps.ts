@@ -38,6 +38,12 @@ export function toolSteps(
   return [{ action: `tool.${level(tool)}`, resource: "" }];
 }
 
+/** The argument from which the resources of a tool's steps are taken; undefined for a tool that names none. */
+export function namingArgument(tool: string): string | undefined {
+  if (Object.hasOwn(fileTools, tool)) return fileTools[tool]![1];
+  return tool === "Bash" ? "command" : tool === "WebFetch" ? "url" : undefined;
+}
+
 /** One level of an action, in the alphabet that actions have. */
 function level(name: string): string {
   return (

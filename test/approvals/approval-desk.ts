@@ -114,7 +114,7 @@ export class ApprovalDesk {
   ): Promise<OpenedApproval> {
     return openApproval(this.house.approvals, typeof by === "string" ? this.caller(by) : by, {
       action: "file.delete",
-      resource: "prod/a",
+      resource: "vault",
       arguments: { path: "/prod/a" },
       context: { cost: 3 },
       rules: ["destructive"],
@@ -149,7 +149,7 @@ export class ApprovalDesk {
   ): Promise<ClaimedApproval | undefined> {
     const question = {
       action: "file.delete",
-      resource: "prod/a",
+      resource: "vault",
       arguments: { path: "/prod/a" },
       context: { cost: 3 },
       ...more,

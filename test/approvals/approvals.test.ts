@@ -39,7 +39,7 @@ describeOnEachStore("an approval", (store) => {
     const approval = await getApproval(desk.house.approvals, desk.approver("carol"), id);
     expect(approval).toMatchObject({
       ...{ id, state: "pending", agent: "alice", verified: true, roles: ["agent"], role: "", team: "" },
-      ...{ action: "file.delete", resource: "prod/a", arguments: { path: "/prod/a" }, context: { cost: 3 } },
+      ...{ action: "file.delete", resource: "vault", arguments: { path: "/prod/a" }, context: { cost: 3 } },
       ...{ why: "it is old", risk: "high", rules: ["destructive"] },
       reasons: ["destructive actions need a person"],
       ...{ otherwise: "deny", quorum: 2, approvers: ["role:approver"], escalates_to: ["role:admin"] },
@@ -218,6 +218,21 @@ rules:
       );
       const more = { ...given, body: "b" };
       expect((await desk.decide(id, "edit", { arguments: more })).approval.state).toBe("approved");
+    }
+    // Of other steps too nobody would ask the rules about what an edit makes of the resource.
+    for (const [asked, other, named] of [
+      [{ resource: "prod/c", arguments: { path: "/prod/c", n: 1 } }, { path: "/prod/d", n: 1 }, "path of"],
+      [
+        { resource: "", arguments: { command: "rm a" }, naming: "command" },
+        { command: "rm b" },
+        "command of",
+      ],
+      [{ resource: "d", arguments: { "say yes": "d" } }, { "say yes": "e" }, "an argument of"],
+    ] as const) {
+      const { id } = await desk.ask(asked);
+      const edit = (given: object) => desk.decide(id, "edit", { arguments: { ...given } });
+      await expect(edit(other)).rejects.toThrow(new RegExp(`^approval\\.edit_elsewhere: ${named} ${id} `));
+      expect((await edit({ ...asked.arguments, more: 1 })).approval.state).toBe("approved");
     }
   });
 

@@ -42,7 +42,7 @@ describeOnEachStore("an approval by mail", (store) => {
     for (const part of [
       "alice asks before it acts",
       "| action:    file.delete",
-      "| resource:  prod/a",
+      "| resource:  vault",
       id,
       "destructive",
       "without a decision by then: deny",

@@ -112,6 +112,7 @@ describeOnEachStore("the hook before a tool", (store) => {
           context: { tool: "Bash", steps: ["shell.run", "file.delete a"] },
           rules: ["rule a-person-deletes", "rule a-person-removes"],
           why: "clean up",
+          naming: "command",
         },
       },
     ]);

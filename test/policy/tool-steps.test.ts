@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 import { shellSteps } from "../../src/policy/shell-steps.js";
-import { toolSteps } from "../../src/policy/tool-steps.js";
+import { namingArgument, toolSteps } from "../../src/policy/tool-steps.js";
 
 const asGiven = (path: string): string => path;
 const steps = (command: string): string[] =>
@@ -23,6 +23,14 @@ describe("a tool of a client", () => {
     ["constructor", {}, "tool.constructor", ""],
   ])("%s %j is %s %s in the words of rules", (tool, input, action, resource) => {
     expect(toolSteps({ tool, input }, asGiven)).toEqual([{ action, resource }]);
+  });
+
+  it("names in one argument what its steps are about, or in none", () => {
+    const tools = ["Read", "NotebookEdit", "Bash", "WebFetch", "TodoWrite", "mcp__a__b", "constructor"];
+    expect(tools.map(namingArgument)).toEqual([
+      ...["file_path", "notebook_path", "command", "url"],
+      ...[undefined, undefined, undefined],
+    ]);
   });
 
   it("that runs a shell does so first, and then what the command plainly does", () => {

@@ -130,7 +130,7 @@ local function forgetRequest(id)
   for message in string.gmatch(redis.call('HGET', slot.notices, '@' .. id) or '', '[^,]+') do
     redis.call('HDEL', slot.notices, message)
   end
-  redis.call('HDEL', slot.notices, '@' .. id)
+  redis.call('HDEL', slot.notices, '@' .. id, '%' .. id)
   for line in string.gmatch(redis.call('HGET', slot.votes, id) or '', '[^\n]+') do
     redis.call('HDEL', slot.questions, id .. ':edit:' .. string.match(line, '^[^|]*'))
   end

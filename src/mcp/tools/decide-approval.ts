@@ -3,15 +3,15 @@ import {
   type Approval,
   type ApprovalHead,
   type Attended,
-  approvalLines,
   approvalStates,
   DecideApproval,
+  requestText,
   verdicts,
   ways,
 } from "../../approvals/index.js";
 import { defineTool } from "../define-tool.js";
 import { onOneLine } from "../message-parts.js";
-import { fitting, frameChars, type Part, replyChars } from "../reply.js";
+import type { Part } from "../reply.js";
 
 /** Of the arguments of one vote. */
 const mostEditChars = 1_000;
@@ -74,6 +74,7 @@ export const decideApproval = defineTool({
   output: z.object({
     waiting: z.array(headOutput).exactOptional(),
     approval: approvalOutput.exactOptional(),
+    page: z.object({ offset: z.number(), end: z.number(), length: z.number() }).exactOptional(),
     agreeing: z.number().exactOptional(),
     repeated: z.boolean().exactOptional(),
   }),
@@ -83,10 +84,10 @@ export const decideApproval = defineTool({
   say: tell,
 });
 
-function tell({ waiting, approval, agreeing, repeated }: Attended): Part[] {
+function tell({ waiting, approval, page, agreeing, repeated }: Attended): Part[] {
   if (waiting) return listed(waiting);
   if (!approval) return [];
-  if (agreeing === undefined) return whole(approval);
+  if (agreeing === undefined) return part(approval, page?.offset, page?.end);
   const again = repeated ? "as before: " : "";
   const { id, state, quorum } = approval;
   return state === "pending"
@@ -124,24 +125,23 @@ function editText(edited: object): string {
     : `arguments: ${text.slice(0, mostEditChars)} [cut: ${text.length} characters; the rest: llm-mailbox approvals show]`;
 }
 
-/** A request whole, as far as a reply has room: what asked for it first, and the requester's words as a quote. */
-function whole(approval: Approval): Part[] {
-  const text = approvalLines(approval).join("\n");
+/** A request, or of a long one the part that fits, in the requester's words as a quote; then the votes so far. */
+function part(approval: Approval, offset = 0, end?: number): Part[] {
+  const text = requestText(approval);
   const said = approval.votes.map(({ by, way, decision, comment, arguments: edited }): Part[] => [
     `${by} by ${way}: ${decision}`,
     ...(comment ? [{ by, text: onOneLine(comment, 500) }] : []),
     ...(edited ? [{ by, text: editText(edited) }] : []),
   ]);
-  const room = replyChars - frameChars - 400 - said.length * 2_200;
-  const fits = fitting(text, Math.max(room, 1_000));
+  const { id, state } = approval;
   return [
-    `${approval.id} is ${approval.state}`,
-    { by: approval.agent, text: text.slice(0, fits) },
-    ...(fits < text.length
+    `${id} is ${state}`,
+    { by: approval.agent, text: text.slice(offset, end) },
+    ...(end !== undefined && end < text.length
       ? [
-          `[cut: ${fits} of ${text.length} characters; the rest: llm-mailbox approvals show ${approval.id}, or the mail about it]`,
+          `[cut: characters ${offset} to ${end} of ${text.length}; before you can approve it, read on with approval_id ${id} and offset ${end}, or see it whole with llm-mailbox approvals show ${id}]`,
         ]
       : []),
-    ...said.flat(),
+    ...(offset > 0 ? [] : said.flat()),
   ];
 }
