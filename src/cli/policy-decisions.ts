@@ -45,7 +45,7 @@ export async function listDecisions(switches: DecisionSwitches): Promise<void> {
     { head: "AGENT", cell: ({ agent: { name } }) => name },
     { head: "ACTION", cell: (record) => record.action },
     { head: "RESOURCE", cell: ({ resource }) => resource },
-    { head: "WAS", cell: ({ effect }) => effect },
+    { head: "WAS", cell: was },
     {
       head: "BY",
       cell: ({ rules, limits, approval }) => [...rules, ...limits, approval ?? []].flat().join(", "),
@@ -54,6 +54,11 @@ export async function listDecisions(switches: DecisionSwitches): Promise<void> {
     { head: "SHADOW RULES", cell: tried },
   ]);
   if (found.length > shownMost) printLine(`\nThese are the newest ${shownMost}: --json tells all.`);
+}
+
+/** What came out, and of a step of a call of several what became of the call, where that is another. */
+function was({ effect, call }: DecisionRecord): string {
+  return call === undefined || call.effect === effect ? effect : `${effect}, its call ${call.effect}`;
 }
 
 function wouldChange(record: DecisionRecord): boolean {
@@ -66,7 +71,7 @@ function tried({ shadow = [], shadowLimits = [] }: DecisionRecord): string {
 
 function asJson(record: DecisionRecord): object {
   const { at, version, agent, action, resource, via, effect, rules, limits, approval } = record;
-  const { shadow = [], shadowLimits = [] } = record;
+  const { shadow = [], shadowLimits = [], call } = record;
   return {
     at: new Date(at).toISOString(),
     version,
@@ -74,6 +79,7 @@ function asJson(record: DecisionRecord): object {
     verified: agent.verified,
     ...{ action, resource, via },
     decision: effect,
+    ...(call === undefined ? {} : { call }),
     ...{ rules, limits },
     ...(approval === undefined ? {} : { approval }),
     shadow: { would_be: saidWithShadow(record), rules: shadow, limits: shadowLimits },

@@ -69,11 +69,10 @@ it("lists what waits, shows it whole, and approves it once as the operator", asy
     state: "approved",
     votes: [{ by: "operator", way: "command", verified: true, comment: "after the backup" }],
   });
-  expect(
-    await claimApproval(office.house.approvals, caller, question, {
-      ...{ operation: "op", attempt: "1", terms: plainTerms },
-    }),
-  ).toMatchObject({ id });
+  const claim = { operation: "op", attempt: "1", terms: plainTerms };
+  const claimed = await claimApproval(office.house.approvals, caller, question, claim);
+  expect(claimed).toMatchObject({ id });
+  await claimed!.settle(true);
   expect((await office.run("approvals")).out).toBe("Nothing waits for a decision.\n");
   expect((await office.run("approvals", "list", "--all")).out).toMatch(new RegExp(`^${id} +used `, "m"));
 });
