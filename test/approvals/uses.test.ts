@@ -124,6 +124,16 @@ rules:
     await locks.releaseLock(bob.caller, { ticket: waiting.ticket! });
     expect((await acquire()).state).toBe("queued");
     expect(await stateOf(house, locking)).toBe("used");
+    // The place is taken, however long the call waits for what comes of it.
+    const held = { resources: ["b"], mode: "shared" as const, wait_seconds: 50 };
+    const over = new AbortController();
+    const [long] = await approved(house, () => locks.acquireLock(alice.caller, held));
+    const wait = locks.acquireLock(alice.caller, held, { signal: over.signal });
+    const until = Date.now() + 20_000;
+    while ((await stateOf(house, long)) !== "used" && Date.now() < until);
+    expect(await stateOf(house, long)).toBe("used");
+    over.abort();
+    expect((await wait).state).toBe("queued");
     // What it has already it gets for nothing.
     const take = () => locks.acquireLock(alice.caller, { resources: ["c"] });
     await approved(house, take);

@@ -503,6 +503,16 @@ rules:
     expect(told[0]).toMatch(/^WHEN +AGENT +ACTION +RESOURCE +WAS +BY +WITH SHADOW +SHADOW RULES$/);
     expect(told[1]).toMatch(/bob +mailbox\.send +carol +allow +deny +trial: deny$/);
     expect(told[3]).toMatch(/bob +file\.delete +attic\/a +deny +no-attic +the same$/);
+    const event = { tool: "Bash", input: { command: "rm attic/b" }, folder: "/repo" };
+    await asked.hook(caller.principal, event, {});
+    const call = { effect: "deny", steps: 2 };
+    expect((await office.json<object[]>("policy", "decisions")).slice(0, 2)).toMatchObject([
+      { action: "shell.run", decision: "allow", call },
+      { action: "file.delete", decision: "deny", call },
+    ]);
+    const [, first, second] = (await policy("decisions")).out.split("\n");
+    expect(first).toMatch(/shell\.run +allow, its call deny +the same$/);
+    expect(second).toMatch(/file\.delete +attic\/b +deny +no-attic +the same$/);
   });
 
   it("says what is wrong with what was typed, with status 2", async () => {
