@@ -7,8 +7,14 @@ export type Occasion = "opened" | "escalated" | `edited by ${string}`;
 /**
  * A request as mail to an approver, with all of it. What the requester wrote stands behind a bar on each line, so that
  * none of it can pass for ours.
+ *
+ * @param isLong it is not shown at once, so that an approval by mail alone is refused
  */
-export function noticeText(approval: Approval, to: string, occasion: Occasion): Notice {
+export function noticeText(
+  approval: Approval,
+  to: string,
+  { occasion, isLong }: { readonly occasion: Occasion; readonly isLong: boolean },
+): Notice {
   const { id, agent, action } = approval;
   const body = [
     `${agent}${approval.verified ? "" : " (unverified)"} asks before it acts, and waits for your decision.`,
@@ -29,6 +35,11 @@ export function noticeText(approval: Approval, to: string, occasion: Occasion): 
     "  answer: TEXT           a text in place of a decision",
     '  edit {"name": "value"} approve with these arguments in place of those asked for; all of them, as JSON',
     `Or call decide_approval with approval_id ${id}.`,
+    ...(isLong
+      ? [
+          "It is longer than mail shows at once: before you approve it, read it to its end with decide_approval.",
+        ]
+      : []),
   ].join("\n");
   return {
     // An action may be any text; in a subject it would pass for ours.

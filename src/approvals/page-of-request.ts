@@ -22,7 +22,7 @@ export function fitsOnePage(approval: Approval): boolean {
   return sizeShown(requestText(approval)) <= pageChars;
 }
 
-/** The longest part from an offset on that is shown at once; never half of a character. */
+/** The longest part from an offset on that is shown at once. */
 export function pageOfRequest(approval: Approval, offset = 0): PageOfRequest {
   const text = requestText(approval);
   const from = Math.min(offset, text.length);
@@ -33,9 +33,8 @@ export function pageOfRequest(approval: Approval, offset = 0): PageOfRequest {
     if (sizeShown(text.slice(from, middle)) <= pageChars) fits = middle;
     else tooFar = middle;
   }
-  const last = text.charCodeAt(fits - 1);
-  const isHalf = fits < text.length && last >= 0xd800 && last <= 0xdbff;
-  return { offset: from, end: isHalf ? fits - 1 : fits, length: text.length };
+  // Half of a character takes more room than the whole, so that no page ends there.
+  return { offset: from, end: fits, length: text.length };
 }
 
 function sizeShown(text: string): number {

@@ -3,6 +3,7 @@ import { agentsIn } from "./agents-in.js";
 import type { ApprovalContext } from "./context.js";
 import { findRequest } from "./get-approval.js";
 import { noticeText, type Occasion } from "./notice-text.js";
+import { fitsOnePage } from "./page-of-request.js";
 import { type ReadRequest, shownApproval } from "./shown-approval.js";
 import { approversOf } from "./stored-request.js";
 
@@ -65,11 +66,12 @@ async function tell(
 ): Promise<{ readonly messages: readonly string[]; readonly missed: number }> {
   const { id, request } = found;
   const approval = shownApproval(found);
+  const isLong = !fitsOnePage(approval);
   const messages: string[] = [];
   let missed = 0;
   for (const name of meant.filter((one) => one !== request.agent).slice(0, mostTold)) {
     try {
-      messages.push(await deps.notify(namespace, name, noticeText(approval, name, occasion)));
+      messages.push(await deps.notify(namespace, name, noticeText(approval, name, { occasion, isLong })));
     } catch (error) {
       missed += 1;
       deps.log("an approver could not be told", { id, name, error: (error as Error).message });

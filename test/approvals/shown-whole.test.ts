@@ -26,7 +26,18 @@ describeOnEachStore("a request too long for one reply", (store) => {
     const desk = await open();
     const { approvals } = desk.house;
     const [carol, dan] = [desk.approver("carol"), desk.approver("dan")];
-    const { id } = await desk.ask({ arguments: long }, { quorum: 2, byClient: true });
+    const told: string[] = [];
+    Object.assign(approvals.deps, {
+      notify: async (_: string, to: string, { body }: { body: string }) => told.push(body) && `m-${to}`,
+    });
+    await desk.ask({}, { approvers: ["carol"] });
+    const { id } = await desk.ask(
+      { arguments: long },
+      { quorum: 2, approvers: ["carol", "dan"], byClient: true },
+    );
+    expect(told.map((body) => body.includes("read it to its end with decide_approval"))).toEqual([
+      ...[false, true, true],
+    ]);
     const code = (call: Promise<unknown>): Promise<string> =>
       call.then(
         () => "done",

@@ -1,6 +1,7 @@
 import { afterEach, expect, it } from "vitest";
 import { type Approval, decideApproval, getApproval } from "../../src/approvals/index.js";
 import type { House } from "../../src/compose.js";
+import { refuse } from "../../src/errors/index.js";
 import { type Caller, localPrincipal, operatorPrincipal, type RunId } from "../../src/identity/index.js";
 import { blockSender, recentMessages, unblockSender } from "../../src/mailbox/index.js";
 import { Agent, newNamespace, openFaultHouse } from "../faults/fault-house.js";
@@ -141,6 +142,31 @@ rules:
     const [more] = await approved(house, take);
     expect((await take()).state).toBe("already_held");
     expect(await stateOf(house, more)).toBe("approved");
+  });
+
+  it("counts where nobody knows what a call did, and whoever cannot tell that it did something is answered all the same", async () => {
+    const house = await houseWith(plansNeedAPerson);
+    const { caller } = await Agent.begin(house, "alice");
+    const put = (value: string) =>
+      house.rooms.state.putState(caller, { key: "plan/a", value, idempotency_key: value });
+    const { run } = house.store;
+    const failing = (name: string): void => {
+      house.store.run = async (script, ...rest) => {
+        const isIt = script.name.includes(name);
+        if (isIt) house.store.run = run;
+        const reply = await run.call(house.store, script, ...rest);
+        return isIt ? refuse("store.outcome_unknown") : reply;
+      };
+    };
+    const [unknown] = await approved(house, () => put("1"));
+    failing("put-state");
+    expect(await codeOf(put("1"))).toBe("store.outcome_unknown");
+    expect(await stateOf(house, unknown)).toBe("used");
+    expect(await put("1")).toMatchObject({ state: "stored", replayed: true });
+    await approved(house, () => put("2"));
+    failing("settle-claim");
+    expect(await put("2")).toMatchObject({ state: "stored", replayed: false });
+    expect(await put("2")).toMatchObject({ state: "stored", replayed: true });
   });
 
   it("is that of one of several equal calls, in whatever process, and of all attempts with one key", async () => {

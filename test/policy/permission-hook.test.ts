@@ -361,6 +361,20 @@ rules:
     ).toMatch(/^deny: /);
   });
 
+  it("denies a call while an equal one holds the approval of both", async () => {
+    const desk = await open();
+    const people = new MemoryApprovals();
+    desk.approvals = people;
+    const call = (): Promise<HookAnswer> => ask(desk, "Bash", { command: "rm a" });
+    await call();
+    people.decide("ap-1", "approved");
+    const { claimApproval } = people;
+    people.claimApproval = async () => refuse("approval.in_use", { approval_id: "ap-1" });
+    expect(reasonOf(await call())).toMatch(/^deny: .*approval\.in_use: .*ap-1/);
+    people.claimApproval = claimApproval;
+    expect(await call()).toEqual({});
+  });
+
   it("denies what rules cannot be asked about", async () => {
     const desk = await open();
     expect(reasonOf(await ask(desk, "Read", { file_path: `/repo/${"a/".repeat(2_000)}` }))).toMatch(
