@@ -308,6 +308,7 @@ export async function openHouse(config: Config, log: Logger, timing: HouseOption
     close: async () => {
       credentials.close();
       await runs.close();
+      await recorder.close();
       locks.close();
       hints.close();
       store.close();
