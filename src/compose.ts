@@ -512,7 +512,7 @@ function roomsOf(parts: Parts): Rooms {
         guard(caller, "admin.dead-letters", [input.mailbox ?? "*"], () =>
           mail.manageDeadLetters(context, caller, input),
         ),
-      confirm: (caller, batch, reached) => context.memory(caller).confirm(batch, reached),
+      confirm: (caller, batch, reached) => mail.confirmBatch(context, caller, batch, reached),
       news: (caller) => mail.newsOf(context, caller),
       unread: async (caller) => {
         const admission = await context.deps.admit(caller, "mailbox.read", caller.principal.agent);
