@@ -2,12 +2,22 @@
 import { createInterface } from "node:readline";
 import { Redis } from "ioredis";
 
-const [role, path] = process.argv.slice(2);
+const [role, path, writing] = process.argv.slice(2);
 const redis = new Redis({ path, protocol: 2, disableClientInfo: true });
+// With `writing` each side writes something as well, as whoever hands over and whoever takes over has to.
 if (role === "hear") {
-  await redis.subscribe("bench-hop");
-  redis.on("message", (_channel, message) => process.stdout.write(`${message}\n`));
-} else createInterface({ input: process.stdin }).on("line", (line) => void redis.publish("bench-hop", line));
+  const ear = redis.duplicate();
+  await ear.subscribe("bench-hop");
+  ear.on("message", async (_channel, message) => {
+    if (writing) await redis.set("bench-hop:heard", message);
+    process.stdout.write(`${message}\n`);
+  });
+} else
+  createInterface({ input: process.stdin }).on("line", (line) => {
+    const said = redis.pipeline().publish("bench-hop", line);
+    if (writing) said.set("bench-hop:said", line);
+    said.exec();
+  });
 await redis.ping();
 process.stdout.write("ready\n");
 process.stdin.resume().on("end", () => process.exit(0));

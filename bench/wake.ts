@@ -31,6 +31,11 @@ export const wake: Measurement = {
     ]);
     const processes = await hopBetweenProcesses(store);
     const driver = await hopInProcess(store);
+    /** After the same rest: what has not run for a while takes longer. */
+    const rested = (hop: Hop) => async (): Promise<number> => {
+      await untilWaiting(reader);
+      return hop.once();
+    };
     const taken = { ours: [] as number[], processes: [] as number[], driver: [] as number[] };
     let sent = 0;
     const ours = async (): Promise<number> => {
@@ -53,8 +58,8 @@ export const wake: Measurement = {
     };
     await reader.call("read_inbox", { limit: 1 });
     await inTurn(rounds + 2, [
-      part(taken.driver, () => driver.once()),
-      part(taken.processes, () => processes.once()),
+      part(taken.driver, rested(driver)),
+      part(taken.processes, rested(processes)),
       part(taken.ours, ours),
     ]);
     processes.close();
@@ -94,10 +99,13 @@ export async function untilWaiting(reader: StdioClient): Promise<void> {
   while (performance.now() < until) await reader.call("bench_nothing");
 }
 
-export async function hopBetweenProcesses(store: BenchStore): Promise<Hop> {
+/** @param writing each of the two processes writes something into the store as well */
+export async function hopBetweenProcesses(store: BenchStore, writing = false): Promise<Hop> {
   const program = fileURLToPath(new URL("./hop.mjs", import.meta.url));
   const start = (role: string) =>
-    spawn(process.execPath, [program, role, store.socketPath], { stdio: ["pipe", "pipe", "inherit"] });
+    spawn(process.execPath, [program, role, store.socketPath, ...(writing ? ["writing"] : [])], {
+      stdio: ["pipe", "pipe", "inherit"],
+    });
   const children = [start("hear"), start("say")] as const;
   const [hear, say] = children;
   const lines = createInterface({ input: hear.stdout });

@@ -308,6 +308,7 @@ export async function openHouse(config: Config, log: Logger, timing: HouseOption
     close: async () => {
       credentials.close();
       await runs.close();
+      await recorder.close();
       locks.close();
       hints.close();
       store.close();
@@ -511,7 +512,7 @@ function roomsOf(parts: Parts): Rooms {
         guard(caller, "admin.dead-letters", [input.mailbox ?? "*"], () =>
           mail.manageDeadLetters(context, caller, input),
         ),
-      confirm: (caller, batch, reached) => context.memory(caller).confirm(batch, reached),
+      confirm: (caller, batch, reached) => mail.confirmBatch(context, caller, batch, reached),
       news: (caller) => mail.newsOf(context, caller),
       unread: async (caller) => {
         const admission = await context.deps.admit(caller, "mailbox.read", caller.principal.agent);

@@ -1,6 +1,6 @@
 import { isRefusal, refuse } from "../errors/index.js";
 import type { Caller } from "../identity/index.js";
-import { approvalKeys } from "../redis/index.js";
+import { approvalKeys, Wake } from "../redis/index.js";
 import { plainId } from "./approval-id.js";
 import type { ApprovalContext } from "./context.js";
 import type { Approval } from "./contract.js";
@@ -17,8 +17,6 @@ export interface AwaitOptions {
   /** Called every 10 s while it waits. */
   readonly onWaiting?: ((secondsLeft: number) => void) | undefined;
 }
-
-const tellEveryMs = 10_000;
 
 /** How long a wait leaves a store alone that could not be reached. */
 const awayMs = 500;
@@ -38,41 +36,31 @@ export async function awaitApproval(
   const { deps, limits } = context;
   await deps.record(caller, await deps.admit(caller, "policy.check", "*"));
   if (waitMs <= 0) return shownApproval(await ownRequest(context, caller, id));
-  const until = Date.now() + waitMs;
-  let told = Date.now();
-  const wakes = new Wakes();
-  const wake = (): void => wakes.wake();
+  const wake = new Wake({ until: Date.now() + waitMs, signals: [signal, draining], tell: onWaiting });
   const stop = await deps.hints.listen(approvalKeys(caller.principal.namespace).channel, (message) => {
-    if (message === id || message === "") wake();
+    if (message === id || message === "") wake.now();
   });
-  signal?.addEventListener("abort", wake);
-  draining?.addEventListener("abort", wake);
   try {
     for (;;) {
-      const left = until - Date.now();
+      wake.rest();
+      const left = wake.until - Date.now();
       const found = await ownRequest(context, caller, id).catch((error: unknown) => {
         // While the store is away nothing is decided; whoever waits need not begin again for it.
         if (!isRefusal(error, "store.unavailable") || left <= 0 || signal?.aborted || draining?.aborted)
           throw error;
       });
       if (!found) {
-        await wakes.sleep(awayMs);
+        await wake.sleep(Date.now() + awayMs);
         continue;
       }
       if (found.request.state !== "pending" || left <= 0 || signal?.aborted || draining?.aborted)
         return shownApproval(found);
-      if (Date.now() - told >= tellEveryMs) {
-        told = Date.now();
-        onWaiting?.(Math.ceil(left / 1000));
-      }
       const expiresInMs = found.request.expiresAt - deps.store.now() + 5;
-      const ms = Math.min(left, limits.lookAgainMs, expiresInMs, ...(onWaiting ? [tellEveryMs] : []));
-      await wakes.sleep(Math.max(ms, 1));
+      await wake.sleep(Date.now() + Math.max(Math.min(limits.lookAgainMs, expiresInMs), 1));
     }
   } finally {
     stop();
-    signal?.removeEventListener("abort", wake);
-    draining?.removeEventListener("abort", wake);
+    wake.end();
   }
 }
 
@@ -80,28 +68,4 @@ async function ownRequest(context: ApprovalContext, caller: Caller, id: string):
   const { namespace, agent } = caller.principal;
   const found = await findRequest(context, namespace, id);
   return found?.request.agent === agent ? found : refuse("approval.unknown", { approval_id: plainId(id) });
-}
-
-/** A sleep that ends when it is woken, also by what came before it began. */
-class Wakes {
-  #awake = false;
-  #rise: (() => void) | undefined;
-
-  wake(): void {
-    this.#awake = true;
-    this.#rise?.();
-  }
-
-  async sleep(ms: number): Promise<void> {
-    if (!this.#awake)
-      await new Promise<void>((resolve) => {
-        const timer = setTimeout(resolve, ms);
-        this.#rise = () => {
-          clearTimeout(timer);
-          resolve();
-        };
-      });
-    this.#awake = false;
-    this.#rise = undefined;
-  }
 }

@@ -1,6 +1,7 @@
 import { MailboxError } from "../errors/index.js";
 import { type Admission, type Caller, rowOf } from "../identity/index.js";
 import { directoryKeys, loadScript, mailboxKeys, type Store } from "../redis/index.js";
+import { RefusalTally } from "./refusal-tally.js";
 
 const appendAudit = loadScript(import.meta.url, "append-audit.lua");
 
@@ -10,10 +11,19 @@ export interface Asked {
   readonly resource: string;
 }
 
+interface Refused {
+  readonly caller: Caller;
+  readonly asked: Asked;
+  readonly error: MailboxError;
+}
+
 /** Records decisions that no script with an effect records: looks, and refusals. */
 export class Recorder {
   readonly #store: Store;
   readonly #log: (event: string, facts: Record<string, unknown>) => void;
+  readonly #tally = new RefusalTally<Refused>(({ first, count }) =>
+    this.#write(first, `; and ${count - 1} more refusals of this caller in the same minute`),
+  );
 
   constructor(deps: {
     readonly store: Store;
@@ -42,10 +52,24 @@ export class Recorder {
     }
   }
 
-  /** Records a refusal; of somebody who has no run, and so perhaps no mailbox, among the rows of the directory. */
+  /**
+   * Records a refusal; of somebody who has no run, and so perhaps no mailbox, among the rows of the directory. Refusals
+   * that anybody can have without end share a row from the 601st in a minute on.
+   */
   async refused(caller: Caller, asked: Asked, error: MailboxError): Promise<void> {
     // Nothing was decided then, or it is not known what was; and nothing can be written.
     if (error.code === "store.unavailable" || error.code === "store.outcome_unknown") return;
+    const refused = { caller, asked, error };
+    const author = endlessAuthor(refused);
+    if (author === undefined || this.#tally.isSingle(author, refused)) await this.#write(refused, "");
+  }
+
+  /** Writes what is not written yet. */
+  async close(): Promise<void> {
+    await this.#tally.flush();
+  }
+
+  async #write({ caller, asked, error }: Refused, more: string): Promise<void> {
     const { namespace, agent } = caller.principal;
     const key = caller.run.id === "" ? directoryKeys(namespace).audit : mailboxKeys(namespace, agent).audit;
     const denied = error.kind === "PERMISSION_DENIED" || error.kind === "UNAUTHENTICATED";
@@ -55,7 +79,7 @@ export class Recorder {
       action,
       resource,
       outcome: denied ? "deny" : "refuse",
-      because: `${error.code}${reason === "" ? "" : `: ${reason}`}`,
+      because: `${error.code}${reason === "" ? "" : `: ${reason}`}${more}`,
     });
     try {
       await this.#store.run(appendAudit, [key], [row]);
@@ -67,6 +91,17 @@ export class Recorder {
       });
     }
   }
+}
+
+/**
+ * Whose refusals no limit bounds: of whoever proves nothing, all together, because a name costs nothing; of a credential
+ * that was issued, its own; and of an agent whose minute is used up.
+ */
+function endlessAuthor({ caller, error }: Refused): string | undefined {
+  const { namespace, agent, credential } = caller.principal;
+  if (error.code === "mailbox.rate_limited") return `${namespace}/${agent}`;
+  if (caller.run.id !== "") return undefined;
+  return `${namespace} ${"id" in credential ? credential.id : ""}`;
 }
 
 /** Which grant or rules refused it, by their ids. */

@@ -1,7 +1,7 @@
 import { formatAddress, parseAddress } from "../addresses/index.js";
 import { refuse } from "../errors/index.js";
 import { type Action, type Asked, admitAll, type Caller, PendingRow } from "../identity/index.js";
-import { loadScript } from "../redis/index.js";
+import { loadScript, Wake } from "../redis/index.js";
 import { circleInWords } from "./circle-in-words.js";
 import type { LockContext } from "./context.js";
 import type { AcquireLock, Holder, LockAnswer, Mode } from "./contract.js";
@@ -14,8 +14,6 @@ import { parseResources, type Resource } from "./resource.js";
 import { stateInWords } from "./state-in-words.js";
 
 const acquireLockScript = loadScript(import.meta.url, "acquire-lock.lua");
-
-const waitingEveryMs = 10_000;
 
 export interface WaitOptions {
   /** Ends the wait; what was granted by then stays granted. */
@@ -174,39 +172,29 @@ async function wait(
   waitMs: number,
   { signal, onWaiting }: WaitOptions,
 ): Promise<LockAnswer> {
-  const until = Date.now() + waitMs;
   const pulse = context.pulse(caller.principal.namespace);
-  const waiting = new LockWait();
-  const onAbort = (): void => waiting.wake();
-  signal?.addEventListener("abort", onAbort);
+  const wake = new Wake({ until: Date.now() + waitMs, signals: [signal], tell: onWaiting });
+  const waiting = new LockWait(wake);
   // Listening begins before looking, so that what comes in between is not missed.
   pulse.add(waiting);
   try {
     await pulse.listen();
-    let told = Date.now();
     let wish = first;
     for (;;) {
       waiting.rest();
       const answer = await lookWith(context, caller, wish, row);
       if (answer.state !== "queued" || signal?.aborted) return answer;
-      if (Date.now() >= until) return { ...answer, timed_out: true };
+      if (Date.now() >= wake.until) return { ...answer, timed_out: true };
       const ticket = answer.ticket!;
       wish = { ...wish, ticket, named: { operation: "", digest: "" } };
       waiting.waitsWith(ticket);
-      while (!waiting.awake && Date.now() < until) {
-        if (onWaiting && Date.now() - told >= waitingEveryMs) {
-          told = Date.now();
-          onWaiting(Math.ceil((until - told) / 1000));
-        }
-        const next = onWaiting ? Math.min(until, told + waitingEveryMs) : until;
-        await waiting.sleep(Math.max(next - Date.now(), 1));
-      }
+      await wake.sleep();
       // Nobody hears what a cancelled call would be granted: the offer stands until the agent calls again.
       if (signal?.aborted) return answer;
     }
   } finally {
     pulse.remove(waiting);
-    signal?.removeEventListener("abort", onAbort);
+    wake.end();
   }
 }
 

@@ -1,4 +1,4 @@
-import { type Hints, lockKeys } from "../redis/index.js";
+import { type Hints, lockKeys, type Wake } from "../redis/index.js";
 import type { LeaseMemory } from "./lease-memory.js";
 import type { LockLimits } from "./limits.js";
 
@@ -19,43 +19,29 @@ export interface PulseNeeds {
 
 /** A call that waits: woken by a hint that names its ticket, or by anything that may have swallowed one. */
 export class LockWait {
-  awake = false;
-  ticket: string | undefined;
+  readonly #wake: Wake;
   readonly #heard = new Set<string>();
-  #resolve: (() => void) | undefined;
+  #ticket: string | undefined;
+
+  constructor(wake: Wake) {
+    this.#wake = wake;
+  }
 
   /** From here on hints are listened for; those that came since are of no use. */
   rest(): void {
-    this.awake = false;
+    this.#wake.rest();
     this.#heard.clear();
   }
 
   /** Which ticket it waits with; a hint may have come before the answer that told it. */
   waitsWith(ticket: string): void {
-    this.ticket = ticket;
-    if (this.#heard.has(ticket)) this.wake();
+    this.#ticket = ticket;
+    if (this.#heard.has(ticket)) this.#wake.now();
   }
 
   hear(ids: ReadonlySet<string> | undefined): void {
-    if (!ids || (this.ticket !== undefined && ids.has(this.ticket))) this.wake();
-    else if (this.ticket === undefined) for (const id of ids) this.#heard.add(id);
-  }
-
-  wake(): void {
-    this.awake = true;
-    this.#resolve?.();
-  }
-
-  async sleep(ms: number): Promise<void> {
-    if (this.awake) return;
-    await new Promise<void>((resolve) => {
-      const timer = setTimeout(resolve, ms);
-      this.#resolve = () => {
-        clearTimeout(timer);
-        resolve();
-      };
-    });
-    this.#resolve = undefined;
+    if (!ids || (this.#ticket !== undefined && ids.has(this.#ticket))) this.#wake.now();
+    else if (this.#ticket === undefined) for (const id of ids) this.#heard.add(id);
   }
 }
 

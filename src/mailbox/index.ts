@@ -2,6 +2,7 @@
 export { ackMessages } from "./ack-messages.js";
 export type { Attachment } from "./attachment-record.js";
 export { blockSender, listBlocked, unblockSender } from "./block-sender.js";
+export { confirmBatch } from "./confirm-batch.js";
 export { MailContext, type MailDependencies } from "./context.js";
 export {
   AckMessages,

@@ -66,10 +66,14 @@ else
   eachOf(seen, function(id, record)
     if not has(record, 'a') and not has(record, 'j') and not has(record, 'c') then toHistory(id, record, 'settled') end
   end)
+  local gaveBack = false
   eachOf(unseen, function(id, record)
     record.count = record.count - 1
     toReady(id, record)
+    gaveBack = true
   end)
+  -- Another read may have looked, and waits.
+  if gaveBack then redis.call('PUBLISH', box.channel, 'given back') end
   upkeep(50)
 
   local function deliver(id, record)
@@ -127,7 +131,8 @@ for _, other in ipairs(redis.call('HKEYS', box.runs)) do
   if other ~= run and #others < 20 then others[#others + 1] = other end
 end
 local reminders = {}
-for _, id in ipairs(due(box.reminders, 5)) do
+-- A page that holds nothing is shown to nobody.
+for _, id in ipairs(most > 0 and due(box.reminders, 5) or {}) do
   local record = getRecord(id)
   if record and record.state == 'open' then
     record.reminded = record.reminded + 1

@@ -52,6 +52,11 @@ export class RunMemory {
     if (entry) entry.reached = reached;
   }
 
+  /** Where the messages of a page come from. */
+  placesOf(batch: string): readonly Place[] {
+    return [...(this.#batches.get(batch)?.places ?? [])];
+  }
+
   /** Batches of this place by what is known of them; `after` names one a client without a session has seen. */
   batches(place: Place, after: string | undefined): { seen: string[]; unseen: string[] } {
     const seen: string[] = after ? [after] : [];

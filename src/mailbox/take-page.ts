@@ -1,23 +1,19 @@
 import type { Caller, PendingRow } from "../identity/index.js";
-import { loadScript, type MailboxName } from "../redis/index.js";
+import type { MailboxName } from "../redis/index.js";
 import { choosePage } from "./choose-page.js";
-import { claimMsOf } from "./claim-length.js";
 import { type MailContext, ownMailbox } from "./context.js";
 import type { Inbox, ReadInbox } from "./contract.js";
-import { parseEntries, toDelivery, withMessages } from "./delivery-record.js";
-import type { Delivery, FeedFilter, StoredMessage, TopicFeed } from "./feed.js";
+import type { Delivery, StoredMessage, TopicFeed } from "./feed.js";
 import { rememberVisit } from "./find-delivery.js";
 import { filterOf } from "./inbox-filter.js";
 import { listenForNews } from "./inbox-news.js";
-import { type Counts, mailboxHeads, parseCounts } from "./look-at-mailbox.js";
+import { mailboxHeads } from "./look-at-mailbox.js";
 import { newMessageId } from "./message-id.js";
-import { flushSoon } from "./outbox.js";
+import { type PageAsk, readMailbox } from "./read-mailbox.js";
 import type { ReadOptions } from "./read-options.js";
 import { rememberDelivery } from "./remember-delivery.js";
 import { topicPlace } from "./run-memory.js";
 import { emptyInbox, envelopeChars, shown } from "./show-delivery.js";
-
-const readScript = loadScript(import.meta.url, "read-inbox.lua");
 
 /** A page, and when time alone will make something ready, by the store's clock (0: nothing). */
 export interface Taken {
@@ -124,19 +120,6 @@ async function followsAnything(context: MailContext, caller: Caller): Promise<bo
   return follows;
 }
 
-/** What a page is to hold, whatever it is taken from. */
-interface PageAsk {
-  readonly batch: string;
-  readonly limit: number;
-  /** Only these of the mailbox; what is ready, without. */
-  readonly ids?: readonly string[];
-  readonly budget: { readonly bytes: number; readonly cut: number };
-  readonly filter: FeedFilter;
-  readonly after: string | undefined;
-  readonly sessionless: boolean;
-  readonly row: PendingRow;
-}
-
 /** Takes what topics have of a page, and says what is left of it for the agent's own mailbox. */
 async function takeFromTopics(
   context: MailContext,
@@ -169,63 +152,4 @@ async function takeFromTopics(
     ...(ask.sessionless ? { claimMs: context.limits.claimMs } : {}),
   });
   return { feed, deliveries, own: { limit: ids.length > 0 ? own : 0, ids } };
-}
-
-async function readMailbox(
-  context: MailContext,
-  caller: Caller,
-  place: MailboxName,
-  ask: PageAsk,
-): Promise<{
-  readonly deliveries: readonly Delivery[];
-  readonly counts: Counts;
-  readonly reminders: Inbox["reminders"];
-}> {
-  const { deps } = context;
-  const memory = context.memory(caller);
-  const { namespace } = caller.principal;
-  const { seen, unseen } = memory.batches(place, ask.after);
-  let from = "";
-  for (;;) {
-    memory.delivered(ask.batch, place);
-    const [, counted, flat, others, due, goOn] = await context.run(namespace, place, readScript, [
-      caller.run.id,
-      ask.batch,
-      ask.limit,
-      Math.max(ask.budget.bytes - ask.limit * envelopeChars, 1_000),
-      await claimMsOf(context, namespace, place),
-      seen.join(","),
-      unseen.join(","),
-      ask.filter.sender ?? "",
-      ask.filter.thread ?? "",
-      ask.filter.minPriority,
-      (ask.ids ?? []).join(","),
-      from,
-      ask.budget.cut,
-      ask.sessionless ? "1" : "0",
-      ask.row.text,
-    ]);
-    ask.row.written();
-    memory.dropBatches(place, [...seen, ...unseen]);
-    const deliveries = withMessages(parseEntries(flat)).map(toDelivery);
-    const counts = parseCounts(counted as readonly string[]);
-    if (counts.outbox > 0) void flushSoon(context, namespace, place);
-    if (deliveries.length === 0) memory.dropBatches(place, [ask.batch]);
-    // Another run has mail open here: if it is gone, its mail is ours to take, now.
-    const gone =
-      (others as readonly string[]).length > 0 &&
-      (await deps.runs.releaseGone(namespace, others as readonly string[]));
-    const more = deliveries.length === 0 && ask.limit > 0 && (ask.ids ?? []).length === 0;
-    if (more && gone) continue;
-    if (more && goOn) {
-      from = String(goOn);
-      continue;
-    }
-    const reminders = withMessages(parseEntries(due)).map(({ id, message }) => ({
-      id,
-      from: message.from,
-      since: new Date(message.sentAt).toISOString(),
-    }));
-    return { deliveries, counts, reminders };
-  }
 }

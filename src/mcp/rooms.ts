@@ -129,8 +129,8 @@ export interface Rooms {
     searchMessages(caller: Caller, input: SearchMessages): Promise<SearchResult>;
     manageDeadLetters(caller: Caller, input: ManageDeadLetters): Promise<DeadLetters>;
     /**
-     * Tells whether the reply that carried this batch reached the client. With `false` its messages come again with
-     * the next read. A client without a session confirms by `after` instead, and only `false` is told for it.
+     * Tells whether the reply that carried this batch reached the client. With `false` its messages are there
+     * again at once. A client without a session confirms by `after` instead, and only `false` is told for it.
      */
     confirm(caller: Caller, batch: string, reached: boolean): void;
     /** Counts, only when something arrived since the last reply to this run. */

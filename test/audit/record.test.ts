@@ -1,5 +1,6 @@
 import { Redis } from "ioredis";
 import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest";
+import type { MailboxError } from "../../src/errors/index.js";
 import { parseAuditRow } from "../../src/identity/index.js";
 import { resourceList, templateList } from "../../src/mcp/resources/list.js";
 import { readResource } from "../../src/mcp/resources/read.js";
@@ -78,6 +79,36 @@ describeOnEachStore("the audit", (store) => {
       const events = await desk.events();
       expect(events.slice(before).map(told), name).toEqual([row.replace("ID", reserved!)]);
       expect(events.at(-1)).toMatchObject({ by: "none", run: who.caller.run.id.split("/")[1] });
+    }
+  });
+
+  it("has a row for each of 600 refusals in a minute that nothing bounds, and one that counts the rest", async () => {
+    const desk = await open({ LLM_MAILBOX_MAX_CALLS_PER_MINUTE: "3" });
+    const { rooms, recorder } = desk.house;
+    const alice = await desk.begin("alice");
+    const endless: readonly (readonly [code: string, who: string, call: () => Promise<unknown>])[] = [
+      ["auth.invalid", "", () => rooms.identity.verify("a-credential-that-is-none")],
+      ["mailbox.rate_limited", "alice", () => rooms.agents.myStatus(alice.caller, {})],
+    ];
+    for (const [code, who, call] of endless) {
+      let refused = 0;
+      // A minute that ends meanwhile refuses a few calls less.
+      for (let n = 0; refused < 603; n++) {
+        expect(n).toBeLessThan(700);
+        await call().catch((error: MailboxError) => {
+          expect(error.code).toBe(code);
+          refused++;
+        });
+      }
+      const rows = async (): Promise<readonly string[]> =>
+        (await desk.events())
+          .filter(({ agent, outcome }) => agent === who && outcome !== "allow")
+          .map(({ because }) => because);
+      expect(await rows(), code).toEqual(new Array(600).fill(code));
+      await recorder.close();
+      expect((await rows()).slice(600), code).toEqual([
+        `${code}; and 2 more refusals of this caller in the same minute`,
+      ]);
     }
   });
 

@@ -34,6 +34,32 @@ describeOnEachStore("a defect of others that we do not have:", (store) => {
     expect(await bob.read()).toMatchObject({ messages: [{ body: "x", delivery_count: 1 }] });
   });
 
+  it.each(["bob", "topic:news"])(
+    "mail to %s whose reply reached nobody was missed by the read that waited meanwhile",
+    async (to) => {
+      const namespace = `t${randomBytes(6).toString("hex")}`;
+      const [house, elsewhere] = [await open(namespace), await open(namespace)];
+      const [alice, bob] = (await begin(house, "alice", "bob")) as [Agent, Agent];
+      const [again] = (await begin(elsewhere, "bob")) as [Agent];
+      await house.rooms.topics.subscribeTopic(bob.caller, { topic: "news" });
+      // First for a read of the same run, then for one at another process.
+      for (const reader of [bob, again]) {
+        const body = reader === bob ? "one" : "two";
+        await alice.send(to, body);
+        const lost = await house.rooms.mail.readInbox(bob.caller, {}, { maxChars: 10_000 });
+        expect(lost.messages).toHaveLength(1);
+        const waiting = reader.read({ wait_seconds: 20 });
+        await reader.house.rooms.agents.myStatus(reader.caller, {});
+        house.rooms.mail.confirm(bob.caller, lost.batch!, false);
+        expect(await waiting).toMatchObject({
+          messages: [{ body, delivery_count: 1 }],
+          timed_out: false,
+        });
+        await reader.read();
+      }
+    },
+  );
+
   it("a full mailbox dropped the oldest unread", async () => {
     const house = await open(undefined, {
       LLM_MAILBOX_MAX_MESSAGES: "3",
