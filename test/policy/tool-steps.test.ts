@@ -15,6 +15,9 @@ describe("a tool of a client", () => {
     ["NotebookEdit", { notebook_path: "/r/a.ipynb" }, "file.write", "/r/a.ipynb"],
     ["Write", { content: "x" }, "file.write", ""],
     ["Bash", { command: "npm test" }, "shell.run", ""],
+    ["Monitor", { command: "npm test", timeout_ms: 5_000 }, "shell.run", ""],
+    ["Monitor", { ws: { url: "wss://example.org/feed?token=x" } }, "web.fetch", "example.org/feed"],
+    ["Monitor", {}, "web.fetch", ""],
     ["WebFetch", { url: "https://example.org/docs/a?token=x" }, "web.fetch", "example.org/docs/a"],
     ["WebFetch", { url: "not a url" }, "web.fetch", ""],
     ["mcp__github__create_issue", {}, "mcp.github.create_issue", ""],
@@ -26,12 +29,13 @@ describe("a tool of a client", () => {
   });
 
   it("that runs a shell does so first, and then what the command plainly does", () => {
-    expect(toolSteps({ tool: "Bash", input: { command: "rm a && git push -f" } }, asGiven)).toEqual([
-      { action: "shell.run", resource: "" },
-      { action: "file.delete", resource: "a" },
-      { action: "git.push", resource: "" },
-      { action: "git.push_force", resource: "" },
-    ]);
+    for (const tool of ["Bash", "Monitor", "PowerShell"])
+      expect(toolSteps({ tool, input: { command: "rm a && git push -f" } }, asGiven)).toEqual([
+        { action: "shell.run", resource: "" },
+        { action: "file.delete", resource: "a" },
+        { action: "git.push", resource: "" },
+        { action: "git.push_force", resource: "" },
+      ]);
   });
 });
 
