@@ -12,6 +12,7 @@ import { requireShown } from "./show-request.js";
 import { type ReadRequest, shownApproval } from "./shown-approval.js";
 import { approversOf, type StoredRequest } from "./stored-request.js";
 import { tellOfEdit } from "./tell-approvers.js";
+import { voidLink } from "./void-link.js";
 import { type Voter, voteLine, type Way } from "./vote.js";
 
 const decideScript = loadScript(import.meta.url, "decide-approval.lua");
@@ -168,7 +169,10 @@ export async function castVote(
       case "TAKEN":
         return refuse("approval.edit_asked", { approval_id: id, other: String(rest[0]) });
       case "LINK_USED":
-        return refuse("approval.link_void", { because: "it was used" });
+        return voidLink({
+          why: "used",
+          state: (await foundRequest(context, namespace, id)).request.state,
+        });
       case "REUSED":
         return refuse("mailbox.idempotency_conflict");
       case "UNKNOWN":

@@ -1,4 +1,3 @@
-import { refuse } from "../errors/index.js";
 import { type Caller, rowOf } from "../identity/index.js";
 import { approvalKeys } from "../redis/index.js";
 import type { ApprovalContext } from "./context.js";
@@ -8,6 +7,7 @@ import { findRequest } from "./get-approval.js";
 import { byLink } from "./link-approval.js";
 import { type LinkToken, parseLink } from "./link-token.js";
 import { type ReadRequest, shownApproval } from "./shown-approval.js";
+import { voidLink } from "./void-link.js";
 
 /** What a link shows before it decides anything. */
 export interface LinkedApproval {
@@ -62,17 +62,17 @@ async function open(
   token: string,
 ): Promise<{ readonly link: LinkToken; readonly found: ReadRequest }> {
   const link = await parseLink(context, namespace, token);
-  if (!link) return refuse("approval.link_void", { because: "it is not whole, or none of ours" });
+  if (!link) return voidLink({ why: "foreign" });
   const { store } = context.deps;
-  if ((await store.command("HGET", approvalKeys(namespace).links, link.nonce)) !== null)
-    refuse("approval.link_void", { because: "it was used" });
-  if (link.expiresAt <= store.now()) refuse("approval.link_void", { because: "its time is over" });
+  const isUsed = (await store.command("HGET", approvalKeys(namespace).links, link.nonce)) !== null;
   const found = await findRequest(context, namespace, link.id);
-  if (!found) return refuse("approval.link_void", { because: "what it was about is not kept any more" });
-  if (found.request.state !== "pending")
-    refuse("approval.link_void", { because: `what it was about is ${found.request.state}` });
+  if (!found) return voidLink({ why: "gone" });
+  const { state } = found.request;
+  if (isUsed) voidLink({ why: "used", state });
+  if (state !== "pending") voidLink({ why: "ended", state });
+  if (link.expiresAt <= store.now()) voidLink({ why: "over" });
   if (!(await isEntitled(context, namespace, found.request, byLink(link.agent))))
-    refuse("approval.link_void", { because: `${link.agent} may not decide this any more` });
+    voidLink({ why: "rights", agent: link.agent });
   return { link, found };
 }
 

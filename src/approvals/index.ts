@@ -24,7 +24,7 @@ export { keepApprovals } from "./keep-approvals.js";
 export { type ApprovalLimits, defaultApprovalLimits } from "./limits.js";
 export { type ApprovalLink, linkApproval } from "./link-approval.js";
 export { countWaiting, listApprovals } from "./list-approvals.js";
-export { approvalLines, jsonText, voteLines } from "./notice-text.js";
+export { approvalFacts, approvalLines, approvalWords, jsonText, voteLines } from "./notice-text.js";
 export { onlyApprover } from "./only-approver.js";
 export { openApproval } from "./open-approval.js";
 export { type PageOfRequest, pageChars, requestText } from "./page-of-request.js";

@@ -51,6 +51,16 @@ export function noticeText(
 
 /** All of a request, line by line, for mail and terminal; who shows it makes hidden characters visible. */
 export function approvalLines(approval: Approval): string[] {
+  return [
+    ...approvalFacts(approval),
+    "",
+    `In the words of ${approval.agent}, which nobody checked:`,
+    ...approvalWords(approval),
+  ];
+}
+
+/** What is known of a request, in our own words. */
+export function approvalFacts(approval: Approval): string[] {
   const { quorum, approvers } = approval;
   const facts = [approval.role && `role ${approval.role}`, approval.team && `team ${approval.team}`].filter(
     Boolean,
@@ -66,8 +76,12 @@ export function approvalLines(approval: Approval): string[] {
     ...(approval.escalates_at
       ? [`escalates: ${approval.escalates_at} to ${approval.escalates_to!.join(", ")}`]
       : []),
-    "",
-    `In the words of ${approval.agent}, which nobody checked:`,
+  ];
+}
+
+/** What its requester says it is about, behind a bar, what matters most first. */
+export function approvalWords(approval: Approval): string[] {
+  return [
     ...quoted("action", approval.action),
     ...quoted("resource", approval.resource),
     ...quoted("why", approval.why),

@@ -9,7 +9,7 @@ const sign = "check --hook claude-code";
 const policySign = "policy hook claude-code";
 
 /** Tools that change something or reach out. Reading is left out: a process is started at each call. */
-const policyMatcher = "Bash|Edit|Write|MultiEdit|NotebookEdit|WebFetch|mcp__.*";
+const policyMatcher = "Bash|PowerShell|Monitor|Edit|Write|MultiEdit|NotebookEdit|WebFetch|mcp__.*";
 
 /** Settings of this project that are this person's alone: the command names a place on this machine. */
 export function hooksFile({ project }: Surroundings): string {

@@ -1,3 +1,5 @@
+import { patchedFiles } from "../policy/index.js";
+
 /** What a client says of itself when it calls a hook. */
 export interface HookCall {
   readonly session?: string;
@@ -17,7 +19,7 @@ const fileArguments: Readonly<Record<string, string>> = {
 
 /**
  * Reads the JSON that Claude Code writes to the standard input of a hook
- * (https://docs.anthropic.com/en/docs/claude-code/hooks). A tool that is not known to edit names no file.
+ * (https://docs.anthropic.com/en/docs/claude-code/hooks), and Codex likewise. A tool that is not known to edit names no file.
  *
  * @returns undefined when it is not such JSON, or an edit that does not say of what
  */
@@ -32,6 +34,12 @@ export function readHookCall(text: string): HookCall | undefined {
   const { session_id, cwd, tool_name, tool_input } = given as Record<string, unknown>;
   const argument = typeof tool_name === "string" ? own(fileArguments, tool_name) : undefined;
   const files: string[] = [];
+  if (tool_name === "apply_patch") {
+    const patch = own(tool_input, "command");
+    const { written, deleted } = patchedFiles(typeof patch === "string" ? patch : "");
+    files.push(...new Set([...written, ...deleted]));
+    if (files.length === 0) return undefined;
+  }
   if (typeof argument === "string") {
     const file = own(tool_input, argument);
     if (typeof file !== "string" || file === "") return undefined;

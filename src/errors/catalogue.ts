@@ -271,7 +271,7 @@ const entries = {
   },
   "approval.link_void": {
     kind: "FAILED_PRECONDITION",
-    text: "this link decides nothing: {because}. Ask the operator for a new one, or decide in another way.",
+    text: "this link decides nothing: {because}. Where something is left to decide, ask the operator for a new one.",
   },
   "approval.no_link_for": {
     kind: "INVALID_ARGUMENT",

@@ -56,17 +56,23 @@ export class ApprovalDoor {
 
   async #byLink(request: Request, token: string, body: string | undefined): Promise<Response> {
     const { approvalLinks } = this.#rooms;
-    try {
+    return refusedAsPage(async () => {
       if (request.method !== "POST") return approvalPage(await approvalLinks.see(token), token);
       if (!/^application\/x-www-form-urlencoded\b/i.test(request.headers.get("content-type") ?? ""))
         return refusedPage(415, "this page is sent by its own form");
-      const sent = Body.safeParse(decisionIn(new URLSearchParams(body ?? "")));
-      if (!sent.success) throw invalid("choose one of the buttons; arguments are one JSON object");
-      return decidedPage(await approvalLinks.decide(token, sent.data));
-    } catch (error) {
-      if (!isRefusal(error)) throw error;
-      return refusedPage(error.code === "approval.link_void" ? 410 : httpStatus(error.kind), error.message);
-    }
+      const form = typedInto(new URLSearchParams(body ?? ""));
+      try {
+        const sent = Body.safeParse(decisionIn(form));
+        if (!sent.success) throw invalid("choose one of the buttons; arguments are one JSON object");
+        return decidedPage(await approvalLinks.decide(token, sent.data));
+      } catch (error) {
+        if (!isRefusal(error)) throw error;
+        // Whoever typed something keeps it, as long as there is something to decide; if not, that is what is told.
+        const linked = await approvalLinks.see(token);
+        const status = httpStatus(error.kind);
+        return approvalPage(linked, token, { ...form, status, problem: error.message });
+      }
+    });
   }
 }
 
@@ -75,9 +81,24 @@ function callerOf(principal: Principal): Caller {
   return { principal, run: { id: "" as Caller["run"]["id"] } };
 }
 
-/** What the form of the page sends; a field that was left empty is not there. */
-function decisionIn(form: URLSearchParams): unknown {
-  const { decision, comment, arguments: edited } = Object.fromEntries(form);
+interface Typed {
+  readonly decision: string | undefined;
+  readonly comment: string;
+  readonly arguments: string | undefined;
+}
+
+/** What the form of the page sends. Browsers end lines in CR LF, which the page did not count. */
+function typedInto(form: URLSearchParams): Typed {
+  const field = (name: string): string | undefined => form.get(name)?.replaceAll("\r\n", "\n");
+  return {
+    decision: field("decision"),
+    comment: field("comment") ?? "",
+    arguments: field("arguments"),
+  };
+}
+
+/** A field that was left empty is not there. */
+function decisionIn({ decision, comment, arguments: edited }: Typed): unknown {
   return {
     decision,
     ...(comment ? { comment } : {}),
@@ -90,6 +111,15 @@ function parsed(text: string): unknown {
     return JSON.parse(text) as unknown;
   } catch {
     return undefined;
+  }
+}
+
+async function refusedAsPage(answer: () => Promise<Response>): Promise<Response> {
+  try {
+    return await answer();
+  } catch (error) {
+    if (!isRefusal(error)) throw error;
+    return refusedPage(error.code === "approval.link_void" ? 410 : httpStatus(error.kind), error.message);
   }
 }
 

@@ -8,7 +8,7 @@ import {
 } from "@modelcontextprotocol/server";
 import { z } from "zod";
 import { visible } from "../addresses/index.js";
-import { type Approval, approvalLines, pageChars } from "../approvals/index.js";
+import { type Approval, approvalFacts, approvalWords, pageChars } from "../approvals/index.js";
 
 /** What the user of a client said, as far as its client can be believed. */
 export interface ClientAnswer {
@@ -121,10 +121,15 @@ function takesForms(capabilities: ClientCapabilities | undefined): boolean {
   return elicitation !== undefined && (elicitation.form !== undefined || elicitation.url === undefined);
 }
 
+/** What is asked stands first: clients fold a text after its first lines (Claude Code after three). */
 function questionFor(approval: Approval): string {
   const lines = [
-    `${approval.agent} asks before it acts. Your client vouches that it is you who answers.`,
+    `${approval.agent} asks before it acts, in words that nobody checked:`,
+    ...approvalWords(approval),
     "",
+    ...approvalFacts(approval),
+    "",
+    "Your client vouches that it is you who answers.",
   ];
-  return [...lines, ...approvalLines(approval)].map((line) => visible(line, "\t")).join("\n");
+  return lines.map((line) => visible(line, "\t")).join("\n");
 }

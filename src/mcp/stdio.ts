@@ -5,6 +5,7 @@ import {
   isJSONRPCRequest,
   isJSONRPCResultResponse,
   type JSONRPCMessage,
+  ProtocolErrorCode,
   type RequestId,
   type Server,
   type ServerContext,
@@ -28,7 +29,10 @@ export interface StdioOptions extends FaceOptions {
   /** What the credential of the process proved. */
   readonly principal?: Principal;
   readonly structured?: boolean;
-  /** Pushes hints of new mail through the channel of Claude Code (an opt-in preview of it). */
+  /**
+   * Pushes hints of new mail through the channel of Claude Code (an opt-in preview of it). The connection is then one of
+   * the 2025 era, whatever the client would rather speak: in 2026 nothing may be pushed that was not asked for.
+   */
   readonly channel?: boolean;
   /** Ends the connection as SIGTERM does. */
   readonly signal?: AbortSignal;
@@ -49,6 +53,7 @@ const mostUnreadBytes = 16 * 1024 * 1024;
 export async function serveStdio(rooms: Rooms, options: StdioOptions): Promise<void> {
   const connection = new Connection(rooms, options, { ...options, session: true });
   const wire = new Wire(options.stdin ?? process.stdin, options.stdout ?? process.stdout, options.log);
+  wire.olderEra = options.channel ?? false;
   let server: Server | undefined;
   const told = (uri: string): void => {
     // Both eras: to a modern client the SDK sends it on to the subscriptions that named the URI.
@@ -107,6 +112,8 @@ async function pushHints(connection: Connection, server: Server, log: Log): Prom
 /** Stdin and stdout, and the fate of each reply: handed over when the operating system has taken it whole. */
 class Wire extends StdioServerTransport implements Transport {
   readonly closed: Promise<void>;
+  /** Whether a client that asks which eras there are is told of none, so that it begins as one of 2025 does. */
+  olderEra = false;
   onListen: (id: RequestId, uris: readonly string[], clientName: string | undefined) => void = () =>
     undefined;
   onUnlisten: (id: RequestId) => void = () => undefined;
@@ -185,6 +192,11 @@ class Wire extends StdioServerTransport implements Transport {
    * they are watched, so that no change after its answer is missed; what comes meanwhile keeps its place behind it.
    */
   #receive(message: JSONRPCMessage): void {
+    if (this.olderEra && isJSONRPCRequest(message) && message.method === "server/discover") {
+      const error = { code: ProtocolErrorCode.MethodNotFound, message: "Method not found" };
+      this.send({ jsonrpc: "2.0", id: message.id, error }).catch(() => undefined);
+      return;
+    }
     const isListen = isJSONRPCRequest(message) && message.method === "subscriptions/listen";
     if (!isListen && !this.#held) {
       this.#pass(message);

@@ -43,6 +43,7 @@ export { loadCompiler } from "./load-compiler.js";
 export type { Look, Looks } from "./look-at-rules.js";
 export { maxActionLength, maxResourceLength } from "./name-pattern.js";
 export { newestDecisions, type PastDecisions, pastDecisions } from "./past-decisions.js";
+export { patchedFiles } from "./patched-files.js";
 export {
   answerHook,
   denial,

@@ -11,6 +11,8 @@ import { namingArgument, type ToolCall, toolSteps } from "./tool-steps.js";
 
 /** What a client says to a hook before it calls a tool. */
 export interface HookEvent extends ToolCall {
+  /** Whether its user is asked when it is told to ask. Codex does not: it makes the call. */
+  readonly asksUser: boolean;
   /** The folder in which the client works, which a model may change. */
   readonly folder: string;
 }
@@ -20,7 +22,7 @@ export interface HookOptions {
   readonly root?: string | undefined;
   /** The name under which a path is known to rules; else what its letters tell. */
   readonly pathOf?: (path: string) => string;
-  /** What needs a person is left to the client's user instead of being refused until it was approved here. */
+  /** What needs a person is left to the client's user, where it asks them, instead of being refused until it was approved here. */
   readonly ask?: boolean;
 }
 
@@ -59,7 +61,13 @@ export function readHookEvent(given: unknown): HookEvent | undefined {
   if (name !== "PreToolUse" && typeof name === "string") return undefined;
   if (typeof tool !== "string" || tool === "" || !isObject(input))
     refuse("input.invalid", { problem: "an event of PreToolUse has a tool_name and a tool_input" });
-  return { tool, input, folder: typeof cwd === "string" ? cwd : "" };
+  // Events of Codex name the turn they belong to, those of Claude Code do not.
+  return {
+    tool,
+    input,
+    folder: typeof cwd === "string" ? cwd : "",
+    asksUser: !Object.hasOwn(event, "turn_id"),
+  };
 }
 
 /**
@@ -87,9 +95,9 @@ export async function answerHook(
     const found = await checkTogether(context, caller, toolSteps(event, pathOf), {
       asked: given,
       why,
-      naming: namingArgument(tool),
+      naming: namingArgument(event),
     });
-    return told(found, ask);
+    return told(found, ask && event.asksUser);
   } catch (error) {
     // A call that rules or people cannot be asked about must not pass because of it.
     if (!isRefusal(error) || !unaskable.includes(error.code)) throw error;
@@ -108,7 +116,7 @@ function told({ steps, answer }: TogetherAnswer, ask: boolean): HookAnswer {
   const [is, needs] = steps.length === 1 ? ["is", "needs"] : ["are", "need"];
   const because = reasons.map(
     ({ by, reason, guidance }) =>
-      `${reason} (${by})${guidance === undefined ? "" : `. Instead: ${guidance}`}`,
+      `${unstopped(reason)} (${by})${guidance === undefined ? "" : `. Instead: ${unstopped(guidance)}`}`,
   );
   const limits = answer.limits
     .filter(({ exceeded }) => exceeded)
@@ -131,7 +139,11 @@ function told({ steps, answer }: TogetherAnswer, ask: boolean): HookAnswer {
     case "deny":
       return denial(`${what} ${is} not allowed: ${why || "no rule allows it"}`);
     case "require_approval":
-      if (ask) return decided("ask", `${what} ${needs} a person: ${why || "no rule allows it by itself"}`);
+      if (ask)
+        return decided(
+          "ask",
+          `${what} ${needs} a person: ${why || "no rule allows it by itself"}. It waits as ${approval?.id ?? ""} too: once that is approved, this call passes unchanged`,
+        );
       return denial(
         `${what} ${needs} a person: ${why || "no rule allows it by itself"}. Call check_policy of the mailbox with approval_id ${approval?.id ?? ""} and wait_seconds 50; once it is approved, repeat this call unchanged`,
       );
@@ -153,6 +165,11 @@ function decided(permissionDecision: "deny" | "ask", reason: string): HookAnswer
       permissionDecisionReason: sentence(`LLM Mailbox policy: ${reason}`),
     },
   };
+}
+
+/** Rules are written as sentences, and stand in the middle of one here. */
+function unstopped(text: string): string {
+  return text.replace(/\.+$/, "");
 }
 
 function sentence(text: string): string {

@@ -1,4 +1,5 @@
 import type { ClientAction } from "./client-actions.js";
+import { patchedFiles } from "./patched-files.js";
 import { type ShellCommand, shellCommands, unknownPart } from "./shell-words.js";
 
 /** One thing that a tool of a client is about to do, in the words of rules. */
@@ -78,6 +79,27 @@ export function shellSteps(text: string, pathOf: (path: string) => string): read
   return [...new Set(steps.map(({ action }) => action))].map((action) => ({ action, resource: "" }));
 }
 
+/**
+ * What a patch writes and deletes; where it names no file, something is written of which nobody can tell what.
+ *
+ * @param resourcesOf the names under which a path is known to rules
+ */
+export function patchSteps(
+  patch: string,
+  resourcesOf: (path: string) => readonly string[],
+): readonly [ToolStep, ...ToolStep[]] {
+  const { written, deleted } = patchedFiles(patch);
+  const on = (action: ClientAction, paths: readonly string[]): ToolStep[] =>
+    paths.length > mostPaths || paths.some((path) => path.includes(unknownPart))
+      ? [{ action, resource: "" }]
+      : paths.flatMap(resourcesOf).map((resource) => ({ action, resource }));
+  const [first = { action: "file.write", resource: "" }, ...rest] = [
+    ...on("file.write", written),
+    ...on("file.delete", deleted),
+  ];
+  return [first, ...rest];
+}
+
 /** How paths of a command are named, wherever it went before. */
 class Places {
   readonly #pathOf: (path: string) => string;
@@ -154,6 +176,9 @@ function stepsOf({ words, fed }: ShellCommand, places: Places, deep: number): To
     case "popd":
       places.goTo(undefined);
       return [];
+    case "apply_patch":
+    case "applypatch":
+      return [...patchSteps(`${args.join("\n")}\n${fed}`, (path) => places.resources(path))];
     case "rm":
       return on(has(args, "rR", "--recursive") ? "directory.delete" : "file.delete", plain);
     case "unlink":

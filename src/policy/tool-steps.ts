@@ -1,5 +1,6 @@
 import type { ClientAction } from "./client-actions.js";
-import { shellSteps, type ToolStep, webResource } from "./shell-steps.js";
+import { isObject } from "./is-object.js";
+import { patchSteps, shellSteps, type ToolStep, webResource } from "./shell-steps.js";
 
 /** What a client says of a tool that it is about to call. */
 export interface ToolCall {
@@ -18,6 +19,12 @@ const fileTools: Readonly<Record<string, readonly [action: ClientAction, argumen
 };
 
 /**
+ * Tools that run a command. Claude Code shows `Monitor`, which runs one in the background or watches an address, to hooks
+ * for `Bash` as `Bash`, and to any other under its own name.
+ */
+const shells: ReadonlySet<string> = new Set(["Bash", "PowerShell", "Monitor"]);
+
+/**
  * What a call of a tool is in the words of rules, the general step first and what it plainly does besides behind it.
  *
  * @param pathOf the name under which a path is known to rules
@@ -31,7 +38,11 @@ export function toolSteps(
     const [action, argument] = fileTools[tool]!;
     return [{ action, resource: text(argument) === "" ? "" : pathOf(text(argument)) }];
   }
-  if (tool === "Bash") return [{ action: "shell.run", resource: "" }, ...shellSteps(text("command"), pathOf)];
+  if (tool === "Monitor" && text("command") === "")
+    return [{ action: "web.fetch", resource: webResource(own(input.ws, "url")) }];
+  if (shells.has(tool))
+    return [{ action: "shell.run", resource: "" }, ...shellSteps(text("command"), pathOf)];
+  if (tool === "apply_patch") return patchSteps(text("command"), (path) => [pathOf(path)]);
   if (tool === "WebFetch") return [{ action: "web.fetch", resource: webResource(text("url")) }];
   const [, server, name] = /^mcp__(.+?)__(.+)$/.exec(tool) ?? [];
   if (server !== undefined) return [{ action: `mcp.${level(server)}.${level(name!)}`, resource: "" }];
@@ -39,9 +50,16 @@ export function toolSteps(
 }
 
 /** The argument from which the resources of a tool's steps are taken; undefined for a tool that names none. */
-export function namingArgument(tool: string): string | undefined {
+export function namingArgument({ tool, input }: ToolCall): string | undefined {
   if (Object.hasOwn(fileTools, tool)) return fileTools[tool]![1];
-  return tool === "Bash" ? "command" : tool === "WebFetch" ? "url" : undefined;
+  if (tool === "Monitor" && !input.command) return "ws";
+  if (shells.has(tool) || tool === "apply_patch") return "command";
+  return tool === "WebFetch" ? "url" : undefined;
+}
+
+function own(object: unknown, name: string): string {
+  const value = isObject(object) && Object.hasOwn(object, name) ? object[name] : undefined;
+  return typeof value === "string" ? value : "";
 }
 
 /** One level of an action, in the alphabet that actions have. */

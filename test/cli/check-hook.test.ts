@@ -18,6 +18,7 @@ import { remind } from "../../src/mcp/index.js";
 import { memoryRooms } from "../mcp/memory-rooms.js";
 import { noLog } from "../mcp/support.js";
 import { describeOnEachStore } from "../stores/index.js";
+import { sessionStarts, stops } from "./client-events.js";
 import { type Ended, type Office, openOffice, runOn } from "./command-line.js";
 
 const quiet = { status: 0, out: "", err: "" };
@@ -104,6 +105,26 @@ describeOnEachStore("a hook of Claude Code", (store) => {
       reason: `${line("1 unread message", "carol")} Stop when you have seen to it.`,
     });
     expect(await hook("carol", at(session, "Stop", { stop_hook_active: false }))).toEqual(quiet);
+  });
+
+  it("takes the events of clients as they were recorded", async () => {
+    const alice = await office.as("alice");
+    await office.as("ruth");
+    let unread = 0;
+    const news = async (): Promise<string> => {
+      unread += 1;
+      await alice.send("ruth", `message ${unread}`);
+      return line(unread === 1 ? "1 unread message" : `${unread} unread messages`, "ruth");
+    };
+    for (const [n, { event }] of sessionStarts.entries()) {
+      const first = await news();
+      expect(answerOf(await hook("ruth", event))).toEqual(context("SessionStart", first));
+      const second = await news();
+      expect(answerOf(await hook("ruth", stops[n]!.event))).toEqual({
+        decision: "block",
+        reason: `${second} Stop when you have seen to it.`,
+      });
+    }
   });
 
   it("says nothing to sub-agents, and nothing at events that take no answer", async () => {

@@ -269,7 +269,7 @@ describe("init", () => {
         PreToolUse: [
           { matcher: "Edit", hooks: [{ type: "command", command: "mine" }] },
           {
-            matcher: "Bash|Edit|Write|MultiEdit|NotebookEdit|WebFetch|mcp__.*",
+            matcher: "Bash|PowerShell|Monitor|Edit|Write|MultiEdit|NotebookEdit|WebFetch|mcp__.*",
             hooks: [{ type: "command", command, timeout: 15 }],
           },
         ],

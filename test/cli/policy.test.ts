@@ -503,7 +503,7 @@ rules:
     expect(told[0]).toMatch(/^WHEN +AGENT +ACTION +RESOURCE +WAS +BY +WITH SHADOW +SHADOW RULES$/);
     expect(told[1]).toMatch(/bob +mailbox\.send +carol +allow +deny +trial: deny$/);
     expect(told[3]).toMatch(/bob +file\.delete +attic\/a +deny +no-attic +the same$/);
-    const event = { tool: "Bash", input: { command: "rm attic/b" }, folder: "/repo" };
+    const event = { tool: "Bash", input: { command: "rm attic/b" }, folder: "/repo", asksUser: true };
     await asked.hook(caller.principal, event, {});
     const call = { effect: "deny", steps: 2 };
     expect((await office.json<object[]>("policy", "decisions")).slice(0, 2)).toMatchObject([

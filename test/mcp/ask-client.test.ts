@@ -234,6 +234,12 @@ describe.each([
       "it destroys",
     ])
       expect(shown[0]).toContain(part);
+    // A client may fold the rest of it.
+    expect(shown[0]!.split("\n").slice(0, 3)).toEqual([
+      expect.stringMatching(/^[\w-]+ asks before it acts, in words that nobody checked:$/),
+      expect.stringMatching(/^\| action: {4}\S/),
+      expect.stringMatching(/^\| (resource|why): +\S/),
+    ]);
     const { agent, votes, state } = await latest();
     expect(state).toBe("used");
     expect(votes).toMatchObject([

@@ -286,7 +286,12 @@ describe("a caller without any right", () => {
       listLocks: () => locks.listLocks(caller, {}),
       getState: () => state.getState(caller, { key: there.key }),
       putState: () => state.putState(caller, { key: there.key, value: "1" }),
-      hook: () => policy.hook(caller.principal, { tool: "Bash", input: { command: "ls" }, folder: "" }, {}),
+      hook: () =>
+        policy.hook(
+          caller.principal,
+          { tool: "Bash", input: { command: "ls" }, asksUser: true, folder: "" },
+          {},
+        ),
       checkPolicy: () => policy.checkPolicy(caller, { action: "file.read" }),
       settleReservation: () =>
         policy.settleReservation(caller, { reservation_id: there.reservation, cost: 1 }),

@@ -280,7 +280,16 @@ limits:
     const desk = await open();
     desk.approvals = new MemoryApprovals();
     expect(reasonOf(await ask(desk, "Bash", { command: "rm a" }, { ask: true }))).toBe(
-      "ask: LLM Mailbox policy: file.delete a, shell.run need a person: it does not come back (rule a-person-deletes); a rule wants a person to approve it (rule a-person-removes)",
+      "ask: LLM Mailbox policy: file.delete a, shell.run need a person: it does not come back (rule a-person-deletes); a rule wants a person to approve it (rule a-person-removes). It waits as ap-1 too: once that is approved, this call passes unchanged",
+    );
+  });
+
+  it("refuses where a client would make the call instead of asking", async () => {
+    const desk = await open();
+    desk.approvals = new MemoryApprovals();
+    const event = readHookEvent({ turn_id: "t", tool_name: "Bash", tool_input: { command: "rm a" } })!;
+    expect(reasonOf(await answerHook(desk.context, desk.caller("alice"), event, { ask: true }))).toMatch(
+      /^deny: .*Call check_policy of the mailbox with approval_id ap-1 /,
     );
   });
 

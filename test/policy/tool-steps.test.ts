@@ -15,6 +15,9 @@ describe("a tool of a client", () => {
     ["NotebookEdit", { notebook_path: "/r/a.ipynb" }, "file.write", "/r/a.ipynb"],
     ["Write", { content: "x" }, "file.write", ""],
     ["Bash", { command: "npm test" }, "shell.run", ""],
+    ["Monitor", { command: "npm test", timeout_ms: 5_000 }, "shell.run", ""],
+    ["Monitor", { ws: { url: "wss://example.org/feed?token=x" } }, "web.fetch", "example.org/feed"],
+    ["Monitor", {}, "web.fetch", ""],
     ["WebFetch", { url: "https://example.org/docs/a?token=x" }, "web.fetch", "example.org/docs/a"],
     ["WebFetch", { url: "not a url" }, "web.fetch", ""],
     ["mcp__github__create_issue", {}, "mcp.github.create_issue", ""],
@@ -26,20 +29,31 @@ describe("a tool of a client", () => {
   });
 
   it("names in one argument what its steps are about, or in none", () => {
-    const tools = ["Read", "NotebookEdit", "Bash", "WebFetch", "TodoWrite", "mcp__a__b", "constructor"];
-    expect(tools.map(namingArgument)).toEqual([
-      ...["file_path", "notebook_path", "command", "url"],
-      ...[undefined, undefined, undefined],
-    ]);
+    const named = (tool: string, input = {}): string | undefined => namingArgument({ tool, input });
+    for (const [tool, argument] of [
+      ["Read", "file_path"],
+      ["NotebookEdit", "notebook_path"],
+      ["Bash", "command"],
+      ["PowerShell", "command"],
+      ["apply_patch", "command"],
+      ["WebFetch", "url"],
+      ["TodoWrite", undefined],
+      ["mcp__a__b", undefined],
+      ["constructor", undefined],
+    ] as const)
+      expect(named(tool), tool).toBe(argument);
+    expect(named("Monitor", { command: "tail -f log" })).toBe("command");
+    expect(named("Monitor", { ws: { url: "wss://example.org" } })).toBe("ws");
   });
 
   it("that runs a shell does so first, and then what the command plainly does", () => {
-    expect(toolSteps({ tool: "Bash", input: { command: "rm a && git push -f" } }, asGiven)).toEqual([
-      { action: "shell.run", resource: "" },
-      { action: "file.delete", resource: "a" },
-      { action: "git.push", resource: "" },
-      { action: "git.push_force", resource: "" },
-    ]);
+    for (const tool of ["Bash", "Monitor", "PowerShell"])
+      expect(toolSteps({ tool, input: { command: "rm a && git push -f" } }, asGiven)).toEqual([
+        { action: "shell.run", resource: "" },
+        { action: "file.delete", resource: "a" },
+        { action: "git.push", resource: "" },
+        { action: "git.push_force", resource: "" },
+      ]);
   });
 });
 

@@ -24,6 +24,7 @@ interface Frame {
   readonly method?: string;
   readonly params?: { readonly content: string; readonly meta: Record<string, string> };
   readonly result?: { readonly capabilities?: { readonly experimental?: object } };
+  readonly error?: { readonly code: number };
 }
 
 /** A client that shows whatever its server sends, as Claude Code does with a channel. */
@@ -117,6 +118,25 @@ describe("a channel of Claude Code", () => {
     // The mail itself is untouched by it.
     expect(JSON.stringify(await with_.call(2, "read_inbox"))).toContain("the words");
     expect(JSON.stringify(with_.hints)).not.toMatch(/the words|obey me/);
+  });
+
+  it("is opened as one of 2025 to a client that would rather be one of 2026, to which nothing may be pushed", async () => {
+    const bob = unique("bob");
+    const _meta = {
+      "io.modelcontextprotocol/protocolVersion": "2026-07-28",
+      "io.modelcontextprotocol/clientInfo": { name: "claude-code", version: "2.1.332" },
+      "io.modelcontextprotocol/clientCapabilities": {},
+    };
+    const [one, plain] = [session(bob, "--channel"), session(unique("carol"))];
+    for (const asking of [one, plain]) asking.send({ id: 7, method: "server/discover", params: { _meta } });
+    const isAnswer = ({ id }: Frame): boolean => id === 7;
+    expect((await one.first(isAnswer)).error).toMatchObject({ code: -32601 });
+    expect((await plain.first(isAnswer)).result).toMatchObject({ supportedVersions: ["2026-07-28"] });
+    const declared = await one.open();
+    expect(declared.result?.capabilities?.experimental).toEqual({ "claude/channel": {} });
+    const sender = await writer(unique("alice"));
+    await sender.call("send_message", { to: bob, body: "x", create: true });
+    await one.first(({ method }) => method === "notifications/claude/channel");
   });
 
   it("without the flag never says a word by itself", async () => {
