@@ -23,7 +23,7 @@
   exceeded shadow" for each limit, and what else it tells. Nothing is held, counted or recorded with any of the others.
 
   Returns {"ANSWERED", answer} · {"REPLAYED", answer} · {"ASK", answer} · {"CHANGED", how often each counter is} ·
-          {"REUSED"} · {"LATE"}
+          {"REUSED"} · {"FULL"} (more than sums of an agent and day are exact to) · {"LATE"}
 ]]
 --@include ../redis/lua/clock.lua
 --@include ../redis/lua/operations.lua
@@ -99,7 +99,8 @@ if stage == 'asked' and effect == 'allow' then effect = 'require_approval' end
 if stage == 'refused' then effect = 'deny' end
 local isAllowed = effect == 'allow'
 local isReserved = isAllowed and reservation ~= ''
-local expires = nowMs + reservationMs
+local expires, day = nowMs + reservationMs, whole(math.floor(nowMs / dayMs))
+if isReserved and not figureFits(agent, day, 'estimated', amount) then return { 'FULL' } end
 local function answerText()
   local lines = { table.concat({ effect, whole(nowMs), isReserved and reservation or '-', isReserved and whole(expires) or '0' }, ' ') }
   for _, limit in ipairs(limits) do
@@ -142,7 +143,6 @@ for _, limit in ipairs(limits) do
   end
 end
 if isReserved then
-  local day = whole(math.floor(nowMs / dayMs))
   writeReservation(reservation, {
     state = 'open', agent = agent, amount = amount, expires = expires, day = day, cost = 0, holds = holds,
   })

@@ -6,7 +6,7 @@ import type { ApprovalQuestion, ApprovalRequest, PolicyContext } from "./context
 import type { AskedApproval, PolicyAnswer } from "./contract.js";
 import type { ApprovalTerms, Counter, Decision, Effect, Limit } from "./decision.js";
 import { isObject } from "./is-object.js";
-import { fromMillionths } from "./millionths.js";
+import { fromMillionths, mostSummed } from "./millionths.js";
 import { noticeOf } from "./notice-of.js";
 import type { Question } from "./question.js";
 import { newReservationId } from "./reservation-id.js";
@@ -55,7 +55,7 @@ type Stage = "first" | "asked" | "approved" | "refused";
  * Decides a step: by the rules, then in one script by the limits, which is exact however many ask at once. Where a
  * person has to agree, what they approved for exactly this is used up, and otherwise they are asked.
  *
- * @throws {MailboxError} `policy.idempotency_conflict`, `store.*`
+ * @throws {MailboxError} `budget.sum_too_large`, `policy.idempotency_conflict`, `store.*`
  */
 export async function reachDecision(
   context: PolicyContext,
@@ -149,6 +149,8 @@ async function decideWithLimits(
       case "CHANGED":
         seen = (reply as readonly string[]).map(String);
         break;
+      case "FULL":
+        return refuse("budget.sum_too_large", { agent, most: mostSummed });
       case "REUSED":
         return refuse("policy.idempotency_conflict");
       default:
