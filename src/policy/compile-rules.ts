@@ -36,6 +36,7 @@ import {
 } from "./rule-set.js";
 import { type RuleTest, ruleTests } from "./rule-test.js";
 import { ByAction } from "./scope.js";
+import { atOnce, inSlices, type Steps } from "./steps.js";
 import { Undecidable, Work } from "./work.js";
 
 /** A rule set, checked and ready to decide. */
@@ -70,8 +71,21 @@ const maxNamedActions = 5_000;
  * @throws {MailboxError} `policy.invalid`, which names the line and what is wrong
  */
 export function compileRules(text: string): CompiledRules {
-  const read = readRuleSet(text);
-  const set = wholeSet(read);
+  return atOnce(compiling(text));
+}
+
+/**
+ * The same in slices, so that a large rule set holds nobody up who asks for something else meanwhile.
+ *
+ * @throws {MailboxError} `policy.invalid`
+ */
+export function compileInSlices(text: string): Promise<CompiledRules> {
+  return inSlices(compiling(text));
+}
+
+function* compiling(text: string): Steps<CompiledRules> {
+  const read = yield* readRuleSet(text);
+  const set = yield* wholeSet(read);
   const lines = new Lines(read);
   const work = new Work();
   const patterns = new Patterns(work);
@@ -79,7 +93,8 @@ export function compileRules(text: string): CompiledRules {
   const ofLimits = limitScope(patterns);
   const conditionOf = conditions(lines);
 
-  const rules = inOrder(set.rules, lines).map(
+  const rules = yield* each(
+    inOrder(set.rules, lines),
     (entry, position): Rule => ({
       id: entry.id,
       scope: entry,
@@ -94,7 +109,8 @@ export function compileRules(text: string): CompiledRules {
       approval: termsOf(entry.approval),
     }),
   );
-  const limits = set.limits.map(
+  const limits = yield* each(
+    set.limits,
     (entry, position): LimitRule => ({
       entry,
       scope: entry,
@@ -175,6 +191,19 @@ export function compileRules(text: string): CompiledRules {
   };
 }
 
+/** One after the other, each a step. */
+function* each<One, Other>(
+  entries: readonly One[],
+  make: (entry: One, position: number) => Other,
+): Steps<Other[]> {
+  const made: Other[] = [];
+  for (const entry of entries) {
+    yield;
+    made.push(make(entry, made.length));
+  }
+  return made;
+}
+
 const tooLong: Decision = {
   effect: "deny",
   rules: [
@@ -218,14 +247,14 @@ function quietly<Result>(decide: () => Result): Result {
 }
 
 /** The rule set with the entries of its profile. */
-export function wholeSet(read: ReadRuleSet): RuleSet {
+export function* wholeSet(read: ReadRuleSet): Steps<RuleSet> {
   const { set, document } = read;
   if (!set.profile) {
     if (set.remove.length > 0)
       invalid(document.lineOf(["remove"]), "remove takes entries of a profile out, and there is no profile");
     return set;
   }
-  const merged = mergeProfile(wholeSet(readRuleSet(profiles[set.profile])), set);
+  const merged = mergeProfile(yield* wholeSet(yield* readRuleSet(profiles[set.profile])), set);
   if ("problem" in merged) invalid(document.lineOf(["remove", merged.at]), merged.problem);
   return merged;
 }
