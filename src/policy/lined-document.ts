@@ -11,7 +11,6 @@ import {
   type Node,
   Parser,
   type Scalar,
-  type YAMLError,
 } from "yaml";
 import { invalid } from "./invalid.js";
 import type { Steps } from "./steps.js";
@@ -49,7 +48,8 @@ export interface LinedDocument {
 export function* readLined(text: string): Steps<LinedDocument> {
   const counter = new LineCounter();
   const lineAt = (offset: number): number => Math.max(1, counter.linePos(offset).line);
-  const { contents, problem } = yield* parse(text, counter);
+  const { contents, errors, warnings } = yield* parse(text, counter);
+  const problem = errors[0] ?? warnings[0];
   if (problem) invalid(lineAt(problem.pos[0]), inWords(problem.code, problem.message));
 
   const lines = new Map<string, number>();
@@ -111,7 +111,7 @@ export function* readLined(text: string): Steps<LinedDocument> {
  * level, and so near the end of the stack an engine ends the process instead of throwing: the depth is looked at while
  * there are tokens alone, whose parser keeps a list instead.
  */
-function* parse(text: string, lineCounter: LineCounter): Steps<Parsed> {
+function* parse(text: string, lineCounter: LineCounter): Steps<Document.Parsed> {
   const parser = new Parser(lineCounter.addNewLine);
   const tokens: CST.Token[] = [];
   lineCounter.addNewLine(0);
@@ -122,72 +122,78 @@ function* parse(text: string, lineCounter: LineCounter): Steps<Parsed> {
     if (parser.stack.length > maxOpen) invalid(lineCounter.lineStarts.length, tooDeep);
   }
   tokens.push(...parser.end());
-  const lists = partsOf(tokens);
-  const compose = (some: readonly CST.Token[]): readonly Document.Parsed[] => {
+  const compose = (some: readonly CST.Token[]): Document.Parsed => {
     const options = { lineCounter, prettyErrors: false, schema: "core", uniqueKeys: false } as const;
-    return [...new Composer(options).compose(some, true, text.length)] as Document.Parsed[];
+    const [document, more] = new Composer(options).compose(some, true, text.length);
+    if (more) invalid(lineCounter.linePos(more.range[0]).line, "it is more than one document");
+    return document as Document.Parsed;
   };
-  const [document, more] = compose(tokens);
-  if (more) invalid(lineCounter.linePos(more.range[0]).line, "it is more than one document");
-  const { contents, errors, warnings } = document!;
-  const found = [errors, warnings];
-  for (const pair of isMap(contents) ? contents.items : []) {
+  const { outline, lists } = inParts(tokens);
+  const document = compose(outline);
+  let isWrong = document.errors.length + document.warnings.length > 0;
+  for (const pair of isMap(document.contents) ? document.contents.items : []) {
     const list = isCollection(pair.value) ? lists.get(pair.value.range?.[0] ?? -1) : undefined;
-    if (!list) continue;
-    const { items } = pair.value as unknown as { readonly items: unknown[] };
-    for (const part of list) {
+    for (const part of list ?? []) {
+      if (isWrong) break;
       yield;
-      const [composed] = compose([part]);
-      items.push(...(composed!.contents as unknown as { readonly items: readonly unknown[] }).items);
-      found.push(composed!.errors, composed!.warnings);
+      const { contents, errors, warnings } = compose([part]);
+      isWrong = errors.length + warnings.length > 0;
+      (pair.value as { items: unknown[] }).items.push(...(contents as unknown as { items: unknown[] }).items);
     }
   }
-  const problems = found.flat().sort((one, other) => one.pos[0] - other.pos[0]);
-  return { contents, problem: problems.find(({ name }) => name === "YAMLParseError") ?? problems[0] };
-}
-
-interface Parsed {
-  readonly contents: Node | null;
-  /** The first thing that is wrong, if any is. */
-  readonly problem: YAMLError | undefined;
+  // What is wrong is told best where all of it is seen.
+  return isWrong && lists.size > 0 ? compose(tokens) : document;
 }
 
 /**
  * Takes what stands in long lists and maps of the first level out of the tokens, so that it can be made into nodes part
  * by part: by where the list begins, the parts as documents of their own.
  */
-function partsOf(tokens: readonly CST.Token[]): ReadonlyMap<number, readonly CST.Document[]> {
-  const parts = new Map<number, readonly CST.Document[]>();
-  const documents = tokens.filter((token) => token.type === "document");
+function inParts(tokens: readonly CST.Token[]): {
+  readonly outline: readonly CST.Token[];
+  readonly lists: ReadonlyMap<number, readonly CST.Document[]>;
+} {
+  const lists = new Map<number, readonly CST.Document[]>();
+  const [document, ...more] = tokens.filter((token) => token.type === "document");
+  const root = document?.value;
+  const isRoot = root?.type === "block-map" || root?.type === "flow-collection";
   // What a directive says of tags holds for one document.
-  if (documents.length !== 1 || tokens.some(({ type }) => type === "directive")) return parts;
-  const { value: root } = documents[0]!;
-  if (root?.type !== "block-map" && root?.type !== "flow-collection") return parts;
-  for (const { value, sep } of root.items) {
-    if (!value || !("items" in value) || value.items.length <= itemsAPart) continue;
-    if (sep?.some(({ type }) => type === "tag" || type === "anchor")) continue;
-    const isFlow = value.type === "flow-collection";
-    const items = value.items as CST.FlowCollection["items"];
-    if (isFlow && !items.every((item, n) => isPlainItem(item, n, items.length))) continue;
-    const { offset } = value;
-    const list: CST.Document[] = [];
-    for (let from = 0; from < items.length; from += itemsAPart) {
-      const some = items.slice(from, from + itemsAPart);
-      // No comma stands before the first one.
-      if (isFlow) some[0] = { ...some[0]!, start: some[0]!.start.filter(({ type }) => type !== "comma") };
-      list.push({ type: "document", offset, start: [], value: { ...value, items: some } as CST.Token });
-    }
-    (value as { items: unknown[] }).items = [];
-    parts.set(offset, list);
+  if (!isRoot || more.length > 0 || tokens.some(({ type }) => type === "directive"))
+    return { outline: tokens, lists };
+  const items = root.items.map((item) => {
+    const parts = partsOf(item);
+    if (!parts) return item;
+    lists.set(item.value!.offset, parts);
+    return { ...item, value: { ...item.value, items: [] } };
+  });
+  const short: CST.Document = { ...document!, value: { ...root, items } as CST.Token };
+  return { outline: tokens.map((token) => (token === document ? short : token)), lists };
+}
+
+function partsOf({ value, sep }: CST.CollectionItem): readonly CST.Document[] | undefined {
+  if (!value || !("items" in value) || value.items.length <= itemsAPart) return undefined;
+  if (sep?.some(({ type }) => type === "tag" || type === "anchor")) return undefined;
+  const isFlow = value.type === "flow-collection";
+  const items = value.items as readonly CST.CollectionItem[];
+  if (isFlow && !items.every((item, n) => isPlainItem(item, n, items.length))) return undefined;
+  const { offset } = value;
+  const parts: CST.Document[] = [];
+  for (let from = 0; from < items.length; from += itemsAPart) {
+    const some = items.slice(from, from + itemsAPart);
+    // No comma stands before the first one.
+    if (isFlow) some[0] = { ...some[0]!, start: some[0]!.start.filter(({ type }) => type !== "comma") };
+    parts.push({ type: "document", offset, start: [], value: { ...value, items: some } as CST.Token });
   }
   return parts;
 }
 
-/** Whether it is told from its neighbours alone what is wrong with an item of a flow collection: it is set off, and there. */
-function isPlainItem({ start, ...item }: CST.CollectionItem, n: number, length: number): boolean {
-  const isSetOff = n === 0 || start.some(({ type }) => type === "comma");
-  const isThere = Boolean(item.key || item.sep || item.value);
-  return n === length - 1 ? isSetOff || !isThere : isSetOff && isThere;
+/** Whether an item of a flow collection is there, behind one comma; the last comma may have nothing behind it. */
+function isPlainItem({ start, key, sep, value }: CST.CollectionItem, n: number, length: number): boolean {
+  const commas = start.filter(({ type }) => type === "comma").length;
+  const isThere = Boolean(key || sep || value);
+  return commas === Math.min(n, 1)
+    ? isThere || n === length - 1
+    : n === length - 1 && commas === 0 && !isThere;
 }
 
 /**
