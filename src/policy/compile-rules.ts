@@ -1,5 +1,7 @@
 import { actions as ownActions } from "../identity/index.js";
 import { aboutActions } from "./about-action.js";
+import { isAnything } from "./asked-resource.js";
+import { canonicalResource } from "./canonical-resource.js";
 import { limitScope, ruleScope } from "./cel-environment.js";
 import { clientActions } from "./client-actions.js";
 import { type Condition, compileCondition } from "./condition.js";
@@ -13,14 +15,7 @@ import { type LimitRule, limitOf } from "./limit-rule.js";
 import type { Path } from "./lined-document.js";
 import { type Looks, lookAt } from "./look-at-rules.js";
 import { mergeProfile } from "./merge-profile.js";
-import {
-  canonicalAction,
-  canonicalResource,
-  isAnything,
-  maxActionLength,
-  maxResourceLength,
-  resourcePattern,
-} from "./name-pattern.js";
+import { canonicalAction, maxActionLength, maxResourceLength, resourcePattern } from "./name-pattern.js";
 import { KnownActions } from "./nearest-actions.js";
 import { Patterns } from "./patterns.js";
 import { profiles } from "./profiles.js";
@@ -228,7 +223,7 @@ function isTooLong({ action, resource }: Pick<Question, "action" | "resource">):
 /** A limit that cannot be decided holds. */
 function holds({ condition }: LimitRule, given: Given): boolean {
   try {
-    return condition?.holds(given) ?? true;
+    return condition?.holds(given, given.names) ?? true;
   } catch (error) {
     if (error instanceof Undecidable) return true;
     throw error;

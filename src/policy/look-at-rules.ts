@@ -61,7 +61,7 @@ function lookAtRule(rule: Rule, given: Given, work: Work): Look {
 function isOfResource({ resources }: Rule, given: Given): boolean {
   const own = new Work();
   own.begin();
-  return resources === undefined || speaksOf(resources, given, own);
+  return resources === undefined || speaksOf(resources, given, own) !== false;
 }
 
 /** A limit that cannot be decided holds. */
@@ -69,7 +69,7 @@ function lookAtLimit({ entry, condition }: LimitRule, given: Given): Look {
   const { id, effect, shadow } = entry;
   if (!condition) return { id, effect, shadow, holds: true, because: "it has no condition" };
   try {
-    const holds = condition.holds(given);
+    const holds = condition.holds(given, given.names);
     return { id, effect, shadow, holds, because: `its condition is ${holds}: ${condition.source}` };
   } catch (error) {
     if (error instanceof Undecidable) return { id, effect, shadow, holds: true, because: failed(error) };

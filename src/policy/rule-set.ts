@@ -1,9 +1,9 @@
 import { z } from "zod";
 import { nearest } from "../addresses/index.js";
+import { leavesAnyDepth } from "./canonical-resource.js";
 import { effects } from "./decision.js";
 import { invalid } from "./invalid.js";
 import { type LinedDocument, type Path, readLined } from "./lined-document.js";
-import { leavesAnyDepth } from "./name-pattern.js";
 import type { Steps } from "./steps.js";
 
 export const maxRuleSetBytes = 256 * 1024;

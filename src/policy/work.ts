@@ -1,3 +1,5 @@
+import type { ResourceNames } from "./resource-names.js";
+
 /**
  * What deciding one question may cost beyond looking at each rule once, in steps of roughly the size of a comparison.
  *
@@ -7,6 +9,8 @@
  */
 export class Work {
   #left = 0;
+  /** The names that the condition that is asked now is about, where they are more than one. */
+  names: ResourceNames | undefined;
 
   begin(): void {
     this.#left = maxSteps;
