@@ -9,10 +9,10 @@ import { ConditionProblem } from "./condition-problem.js";
 import { type CountedBy, countersFor } from "./counters-for.js";
 import { decideBy, defaultApproval } from "./decide.js";
 import type { ApprovalTerms, Counter, Decision, Limit } from "./decision.js";
+import { EntryLines } from "./entry-lines.js";
 import { Given } from "./given.js";
 import { invalid } from "./invalid.js";
 import { type LimitRule, limitOf } from "./limit-rule.js";
-import type { Path } from "./lined-document.js";
 import { type Looks, lookAt } from "./look-at-rules.js";
 import { mergeProfile } from "./merge-profile.js";
 import { canonicalAction, maxActionLength, maxResourceLength, resourcePattern } from "./name-pattern.js";
@@ -81,7 +81,7 @@ export function compileInSlices(text: string): Promise<CompiledRules> {
 function* compiling(text: string): Steps<CompiledRules> {
   const read = yield* readRuleSet(text);
   const set = yield* wholeSet(read);
-  const lines = new Lines(read);
+  const lines = new EntryLines(read);
   const work = new Work();
   const patterns = new Patterns(work);
   const scope = ruleScope(Object.keys(set.counters), patterns);
@@ -254,31 +254,8 @@ export function* wholeSet(read: ReadRuleSet): Steps<RuleSet> {
   return merged;
 }
 
-/** Where entries stand; those of a profile stand where it is named. */
-class Lines {
-  readonly #paths = new Map<object, Path>();
-
-  constructor(private readonly read: ReadRuleSet) {
-    read.set.rules.forEach((entry, n) => void this.#paths.set(entry, ["rules", n]));
-    read.set.limits.forEach((entry, n) => void this.#paths.set(entry, ["limits", n]));
-  }
-
-  of(path: Path): number {
-    return this.read.document.lineOf(path);
-  }
-
-  ofEntry(entry: object): number {
-    return this.of(this.#paths.get(entry) ?? ["profile"]);
-  }
-
-  within(entry: object, field: string, offset: number): number {
-    const path = this.#paths.get(entry);
-    return path ? this.read.document.lineWithin([...path, field], offset) : this.of(["profile"]);
-  }
-}
-
 /** By priority, then as they stand; each id once. */
-function inOrder(entries: readonly RuleEntry[], lines: Lines): readonly RuleEntry[] {
+function inOrder(entries: readonly RuleEntry[], lines: EntryLines): readonly RuleEntry[] {
   const ids = new Set<string>();
   for (const entry of entries) {
     if (ids.has(entry.id)) invalid(lines.ofEntry(entry), `another rule has the id "${entry.id}"`);
@@ -288,7 +265,7 @@ function inOrder(entries: readonly RuleEntry[], lines: Lines): readonly RuleEntr
 }
 
 function conditions(
-  lines: Lines,
+  lines: EntryLines,
 ): (
   entry: { readonly id: string; readonly when?: string | undefined },
   compile: (source: string) => Condition,
@@ -309,7 +286,7 @@ function resourcesOf({ resources, effect }: RuleEntry): Rule["resources"] {
   return resources.map((pattern) => resourcePattern(pattern, effect === "allow" ? "allows" : "restricts"));
 }
 
-function termsOf(entry: ApprovalEntry | undefined): ApprovalTerms {
+export function termsOf(entry: ApprovalEntry | undefined): ApprovalTerms {
   const quorum = entry?.quorum ?? defaultApproval.quorum;
   return {
     expiresMs: entry?.expires ?? defaultApproval.expiresMs,
@@ -322,7 +299,7 @@ function termsOf(entry: ApprovalEntry | undefined): ApprovalTerms {
   };
 }
 
-function checkSize(set: RuleSet, rules: readonly Rule[], lines: Lines): void {
+function checkSize(set: RuleSet, rules: readonly Rule[], lines: EntryLines): void {
   if (set.rules.length > maxRules || set.limits.length > maxRules)
     invalid(lines.of(["profile"]), `with its profile it has more than ${maxRules} rules`);
   const ids = new Set<string>();
@@ -340,7 +317,7 @@ function checkSize(set: RuleSet, rules: readonly Rule[], lines: Lines): void {
     invalid(lines.of(["vocabulary"]), `it names more than ${maxNamedActions} actions in all`);
 }
 
-function namedActions(set: RuleSet): readonly string[] {
+export function namedActions(set: RuleSet): readonly string[] {
   const scopes = [...set.rules, ...set.limits, ...Object.values(set.counters)];
   const named = scopes.flatMap(({ actions }) => actions.filter((action) => !action.includes("*")));
   return [...new Set([...named, ...Object.keys(set.vocabulary)])].sort();

@@ -76,6 +76,18 @@ export function actionMatcher(pattern: string): Matcher {
   return isAnything(pattern) ? () => true : matcher(actionLevels(pattern));
 }
 
+/** Whether a pattern of actions means all that another one does. */
+export function actionCovers(pattern: string, other: string): boolean {
+  return (
+    isAnything(pattern) || (!isAnything(other) && matcher(actionLevels(pattern), false)(actionLevels(other)))
+  );
+}
+
+/** Whether two patterns of actions have a name in common. */
+export function actionsMeet(one: string, other: string): boolean {
+  return isAnything(one) || isAnything(other) || meet(actionLevels(one), actionLevels(other));
+}
+
 /**
  * Whether two patterns have a name in common. Takes as many steps as both have levels, multiplied.
  */
