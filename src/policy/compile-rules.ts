@@ -138,6 +138,8 @@ function* compiling(text: string): Steps<CompiledRules> {
       canonicalResource(question.resource),
       scope.countsOf,
     );
+  // A step is decided by rules first and by limits next: it is read once.
+  let last: { readonly question: Question; readonly values: Given } | undefined;
 
   return {
     actions,
@@ -145,6 +147,7 @@ function* compiling(text: string): Steps<CompiledRules> {
     decide(question) {
       if (isTooLong(question)) return tooLong;
       const values = given(question, question.counts);
+      last = { question, values };
       const { speaking, fallback } = about(values.action);
       return quietly(() => decideBy(speaking, values, fallback, work));
     },
@@ -155,7 +158,8 @@ function* compiling(text: string): Steps<CompiledRules> {
     },
     limitsOf(question) {
       if (isTooLong(question)) return [];
-      const values = given(question, {});
+      const values = last?.question === question ? last.values : given(question, {});
+      last = undefined;
       const { limits: speaking } = about(values.action);
       work.begin();
       return quietly(() =>

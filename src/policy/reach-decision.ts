@@ -5,6 +5,7 @@ import { counterField, limitField, limitState } from "./budget-field.js";
 import type { ApprovalQuestion, ApprovalRequest, PolicyContext } from "./context.js";
 import type { AskedApproval, PolicyAnswer } from "./contract.js";
 import type { ApprovalTerms, Counter, Decision, Effect, Limit } from "./decision.js";
+import type { DecisionRow } from "./decision-row.js";
 import { isObject } from "./is-object.js";
 import { fromMillionths, mostSummed } from "./millionths.js";
 import { noticeOf } from "./notice-of.js";
@@ -34,8 +35,7 @@ export interface Step {
   readonly why: string;
   readonly operation: { readonly key: string; readonly digest: string; readonly keepMs: number };
   readonly attempt: string;
-  /** Audit rows by what comes out, with a mark where the reasons go; empty for a call that records itself. */
-  readonly rows: Readonly<Record<Effect, string>>;
+  readonly row: DecisionRow;
 }
 
 /** What is told of a step whatever becomes of it, kept with its answer. */
@@ -112,9 +112,8 @@ async function decideWithLimits(
       step.operation.keepMs,
       decision.effect,
       stage,
-      step.rows.allow,
-      step.rows.require_approval,
-      step.rows.deny,
+      step.row.before,
+      step.row.right,
       namesOf(decision, more),
       writtenDecision(
         { via: step.via, version: inForce.version, approval: more.approvedBy },

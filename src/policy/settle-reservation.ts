@@ -1,10 +1,9 @@
 import { refuse } from "../errors/index.js";
-import { type Caller, isOperator } from "../identity/index.js";
+import { type Caller, isOperator, parseAuditRow, rowOf } from "../identity/index.js";
 import { digest, loadScript } from "../redis/index.js";
 import { limitState } from "./budget-field.js";
 import type { PolicyContext } from "./context.js";
 import type { Settled, SettleReservation } from "./contract.js";
-import { decisionRow } from "./decision-row.js";
 import { exactMillionths, fromMillionths, mostSummed } from "./millionths.js";
 import { isReservationId } from "./reservation-id.js";
 
@@ -37,11 +36,11 @@ export async function settleReservation(
     given,
     isOperator(caller.principal) ? "" : agent,
     millionths,
-    decisionRow(caller, admission, {
+    rowOf(caller, {
       action: "budget.settle",
       resource: `reservation:${id}`,
       outcome: "allow",
-      because: `cost ${cost}`,
+      because: `${parseAuditRow(admission.row)?.because ?? ""}; cost ${cost}`,
     }),
   ]);
   switch (word) {
