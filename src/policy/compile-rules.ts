@@ -32,7 +32,8 @@ import {
 import { type RuleTest, ruleTests } from "./rule-test.js";
 import { ByAction } from "./scope.js";
 import { atOnce, inSlices, type Steps } from "./steps.js";
-import { Undecidable, Work } from "./work.js";
+import { Undecidable } from "./undecidable.js";
+import { Work } from "./work.js";
 
 /** A rule set, checked and ready to decide. */
 export interface CompiledRules {

@@ -5,8 +5,9 @@ import type { TreeNode } from "./expression-tree.js";
 import type { Given } from "./given.js";
 import { meter } from "./meter-expression.js";
 import type { ResourceNames } from "./resource-names.js";
+import { Undecidable } from "./undecidable.js";
 import { watchResource } from "./watch-resource.js";
-import { Undecidable, type Work } from "./work.js";
+import type { Work } from "./work.js";
 
 /** A condition of a rule, ready to be asked. */
 export interface Condition {

@@ -1,7 +1,7 @@
 import { type AskedResource, askedResource } from "./asked-resource.js";
 import type { Question } from "./question.js";
 import { type ResourceNames, resourceNames } from "./resource-names.js";
-import { Undecidable } from "./work.js";
+import { Undecidable } from "./undecidable.js";
 
 /** What a context may hold; the face that takes it is narrower. */
 export const maxContextCharacters = 64 * 1024;

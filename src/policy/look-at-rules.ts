@@ -3,7 +3,8 @@ import type { Effect } from "./decision.js";
 import type { Given } from "./given.js";
 import type { LimitRule } from "./limit-rule.js";
 import { askRule, type Rule, speaksOf } from "./rule.js";
-import { Undecidable, Work } from "./work.js";
+import { Undecidable } from "./undecidable.js";
+import { Work } from "./work.js";
 
 /** What one rule or limit says to a question. */
 export interface Look {

@@ -1,6 +1,11 @@
 import type { AskedResource } from "./asked-resource.js";
 import { isTopic } from "./canonical-resource.js";
-import { Undecidable, type Work } from "./work.js";
+import { Undecidable } from "./undecidable.js";
+
+/** What pays for looking. */
+interface Purse {
+  spend(steps: number): void;
+}
 
 /** One name, or all texts that begin and end so. */
 type Shape = { readonly text: string } | { readonly head: string; readonly tail: string };
@@ -28,8 +33,8 @@ export class ResourceNames {
   }
 
   /** @throws {Undecidable}, as all of these */
-  equals(other: string, work: Work): boolean {
-    return this.#all(work, other, (shape) => {
+  equals(other: string, purse: Purse): boolean {
+    return this.#all(purse, other, (shape) => {
       if ("text" in shape) return shape.text === other;
       const { head, tail } = shape;
       const fits =
@@ -38,31 +43,31 @@ export class ResourceNames {
     });
   }
 
-  startsWith(other: string, work: Work): boolean {
-    return this.#all(work, other, (shape) => {
+  startsWith(other: string, purse: Purse): boolean {
+    return this.#all(purse, other, (shape) => {
       if ("text" in shape) return shape.text.startsWith(other);
       return shape.head.startsWith(other) || (other.startsWith(shape.head) ? undefined : false);
     });
   }
 
-  endsWith(other: string, work: Work): boolean {
-    return this.#all(work, other, (shape) => {
+  endsWith(other: string, purse: Purse): boolean {
+    return this.#all(purse, other, (shape) => {
       if ("text" in shape) return shape.text.endsWith(other);
       return shape.tail.endsWith(other) || (other.endsWith(shape.tail) ? undefined : false);
     });
   }
 
-  contains(other: string, work: Work): boolean {
-    return this.#all(work, other, (shape) => {
+  contains(other: string, purse: Purse): boolean {
+    return this.#all(purse, other, (shape) => {
       if ("text" in shape) return shape.text.includes(other);
       return shape.head.includes(other) || shape.tail.includes(other) || undefined;
     });
   }
 
-  #all(work: Work, other: string, ask: (shape: Shape) => boolean | undefined): boolean {
+  #all(purse: Purse, other: string, ask: (shape: Shape) => boolean | undefined): boolean {
     let said: boolean | undefined;
     for (const shape of this.#shapes) {
-      work.spend(2 + (other.length >> 3));
+      purse.spend(2 + (other.length >> 3));
       const one = ask(shape);
       if (one === undefined || (said !== undefined && one !== said)) throw severalNames;
       said = one;

@@ -4,7 +4,8 @@ import type { Given } from "./given.js";
 import type { ResourcePattern, Spoken } from "./name-pattern.js";
 import { type ResourceNames, resourceNames } from "./resource-names.js";
 import type { Scope } from "./scope.js";
-import { tooMuch, Undecidable, type Work } from "./work.js";
+import { Undecidable } from "./undecidable.js";
+import { tooMuch, type Work } from "./work.js";
 
 /** A rule, ready to be asked. */
 export interface Rule {
