@@ -20,6 +20,7 @@ export { Grants, type NewGrant } from "./grants.js";
 export { KillSwitch } from "./kill-switch.js";
 export { mayAnywhere } from "./may-anywhere.js";
 export { myStatus, type StatusSources } from "./my-status.js";
+export { type OnRecord, onRecord } from "./on-record.js";
 export { Runs, type RunsDependencies } from "./runs.js";
 export { RunsOfNamespaces } from "./runs-of-namespaces.js";
 export {

@@ -1,5 +1,6 @@
 import { statSync } from "node:fs";
-import { dirname, resolve } from "node:path";
+import { homedir } from "node:os";
+import { dirname, join, resolve } from "node:path";
 import { visible } from "../addresses/index.js";
 import type { House } from "../compose.js";
 import { type Config, readConfig } from "../config/index.js";
@@ -7,7 +8,7 @@ import { isRefusal, MailboxError } from "../errors/index.js";
 import type { Principal } from "../identity/index.js";
 import { openLog } from "../observability/index.js";
 import { denial, type HookAnswer, type HookEvent, readHookEvent } from "../policy/index.js";
-import { repositoryAbove, repositoryPath } from "./repository-path.js";
+import { aroundFolder, repositoryAbove, repositoryPath } from "./repository-path.js";
 import { standardInput } from "./standard-input.js";
 import { UsageError } from "./usage-error.js";
 import { onlookerOf, type Switches, settingsOf } from "./with-house.js";
@@ -101,11 +102,19 @@ function rootOf({ root }: PolicyHookSwitches): string | undefined {
   return root && resolve(root);
 }
 
-/** Relative to the root, or without one to the repository that a file lies in; outside of it, the whole path. */
+/**
+ * Relative to the root, or without one to the repository that a file lies in; outside of it, the whole path. `.` is the root
+ * or the client's repository itself, and `..` a folder in which that lies.
+ */
 function pathIn(folder: string, given: string, root: string | undefined): string {
-  const whole = resolve(folder, given);
+  const fromHome = /^~(?:\/|$)/.test(given) ? join(homedir(), given.slice(1)) : given;
+  if (fromHome.startsWith("~")) return fromHome;
+  const whole = resolve(folder, fromHome);
+  const own = root ?? repositoryAbove(folder);
+  const around = own && aroundFolder(own, whole);
+  if (around) return around;
   const above = root ?? repositoryAbove(dirname(whole));
-  const path = (above === undefined ? undefined : repositoryPath(above, folder, given)) ?? whole;
+  const path = (above === undefined ? undefined : repositoryPath(above, folder, fromHome)) ?? whole;
   return path.replaceAll("\\", "/");
 }
 

@@ -1,7 +1,14 @@
 import { visible } from "../addresses/index.js";
-import { firstVersion, loadCompiler, type PutRules, type RulesVersion } from "../policy/index.js";
+import {
+  type Advice,
+  firstVersion,
+  loadCompiler,
+  type PutRules,
+  type RulesVersion,
+} from "../policy/index.js";
 import { NotThere } from "./not-there.js";
 import { ago, printJson, printLine, printTable } from "./print.js";
+import { printWarnings, recordOf, ruleWarnings } from "./rule-warnings.js";
 import { rulesFile } from "./rules-file.js";
 import { asOperator, lookInto, type Switches, withHouse } from "./with-house.js";
 
@@ -17,16 +24,17 @@ export async function putRules(path: string, switches: PutSwitches): Promise<voi
   // Read before a store is opened or started: a slip of the keyboard should cost nothing.
   const text = await rulesFile(path);
   (await loadCompiler()).compileRules(text);
-  const put = await withHouse(switches, (house) =>
-    asOperator(house, "admin.policy", "*", async (caller) =>
-      house.ruleBook.put(caller, {
+  const { put, warnings } = await withHouse(switches, (house) =>
+    asOperator(house, "admin.policy", "*", async (caller) => ({
+      put: await house.ruleBook.put(caller, {
         text,
         over: switches.over ?? (await house.ruleBook.newest(house.config.namespace)),
         ...(switches.note === undefined ? {} : { note: switches.note }),
       }),
-    ),
+      warnings: await ruleWarnings(text, await recordOf(house)),
+    })),
   );
-  tell(put, switches, "");
+  tell(put, switches, "", warnings);
 }
 
 /** Puts what an earlier version said into force again, as a version of its own. */
@@ -42,8 +50,14 @@ export async function rollbackRules(version: number, switches: PutSwitches): Pro
   tell(put, switches, ` It says what version ${version} said.`);
 }
 
-function tell({ state, version }: PutRules, { json }: Switches, more: string): void {
-  if (json) printJson({ version, state });
+function tell(
+  { state, version }: PutRules,
+  { json }: Switches,
+  more: string,
+  warnings: readonly Advice[] = [],
+): void {
+  if (!json) printWarnings(warnings);
+  if (json) printJson({ version, state, ...(warnings.length === 0 ? {} : { warnings }) });
   else if (state === "same") printLine(`Version ${version}, which is in force, says exactly this already.`);
   else printLine(`Version ${version} is in force everywhere within a second.${more}`);
 }

@@ -8,6 +8,7 @@ import type { InitSwitches } from "./init.js";
 import type { DecisionSwitches } from "./policy-decisions.js";
 import type { ExplainSwitches } from "./policy-explain.js";
 import type { PolicyHookSwitches } from "./policy-hook.js";
+import type { ValidateSwitches } from "./policy-validate.js";
 import type { PutSwitches } from "./policy-versions.js";
 import type { StdioSwitches } from "./stdio.js";
 import type { ServerSwitches, Switches } from "./switches.js";
@@ -1022,13 +1023,16 @@ function addPolicy(program: Command): void {
     },
     async ({ switches }) => (await import("./policy-hook.js")).policyHook(switches),
   );
-  add<Switches>(
+  add<ValidateSwitches>(
     policy,
     {
       name: "validate",
-      description: "check a rule set: its form, its conditions, its limits; nothing is changed",
+      description: "check a rule set, and warn of what takes no effect; nothing is changed",
       example: "llm-mailbox policy validate rules.yaml",
-      set: (command) => withJson(command).addArgument(file()),
+      set: (command) =>
+        withJson(command)
+          .addArgument(file())
+          .option("--offline", "leave out what depends on which agents are on record; no store is asked"),
     },
     async ({ words: [path], switches }) =>
       (await import("./policy-validate.js")).validateRules(path!, switches),

@@ -21,6 +21,13 @@ export function repositoryPath(root: string, folder: string, given: string): str
   return below.split(sep).join("/");
 }
 
+/** `.` for the folder itself and `..` for one in which it lies, links followed; undefined for any other path. */
+export function aroundFolder(folder: string, path: string): "." | ".." | undefined {
+  const below = relative(real(path), real(folder));
+  if (below === "") return ".";
+  return below === ".." || below.startsWith(`..${sep}`) || isAbsolute(below) ? undefined : "..";
+}
+
 function real(path: string): string {
   const missing: string[] = [];
   for (let at = resolve(path); ; at = dirname(at)) {

@@ -313,6 +313,10 @@ const entries = {
     kind: "FAILED_PRECONDITION",
     text: "{reservation_id} was settled with {cost} already, and that stands. Call check_policy to reserve what is still to come.",
   },
+  "budget.sum_too_large": {
+    kind: "RESOURCE_EXHAUSTED",
+    text: "with this the costs of {agent}, or of a limit that it takes from, would be more than {most}, beyond which sums are not exact; nothing was done. Correct the cost if it was meant in another unit; else call the operator.",
+  },
   "budget.report_invalid": {
     kind: "INVALID_ARGUMENT",
     text: "line {line} of the report cannot be used: {problem}. Nothing was imported. Correct the line and import the file again.",

@@ -37,6 +37,16 @@ export function auditRow(event: AuditEvent): string {
   });
 }
 
+/**
+ * A row in two parts, for a script that knows itself what comes out and why: all before its outcome, and its reason. Both
+ * are texts of JSON, with the outcome and the marks of strings missing between and behind them.
+ */
+export function rowParts(row: string): { readonly before: string; readonly because: string } {
+  // In a string of JSON no quotation mark stands bare.
+  const reason = row.lastIndexOf('","y":"');
+  return { before: row.slice(0, row.lastIndexOf('"', reason - 1)), because: row.slice(reason + 7, -2) };
+}
+
 /** The event of a row; undefined when the text is none of ours. */
 export function parseAuditRow(row: string): AuditEvent | undefined {
   let read: unknown;

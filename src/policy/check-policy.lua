@@ -9,15 +9,14 @@
   ARGV[7]   what rules said: allow, deny or require_approval
   ARGV[8]   first: where a person has to agree, only say so · asked: one was · approved: one did ·
             refused: one did not
-  ARGV[9]   audit row of an allow, with \u0001 where its reasons go, or empty
-  ARGV[10]  the same of a require_approval           ARGV[11]  the same of a deny
-  ARGV[12]  the rules, in words
-  ARGV[13]  records of the decision, a line for each step of the call: what rules said of it, how many of the limits that
+  ARGV[9]   audit row up to what comes out, or empty   ARGV[10]  what stands before its reasons where it is an allow
+  ARGV[11]  the rules, in words
+  ARGV[12]  records of the decision, a line for each step of the call: what rules said of it, how many of the limits that
             follow are its own, and the rest of its JSON
-  ARGV[14]  what else the answer tells, opaque       ARGV[15]  id of the reservation, or empty
-  ARGV[16]  what it holds, millionths                ARGV[17]  agent
-  ARGV[18]  how many counters follow
-  ARGV[19…] counters: field, window in ms, 1 when this step counts, and how often was assumed, or empty; then
+  ARGV[13]  what else the answer tells, opaque       ARGV[14]  id of the reservation, or empty
+  ARGV[15]  what it holds, millionths                ARGV[16]  agent
+  ARGV[17]  how many counters follow
+  ARGV[18…] counters: field, window in ms, 1 when this step counts, and how often was assumed, or empty; then
             limits: field, id, most, window in ms, what the step takes of it, effect,
             release or charge (held until it is settled), count (used at once) or look (neither), 1 when only tried out
 
@@ -25,7 +24,7 @@
   exceeded shadow" for each limit, and what else it tells. Nothing is held, counted or recorded with any of the others.
 
   Returns {"ANSWERED", answer} · {"REPLAYED", answer} · {"ASK", answer} · {"CHANGED", how often each counter is} ·
-          {"REUSED"} · {"LATE"}
+          {"REUSED"} · {"FULL"} (more than sums of an agent and day are exact to) · {"LATE"}
 ]]
 --@include ../redis/lua/clock.lua
 --@include ../redis/lua/operations.lua
@@ -34,12 +33,13 @@
 --@include lua/use.lua
 if late() then return { 'LATE' } end
 local operation, digest, attempt, keepMs, ruled, stage = ARGV[3], ARGV[4], ARGV[5], tonumber(ARGV[6]), ARGV[7], ARGV[8]
-local rows = { allow = ARGV[9], require_approval = ARGV[10], deny = ARGV[11] }
-local rules, recorded, told, reservation, amount, agent = ARGV[12], ARGV[13], ARGV[14], ARGV[15], tonumber(ARGV[16]), ARGV[17]
+local head, right, rules, recorded, told = ARGV[9], ARGV[10], ARGV[11], ARGV[12], ARGV[13]
+local reservation, amount, agent = ARGV[14], tonumber(ARGV[15]), ARGV[16]
 local function rowOf(effect, reasons)
-  local row, mark = rows[effect], '\\u0001'
-  local from, to = string.find(row, mark, 1, true)
-  return from and string.sub(row, 1, from - 1) .. reasons .. string.sub(row, to + 1) or row
+  if head == '' then return '' end
+  if effect == 'allow' then return head .. '"allow","y":"' .. right .. reasons .. '"}' end
+  if effect == 'deny' then return head .. '"deny","y":"policy.denied: ' .. reasons .. '"}' end
+  return head .. '"refuse","y":"policy.approval_required: ' .. reasons .. '"}'
 end
 
 -- What was not allowed is remembered for our own repetition alone: the caller may ask again with the same key.
@@ -55,8 +55,8 @@ if known then
   return { again and 'REPLAYED' or 'ANSWERED', answer }
 end
 
-local at, counters, counts, hasChanged = 19, {}, {}, false
-for n = 1, tonumber(ARGV[18]) do
+local at, counters, counts, hasChanged = 18, {}, {}, false
+for n = 1, tonumber(ARGV[17]) do
   local begin, ends = windowOf(tonumber(ARGV[at + 1]))
   local counter = { field = ARGV[at] .. '|' .. begin, ends = ends, isCounted = ARGV[at + 2] == '1' }
   counters[n] = counter
@@ -101,7 +101,8 @@ if stage == 'asked' and effect == 'allow' then effect = 'require_approval' end
 if stage == 'refused' then effect = 'deny' end
 local isAllowed = effect == 'allow'
 local isReserved = isAllowed and reservation ~= ''
-local expires = nowMs + reservationMs
+local expires, day = nowMs + reservationMs, whole(math.floor(nowMs / dayMs))
+if isReserved and not figureFits(agent, day, 'estimated', amount) then return { 'FULL' } end
 local function answerText()
   local lines = { table.concat({ effect, whole(nowMs), isReserved and reservation or '-', isReserved and whole(expires) or '0' }, ' ') }
   for _, limit in ipairs(limits) do
@@ -141,7 +142,6 @@ for _, limit in ipairs(limits) do
   end
 end
 if isReserved then
-  local day = whole(math.floor(nowMs / dayMs))
   writeReservation(reservation, {
     state = 'open', agent = agent, amount = amount, expires = expires, day = day, cost = 0, holds = holds,
   })

@@ -3,7 +3,7 @@ import type { Caller } from "../identity/index.js";
 import { digest } from "../redis/index.js";
 import type { ApprovalWait, PolicyContext } from "./context.js";
 import { type AskedApproval, type CheckPolicy, mostReserved, type PolicyAnswer } from "./contract.js";
-import { checkedStep, decisionRow, reasonsMark } from "./decision-row.js";
+import { checkedStep, decisionRow } from "./decision-row.js";
 import { contextProblem } from "./given.js";
 import { estimatedMillionths, exactMillionths } from "./millionths.js";
 import { askedBy } from "./question-of.js";
@@ -55,13 +55,6 @@ export async function checkPolicy(
   const question = await askedBy(context, caller, action, resource, asked);
   const attempt = deps.store.attempt();
   const { idempotency_key: key, approval_id: _, wait_seconds: __, ...rest } = input;
-  const row = (outcome: "allow" | "refuse" | "deny", because: string): string =>
-    decisionRow(caller, admission, {
-      action: "policy.check",
-      resource: checkedStep(action, resource),
-      outcome,
-      because,
-    });
   return reachDecision(context, caller, {
     via: "check",
     question,
@@ -79,11 +72,7 @@ export async function checkPolicy(
             keepMs: limits.idempotencyMs,
           },
     attempt,
-    rows: {
-      allow: row("allow", reasonsMark),
-      require_approval: row("refuse", `policy.approval_required: ${reasonsMark}`),
-      deny: row("deny", `policy.denied: ${reasonsMark}`),
-    },
+    row: decisionRow(caller, admission, checkedStep(action, resource)),
   });
 }
 

@@ -6,7 +6,7 @@ import { checkPolicy } from "./check-policy.js";
 import type { PolicyContext } from "./context.js";
 import type { PolicyAnswer } from "./contract.js";
 import { type Decision, effects } from "./decision.js";
-import { checkedStep, decisionRow, reasonsMark } from "./decision-row.js";
+import { checkedStep, decisionRow } from "./decision-row.js";
 import { contextProblem } from "./given.js";
 import { askedBy } from "./question-of.js";
 import { reachDecision } from "./reach-decision.js";
@@ -67,13 +67,6 @@ export async function checkTogether(
   const steps = inOrder.map(({ step }) => step);
   const questions = inOrder.map(({ question }) => question);
   const rules = rulesTogether(inForce.rules, questions);
-  const row = (outcome: "allow" | "refuse" | "deny", because: string): string =>
-    decisionRow(caller, admission, {
-      action: "policy.check",
-      resource: checkedStep(steps.map(named).join(", "), ""),
-      outcome,
-      because,
-    });
   const attempt = deps.store.attempt();
   const answer = await reachDecision(context, caller, {
     via: "check",
@@ -85,11 +78,7 @@ export async function checkTogether(
     naming,
     operation: { key: `a|${attempt}`, digest: "", keepMs: limits.attemptMs },
     attempt,
-    rows: {
-      allow: row("allow", reasonsMark),
-      require_approval: row("refuse", `policy.approval_required: ${reasonsMark}`),
-      deny: row("deny", `policy.denied: ${reasonsMark}`),
-    },
+    row: decisionRow(caller, admission, checkedStep(steps.map(named).join(", "), "")),
   });
   const blamed = inOrder.filter(({ question, decision }) => {
     if (answer.decision === "allow") return decision.obligations.length > 0;

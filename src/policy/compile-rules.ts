@@ -1,5 +1,7 @@
 import { actions as ownActions } from "../identity/index.js";
 import { aboutActions } from "./about-action.js";
+import { isAnything } from "./asked-resource.js";
+import { canonicalResource } from "./canonical-resource.js";
 import { limitScope, ruleScope } from "./cel-environment.js";
 import { clientActions } from "./client-actions.js";
 import { type Condition, compileCondition } from "./condition.js";
@@ -7,20 +9,13 @@ import { ConditionProblem } from "./condition-problem.js";
 import { type CountedBy, countersFor } from "./counters-for.js";
 import { decideBy, defaultApproval } from "./decide.js";
 import type { ApprovalTerms, Counter, Decision, Limit } from "./decision.js";
+import { EntryLines } from "./entry-lines.js";
 import { Given } from "./given.js";
 import { invalid } from "./invalid.js";
 import { type LimitRule, limitOf } from "./limit-rule.js";
-import type { Path } from "./lined-document.js";
 import { type Looks, lookAt } from "./look-at-rules.js";
 import { mergeProfile } from "./merge-profile.js";
-import {
-  canonicalAction,
-  canonicalResource,
-  isAnything,
-  maxActionLength,
-  maxResourceLength,
-  resourcePattern,
-} from "./name-pattern.js";
+import { canonicalAction, maxActionLength, maxResourceLength, resourcePattern } from "./name-pattern.js";
 import { KnownActions } from "./nearest-actions.js";
 import { Patterns } from "./patterns.js";
 import { profiles } from "./profiles.js";
@@ -36,7 +31,9 @@ import {
 } from "./rule-set.js";
 import { type RuleTest, ruleTests } from "./rule-test.js";
 import { ByAction } from "./scope.js";
-import { Undecidable, Work } from "./work.js";
+import { atOnce, inSlices, type Steps } from "./steps.js";
+import { Undecidable } from "./undecidable.js";
+import { Work } from "./work.js";
 
 /** A rule set, checked and ready to decide. */
 export interface CompiledRules {
@@ -70,16 +67,30 @@ const maxNamedActions = 5_000;
  * @throws {MailboxError} `policy.invalid`, which names the line and what is wrong
  */
 export function compileRules(text: string): CompiledRules {
-  const read = readRuleSet(text);
-  const set = wholeSet(read);
-  const lines = new Lines(read);
+  return atOnce(compiling(text));
+}
+
+/**
+ * The same in slices, so that a large rule set holds nobody up who asks for something else meanwhile.
+ *
+ * @throws {MailboxError} `policy.invalid`
+ */
+export function compileInSlices(text: string): Promise<CompiledRules> {
+  return inSlices(compiling(text));
+}
+
+function* compiling(text: string): Steps<CompiledRules> {
+  const read = yield* readRuleSet(text);
+  const set = yield* wholeSet(read);
+  const lines = new EntryLines(read);
   const work = new Work();
   const patterns = new Patterns(work);
   const scope = ruleScope(Object.keys(set.counters), patterns);
   const ofLimits = limitScope(patterns);
   const conditionOf = conditions(lines);
 
-  const rules = inOrder(set.rules, lines).map(
+  const rules = yield* each(
+    inOrder(set.rules, lines),
     (entry, position): Rule => ({
       id: entry.id,
       scope: entry,
@@ -94,7 +105,8 @@ export function compileRules(text: string): CompiledRules {
       approval: termsOf(entry.approval),
     }),
   );
-  const limits = set.limits.map(
+  const limits = yield* each(
+    set.limits,
     (entry, position): LimitRule => ({
       entry,
       scope: entry,
@@ -127,6 +139,8 @@ export function compileRules(text: string): CompiledRules {
       canonicalResource(question.resource),
       scope.countsOf,
     );
+  // A step is decided by rules first and by limits next: it is read once.
+  let last: { readonly question: Question; readonly values: Given } | undefined;
 
   return {
     actions,
@@ -134,6 +148,7 @@ export function compileRules(text: string): CompiledRules {
     decide(question) {
       if (isTooLong(question)) return tooLong;
       const values = given(question, question.counts);
+      last = { question, values };
       const { speaking, fallback } = about(values.action);
       return quietly(() => decideBy(speaking, values, fallback, work));
     },
@@ -144,7 +159,8 @@ export function compileRules(text: string): CompiledRules {
     },
     limitsOf(question) {
       if (isTooLong(question)) return [];
-      const values = given(question, {});
+      const values = last?.question === question ? last.values : given(question, {});
+      last = undefined;
       const { limits: speaking } = about(values.action);
       work.begin();
       return quietly(() =>
@@ -175,6 +191,19 @@ export function compileRules(text: string): CompiledRules {
   };
 }
 
+/** One after the other, each a step. */
+function* each<One, Other>(
+  entries: readonly One[],
+  make: (entry: One, position: number) => Other,
+): Steps<Other[]> {
+  const made: Other[] = [];
+  for (const entry of entries) {
+    yield;
+    made.push(make(entry, made.length));
+  }
+  return made;
+}
+
 const tooLong: Decision = {
   effect: "deny",
   rules: [
@@ -199,7 +228,7 @@ function isTooLong({ action, resource }: Pick<Question, "action" | "resource">):
 /** A limit that cannot be decided holds. */
 function holds({ condition }: LimitRule, given: Given): boolean {
   try {
-    return condition?.holds(given) ?? true;
+    return condition?.holds(given, given.names) ?? true;
   } catch (error) {
     if (error instanceof Undecidable) return true;
     throw error;
@@ -218,43 +247,20 @@ function quietly<Result>(decide: () => Result): Result {
 }
 
 /** The rule set with the entries of its profile. */
-export function wholeSet(read: ReadRuleSet): RuleSet {
+export function* wholeSet(read: ReadRuleSet): Steps<RuleSet> {
   const { set, document } = read;
   if (!set.profile) {
     if (set.remove.length > 0)
       invalid(document.lineOf(["remove"]), "remove takes entries of a profile out, and there is no profile");
     return set;
   }
-  const merged = mergeProfile(wholeSet(readRuleSet(profiles[set.profile])), set);
+  const merged = mergeProfile(yield* wholeSet(yield* readRuleSet(profiles[set.profile])), set);
   if ("problem" in merged) invalid(document.lineOf(["remove", merged.at]), merged.problem);
   return merged;
 }
 
-/** Where entries stand; those of a profile stand where it is named. */
-class Lines {
-  readonly #paths = new Map<object, Path>();
-
-  constructor(private readonly read: ReadRuleSet) {
-    read.set.rules.forEach((entry, n) => void this.#paths.set(entry, ["rules", n]));
-    read.set.limits.forEach((entry, n) => void this.#paths.set(entry, ["limits", n]));
-  }
-
-  of(path: Path): number {
-    return this.read.document.lineOf(path);
-  }
-
-  ofEntry(entry: object): number {
-    return this.of(this.#paths.get(entry) ?? ["profile"]);
-  }
-
-  within(entry: object, field: string, offset: number): number {
-    const path = this.#paths.get(entry);
-    return path ? this.read.document.lineWithin([...path, field], offset) : this.of(["profile"]);
-  }
-}
-
 /** By priority, then as they stand; each id once. */
-function inOrder(entries: readonly RuleEntry[], lines: Lines): readonly RuleEntry[] {
+function inOrder(entries: readonly RuleEntry[], lines: EntryLines): readonly RuleEntry[] {
   const ids = new Set<string>();
   for (const entry of entries) {
     if (ids.has(entry.id)) invalid(lines.ofEntry(entry), `another rule has the id "${entry.id}"`);
@@ -264,7 +270,7 @@ function inOrder(entries: readonly RuleEntry[], lines: Lines): readonly RuleEntr
 }
 
 function conditions(
-  lines: Lines,
+  lines: EntryLines,
 ): (
   entry: { readonly id: string; readonly when?: string | undefined },
   compile: (source: string) => Condition,
@@ -285,7 +291,7 @@ function resourcesOf({ resources, effect }: RuleEntry): Rule["resources"] {
   return resources.map((pattern) => resourcePattern(pattern, effect === "allow" ? "allows" : "restricts"));
 }
 
-function termsOf(entry: ApprovalEntry | undefined): ApprovalTerms {
+export function termsOf(entry: ApprovalEntry | undefined): ApprovalTerms {
   const quorum = entry?.quorum ?? defaultApproval.quorum;
   return {
     expiresMs: entry?.expires ?? defaultApproval.expiresMs,
@@ -298,7 +304,7 @@ function termsOf(entry: ApprovalEntry | undefined): ApprovalTerms {
   };
 }
 
-function checkSize(set: RuleSet, rules: readonly Rule[], lines: Lines): void {
+function checkSize(set: RuleSet, rules: readonly Rule[], lines: EntryLines): void {
   if (set.rules.length > maxRules || set.limits.length > maxRules)
     invalid(lines.of(["profile"]), `with its profile it has more than ${maxRules} rules`);
   const ids = new Set<string>();
@@ -316,7 +322,7 @@ function checkSize(set: RuleSet, rules: readonly Rule[], lines: Lines): void {
     invalid(lines.of(["vocabulary"]), `it names more than ${maxNamedActions} actions in all`);
 }
 
-function namedActions(set: RuleSet): readonly string[] {
+export function namedActions(set: RuleSet): readonly string[] {
   const scopes = [...set.rules, ...set.limits, ...Object.values(set.counters)];
   const named = scopes.flatMap(({ actions }) => actions.filter((action) => !action.includes("*")));
   return [...new Set([...named, ...Object.keys(set.vocabulary)])].sort();

@@ -4,7 +4,10 @@ import { examine } from "./examine-expression.js";
 import type { TreeNode } from "./expression-tree.js";
 import type { Given } from "./given.js";
 import { meter } from "./meter-expression.js";
-import { Undecidable, type Work } from "./work.js";
+import type { ResourceNames } from "./resource-names.js";
+import { Undecidable } from "./undecidable.js";
+import { watchResource } from "./watch-resource.js";
+import type { Work } from "./work.js";
 
 /** A condition of a rule, ready to be asked. */
 export interface Condition {
@@ -13,8 +16,11 @@ export interface Condition {
   readonly counters: ReadonlySet<string>;
   /** How many parts it has: what asking it costs at least. */
   readonly nodes: number;
-  /** @throws {Undecidable} where it cannot be decided */
-  holds(given: Given): boolean;
+  /**
+   * @param names what the question is about, where that is more than one name
+   * @throws {Undecidable} where it cannot be decided
+   */
+  holds(given: Given, names?: ResourceNames): boolean;
 }
 
 /**
@@ -30,13 +36,15 @@ export function compileCondition(source: string, scope: ConditionScope, work: Wo
   if (!checked.valid) throw problemOf(checked.error);
   if (checked.type !== "bool" && checked.type !== "dyn")
     throw new ConditionProblem(`a condition is true or false, and this is of type ${checked.type}`, 0);
+  watchResource(tree, work);
   meter(tree, work);
   return {
     source,
     counters,
     nodes,
-    holds(given) {
+    holds(given, names) {
       let result: unknown;
+      work.names = names;
       try {
         result = parsed(given as unknown as Record<string, unknown>);
       } catch (error) {

@@ -1,7 +1,8 @@
 import { digest } from "../redis/index.js";
+import { canonicalResource } from "./canonical-resource.js";
 import type { Counter } from "./decision.js";
 import { contextProblem } from "./given.js";
-import { canonicalAction, canonicalResource } from "./name-pattern.js";
+import { canonicalAction } from "./name-pattern.js";
 import type { Question } from "./question.js";
 import type { CounterEntry } from "./rule-set.js";
 import type { Scope } from "./scope.js";

@@ -1,26 +1,21 @@
 import { visible } from "../addresses/index.js";
-import { type Admission, type AuditEvent, type Caller, parseAuditRow, rowOf } from "../identity/index.js";
-
-/** Where a script puts the reasons that it alone knows; as JSON writes it. */
-export const reasonsMark = "\u0001";
+import { type Admission, type Caller, rowOf, rowParts } from "../identity/index.js";
 
 const mostShown = 300;
 
-/** The row of what was decided about a step, by whoever may ask: in place of the row that they may. */
-export function decisionRow(
-  caller: Caller,
-  admission: Admission,
-  {
-    action,
-    resource,
-    outcome,
-    because,
-  }: Pick<AuditEvent, "resource" | "outcome" | "because"> & {
-    readonly action: "policy.check" | "budget.settle";
-  },
-): string {
-  const right = outcome === "allow" ? `${parseAuditRow(admission.row)?.because ?? ""}; ` : "";
-  return rowOf(caller, { action, resource, outcome, because: `${right}${because}` });
+/** What a script makes the row of a decision about a step of, by what comes out; empty where the call records itself. */
+export interface DecisionRow {
+  readonly before: string;
+  /** By which right the caller could ask, where the step is allowed; what it was refused for stands in its place else. */
+  readonly right: string;
+}
+
+export const noRow: DecisionRow = { before: "", right: "" };
+
+/** In place of the row that they may ask, by whoever may. */
+export function decisionRow(caller: Caller, { row }: Admission, resource: string): DecisionRow {
+  const own = rowOf(caller, { action: "policy.check", resource, outcome: "allow", because: "" });
+  return { before: rowParts(own).before, right: `${rowParts(row).because}; ` };
 }
 
 /** A step as the audit names it. What a caller calls it may be anything, so it is made visible and cut. */

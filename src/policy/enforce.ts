@@ -4,6 +4,7 @@ import { type Action, type Asked, type Caller, isOperator } from "../identity/in
 import { digest } from "../redis/index.js";
 import type { PolicyContext } from "./context.js";
 import type { PolicyAnswer } from "./contract.js";
+import { noRow } from "./decision-row.js";
 import { askedBy } from "./question-of.js";
 import { holdDecision } from "./reach-decision.js";
 
@@ -61,7 +62,7 @@ export async function enforce(
             keepMs: limits.idempotencyMs,
           },
     attempt,
-    rows: { allow: "", require_approval: "", deny: "" },
+    row: noRow,
   });
   const by = answer.reasons.map((one) => one.by).join(", ") || "no rule";
   switch (answer.decision) {

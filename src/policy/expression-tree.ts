@@ -7,7 +7,10 @@ export interface TreeNode {
   readonly op: string;
   args: unknown;
   readonly pos: number;
+  /** Put in the place of what the library does with the node. */
+  evaluate?: Evaluate;
   readonly meta: {
+    readonly evaluate?: Evaluate;
     /** What stands for the node after a macro was expanded. */
     readonly alternate?: TreeNode;
     readonly macro?: {

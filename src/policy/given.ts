@@ -1,6 +1,7 @@
-import { type AskedResource, askedResource } from "./name-pattern.js";
+import { type AskedResource, askedResource } from "./asked-resource.js";
 import type { Question } from "./question.js";
-import { Undecidable } from "./work.js";
+import { type ResourceNames, resourceNames } from "./resource-names.js";
+import { Undecidable } from "./undecidable.js";
 
 /** What a context may hold; the face that takes it is narrower. */
 export const maxContextCharacters = 64 * 1024;
@@ -69,8 +70,13 @@ export class Given {
   }
 
   get askedResource(): AskedResource {
-    this.#askedResource ??= askedResource(this.resource);
+    this.#askedResource ??= askedResource(this.#question.resource, this.resource, this.action);
     return this.#askedResource;
+  }
+
+  /** The names that a pattern stands for; undefined for one name. */
+  get names(): ResourceNames | undefined {
+    return this.askedResource.isPattern ? resourceNames(this.askedResource, this.resource, false) : undefined;
   }
 
   get agent(): AgentValue {

@@ -8,7 +8,8 @@
   ARGV[5…]  for each report: its name, agent, day since 1970, millionths, and once (a cost of its own) or sum
             (a sum that grows, of which what is new is added)
 
-  Returns {"IMPORTED", how many were added, how many were known} · {"LATE"}
+  Returns {"IMPORTED", how many were added, how many were known} · {"FULL", agent} (more than its sum of a
+          day is exact to; none was added) · {"LATE"}
 ]]
 --@include ../redis/lua/clock.lua
 --@include ../redis/lua/operations.lua
@@ -23,12 +24,24 @@ if known then
   local added, seen = string.match(answer, '^(%d+) (%d+)$')
   return { 'IMPORTED', added, seen }
 end
+-- What a report adds to what was known of it before, which is -1 of a cost that was not.
+local function newOf(name, amount, manner)
+  local before = tonumber(redis.call('HGET', slot.operations, name) or (manner == 'sum' and '0' or '-1'))
+  return before, manner == 'sum' and amount - before or (before < 0 and amount or 0)
+end
+local sums = {}
+for n = 5, #ARGV, 5 do
+  local agent, day = ARGV[n + 1], ARGV[n + 2]
+  local _, more = newOf(ARGV[n], tonumber(ARGV[n + 3]), ARGV[n + 4])
+  local sum = (sums[agent .. '|' .. day] or 0) + math.max(more, 0)
+  if not figureFits(agent, day, 'reported', sum) then return { 'FULL', agent } end
+  sums[agent .. '|' .. day] = sum
+end
 audit(slot.audit, row)
 local added, seen = 0, 0
 for n = 5, #ARGV, 5 do
   local name, agent, day, amount, manner = ARGV[n], ARGV[n + 1], ARGV[n + 2], tonumber(ARGV[n + 3]), ARGV[n + 4]
-  local before = tonumber(redis.call('HGET', slot.operations, name) or (manner == 'sum' and '0' or '-1'))
-  local more = manner == 'sum' and amount - before or (before < 0 and amount or 0)
+  local before, more = newOf(name, amount, manner)
   if before >= 0 and more <= 0 then seen = seen + 1
   else
     -- Remembered as long as the figures are: nothing is added twice to what is still shown.

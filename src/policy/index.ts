@@ -1,5 +1,6 @@
 /** Policy: rules that agents ask before a step, limits on what it may cost, and what was decided. */
 
+export type { Advice, AgentsOnRecord } from "./advise-rules.js";
 export { type CheckOptions, checkPolicy } from "./check-policy.js";
 export type { CompiledRules } from "./compile-rules.js";
 export {

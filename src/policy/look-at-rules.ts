@@ -3,7 +3,8 @@ import type { Effect } from "./decision.js";
 import type { Given } from "./given.js";
 import type { LimitRule } from "./limit-rule.js";
 import { askRule, type Rule, speaksOf } from "./rule.js";
-import { Undecidable, Work } from "./work.js";
+import { Undecidable } from "./undecidable.js";
+import { Work } from "./work.js";
 
 /** What one rule or limit says to a question. */
 export interface Look {
@@ -61,7 +62,7 @@ function lookAtRule(rule: Rule, given: Given, work: Work): Look {
 function isOfResource({ resources }: Rule, given: Given): boolean {
   const own = new Work();
   own.begin();
-  return resources === undefined || speaksOf(resources, given, own);
+  return resources === undefined || speaksOf(resources, given, own) !== false;
 }
 
 /** A limit that cannot be decided holds. */
@@ -69,7 +70,7 @@ function lookAtLimit({ entry, condition }: LimitRule, given: Given): Look {
   const { id, effect, shadow } = entry;
   if (!condition) return { id, effect, shadow, holds: true, because: "it has no condition" };
   try {
-    const holds = condition.holds(given);
+    const holds = condition.holds(given, given.names);
     return { id, effect, shadow, holds, because: `its condition is ${holds}: ${condition.source}` };
   } catch (error) {
     if (error instanceof Undecidable) return { id, effect, shadow, holds: true, because: failed(error) };

@@ -8,7 +8,8 @@ import {
   type TreeNode,
 } from "./expression-tree.js";
 import { AgentValue, ReadsValue } from "./given.js";
-import { sizeOf, Undecidable, type Work } from "./work.js";
+import { Undecidable } from "./undecidable.js";
+import { sizeOf, type Work } from "./work.js";
 
 /** What an error costs that is caught within an expression: the library draws a picture of it. */
 const errorSteps = 40;

@@ -3,6 +3,9 @@ import { refuse } from "../errors/index.js";
 /** More than this is never added exactly; a step that costs it exceeds every limit. */
 const most = 9e15;
 
+/** Most that one agent or limit adds up to in a window, in the namespace's currency: up to here sums are exact. */
+export const mostSummed = most / 1e6;
+
 /**
  * An amount of the namespace's currency as whole millionths.
  *

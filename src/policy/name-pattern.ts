@@ -1,4 +1,6 @@
 import { asciiLower } from "../addresses/index.js";
+import { type AskedResource, isAnything, readings } from "./asked-resource.js";
+import { canonicalResource } from "./canonical-resource.js";
 import type { Work } from "./work.js";
 
 export const maxResourceLength = 1_024;
@@ -7,18 +9,13 @@ export const maxActionLength = 256;
 /** Tells whether a name, split at its levels, is meant. */
 export type Matcher = (levels: readonly string[]) => boolean;
 
-/** A resource that somebody asks about, as patterns are held against it. */
-export interface AskedResource {
-  /** Its levels: of one without wildcards exactly one list, otherwise all lists that it stands for. */
-  readonly readings: readonly (readonly string[])[];
-  readonly isPattern: boolean;
-  readonly length: number;
-}
+/** `within`: not of the resource itself, but of what lies in it. */
+export type Spoken = false | "wholly" | "within";
 
 /** A pattern of a rule. */
 export interface ResourcePattern {
   /** Whether a rule speaks of the resource by this pattern. @throws {Undecidable} where that costs too much */
-  speaksOf(asked: AskedResource, work: Work): boolean;
+  speaksOf(asked: AskedResource, work: Work): Spoken;
   /** Whether it means all that was asked about. @throws {Undecidable} where that costs too much */
   covers(asked: AskedResource, work: Work): boolean;
 }
@@ -28,77 +25,15 @@ export function canonicalAction(given: string): string {
   return asciiLower(given.trim().replace(/\s+/g, " "));
 }
 
-/**
- * A resource as it is compared. Of a path, `.`, `..`, doubled slashes and backslashes are resolved, so that
- * `prod/../prod/a`, `./prod/a`, `prod\a` and `prod/a/` are one resource; a name without a slash stays what it is. What
- * `..` leaves by any number of levels may have been any of them, so that it is any number of levels still.
- */
-export function canonicalResource(given: string): string {
-  const text = withSlashes(given.trim());
-  if (isTopic(text)) return asciiLower(text);
-  if (!text.includes("/")) return text;
-  const { names } = resolved(text);
-  return (text.startsWith("/") ? "/" : "") + names.join("/");
-}
-
-/** Whether `..` leaves any number of levels: what such a pattern is to mean cannot be told. */
-export function leavesAnyDepth(pattern: string): boolean {
-  return resolved(withSlashes(pattern)).leftAnyDepth;
-}
-
-/** In a path a backslash stands for a slash, as on Windows; in what is ours it is a character like others. */
-function withSlashes(text: string): string {
-  return isTopic(text) || /^(?:lock|state):/.test(text) ? text : text.replaceAll("\\", "/");
-}
-
-function resolved(path: string): { readonly names: readonly string[]; readonly leftAnyDepth: boolean } {
-  let names: string[] = [];
-  let leftAnyDepth = false;
-  for (const name of path.split("/")) {
-    if (name === "..") {
-      if (!names.pop()?.includes("**")) continue;
-      leftAnyDepth = true;
-      names = ["**"];
-    } else if (name !== "" && name !== ".") names.push(name);
-  }
-  return { names, leftAnyDepth };
-}
-
-/** A canonical resource as it is held against patterns. */
-export function askedResource(resource: string): AskedResource {
-  return {
-    readings: isAnything(resource) ? [["**"]] : readings(resource),
-    isPattern: resource.includes("*"),
-    length: resource.length,
-  };
-}
-
-/**
- * The levels that a canonical resource stands for: those of a topic have dots between them, all others slashes. The
- * first level of an address has its kind before it, so that any depth there is no level, or one and any number more.
- */
-function readings(resource: string): readonly (readonly string[])[] {
-  const levels = resource.split(isTopic(resource) ? "." : "/");
-  const [, kind] = /^([a-z][a-z0-9_-]*:)\*\*+$/i.exec(levels[0]!) ?? [];
-  if (kind === undefined) return [levels];
-  const [, second, ...rest] = levels;
-  const deep = [`${kind}*`, "**", ...levels.slice(1)];
-  return second === undefined || second === "**" ? [deep] : [deep, [kind + second, ...rest]];
-}
-
 export function actionLevels(action: string): readonly string[] {
   return action.split(".");
-}
-
-/** Whether the pattern stands for anything at all: `*` alone means what `**` does. */
-export function isAnything(pattern: string): boolean {
-  return pattern === "*" || pattern === "**";
 }
 
 /**
  * A name is meant where the pattern matches it. Of what has wildcards itself, such as the paths that somebody locks at
  * once, a restriction speaks as soon as it shares one name with the pattern, and an allowance only where the pattern
- * covers all of it: nobody gets by a wider question what a narrow one does not give.
+ * covers all of it: nobody gets by a wider question what a narrow one does not give. Of a folder a restriction speaks
+ * as soon as something in it may be meant.
  */
 export function resourcePattern(pattern: string, effect: "restricts" | "allows"): ResourcePattern {
   const alternatives = readings(canonicalResource(pattern));
@@ -108,28 +43,49 @@ export function resourcePattern(pattern: string, effect: "restricts" | "allows")
     work.spend(1 + (asked.length >> 3));
     return asked.readings.every((levels) => matchers.some((matches) => matches(levels)));
   };
+  const meets = (levels: readonly string[], length: number, work: Work): boolean =>
+    alternatives.some((own) => {
+      if (own.length > 0 && levels.length > 0 && !levelsMeet(own[0]!, levels[0]!)) return false;
+      work.spend((pattern.length * length) >> 6);
+      return meet(own, levels);
+    });
+  const folds = (levels: readonly string[], asked: AskedResource, work: Work): boolean => {
+    if (asked.folder === "certain") return meets([...levels, "**"], asked.length + 3, work);
+    return alternatives.some((own) => lead(levels, own));
+  };
   return {
     covers,
     speaksOf(asked, work) {
-      if (!asked.isPattern || effect === "allows") return covers(asked, work);
-      work.spend(1 + (asked.length >> 3));
-      return asked.readings.some((levels) =>
-        alternatives.some((own) => {
-          if (!levelsMeet(own[0]!, levels[0]!)) return false;
-          work.spend((pattern.length * asked.length) >> 6);
-          return meet(own, levels);
-        }),
-      );
+      if (effect === "allows") return covers(asked, work) && "wholly";
+      if (!asked.isPattern && covers(asked, work)) return "wholly";
+      if (asked.isPattern) work.spend(1 + (asked.length >> 3));
+      const one = (levels: readonly string[]): boolean => meets(levels, asked.length, work);
+      if ((asked.isPattern && asked.readings.some(one)) || asked.perhaps.some(one)) return "wholly";
+      if (asked.folder === undefined) return false;
+      return [...asked.readings, ...asked.perhaps].some((levels) => folds(levels, asked, work)) && "within";
     },
   };
+}
+
+/** Whether a path is one of the folders, named without wildcards, in which all that the pattern means lies. */
+function lead(levels: readonly string[], pattern: readonly string[]): boolean {
+  return levels.length < pattern.length && levels.every((level, n) => level === pattern[n]);
 }
 
 export function actionMatcher(pattern: string): Matcher {
   return isAnything(pattern) ? () => true : matcher(actionLevels(pattern));
 }
 
-function isTopic(text: string): boolean {
-  return /^topic:/i.test(text);
+/** Whether a pattern of actions means all that another one does. */
+export function actionCovers(pattern: string, other: string): boolean {
+  return (
+    isAnything(pattern) || (!isAnything(other) && matcher(actionLevels(pattern), false)(actionLevels(other)))
+  );
+}
+
+/** Whether two patterns of actions have a name in common. */
+export function actionsMeet(one: string, other: string): boolean {
+  return isAnything(one) || isAnything(other) || meet(actionLevels(one), actionLevels(other));
 }
 
 /**

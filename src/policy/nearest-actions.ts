@@ -44,6 +44,12 @@ const things: readonly (readonly string[])[] = [
 const deedOf = new Map(deeds.flatMap((words, n) => words.map((word) => [word, `deed ${n}`] as const)));
 const thingOf = new Map(things.flatMap((words, n) => words.map((word) => [word, `thing ${n}`] as const)));
 
+/** Whether a word is one of those for a deed, each named by its first word. */
+export function isDeed(word: string, named: readonly string[]): boolean {
+  const deed = deedOf.get(word);
+  return deed !== undefined && named.some((one) => deedOf.get(one) === deed);
+}
+
 /** Longer names are not worth a search; no rule has one. */
 const maxSearched = 64;
 const maxWords = 8;

@@ -8,15 +8,19 @@ export interface Surrounding {
 
 /**
  * The name of a path for rules, as its letters tell: nothing of the client's machine is looked at, and no link followed.
- * Relative to the root, or without one to the folder, where the path is below it; else the whole path.
+ * Relative to the root, or without one to the folder, where the path is below it; `.` is the root itself and `..` what it
+ * lies in, so that rules for what is below it speak of them; else the whole path. A home stays what it is.
  */
 export function pathByLetters(given: string, { folder, root }: Surrounding): string {
+  if (given.startsWith("~")) return given;
   const from = folder === "" ? (root ?? "") : folder;
   const path = plain(isWhole(given) ? given : `${from}/${given}`);
   const above = plain(root ?? folder);
   if (above === "") return path;
-  const start = above.endsWith("/") ? above : `${above}/`;
-  return path.startsWith(start) && path !== start ? path.slice(start.length) : path;
+  if (path === above) return ".";
+  const within = (folder: string): string => (folder.endsWith("/") ? folder : `${folder}/`);
+  if (above.startsWith(within(path))) return "..";
+  return path.startsWith(within(above)) ? path.slice(within(above).length) : path;
 }
 
 /** Whether the path says by itself where it begins. */

@@ -5,8 +5,9 @@ import { counterField, limitField, limitState } from "./budget-field.js";
 import type { ApprovalQuestion, ApprovalRequest, ClaimedApproval, PolicyContext } from "./context.js";
 import type { AskedApproval, PolicyAnswer } from "./contract.js";
 import type { ApprovalTerms, Counter, Decision, Effect, Limit } from "./decision.js";
+import type { DecisionRow } from "./decision-row.js";
 import { isObject } from "./is-object.js";
-import { fromMillionths } from "./millionths.js";
+import { fromMillionths, mostSummed } from "./millionths.js";
 import { noticeOf } from "./notice-of.js";
 import type { Question } from "./question.js";
 import { newReservationId } from "./reservation-id.js";
@@ -39,8 +40,7 @@ export interface Step {
   readonly naming?: string | undefined;
   /** The steps of a call of several, each with its own decision at these counts; each is recorded. */
   readonly parts?: (counts: Question["counts"]) => readonly StepOfCall[];
-  /** Audit rows by what comes out, with a mark where the reasons go; empty for a call that records itself. */
-  readonly rows: Readonly<Record<Effect, string>>;
+  readonly row: DecisionRow;
 }
 
 /** What is told of a step whatever becomes of it, kept with its answer. */
@@ -81,7 +81,7 @@ export async function reachDecision(
  * person has to agree, what they approved for exactly this is held until it is told whether the step was taken, and
  * otherwise they are asked.
  *
- * @throws {MailboxError} `policy.idempotency_conflict`, `approval.in_use`, `store.*`
+ * @throws {MailboxError} `budget.sum_too_large`, `policy.idempotency_conflict`, `approval.in_use`, `store.*`
  */
 export async function holdDecision(context: PolicyContext, caller: Caller, asked: Step): Promise<Reached> {
   let step = asked;
@@ -183,9 +183,8 @@ async function decideWithLimits(
       step.operation.keepMs,
       decision.effect,
       stage,
-      step.rows.allow,
-      step.rows.require_approval,
-      step.rows.deny,
+      step.row.before,
+      step.row.right,
       namesOf(decision, more),
       parts
         .map((part) => {
@@ -223,6 +222,8 @@ async function decideWithLimits(
       case "CHANGED":
         seen = (reply as readonly string[]).map(String);
         break;
+      case "FULL":
+        return refuse("budget.sum_too_large", { agent, most: mostSummed });
       case "REUSED":
         return refuse("policy.idempotency_conflict");
       default:

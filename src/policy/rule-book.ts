@@ -16,6 +16,9 @@ const firstRules = "version: 1\nprofile: standard\n";
 
 const noteMost = 500;
 
+/** So long a call waits for rules that are being read, while there are others to decide by. */
+const patienceMs = 100;
+
 /** Our own repetition of a put comes within seconds. */
 const attemptMs = 60_000;
 
@@ -71,6 +74,12 @@ interface Loaded extends InForce {
   readonly stored: string;
 }
 
+interface Loading {
+  readonly loaded: Promise<Loaded>;
+  /** Comes when the text is there and has to be read, which may take long; never where it is known. */
+  readonly compiling: Promise<void>;
+}
+
 /**
  * The rules of each namespace, in versions. The newest version is in force; none is ever changed.
  *
@@ -83,6 +92,10 @@ export class RuleBook {
   readonly #admit: Admit;
   readonly #log: RuleBookDependencies["log"];
   readonly #known = new Map<string, FreshCopy<Loaded>>();
+  /** What was read last, and what is being read. */
+  readonly #newest = new Map<string, Loaded>();
+  readonly #loading = new Map<string, Loading>();
+  #compiled: { readonly text: string; readonly rules: CompiledRules } | undefined;
 
   constructor({ store, hints, admit, log }: RuleBookDependencies) {
     this.#store = store;
@@ -109,7 +122,7 @@ export class RuleBook {
    */
   async put(caller: Caller, { text, over, note }: NewRules): Promise<PutRules> {
     const { row } = await this.#admit(caller, "admin.policy", "*");
-    (await loadCompiler()).compileRules(text);
+    await this.#compile(text);
     return this.#write(caller, row, text, over, { ...(note === undefined ? {} : { note: checked(note) }) });
   }
 
@@ -122,7 +135,7 @@ export class RuleBook {
   async rollback(caller: Caller, version: number, { over, note }: Omit<NewRules, "text">): Promise<PutRules> {
     const { row } = await this.#admit(caller, "admin.policy", "*");
     const text = version === 0 ? firstRules : (await this.#get(caller, version, "")).text;
-    (await loadCompiler()).compileRules(text);
+    await this.#compile(text);
     const said = note === undefined ? {} : { note: checked(note) };
     return this.#write(caller, row, text, over, { ...said, rollbackTo: version });
   }
@@ -203,7 +216,7 @@ export class RuleBook {
   #copy(namespace: string): FreshCopy<Loaded> {
     const known = this.#known.get(namespace);
     if (known) return known;
-    const copy = new FreshCopy<Loaded>((last) => this.#ask(namespace, last));
+    const copy = new FreshCopy<Loaded>(() => this.#ask(namespace));
     this.#known.set(namespace, copy);
     // A hint brings a change sooner; without it the age does.
     void this.#hints.listen(policyKeys(namespace).channel, (message) => {
@@ -212,25 +225,64 @@ export class RuleBook {
     return copy;
   }
 
-  async #ask(namespace: string, last: Loaded | undefined): Promise<Loaded> {
+  /**
+   * What is in force by what the store says now. Where that takes long to read, the rules before it stay in force until it
+   * is read, so that nobody waits for it; where there are none before it, there is nothing to decide by meanwhile.
+   */
+  async #ask(namespace: string): Promise<Loaded> {
     const key = policyKeys(namespace).rules;
     const [current, stamp] = (await this.#store.command("HMGET", key, "current", "stamp")) as (
       | string
       | null
     )[];
     const stored = `${current ?? 0}|${stamp ?? ""}`;
+    const last = this.#newest.get(namespace);
     if (stored === last?.stored) return last;
-    return { ...(await this.#load(namespace, Number(current ?? 0), last)), stored };
+    const loading = this.#loading.get(namespace) ?? this.#begin(namespace, stored, Number(current ?? 0));
+    return last ? this.#inTime(loading, last, namespace) : loading.loaded;
+  }
+
+  #begin(namespace: string, stored: string, current: number): Loading {
+    let compiles = (): void => undefined;
+    const compiling = new Promise<void>((resolve) => {
+      compiles = resolve;
+    });
+    const loaded = this.#load(namespace, current, compiles).then((found) => {
+      const newest = { ...found, stored };
+      this.#newest.set(namespace, newest);
+      return newest;
+    });
+    const loading = { loaded, compiling };
+    this.#loading.set(namespace, loading);
+    const over = (): void => void this.#loading.delete(namespace);
+    loaded.then(over, over);
+    return loading;
+  }
+
+  /** What is being read, if that is done in time; else what was before it, and whoever asks once it is read is told. */
+  #inTime({ loaded, compiling }: Loading, last: Loaded, namespace: string): Promise<Loaded> {
+    return new Promise((resolve, reject) => {
+      let timer: NodeJS.Timeout | undefined;
+      void compiling.then(() => {
+        timer = setTimeout(() => {
+          const changed = (): void => this.#copy(namespace).changed();
+          loaded.then(changed, changed);
+          resolve(last);
+        }, patienceMs);
+      });
+      const over = (): void => clearTimeout(timer);
+      loaded.then(resolve, reject).finally(over);
+    });
   }
 
   /** The newest version that this program can read; once it has one, it goes back behind that one for no other reason. */
-  async #load(namespace: string, current: number, last: InForce | undefined): Promise<InForce> {
-    const { compileRules } = await loadCompiler();
+  async #load(namespace: string, current: number, compiles: () => void): Promise<InForce> {
+    const last = this.#newest.get(namespace);
     for (let version = current; version > Math.max(0, current - versionsKept); version--) {
       const text = await this.#text(namespace, version);
       if (text === undefined) continue;
       try {
-        return { version, rules: compileRules(text) };
+        return { version, rules: await this.#compile(text, compiles) };
       } catch (error) {
         const held = last?.version ?? "an earlier one";
         this.#log("the rules in the store cannot be read by this program, so earlier ones stay in force", {
@@ -242,7 +294,16 @@ export class RuleBook {
         if (last) return last;
       }
     }
-    return { version: 0, rules: compileRules(firstRules) };
+    return { version: 0, rules: await this.#compile(firstRules, compiles) };
+  }
+
+  /** Reads a rule set, or knows it: what is put here is in force here at once. */
+  async #compile(text: string, begins: () => void = () => undefined): Promise<CompiledRules> {
+    if (this.#compiled?.text === text) return this.#compiled.rules;
+    begins();
+    const rules = await (await loadCompiler()).compileInSlices(text);
+    this.#compiled = { text, rules };
+    return rules;
   }
 
   async #text(namespace: string, version: number): Promise<string | undefined> {

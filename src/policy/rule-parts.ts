@@ -1,5 +1,6 @@
 import { compileRules, wholeSet } from "./compile-rules.js";
 import { type RuleSet, readRuleSet } from "./rule-set.js";
+import { atOnce } from "./steps.js";
 
 /** What a rule set comes to, its profile included: each part by its name, and what is said of it field by field. */
 export interface RuleParts {
@@ -18,7 +19,7 @@ export type Parts = ReadonlyMap<string, Readonly<Record<string, unknown>>>;
 export function ruleParts(text: string): RuleParts {
   // Whatever is no rule set is refused as it is when it is put.
   const { tests } = compileRules(text);
-  const set = wholeSet(readRuleSet(text));
+  const set = atOnce(wholeSet(atOnce(readRuleSet(text))));
   return {
     settings: settingsOf(set),
     vocabulary: new Map(

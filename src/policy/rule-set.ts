@@ -1,9 +1,10 @@
 import { z } from "zod";
 import { nearest } from "../addresses/index.js";
+import { leavesAnyDepth } from "./canonical-resource.js";
 import { effects } from "./decision.js";
 import { invalid } from "./invalid.js";
 import { type LinedDocument, type Path, readLined } from "./lined-document.js";
-import { leavesAnyDepth } from "./name-pattern.js";
+import type { Steps } from "./steps.js";
 
 export const maxRuleSetBytes = 256 * 1024;
 export const maxRules = 2_000;
@@ -158,6 +159,8 @@ const ruleSet = fields({
   tests: z.array(test).max(maxRules, `at most ${maxRules} tests`).default([]),
 });
 
+const entries: Readonly<Record<string, z.ZodType>> = { limits: limit, rules: rule, tests: test };
+
 export type RuleSet = z.infer<typeof ruleSet>;
 export type RuleEntry = RuleSet["rules"][number];
 export type LimitEntry = RuleSet["limits"][number];
@@ -175,17 +178,42 @@ export interface ReadRuleSet {
  *
  * @throws {MailboxError} `policy.invalid` with the first line that is wrong
  */
-export function readRuleSet(text: string): ReadRuleSet {
+export function* readRuleSet(text: string): Steps<ReadRuleSet> {
   if (Buffer.byteLength(text) > maxRuleSetBytes)
     invalid(1, `a rule set has at most ${maxRuleSetBytes / 1024} KiB`);
-  const document = readLined(text);
-  const read = ruleSet.safeParse(document.value);
-  if (read.success) return { set: read.data, document };
-  const [first] = read.error.issues
+  const document = yield* readLined(text);
+  const { set, issues } = yield* checked(document.value);
+  if (issues.length === 0) return { set: set!, document };
+  const [first] = issues
     .map((issue) => ({ line: lineOf(issue, document), ...inWords(issue, document) }))
     // A field with a slip in its name is also one that is missing: the slip is what helps.
     .sort((one, other) => Number(one.missing) - Number(other.missing) || one.line - other.line);
   invalid(first!.line, first!.problem);
+}
+
+/** Checks entry by entry what there may be many of. */
+function* checked(
+  value: unknown,
+): Steps<{ readonly set: RuleSet | undefined; readonly issues: readonly z.core.$ZodIssue[] }> {
+  const given = value as Readonly<Record<string, unknown>> | null;
+  const lists = Object.entries(entries).filter(([name]) => Array.isArray(given?.[name]));
+  const short = lists.filter(([name]) => (given![name] as readonly unknown[]).length <= maxRules);
+  const none = Object.fromEntries(short.map(([name]) => [name, []]));
+  const read = ruleSet.safeParse(
+    short.length === 0 ? value : Object.assign(Object.create(null), given, none),
+  );
+  const issues = [...(read.error?.issues ?? [])];
+  const whole: Record<string, unknown[]> = {};
+  for (const [name, entry] of short) {
+    whole[name] = [];
+    for (const [n, one] of (given![name] as readonly unknown[]).entries()) {
+      yield;
+      const { data, error } = entry.safeParse(one);
+      whole[name].push(data);
+      for (const issue of error?.issues ?? []) issues.push({ ...issue, path: [name, n, ...issue.path] });
+    }
+  }
+  return { set: read.data && ({ ...read.data, ...whole } as RuleSet), issues };
 }
 
 function lineOf(issue: z.core.$ZodIssue, document: LinedDocument): number {

@@ -1,9 +1,11 @@
 import type { Condition } from "./condition.js";
 import type { ApprovalTerms, Effect } from "./decision.js";
 import type { Given } from "./given.js";
-import type { ResourcePattern } from "./name-pattern.js";
+import type { ResourcePattern, Spoken } from "./name-pattern.js";
+import { type ResourceNames, resourceNames } from "./resource-names.js";
 import type { Scope } from "./scope.js";
-import { tooMuch, Undecidable, type Work } from "./work.js";
+import { Undecidable } from "./undecidable.js";
+import { tooMuch, type Work } from "./work.js";
 
 /** A rule, ready to be asked. */
 export interface Rule {
@@ -38,14 +40,27 @@ export interface Outcome {
 export function askRule(rule: Rule, given: Given, work: Work): Outcome | undefined {
   if (work.left < 0) return failed(rule, tooMuch);
   try {
-    if (rule.resources && !speaksOf(rule.resources, given, work)) return undefined;
-    if (rule.condition && !rule.condition.holds(given)) return undefined;
+    const spoken = rule.resources ? speaksOf(rule.resources, given, work) : "wholly";
+    if (!spoken) return undefined;
+    if (rule.condition && !rule.condition.holds(given, meantBy(rule, given, spoken))) return undefined;
     return { rule, effect: rule.effect };
   } catch (error) {
     if (!(error instanceof Undecidable)) throw error;
     work.charge(failureSteps);
     return failed(rule, error);
   }
+}
+
+/** The names that the condition is asked about: of a folder, for a restriction, those of what lies in it too. */
+function meantBy(
+  { effect }: Rule,
+  { askedResource, resource }: Given,
+  spoken: Spoken,
+): ResourceNames | undefined {
+  const { folder, isPattern } = askedResource;
+  const isFolder =
+    effect !== "allow" && (folder === "certain" || (folder === "possible" && spoken === "within"));
+  return isPattern || isFolder ? resourceNames(askedResource, resource, isFolder) : undefined;
 }
 
 /** What it costs to find out that a rule cannot be decided. */
@@ -56,9 +71,15 @@ function failed(rule: Rule, failure: Undecidable): Outcome | undefined {
 }
 
 /** Whether one of the patterns means the resource. @throws {Undecidable} */
-export function speaksOf(resources: readonly ResourcePattern[], given: Given, work: Work): boolean {
+export function speaksOf(resources: readonly ResourcePattern[], given: Given, work: Work): Spoken {
   const { askedResource } = given;
-  return resources.some((pattern) => pattern.speaksOf(askedResource, work));
+  let spoken: Spoken = false;
+  for (const pattern of resources) {
+    const one = pattern.speaksOf(askedResource, work);
+    if (one === "wholly") return one;
+    spoken ||= one;
+  }
+  return spoken;
 }
 
 /** Whether a rule that holds does so for all that was asked about, and not for a part of it alone. */

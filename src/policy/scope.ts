@@ -1,4 +1,5 @@
-import { actionLevels, actionMatcher, isAnything, type Matcher } from "./name-pattern.js";
+import { isAnything } from "./asked-resource.js";
+import { actionLevels, actionMatcher, type Matcher } from "./name-pattern.js";
 
 /** What a rule, a limit or a counter speaks of. */
 export interface Scope {

@@ -13,7 +13,7 @@
   for each limit whose window still runs.
 
   Returns {"SETTLED", answer} · {"REPLAYED", answer} · {"OTHERWISE", cost it was settled with} · {"UNKNOWN"} ·
-          {"REUSED"} · {"LATE"}
+          {"REUSED"} · {"FULL"} (more than a sum it is charged to is exact to) · {"LATE"}
 ]]
 --@include ../redis/lua/clock.lua
 --@include ../redis/lua/operations.lua
@@ -36,15 +36,24 @@ if not reservation or (agent ~= '' and reservation.agent ~= agent) then return {
 local isRepeated = reservation.state == 'settled'
 if isRepeated and reservation.cost ~= cost then return { 'OTHERWISE', whole(reservation.cost) } end
 
-audit(slot.audit, row)
 local isLate = reservation.expires <= nowMs
+-- What was charged when it was over is made good.
+local function charged(hold)
+  return cost - (reservation.state == 'expired' and hold.unsettled == 'charge' and reservation.amount or 0)
+end
+local function fits()
+  for _, hold in ipairs(reservation.holds) do
+    local used, held = readUse(hold.field)
+    local released = reservation.state == 'open' and reservation.amount or 0
+    if hold.ends > nowMs and used + held - released + charged(hold) > mostExact then return false end
+  end
+  return figureFits(reservation.agent, reservation.day, 'settled', cost)
+end
+if not isRepeated and not fits() then return { 'FULL' } end
+audit(slot.audit, row)
 if not isRepeated then
   if reservation.state == 'open' and isLate then expire(id, reservation) end
-  local held = reservation.state == 'open' and reservation.amount or 0
-  change(reservation, held, function(hold)
-    -- What was charged when it was over is made good.
-    return cost - (reservation.state == 'expired' and hold.unsettled == 'charge' and reservation.amount or 0)
-  end)
+  change(reservation, reservation.state == 'open' and reservation.amount or 0, charged)
   reservation.state, reservation.cost = 'settled', cost
   writeReservation(id, reservation)
   addFigure(reservation.agent, reservation.day, 'settled', cost)

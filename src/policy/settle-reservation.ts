@@ -1,11 +1,10 @@
 import { refuse } from "../errors/index.js";
-import { type Caller, isOperator } from "../identity/index.js";
+import { type Caller, isOperator, parseAuditRow, rowOf } from "../identity/index.js";
 import { digest, loadScript } from "../redis/index.js";
 import { limitState } from "./budget-field.js";
 import type { PolicyContext } from "./context.js";
 import type { Settled, SettleReservation } from "./contract.js";
-import { decisionRow } from "./decision-row.js";
-import { exactMillionths, fromMillionths } from "./millionths.js";
+import { exactMillionths, fromMillionths, mostSummed } from "./millionths.js";
 import { isReservationId } from "./reservation-id.js";
 
 const settleScript = loadScript(import.meta.url, "settle-reservation.lua");
@@ -15,7 +14,7 @@ const settleScript = loadScript(import.meta.url, "settle-reservation.lua");
  * same cost it is done already, with another it is refused. After its end it is charged all the same.
  *
  * @throws {MailboxError} `access.denied`, `budget.unknown_reservation`, also for somebody else's,
- *   `budget.already_settled`, `policy.idempotency_conflict`, `input.invalid`
+ *   `budget.already_settled`, `budget.sum_too_large`, `policy.idempotency_conflict`, `input.invalid`
  */
 export async function settleReservation(
   context: PolicyContext,
@@ -37,11 +36,11 @@ export async function settleReservation(
     given,
     isOperator(caller.principal) ? "" : agent,
     millionths,
-    decisionRow(caller, admission, {
+    rowOf(caller, {
       action: "budget.settle",
       resource: `reservation:${id}`,
       outcome: "allow",
-      because: `cost ${cost}`,
+      because: `${parseAuditRow(admission.row)?.because ?? ""}; cost ${cost}`,
     }),
   ]);
   switch (word) {
@@ -65,6 +64,8 @@ export async function settleReservation(
       return refuse("budget.unknown_reservation", { reservation_id: id });
     case "OTHERWISE":
       return refuse("budget.already_settled", { reservation_id: id, cost: fromMillionths(Number(answer)) });
+    case "FULL":
+      return refuse("budget.sum_too_large", { agent, most: mostSummed });
     case "REUSED":
       return refuse("policy.idempotency_conflict");
     default:

@@ -1,3 +1,4 @@
+import { decodedPath } from "./canonical-resource.js";
 import type { ClientAction } from "./client-actions.js";
 import { patchedFiles } from "./patched-files.js";
 import { type ShellCommand, shellCommands, unknownPart } from "./shell-words.js";
@@ -118,7 +119,7 @@ class Places {
 
   /** By its own name and by that from the folder that was gone to; an empty one too where nobody can tell. */
   resources(path: string): readonly string[] {
-    const elsewhere = this.#folder === "" || path.startsWith("/") ? [] : [this.#pathOf(this.#folder + path)];
+    const elsewhere = this.#folder === "" || /^[/~]/.test(path) ? [] : [this.#pathOf(this.#folder + path)];
     return [this.#pathOf(path), ...elsewhere, ...(this.#isLost ? [""] : [])];
   }
 }
@@ -212,7 +213,7 @@ function stepsOf({ words, fed }: ShellCommand, places: Places, deep: number): To
 export function webResource(given: string): string {
   try {
     const { host, pathname } = new URL(given);
-    return `${host}${pathname === "/" ? "" : pathname}`;
+    return `${host.replace(/\.(?=:|$)/, "")}${pathname === "/" ? "" : decodedPath(pathname)}`;
   } catch {
     return "";
   }
@@ -316,12 +317,20 @@ function sqlSteps(text: string): ToolStep[] {
 }
 
 function stepsOn(action: ClientAction, operands: readonly string[], places: Places): ToolStep[] {
-  if (operands.length === 0 || operands.length > mostPaths || !operands.every(isPlain))
+  const paths = operands.slice(0, mostPaths + 1).map(patternOf);
+  if (paths.length === 0 || paths.length > mostPaths || paths.includes(undefined))
     return [{ action, resource: "" }];
-  return operands.flatMap((path) => places.resources(path).map((resource) => ({ action, resource })));
+  return paths.flatMap((path) => places.resources(path!).map((resource) => ({ action, resource })));
 }
 
-/** Whether the path means one file, without the shell. */
+/** A path as rules know paths and patterns of them; undefined where only the shell could tell what it means. */
+function patternOf(path: string): string | undefined {
+  if (/[{}]/.test(path) || path.includes(unknownPart)) return undefined;
+  const levels = path.replaceAll("?", "*").split("/");
+  return levels.map((level) => (level.includes("[") ? "*" : level)).join("/");
+}
+
+/** Whether the path means one folder, without the shell. */
 function isPlain(path: string): boolean {
   return !/[*?[\]{}~]/.test(path) && !path.includes(unknownPart);
 }

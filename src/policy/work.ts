@@ -1,3 +1,6 @@
+import type { ResourceNames } from "./resource-names.js";
+import { Undecidable } from "./undecidable.js";
+
 /**
  * What deciding one question may cost beyond looking at each rule once, in steps of roughly the size of a comparison.
  *
@@ -7,6 +10,8 @@
  */
 export class Work {
   #left = 0;
+  /** The names that the condition that is asked now is about, where they are more than one. */
+  names: ResourceNames | undefined;
 
   begin(): void {
     this.#left = maxSteps;
@@ -29,17 +34,6 @@ export class Work {
 }
 
 export const maxSteps = 30_000;
-
-/** A condition could not be decided, for a reason that can be told. */
-export class Undecidable extends Error {
-  constructor(
-    /** Our words and those of the rule's author, never the caller's. */
-    readonly why: string,
-    readonly remedy?: string,
-  ) {
-    super(why);
-  }
-}
 
 /** Made once: an error that is caught and forgotten should cost no look at the stack. */
 export const tooMuch = new Undecidable(

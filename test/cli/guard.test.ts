@@ -5,7 +5,7 @@ import { join } from "node:path";
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from "vitest";
 import { hookAnswer, readHookCall } from "../../src/cli/client-hook.js";
 import { type Findings, judge } from "../../src/cli/guard-verdict.js";
-import { repositoryAbove, repositoryPath } from "../../src/cli/repository-path.js";
+import { aroundFolder, repositoryAbove, repositoryPath } from "../../src/cli/repository-path.js";
 import { splitPaths } from "../../src/cli/staged-paths.js";
 import { startStore, type TestStore } from "../stores/index.js";
 import { type Ended, main, type Office, openOffice } from "./command-line.js";
@@ -46,6 +46,17 @@ describe("the name of a file", () => {
       expect(repositoryPath(root, join(root, "src"), given)).toBeUndefined();
     },
   );
+
+  it("tells the repository itself from a folder around it, links followed", () => {
+    const around = (...path: string[]): string | undefined => aroundFolder(root, join(root, ...path));
+    expect([around("."), around("src", ".."), around("link", "..")]).toEqual([".", ".", "."]);
+    expect([around(".."), around("..", ".."), aroundFolder(root, "/")]).toEqual(["..", "..", ".."]);
+    expect([around("src"), around("..", "names-2"), around("link")]).toEqual([
+      undefined,
+      undefined,
+      undefined,
+    ]);
+  });
 
   it("belongs to the nearest repository above it", () => {
     expect(repositoryAbove(join(root, "src", "deep"))).toBe(root);

@@ -37,7 +37,7 @@ describe("llm-mailbox policy hook claude-code", () => {
   beforeEach(async () => {
     office = await openOffice(store.url);
     const put = await runOn(rules, office.settings, "policy", "put", "-");
-    expect(put.err).toBe("");
+    expect(put.status).toBe(0);
     return () => office.close();
   });
 

@@ -76,7 +76,9 @@ describe("llm-mailbox policy", () => {
       "",
     ]);
     await within(async () => expect(await effectOf("high")).toBe("deny"));
-    expect(await office.json("policy", "put", file(deleting("require_approval")), "--over", "1")).toEqual({
+    expect(
+      await office.json("policy", "put", file(deleting("require_approval")), "--over", "1"),
+    ).toMatchObject({
       version: 2,
       state: "put",
     });
@@ -162,6 +164,49 @@ describe("llm-mailbox policy", () => {
       "It is valid: 2 rules, 0 limits, 0 counters and no tests.\n",
     ]);
     expect((await policy("history")).out).toMatch(/^No rules were ever put/);
+  });
+
+  it("warns of what takes no effect, and refuses nothing for it", async () => {
+    const text = `${deleting("deny")}  - id: juniors
+    actions: ["file.delete"]
+    when: agent.role == "junor"
+    effect: require_approval
+    approval: { quorum: 2 }
+  - { id: never, actions: ["x.y"], when: "false", effect: deny }
+`;
+    const path = file(text);
+    const never = expect.stringMatching(
+      /^warning: line \d+, rule never: its condition is never true; correct it/,
+    );
+    const ofAgents = [
+      expect.stringMatching(
+        /^warning: line \d+, rule juniors: no agent on record has the role junor; record it/,
+      ),
+      expect.stringMatching(/^warning: line \d+, rule juniors: 2 have to agree, and on record nobody may/),
+    ];
+    const lines = ({ err }: Ended): readonly string[] => err.split("\n").filter(Boolean);
+    const nowhere = { LLM_MAILBOX_DATA_DIR: join(folder, "never-made") };
+    const away = { REDIS_URL: `unix://${join(folder, "none.sock")}` };
+    const offline = await policy("validate", path, "--offline");
+    expect([offline.status, lines(offline)]).toEqual([0, [never]]);
+    for (const env of [nowhere, away]) {
+      const ended = await runWith(env, "policy", "validate", path);
+      expect([ended.status, lines(ended)]).toEqual([0, [never]]);
+    }
+    for (const command of ["validate", "put"]) {
+      const ended = await policy(command, path);
+      expect([ended.status, lines(ended)]).toEqual([0, [...ofAgents, never]]);
+    }
+    await office.run("agents", "set", "bob", "--role", "junor");
+    const told = await policy("validate", path, "--json");
+    expect(JSON.parse(told.out)).toMatchObject({
+      valid: true,
+      warnings: [
+        { about: "rule juniors", line: 15 },
+        { about: "rule never", line: 20 },
+      ],
+    });
+    expect(told.err).toBe("");
   });
 
   it("reads regular files of a bounded size and nothing else", async () => {

@@ -1,6 +1,7 @@
 import { describe, expect, it } from "vitest";
+import { stringify } from "yaml";
 import { isRefusal } from "../../src/errors/index.js";
-import { compileRules } from "../../src/policy/rule-compiler.js";
+import { compileInSlices, compileRules } from "../../src/policy/rule-compiler.js";
 import { question } from "./question.js";
 
 /** Line and problem of the refusal, as the operator reads them. */
@@ -213,5 +214,77 @@ rules: [{ id: destructive-needs-approval, actions: [file.delete], effect: deny }
       line: 2,
       problem: 'the condition of "loop-guard": there is no counter repeats',
     });
+  });
+});
+
+describe("a long rule set", () => {
+  /** In YAML as people write it, and as JSON. */
+  const written = (
+    count: number,
+    change: (rule: Record<string, unknown>, n: number) => object = (r) => r,
+  ) => {
+    const rules = Array.from({ length: count }, (_, n) =>
+      change(
+        {
+          ...{ id: `r${n}`, actions: [`area${n}.change`], resources: ["prod/**"], effect: "deny" },
+          when: `agent.role != "role${n}" && context.cost > ${n}`,
+        },
+        n,
+      ),
+    );
+    return {
+      json: JSON.stringify({ version: 1, rules }, undefined, 1),
+      yaml: stringify({ version: 1, rules }),
+    };
+  };
+
+  it("is read in slices, between which the event loop turns", async () => {
+    for (const text of Object.values(written(1_000))) {
+      let turns = 0;
+      let isOver = false;
+      const reading = compileInSlices(text).finally(() => {
+        isOver = true;
+      });
+      while (!isOver) {
+        await new Promise(setImmediate);
+        turns += 1;
+      }
+      // Nothing else is waited for meanwhile: read at once, it turns once.
+      expect(turns).toBeGreaterThan(3);
+      const rules = await reading;
+      const asked = { resource: "prod/db", context: { cost: 999 } };
+      const effects = [0, 19, 20, 998, 999].map(
+        (n) => rules.decide(question({ ...asked, action: `area${n}.change` })).effect,
+      );
+      expect(effects).toEqual(["deny", "deny", "deny", "deny", "allow"]);
+    }
+  });
+
+  it("is refused as a short one is, with the line of what is wrong", async () => {
+    const wrong = written(45, (rule, n) => (n === 41 ? { ...rule, effect: "denied" } : rule));
+    for (const text of Object.values(wrong)) {
+      const line = text.split("\n").findIndex((one) => one.includes("denied")) + 1;
+      expect(refusal(text)).toEqual({
+        line,
+        problem: 'rules[41].effect: expected one of "allow"|"require_approval"|"deny"',
+      });
+      await expect(compileInSlices(text)).rejects.toThrow(`line ${line}: rules[41].effect`);
+    }
+    const { json, yaml } = written(45);
+    const lineOf = (text: string, what: string): number =>
+      text.split("\n").findIndex((one) => one.includes(what)) + 1;
+    for (const n of [19, 20, 21, 44])
+      expect(refusal(json.replace(`  "id": "r${n}",`, `  "id": "r${n}"`))).toMatchObject({
+        line: lineOf(json, `"r${n}"`) + 1,
+      });
+    // Between the rules, where lists are taken apart.
+    for (const n of [19, 20, 21]) {
+      const at = json.indexOf(`"id": "r${n}"`);
+      const comma = json.lastIndexOf("},", at);
+      expect(refusal(`${json.slice(0, comma)}}${json.slice(comma + 2)}`).problem).toMatch(/not YAML/);
+      expect(refusal(`${json.slice(0, comma)}},,${json.slice(comma + 2)}`).problem).toMatch(/not YAML/);
+      expect(refusal(yaml.replace(`- id: r${n}\n`, `-id: r${n}\n`)).problem).toMatch(/not YAML|no field/);
+    }
+    expect(compileRules(json.replace(/\}\s*\]\s*\}$/, "},\n]\n}")).actions).toHaveLength(45);
   });
 });

@@ -341,6 +341,45 @@ rules:
     );
   });
 
+  it("asks about all that lies in a folder that is deleted, however it is named", async () => {
+    const desk = await open();
+    desk.put(`
+version: 1
+otherwise: allow
+unknown: allow
+rules:
+  - { id: no-db, actions: ["**.delete"], resources: ["prod/db/**"], effect: deny }
+`);
+    const shell = (command: string, cwd = "/w/repo/src"): Promise<HookAnswer> =>
+      answerHook(
+        desk.context,
+        desk.caller("alice"),
+        readHookEvent({ cwd, tool_name: "Bash", tool_input: { command } })!,
+        { root: "/w/repo" },
+      );
+    for (const command of [
+      "rm -rf ../prod",
+      "rm -rf ../prod/..",
+      "rm -rf ..",
+      "rm -rf ../..",
+      "rm -rf /w",
+      "rm -rf /",
+      "cd .. && rm -rf prod/",
+      "rm -rf ../pro*",
+      "rm -rf ../prod/d?",
+      "rm ../prod/[a-z]*/users",
+    ])
+      expect([command, reasonOf(await shell(command))]).toEqual([command, expect.stringMatching(/^deny: /)]);
+    for (const command of [
+      "rm -rf ../test",
+      "rm -rf ../prod/web",
+      "rm -rf *",
+      "rm ../prod/*.log",
+      "rm -rf /x",
+    ])
+      expect([command, await shell(command)]).toEqual([command, {}]);
+  });
+
   it("tells the model what an allowed call obliges it to", async () => {
     const desk = await open();
     expect(await ask(desk, "WebFetch", { url: "https://example.org/" })).toEqual({

@@ -1,6 +1,7 @@
 import { expect } from "vitest";
 import { isRefusal } from "../../src/errors/index.js";
-import type { PolicyLimits } from "../../src/policy/index.js";
+import { operatorPrincipal, type RunId } from "../../src/identity/index.js";
+import { type CostReport, importCosts, type PolicyLimits } from "../../src/policy/index.js";
 import { MemoryApprovals } from "./memory-approvals.js";
 import type { PolicyDesk } from "./policy-desk.js";
 
@@ -109,6 +110,77 @@ export const checks: readonly Check[] = [
       expect(await desk.check("x.y", { by: "bob", reserve: 4 })).toMatchObject({
         limits: [{ held: 4 }, { held: 12 }, { used: 1 }],
       });
+    },
+  },
+  {
+    what: "what an agent reserves and settles in a day is exact up to 9e9, and what would go beyond is refused whole",
+    rules: rules(""),
+    holds: async (desk) => {
+      const reservations: (string | undefined)[] = [];
+      const reserve = async (amount: number): Promise<void> =>
+        void reservations.push((await desk.check("x", { reserve: amount })).reservation_id);
+      for (let n = 0; n < 8; n++) await reserve(1e9);
+      await reserve(1);
+      await reserve(1e9 - 1);
+      const today = async (what: string): Promise<string | undefined> =>
+        Object.entries(await desk.fields("figures")).find(([name]) => name.endsWith(what))?.[1];
+      expect(await today("estimated")).toBe("9000000000000000");
+      const before = [await desk.fields("reservations"), await desk.rows(), await desk.decisions()];
+      expect(await codeOf(desk.check("x", { reserve: 0.000001 }))).toBe("budget.sum_too_large");
+      expect([await desk.fields("reservations"), await desk.rows(), await desk.decisions()]).toEqual(before);
+      expect(await desk.check("x", { by: "bob", reserve: 0.000001 })).toMatchObject(granted);
+
+      const [last, ...others] = reservations;
+      for (const id of others) await desk.settle(id, 1e9);
+      expect(await today("settled")).toBe("9000000000000000");
+      expect(await codeOf(desk.settle(last, 0.000001))).toBe("budget.sum_too_large");
+      expect(await desk.settle(last, 0)).toMatchObject({ cost: 0, replayed: false });
+      expect(await today("settled")).toBe("9000000000000000");
+    },
+  },
+  {
+    what: "what is used and held of a limit is exact up to 9e9, whoever is charged and whatever is only tried out",
+    rules: rules(
+      `limits:\n  - { id: ours, of: cost, actions: ["*"], per: namespace, most: 1, window: 1d, shadow: true }\n`,
+    ),
+    holds: async (desk) => {
+      const { reservation_id: one } = await desk.check("x", { reserve: 1 });
+      const { reservation_id: other } = await desk.check("x", { by: "bob", reserve: 1e9 });
+      for (let n = 0; n < 7; n++) {
+        const { reservation_id } = await desk.check("x", { by: `c${n}`, reserve: 1 });
+        await desk.settle(reservation_id, 1e9, { by: `c${n}` });
+      }
+      const use = async (): Promise<string> => Object.values(await desk.fields("counts")).join();
+      expect(await use()).toBe("7000000000000000,1000000001000000,1000000");
+      expect(await codeOf(desk.settle(one, 1e9 + 0.000001))).toBe("budget.sum_too_large");
+      expect(await use()).toBe("7000000000000000,1000000001000000,1000000");
+      expect(await desk.settle(one, 1e9)).toMatchObject({ cost: 1e9 });
+      expect(await desk.settle(other, 1e9, { by: "bob" })).toMatchObject({ cost: 1e9 });
+      expect(await use()).toBe("9000000000000000,0,1000000");
+      expect(await desk.check("x", { by: "dan", reserve: 0.000001 })).toMatchObject({
+        ...denied,
+        reasons: [{ by: "limit ours" }],
+      });
+    },
+  },
+  {
+    what: "what is reported of an agent and day is exact up to 9e9, and of a page that goes beyond nothing is added",
+    rules: rules(""),
+    holds: async (desk, clock) => {
+      const operator = { principal: operatorPrincipal(desk.namespace), run: { id: "operator/1" as RunId } };
+      const day = Math.floor(clock.now / dayMs);
+      const report = (name: string, millionths: number): CostReport => ({
+        ...{ name: `r|${name}`, agent: "alice", day, millionths },
+        manner: "once",
+      });
+      const nine = Array.from({ length: 9 }, (_, n) => report(`big${n}`, 1e15));
+      const put = (...reports: CostReport[]): Promise<{ readonly added: number }> =>
+        importCosts(desk.context, operator, reports);
+      expect(await codeOf(put(...nine, report("more", 1)))).toBe("budget.sum_too_large");
+      expect(await desk.fields("figures")).toEqual({});
+      expect(await put(...nine)).toMatchObject({ added: 9 });
+      expect(await codeOf(put(report("more", 1)))).toBe("budget.sum_too_large");
+      expect(Object.values(await desk.fields("figures"))).toEqual(["9000000000000000"]);
     },
   },
   {

@@ -116,6 +116,29 @@ describeOnEachStore("the rules of a namespace", (store) => {
     for (let n = 0; n < 3; n++) expect(await noticedAfter(here, deaf, namespace)).toBeLessThan(noticedMostMs);
   });
 
+  it("stay in force where they are until others, which take long to read, are whole", async () => {
+    const namespace = newNamespace();
+    const [here, there] = [await processOf(), await processOf()];
+    const operator = operatorOf(namespace);
+    await here.book.put(operator, { text: rules("require_approval"), over: 0 });
+    expect(await there.effect(namespace)).toBe("require_approval");
+    const many = Array.from({ length: 1_000 }, (_, n) => ({
+      ...{ id: `r${n}`, actions: [n === 999 ? "file.delete" : `area${n}.change`], effect: "deny" },
+      when: `agent.role != "role${n}" && !("x${n}" in agent.labels)`,
+    }));
+    const text = JSON.stringify({ version: 1, rules: many });
+    await here.book.put(operator, { text, over: 1 });
+    expect(await here.effect(namespace)).toBe("deny");
+    const seen = new Set<string>();
+    await until(async () => {
+      const inForce = await there.book.inForce(namespace);
+      seen.add(`${inForce.version} ${ask(inForce, "file.delete")}`);
+      return inForce.version === 2;
+    });
+    expect([...seen].filter((one) => one !== "1 require_approval")).toEqual(["2 deny"]);
+    expect(there.log).toEqual([]);
+  });
+
   it("are kept with who put them, when, why and over which version, the newest first", async () => {
     const namespace = newNamespace();
     const { book, store: at } = await processOf();

@@ -4,7 +4,7 @@
 local reservationMs, endedMs, figuresMs, attemptMs, decisionsMost = string.match(ARGV[2], '^(%d+),(%d+),(%d+),(%d+),(%d+)$')
 reservationMs, endedMs, figuresMs = tonumber(reservationMs), tonumber(endedMs), tonumber(figuresMs)
 attemptMs, decisionsMost = tonumber(attemptMs), tonumber(decisionsMost)
--- Up to here sums are exact; what goes beyond is refused before it is held, and not counted further once it is charged.
+-- Up to here sums are exact, here and in whoever reads them: what would go beyond is refused before anything is done.
 local mostExact, dayMs = 9e15, 86400000
 -- Windows follow each other from the beginning of 1970: when the running one began, as text, and when it ends.
 local function windowOf(windowMs)
@@ -19,10 +19,13 @@ local function readUse(field)
   return tonumber(used), tonumber(held), tonumber(most)
 end
 local function writeUse(field, used, held, most)
-  used, held = math.min(math.max(used, 0), mostExact), math.max(held, 0)
+  used, held = math.max(used, 0), math.max(held, 0)
   redis.call('HSET', slot.counts, field, whole(used) .. ',' .. whole(held) .. ',' .. whole(most))
 end
 -- What an agent was expected to cost, and did, on a day.
+local function figureFits(agent, day, what, amount)
+  return tonumber(redis.call('HGET', slot.figures, agent .. '|' .. day .. '|' .. what) or '0') + amount <= mostExact
+end
 local function addFigure(agent, day, what, amount)
   redis.call('HINCRBY', slot.figures, agent .. '|' .. day .. '|' .. what, whole(amount))
   redis.call('ZADD', slot.windows, whole((tonumber(day) + 1) * dayMs + figuresMs), 'f|' .. agent .. '|' .. day)
