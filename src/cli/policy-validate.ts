@@ -3,6 +3,7 @@ import { loadCompiler, type RuleParts } from "../policy/index.js";
 import { plural, printJson, printLine } from "./print.js";
 import { rulesFile } from "./rules-file.js";
 import type { Switches } from "./switches.js";
+import { endWith } from "./terminal.js";
 
 /** Checks a rule set as it is checked when it is put; ends with status 1 when it is none. */
 export async function validateRules(path: string, switches: Switches): Promise<void> {
@@ -36,7 +37,7 @@ async function read(text: string, { json }: Switches): Promise<RuleParts | undef
     if (!json || !isRefusal(error, "policy.invalid")) throw error;
     const { line, problem } = error.facts;
     printJson({ valid: false, line, problem });
-    process.exitCode = 1;
+    endWith(1);
     return undefined;
   }
 }
