@@ -27,26 +27,22 @@ const embedded = fileURLToPath(new URL("../test/stores/embedded-process.mjs", im
 export async function startStore(name: StoreName): Promise<BenchStore> {
   let pid = 0;
   let socketPath = "";
-  const store = await storeOfProcess(
-    name === "embedded" ? "embedded" : "redis-server",
-    "disk",
-    async (dataDir) => {
-      socketPath = join(dataDir, "engine.sock");
-      const sync = name === "redis always" ? "always" : "everysec";
-      const files = ["--dir", dataDir, "--appendonly", "yes", "--appendfsync", sync, "--save", ""];
-      const launch = async (): Promise<ChildProcess> => {
-        const child =
-          name === "embedded"
-            ? await launchUntil(/^ready$/m, process.execPath, [embedded, dataDir, socketPath])
-            : await launchUntil(accepting, "redis-server", [
-                ...["--port", "0", "--unixsocket", socketPath, "--loglevel", "notice"],
-                ...files,
-              ]);
-        pid = child.pid!;
-        return child;
-      };
-      return { url: `unix://${socketPath}`, launch };
-    },
-  );
+  const store = await storeOfProcess(name === "embedded" ? "embedded" : "redis-server", async (dataDir) => {
+    socketPath = join(dataDir, "engine.sock");
+    const sync = name === "redis always" ? "always" : "everysec";
+    const files = ["--dir", dataDir, "--appendonly", "yes", "--appendfsync", sync, "--save", ""];
+    const launch = async (): Promise<ChildProcess> => {
+      const child =
+        name === "embedded"
+          ? await launchUntil(/^ready$/m, process.execPath, [embedded, dataDir, socketPath])
+          : await launchUntil(accepting, "redis-server", [
+              ...["--port", "0", "--unixsocket", socketPath, "--loglevel", "notice"],
+              ...files,
+            ]);
+      pid = child.pid!;
+      return child;
+    };
+    return { url: `unix://${socketPath}`, launch };
+  });
   return { name, url: store.url, socketPath, pid, stop: () => store.stop() };
 }

@@ -10,11 +10,15 @@ const built = fileURLToPath(new URL("../../dist/redis/engine/embedded/index.js",
 export function startEmbedded(medium: Medium = "memory"): Promise<TestStore> {
   if (!existsSync(built))
     throw new Error("the embedded engine is tested as it is built: run `npm run build` first");
-  return storeOfProcess("embedded", medium, async (dataDir) => {
-    const socketPath = join(dataDir, "engine.sock");
-    return {
-      url: `unix://${socketPath}`,
-      launch: () => launchUntil(/^ready$/m, process.execPath, [program, dataDir, socketPath]),
-    };
-  });
+  return storeOfProcess(
+    "embedded",
+    async (dataDir) => {
+      const socketPath = join(dataDir, "engine.sock");
+      return {
+        url: `unix://${socketPath}`,
+        launch: () => launchUntil(/^ready$/m, process.execPath, [program, dataDir, socketPath]),
+      };
+    },
+    medium,
+  );
 }

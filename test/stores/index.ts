@@ -19,21 +19,27 @@ export function startStore(name: StoreName, medium: Medium = "memory"): Promise<
   return name === "redis-server" ? startRedisServer(medium) : startCluster(medium);
 }
 
-interface Manner {
-  readonly medium?: Medium;
-  /** All tests on all stores beside each other: for tests that wait more than they do, each with names of its own. */
-  readonly concurrent?: boolean;
-}
-
 /**
  * One `describe` per kind of store; the store is there from before the first test to after the last.
  *
  * Without a redis-server on PATH its kinds are left out and one line says so, except where CI is set: there it fails.
  */
-export function describeOnEachStore(
+export function describeOnEachStore(title: string, define: (store: () => TestStore) => void): void {
+  describeEach(title, define, {});
+}
+
+/** The same with all tests on all stores beside each other: for tests that wait more than they do, each with names of its own. */
+describeOnEachStore.concurrent = (title: string, define: (store: () => TestStore) => void): void =>
+  describeEach(title, define, { concurrent: true });
+
+/** The same on stores that are killed while they work. */
+describeOnEachStore.onDisk = (title: string, define: (store: () => TestStore) => void): void =>
+  describeEach(title, define, { medium: "disk" });
+
+function describeEach(
   title: string,
   define: (store: () => TestStore) => void,
-  { medium, concurrent = false }: Manner = {},
+  { medium, concurrent = false }: { readonly medium?: Medium; readonly concurrent?: boolean },
 ): void {
   for (const name of available()) {
     describe(`${title} (${name})`, { concurrent }, () => {

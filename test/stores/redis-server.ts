@@ -26,9 +26,13 @@ export function launchDurable(dataDir: string, args: readonly string[]): Promise
 
 /** A redis-server with fsync before each answer, on a unix socket. */
 export function startRedisServer(medium: Medium = "memory"): Promise<TestStore> {
-  return storeOfProcess("redis-server", medium, async (dataDir) => {
-    const socketPath = join(dataDir, "engine.sock");
-    const args = ["--port", "0", "--unixsocket", socketPath, "--loglevel", "notice", ...durable(dataDir)];
-    return { url: `unix://${socketPath}`, launch: () => launchDurable(dataDir, args) };
-  });
+  return storeOfProcess(
+    "redis-server",
+    async (dataDir) => {
+      const socketPath = join(dataDir, "engine.sock");
+      const args = ["--port", "0", "--unixsocket", socketPath, "--loglevel", "notice", ...durable(dataDir)];
+      return { url: `unix://${socketPath}`, launch: () => launchDurable(dataDir, args) };
+    },
+    medium,
+  );
 }

@@ -43,8 +43,8 @@ function folderOn(medium: Medium): string {
 /** A store that is one child process, from how it is launched. */
 export async function storeOfProcess(
   name: StoreName,
-  medium: Medium,
   make: (dataDir: string) => Promise<{ url: string; launch: () => Promise<ChildProcess> }>,
+  medium: Medium = "disk",
 ): Promise<TestStore> {
   const dataDir = mkdtempSync(join(folderOn(medium), "mailbox-store-"));
   const { url, launch } = await make(dataDir);
