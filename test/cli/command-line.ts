@@ -1,6 +1,6 @@
 import { type ChildProcessWithoutNullStreams, execFile, spawn } from "node:child_process";
 import { randomBytes } from "node:crypto";
-import { Readable, Writable } from "node:stream";
+import { Readable } from "node:stream";
 import { fileURLToPath } from "node:url";
 import { run } from "../../src/cli/run.js";
 import { type House, openHouse } from "../../src/compose.js";
@@ -8,6 +8,7 @@ import { readConfig } from "../../src/config/index.js";
 import { type Caller, localPrincipal } from "../../src/identity/index.js";
 import type { Inbox, SendReceipt } from "../../src/mailbox/index.js";
 import { openLog } from "../../src/observability/index.js";
+import { Paper } from "./paper.js";
 
 /** The built executable, as people and programs call it. */
 export const main = fileURLToPath(new URL("../../dist/main.js", import.meta.url));
@@ -60,20 +61,6 @@ export async function runForBytes(
     stderr: err,
   });
   return { status, out: out.bytes(), err: err.bytes() };
-}
-
-/** Keeps what is written on it. */
-class Paper extends Writable {
-  readonly #parts: Buffer[] = [];
-
-  override _write(part: Buffer, _encoding: BufferEncoding, done: () => void): void {
-    this.#parts.push(part);
-    done();
-  }
-
-  bytes(): Buffer {
-    return Buffer.concat(this.#parts);
-  }
 }
 
 /** Runs one command as people and programs do: the built executable, in a process of its own. */
