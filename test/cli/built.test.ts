@@ -31,11 +31,12 @@ describe("the built command line", () => {
   });
 
   const event = JSON.stringify({ session_id: "s", hook_event_name: "Stop", stop_hook_active: false });
+  /** Whose answer is the same however late it is asked. */
   const lines: readonly (readonly [string, string?, Record<string, string>?])[] = [
     ["help dead-letters purge"],
     ["agents --jsn"],
-    ["queues --json"],
-    ["topics"],
+    ["queues create builds --json"],
+    ["topics history news --json"],
     ["dead-letters inspect nothing"],
     ["recall none --sender alice"],
     ["tail --queue builds --json"],
@@ -48,7 +49,7 @@ describe("the built command line", () => {
     ["policy show"],
     [`policy validate ${join(place, "rules.yaml")}`],
     ["policy validate -", "rules: ["],
-    ["audit verify"],
+    ["audit verify --checkpoints /nonexistent"],
     ["attach /nonexistent --agent alice"],
     ["guard edit --agent alice", "{"],
     ["check --agent bob"],
