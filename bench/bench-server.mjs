@@ -40,5 +40,5 @@ toolbox.push(
     say: ({ user, system }) => String(user + system),
   }),
 );
-const { run } = await import("../dist/cli/index.js");
-await run(process.argv);
+const { runProcess } = await import("../dist/cli/index.js");
+await runProcess();

@@ -1,4 +1,4 @@
 #!/usr/bin/env node
-import { run } from "./cli/index.js";
+import { runProcess } from "./cli/index.js";
 
-await run(process.argv);
+await runProcess();

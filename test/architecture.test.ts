@@ -144,6 +144,7 @@ describe("each rule", () => {
       "src/mailbox/frames-too.ts",
       "src/mailbox/frames.ts",
     ],
+    "of its process a command knows only what its terminal shows it": ["src/cli/index.ts"],
     "key names are built in one place": ["src/mailbox/keys.ts"],
     "every export has a name of its own": ["src/mailbox/nameless.ts"],
   };

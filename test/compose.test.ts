@@ -1,5 +1,5 @@
 import { randomBytes } from "node:crypto";
-import { afterEach, expect, it } from "vitest";
+import { afterAll, expect, it } from "vitest";
 import { type House, openHouse } from "../src/compose.js";
 import { readConfig } from "../src/config/index.js";
 import { type Caller, localPrincipal } from "../src/identity/index.js";
@@ -18,7 +18,7 @@ interface Desk {
   read(input?: ReadInbox): ReturnType<House["rooms"]["mail"]["readInbox"]>;
 }
 
-describeOnEachStore("the rooms together", (store) => {
+describeOnEachStore.concurrent("the rooms together", (store) => {
   const houses: House[] = [];
   const open = async (
     namespace = `t${randomBytes(5).toString("hex")}`,
@@ -47,7 +47,7 @@ describeOnEachStore("the rooms together", (store) => {
       },
     };
   };
-  afterEach(async () => {
+  afterAll(async () => {
     await Promise.all(houses.splice(0).map((house) => house.close()));
   });
 
@@ -194,7 +194,9 @@ describeOnEachStore("the rooms together", (store) => {
     ]);
   });
 
-  it("serves several namespaces at once: each has its runs, its heartbeat and its sweep, and all end with the process", async () => {
+  it("serves several namespaces at once: each has its runs, its heartbeat and its sweep, and all end with the process", async ({
+    expect,
+  }) => {
     const house = await open();
     const other = `t${randomBytes(5).toString("hex")}`;
     const namespaces = [house.config.namespace, other];

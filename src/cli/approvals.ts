@@ -14,6 +14,7 @@ import {
 } from "../approvals/index.js";
 import type { House } from "../compose.js";
 import { onOneLine, printJson, printLine, printTable } from "./print.js";
+import { fromFolder } from "./terminal.js";
 import { UsageError } from "./usage-error.js";
 import { lookInto, operator, type Switches, withHouse } from "./with-house.js";
 
@@ -118,7 +119,7 @@ function asked<T>(switches: Switches, id: string, work: (house: House) => Promis
 function argumentsIn(file: string): Record<string, unknown> {
   let read: unknown;
   try {
-    read = JSON.parse(readFileSync(file, "utf8"));
+    read = JSON.parse(readFileSync(fromFolder(file), "utf8"));
   } catch (error) {
     throw new UsageError(`--edit ${onOneLine(file, 200)}: ${onOneLine((error as Error).message, 200)}`);
   }

@@ -3,6 +3,7 @@ import { basename } from "node:path";
 import { uploadAttachment } from "../mailbox/index.js";
 import { NotThere } from "./not-there.js";
 import { printJson, printLine } from "./print.js";
+import { fromFolder, terminal } from "./terminal.js";
 import { UsageError } from "./usage-error.js";
 import { onlookerOf, type Switches, withHouse } from "./with-house.js";
 
@@ -11,11 +12,11 @@ export async function attach(
   path: string,
   switches: Switches & { readonly contentType?: string },
 ): Promise<void> {
-  const agent = switches.agent ?? process.env.LLM_MAILBOX_AGENT;
+  const agent = switches.agent ?? terminal().env.LLM_MAILBOX_AGENT;
   if (!agent)
     throw new UsageError("attach needs to know who sends the file: --agent NAME, or LLM_MAILBOX_AGENT");
   // Looked at before a store is opened or started: a slip of the keyboard should cost nothing.
-  const file = await open(path).catch((error: NodeJS.ErrnoException) => {
+  const file = await open(fromFolder(path)).catch((error: NodeJS.ErrnoException) => {
     throw new NotThere(`${path} cannot be read (${error.code})`, { cause: error });
   });
   try {
@@ -34,7 +35,7 @@ export async function attach(
     const { id, name, bytes, sha256, contentType } = attachment;
     if (switches.json) return printJson({ id, name, bytes, sha256, content_type: contentType });
     printLine(id);
-    process.stderr.write(
+    terminal().stderr.write(
       `${name}, ${bytes} bytes, for ${agent}: pass the id in attachments of send_message within 24 h.\n`,
     );
   } finally {

@@ -6,6 +6,7 @@ import { pipeline } from "node:stream/promises";
 import { type OpenedAttachment, readAttachment } from "../mailbox/index.js";
 import { NotThere } from "./not-there.js";
 import { printJson, printLine } from "./print.js";
+import { fromFolder, terminal } from "./terminal.js";
 import { UsageError } from "./usage-error.js";
 import { onlookerOf, type Switches, withHouse } from "./with-house.js";
 
@@ -18,14 +19,14 @@ export async function saveAttachment(
   attachmentId: string,
   switches: Switches & { readonly output?: string; readonly force?: boolean },
 ): Promise<void> {
-  const agent = switches.agent ?? process.env.LLM_MAILBOX_AGENT;
+  const agent = switches.agent ?? terminal().env.LLM_MAILBOX_AGENT;
   if (!agent)
     throw new UsageError("save needs to know whose message it is: --agent NAME, or LLM_MAILBOX_AGENT");
   await withHouse(switches, async (house, config) => {
     const caller = onlookerOf(config, config.agent ?? agent);
     const opened = await readAttachment(house.mail, caller, messageId, attachmentId);
     if (switches.output === "-") {
-      await pipeline(opened.content, process.stdout, { end: false });
+      await pipeline(opened.content, terminal().stdout, { end: false });
       return;
     }
     const path = switches.output ?? fileName(opened);
@@ -37,14 +38,15 @@ export async function saveAttachment(
 }
 
 async function save(opened: OpenedAttachment, path: string, force: boolean): Promise<void> {
-  const taken = await stat(path).catch(() => undefined);
+  const place = fromFolder(path);
+  const taken = await stat(place).catch(() => undefined);
   if (taken?.isDirectory()) throw new UsageError(`${path} is a directory; say the name of a file`);
   if (taken && !force) throw inTheWay(path);
-  const unchecked = join(dirname(path), `.${randomBytes(6).toString("hex")}.part`);
+  const unchecked = join(dirname(place), `.${randomBytes(6).toString("hex")}.part`);
   try {
     await pipeline(opened.content, createWriteStream(unchecked, { flags: "wx" }));
-    if (force) await rename(unchecked, path);
-    else await appear(unchecked, path);
+    if (force) await rename(unchecked, place);
+    else await appear(unchecked, place);
   } catch (error) {
     const { code } = error as NodeJS.ErrnoException;
     if (code === "EEXIST") throw inTheWay(path);

@@ -13,6 +13,7 @@ import type { House } from "../compose.js";
 import type { Config } from "../config/index.js";
 import { NotThere } from "./not-there.js";
 import { plural, printJson, printLine, printTable } from "./print.js";
+import { endWith, fromFolder } from "./terminal.js";
 import { UsageError } from "./usage-error.js";
 import { asOperator, lookInto, type Switches, withHouse } from "./with-house.js";
 
@@ -28,7 +29,7 @@ export async function verifyAudit(switches: Switches & { readonly checkpoints?: 
   if (problem) {
     if (!switches.json)
       throw new NotThere(`the audit does not verify from row ${problem.number} on: ${problem.what}`);
-    process.exitCode = 1;
+    endWith(1);
     return;
   }
   if (switches.json) return;
@@ -103,7 +104,7 @@ function evidenceOf(config: Config, file: string | undefined): Parameters<typeof
   const folder = join(config.dataDir, "audit");
   const own = publicKeyOf(config.auditKeyFile ?? join(folder, "key.pem"));
   const kept = readCheckpointFile(join(folder, `${config.namespace}.checkpoints`));
-  const given = file === undefined ? { keys: [], checkpoints: [] } : readCheckpointFile(file);
+  const given = file === undefined ? { keys: [], checkpoints: [] } : readCheckpointFile(fromFolder(file));
   if (file !== undefined && given.checkpoints.length === 0)
     throw new NotThere(`there is no checkpoint in ${file}`);
   return {

@@ -10,6 +10,7 @@ import {
   readCostReports,
 } from "../policy/index.js";
 import { plural, printJson, printLine, printTable } from "./print.js";
+import { endWith, fromFolder, terminal } from "./terminal.js";
 import { UsageError } from "./usage-error.js";
 import {
   asOperator,
@@ -25,7 +26,7 @@ const mostFileBytes = 256 * 1024 * 1024;
 
 /** Lists limits that somebody has taken from, or with --agent all that concern it. */
 export async function listAllBudgets(switches: Switches): Promise<void> {
-  const { agent } = readConfig(process.env, settingsOf(switches));
+  const { agent } = readConfig(terminal().env, settingsOf(switches));
   const nothing: readonly LimitState[] = [];
   const limits = await lookInto(switches, nothing, (house, config) =>
     agent === undefined
@@ -63,7 +64,7 @@ export async function showFigures(switches: Switches & { readonly day?: string }
   const { day, agents } = await lookInto(switches, nothing, (house, config) =>
     listFigures(house.policy, operator(config), given),
   );
-  if (agents.some(({ off }) => off.length > 0)) process.exitCode = 1;
+  if (agents.some(({ off }) => off.length > 0)) endWith(1);
   if (switches.json) return printJson({ day, agents });
   if (agents.length === 0) return printLine("No agent has figures on that day.");
   printTable(agents, [
@@ -77,7 +78,7 @@ export async function showFigures(switches: Switches & { readonly day?: string }
 
 /** Adds what an independent source reports to the figures; the same file again adds nothing. */
 export async function importReports(file: string, switches: Switches): Promise<void> {
-  const { agent } = readConfig(process.env, settingsOf(switches));
+  const { agent } = readConfig(terminal().env, settingsOf(switches));
   const { reports, unnamed } = readCostReports(textOf(file), agent);
   const { added, known, old } = await withHouse(switches, (house, config) =>
     importCosts(house.policy, operator(config), reports),
@@ -92,9 +93,9 @@ export async function importReports(file: string, switches: Switches): Promise<v
 
 function textOf(file: string): string {
   try {
-    if (statSync(file).size > mostFileBytes)
+    if (statSync(fromFolder(file)).size > mostFileBytes)
       throw new UsageError(`the file has more than ${mostFileBytes} bytes; import it in parts`);
-    return readFileSync(file, "utf8");
+    return readFileSync(fromFolder(file), "utf8");
   } catch (error) {
     if (error instanceof UsageError) throw error;
     throw new UsageError(`the file cannot be read: ${(error as NodeJS.ErrnoException).code ?? "unknown"}`);

@@ -6,6 +6,7 @@ import { printJson } from "./print.js";
 import { ServerRefused } from "./server-refused.js";
 import { standardInput } from "./standard-input.js";
 import type { ServerSwitches, Switches } from "./switches.js";
+import { leave, terminal } from "./terminal.js";
 import { UsageError } from "./usage-error.js";
 
 /** What Claude Code says to a hook; all of it is foreign and only looked at. */
@@ -31,11 +32,14 @@ const mostInputBytes = 64 * 1024 * 1024;
  * client: a store that is away is 0, a wrong setting 1, each told on standard error.
  */
 export async function checkHook(switches: Switches & ServerSwitches): Promise<void> {
-  const late = setTimeout(() => leave(0, `no answer from the store in ${patienceMs / 1000} s`), patienceMs);
+  const late = setTimeout(
+    () => leaveSaying(0, `no answer from the store in ${patienceMs / 1000} s`),
+    patienceMs,
+  );
   try {
     await answer(switches);
   } catch (error) {
-    leave(isOfTheStore(error) ? 0 : 1, (error as Error).message);
+    leaveSaying(isOfTheStore(error) ? 0 : 1, (error as Error).message);
   } finally {
     clearTimeout(late);
   }
@@ -84,7 +88,7 @@ function block(line: string): object {
 }
 
 async function hookInput(): Promise<HookInput> {
-  if (process.stdin.isTTY)
+  if (terminal().stdin.isTTY)
     throw new UsageError(
       "check --hook reads the event of a hook on standard input; see docs/guides/client-hooks.md",
     );
@@ -107,7 +111,7 @@ function isOfTheStore(error: unknown): boolean {
   return !(error instanceof UsageError);
 }
 
-function leave(status: 0 | 1, message: string): never {
-  process.stderr.write(`llm-mailbox: ${visible(message, "\n")}\n`);
-  process.exit(status);
+function leaveSaying(status: 0 | 1, message: string): void {
+  terminal().stderr.write(`llm-mailbox: ${visible(message, "\n")}\n`);
+  leave(status);
 }

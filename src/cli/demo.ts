@@ -8,6 +8,7 @@ import { DemoAgent, type End } from "./demo-agent.js";
 import { type Check, type Stage, type Step, tellStory } from "./demo-story.js";
 import { tellLockStory } from "./lock-story.js";
 import { printJson, printLine } from "./print.js";
+import { endWith, terminal } from "./terminal.js";
 import type { Switches } from "./with-house.js";
 
 const longestMs = 90_000;
@@ -62,7 +63,7 @@ export async function demo(story: Story, switches: Switches): Promise<void> {
       printLine(`  ${coloured(holds ? "yes" : "NO ", holds ? 32 : 31)}  ${what}`);
     printLine(passed ? "\nAll of it holds." : "\nSomething does not hold.");
   }
-  if (!passed) process.exitCode = 1;
+  if (!passed) endWith(1);
 }
 
 function openStage(show: ((step: Step) => void) | undefined): Stage & { close(): Promise<Check> } {
@@ -95,7 +96,7 @@ function openStage(show: ((step: Step) => void) | undefined): Stage & { close():
       steps.push(step);
       show?.(step);
     },
-    pause: () => (show && process.stdout.isTTY ? delay(700) : Promise.resolve()),
+    pause: () => (show && terminal().stdout.isTTY ? delay(700) : Promise.resolve()),
     close: async () => {
       clearTimeout(tooLong);
       await Promise.all([...agents].map((agent) => leave(agent)));
@@ -117,10 +118,10 @@ async function leave(agent: DemoAgent): Promise<End> {
 
 /** The agents' own settings must not meet those of whoever watches: only the choice of the engine is taken over. */
 function environment(dataDir: string): NodeJS.ProcessEnv {
-  const inherited = Object.entries(process.env).filter(
+  const inherited = Object.entries(terminal().env).filter(
     ([name]) => !name.startsWith("LLM_MAILBOX_") && !name.startsWith("REDIS_URL"),
   );
-  const { LLM_MAILBOX_ENGINE: engine } = process.env;
+  const { LLM_MAILBOX_ENGINE: engine } = terminal().env;
   return {
     ...Object.fromEntries(inherited),
     ...(engine ? { LLM_MAILBOX_ENGINE: engine } : {}),
@@ -152,5 +153,5 @@ function printStep({ seconds, who, what }: Step): void {
 }
 
 function coloured(text: string, colour: number): string {
-  return process.stdout.isTTY && !process.env.NO_COLOR ? `\x1b[${colour}m${text}\x1b[0m` : text;
+  return terminal().stdout.isTTY && !terminal().env.NO_COLOR ? `\x1b[${colour}m${text}\x1b[0m` : text;
 }

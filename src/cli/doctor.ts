@@ -6,6 +6,7 @@ import { isRefusal } from "../errors/index.js";
 import * as mail from "../mailbox/index.js";
 import { type EngineReport, inspectEngine } from "../redis/engine/index.js";
 import { lasting, plural, printJson, printLine } from "./print.js";
+import { endWith, terminal } from "./terminal.js";
 import { packageVersion } from "./version.js";
 import { operator, recordLook, type Switches, settingsOf, withHouseOf } from "./with-house.js";
 
@@ -41,12 +42,12 @@ export async function doctor(switches: Switches): Promise<void> {
   const failed = findings.some(({ state }) => state === "fail");
   if (switches.json) printJson({ healthy: !failed, findings, trust });
   else print(findings, failed);
-  if (failed) process.exitCode = 1;
+  if (failed) endWith(1);
 }
 
 function print(findings: readonly Finding[], failed: boolean): void {
   const colours: Record<Finding["state"], number> = { ok: 32, warn: 33, fail: 31 };
-  const isColoured = process.stdout.isTTY && !process.env.NO_COLOR;
+  const isColoured = terminal().stdout.isTTY && !terminal().env.NO_COLOR;
   for (const { about, state, found, remedy } of findings) {
     const word = state.padEnd(4);
     printLine(
@@ -80,7 +81,7 @@ function nodeFinding(): Finding {
 
 /** Names every setting that is wrong, not only the first one, and goes on without them. */
 function readSettings(switches: Switches): { config?: Config; problems: Finding[] } {
-  const environment = { ...process.env };
+  const environment = { ...terminal().env };
   const flags: Record<string, string | undefined> = { ...settingsOf(switches) };
   const problems: Finding[] = [];
   for (;;) {

@@ -20,6 +20,7 @@ import { printJson, printLine } from "./print.js";
 import { repositoryAbove, repositoryPath } from "./repository-path.js";
 import { stagedPaths } from "./staged-paths.js";
 import { standardInput } from "./standard-input.js";
+import { endWith, terminal } from "./terminal.js";
 import { UsageError } from "./usage-error.js";
 import { onlookerOf, type Switches, settingsOf } from "./with-house.js";
 
@@ -37,14 +38,14 @@ export interface GuardSwitches extends Switches, Manner {
 /** Before a commit: whether another agent has reserved a file that it changes. Status 1 refuses the commit. */
 export async function guardCommit(switches: GuardSwitches): Promise<void> {
   const config = configOf(switches);
-  const folder = process.cwd();
+  const folder = terminal().folder;
   const paths = await stagedPaths(folder);
   const verdict = judge(await find(config, switches, paths, callerOf(config), false, 0), switches);
   if (switches.json) {
     const { allowed, reserved, unnameable, away, stopped: agent } = verdict;
     printJson({ allowed, reserved, unnameable, store_away: away, ...(agent && { stopped: agent }) });
   } else tell(verdict);
-  if (!verdict.allowed) process.exitCode = 1;
+  if (!verdict.allowed) endWith(1);
 }
 
 /** Before a client edits a file: the same, and with `take` the file is reserved for the client's session. */
@@ -59,7 +60,7 @@ export async function guardEdit(
   const call = readHookCall(await standardInput(mostInput, tooLong));
   if (!call)
     throw new UsageError("guard edit reads the JSON of a hook before a tool that edits from standard input");
-  const folder = call.folder ?? process.cwd();
+  const folder = call.folder ?? terminal().folder;
   const paths = call.files.flatMap((file) => {
     const root = repositoryAbove(dirname(resolve(folder, file))) ?? folder;
     return repositoryPath(root, folder, file) ?? [];
@@ -89,13 +90,13 @@ export async function guardStop(switches: Switches & { readonly session?: string
   const { run } = callerOf(config, session);
   const given = await asked(config, (house) => releaseRun(house.locks, config.namespace, run.id, true));
   if (given === away)
-    process.stderr.write(
+    terminal().stderr.write(
       "llm-mailbox guard: the store cannot be reached; what was reserved is free when its lease is over\n",
     );
 }
 
 function configOf(switches: Switches): Config & { readonly agent: string } {
-  const config = readConfig(process.env, settingsOf(switches));
+  const config = readConfig(terminal().env, settingsOf(switches));
   const { agent } = config;
   if (agent === undefined)
     throw new UsageError(
@@ -219,5 +220,5 @@ async function asked<T>(config: Config, ask: (house: House) => Promise<T>): Prom
 }
 
 function tell({ text }: Verdict): void {
-  if (text !== "") process.stderr.write(`${text}\n`);
+  if (text !== "") terminal().stderr.write(`${text}\n`);
 }

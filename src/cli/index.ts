@@ -1,2 +1,2 @@
 /** The command line: one command per file, loaded when it is called. */
-export { run } from "./run.js";
+export { runProcess } from "./run-process.js";

@@ -9,6 +9,7 @@ import { Unreadable } from "./edit-json.js";
 import { type KnownClient, knownClients, type Start, type Surroundings } from "./known-clients.js";
 import { printLine } from "./print.js";
 import { type ServerSwitches, type Switches, serverSettingsOf, settingsOf } from "./switches.js";
+import { terminal } from "./terminal.js";
 import { UsageError } from "./usage-error.js";
 import { textOf, writeWhole } from "./write-whole.js";
 
@@ -37,9 +38,9 @@ interface Change {
 export async function init(switches: InitSwitches): Promise<void> {
   const around: Surroundings = {
     home: homedir(),
-    project: process.cwd(),
+    project: terminal().folder,
     platform: process.platform,
-    env: process.env,
+    env: terminal().env,
   };
   const clients = chosen(switches, around);
   if (clients.length === 0) {
@@ -51,7 +52,7 @@ export async function init(switches: InitSwitches): Promise<void> {
     printLine(`  ${[start(switches, "NAME").command, ...start(switches, "NAME").args].join(" ")}`);
     return;
   }
-  const ask = switches.yes || !process.stdin.isTTY ? undefined : asker();
+  const ask = switches.yes || !terminal().stdin.isTTY ? undefined : asker();
   let untouched = 0;
   for (const change of changesFor(clients, switches, around)) {
     if (!(await offer(change, switches, ask))) untouched++;
@@ -194,7 +195,7 @@ function where(switches: InitSwitches): string[] {
   const { dataDir, namespace, server, plainHttp } = configOf(switches);
   // A client is started with an environment of its own: what this one says has to be written down.
   const said = (flag: string | undefined, name: string): boolean =>
-    flag !== undefined || (process.env[name] ?? "").trim() !== "";
+    flag !== undefined || (terminal().env[name] ?? "").trim() !== "";
   if (server !== undefined) return ["--server", server, ...(plainHttp ? ["--plain-http"] : [])];
   return [
     ...(said(switches.dataDir, "LLM_MAILBOX_DATA_DIR") ? ["--data-dir", dataDir] : []),
@@ -203,7 +204,7 @@ function where(switches: InitSwitches): string[] {
 }
 
 function configOf(switches: InitSwitches): Config {
-  return readConfig(process.env, { ...settingsOf(switches), ...serverSettingsOf(switches) });
+  return readConfig(terminal().env, { ...settingsOf(switches), ...serverSettingsOf(switches) });
 }
 
 function program(): string {
@@ -221,11 +222,11 @@ interface Asker {
 
 /** What was typed before its question was asked counts for it; who types no more says no. */
 function asker(): Asker {
-  const lines = createInterface({ input: process.stdin, output: process.stdout });
+  const lines = createInterface({ input: terminal().stdin, output: terminal().stdout });
   const typed = lines[Symbol.asyncIterator]();
   return {
     yes: async (question) => {
-      process.stdout.write(question);
+      terminal().stdout.write(question);
       const { value, done } = await typed.next();
       return !done && /^y(es)?$/i.test(String(value).trim());
     },

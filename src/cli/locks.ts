@@ -8,6 +8,7 @@ import {
 } from "../locks/index.js";
 import { NotThere } from "./not-there.js";
 import { printJson, printLine, printTable } from "./print.js";
+import { endWith } from "./terminal.js";
 import { UsageError } from "./usage-error.js";
 import { lookInto, operator, type Switches, withHouse } from "./with-house.js";
 
@@ -92,5 +93,5 @@ export async function verifyLock(resource: string, given: string, switches: Swit
       `Valid: ${verdict.agent} holds it${verdict.mode === "shared" ? ", shared," : ""} until ${new Date(verdict.expiresAt).toISOString()}.`,
     );
   else printLine(`Stale: ${verdict.holder === undefined ? "nobody" : verdict.holder} holds it now.`);
-  if (!verdict.valid) process.exitCode = 1;
+  if (!verdict.valid) endWith(1);
 }

@@ -3,6 +3,7 @@ import type { UnreadMail } from "../mailbox/index.js";
 import { inboxAtServer, unreadLine } from "../mcp/index.js";
 import { ServerRefused } from "./server-refused.js";
 import { type ServerSwitches, type Switches, serverSettingsOf, settingsOf } from "./switches.js";
+import { terminal } from "./terminal.js";
 import { UsageError } from "./usage-error.js";
 import { packageVersion } from "./version.js";
 
@@ -15,7 +16,7 @@ export interface FoundMail
 
 /** The settings of a look, and whose mail is meant: by the command line or the environment. */
 export function settingsForLook(switches: Switches & ServerSwitches): Config & { readonly agent: string } {
-  const config = readConfig(process.env, { ...settingsOf(switches), ...serverSettingsOf(switches) });
+  const config = readConfig(terminal().env, { ...settingsOf(switches), ...serverSettingsOf(switches) });
   const { agent } = config;
   if (agent === undefined)
     throw new UsageError(

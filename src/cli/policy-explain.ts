@@ -12,6 +12,7 @@ import {
 import { jsonObject } from "./json-object.js";
 import { lasting, onOneLine, printJson, printLine } from "./print.js";
 import { rulesFile } from "./rules-file.js";
+import { terminal } from "./terminal.js";
 import { UsageError } from "./usage-error.js";
 import { asOperator, type Switches, withHouse } from "./with-house.js";
 
@@ -36,7 +37,7 @@ export async function explainPolicy(
   resource: string | undefined,
   switches: ExplainSwitches,
 ): Promise<void> {
-  const agent = switches.agent ?? process.env.LLM_MAILBOX_AGENT;
+  const agent = switches.agent ?? terminal().env.LLM_MAILBOX_AGENT;
   if (!agent)
     throw new UsageError("explain needs to know who would do it: --agent NAME, or LLM_MAILBOX_AGENT");
   const asked: Asked = { action, resource: resource ?? "", agent };

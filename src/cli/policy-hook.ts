@@ -10,6 +10,7 @@ import { openLog } from "../observability/index.js";
 import { denial, type HookAnswer, type HookEvent, readHookEvent } from "../policy/index.js";
 import { aroundFolder, repositoryAbove, repositoryPath } from "./repository-path.js";
 import { standardInput } from "./standard-input.js";
+import { endWith, fromFolder, leave, terminal } from "./terminal.js";
 import { UsageError } from "./usage-error.js";
 import { onlookerOf, type Switches, settingsOf } from "./with-house.js";
 
@@ -41,7 +42,7 @@ export async function policyHook(switches: PolicyHookSwitches): Promise<void> {
     await answer(switches);
   } catch (error) {
     if (isRefusal(error, "access.stopped")) print(denial(error.message));
-    else process.exitCode = undecided(switches, (error as Error).message, isOfTheStore(error));
+    else endWith(undecided(switches, (error as Error).message, isOfTheStore(error)));
   } finally {
     clearTimeout(late);
   }
@@ -69,7 +70,7 @@ async function answer(switches: PolicyHookSwitches): Promise<void> {
 }
 
 function configOf(switches: PolicyHookSwitches): Config {
-  const config = readConfig(process.env, settingsOf(switches));
+  const config = readConfig(terminal().env, settingsOf(switches));
   if (config.agent === undefined && config.token === undefined)
     throw new UsageError(
       "policy hook needs to know whose tools it is about: --agent NAME or LLM_MAILBOX_AGENT, or a token in LLM_MAILBOX_TOKEN",
@@ -92,14 +93,16 @@ async function eventGiven(): Promise<HookEvent | undefined> {
     throw new UsageError("policy hook reads the JSON of a hook before a tool from standard input");
   }
   const event = readHookEvent(given);
-  return event && { ...event, folder: event.folder === "" ? process.cwd() : event.folder };
+  return event && { ...event, folder: event.folder === "" ? terminal().folder : event.folder };
 }
 
 /** @throws {UsageError} where there is no such folder: paths would be told relative to nothing that rules speak of */
 function rootOf({ root }: PolicyHookSwitches): string | undefined {
-  if (root !== undefined && !statSync(root, { throwIfNoEntry: false })?.isDirectory())
+  if (root === undefined) return undefined;
+  const folder = fromFolder(root);
+  if (!statSync(folder, { throwIfNoEntry: false })?.isDirectory())
     throw new UsageError(`--root ${root} is no folder`);
-  return root && resolve(root);
+  return folder;
 }
 
 /**
@@ -119,7 +122,7 @@ function pathIn(folder: string, given: string, root: string | undefined): string
 }
 
 function print(answer: HookAnswer): void {
-  if (answer.hookSpecificOutput) process.stdout.write(`${JSON.stringify(answer)}\n`);
+  if (answer.hookSpecificOutput) terminal().stdout.write(`${JSON.stringify(answer)}\n`);
 }
 
 /** @returns the status to end with */
@@ -128,7 +131,7 @@ function undecided({ closed }: PolicyHookSwitches, why: string, isAway = true): 
     print(denial(`nothing could be decided, and this client was told to refuse then: ${why}`));
     return 0;
   }
-  process.stderr.write(`llm-mailbox policy hook: ${visible(why, "\n")}; going on without it\n`);
+  terminal().stderr.write(`llm-mailbox policy hook: ${visible(why, "\n")}; going on without it\n`);
   return isAway ? 0 : 1;
 }
 
@@ -136,8 +139,4 @@ function undecided({ closed }: PolicyHookSwitches, why: string, isAway = true): 
 function isOfTheStore(error: unknown): boolean {
   if (error instanceof MailboxError) return error.code.startsWith("store.");
   return error instanceof Error && error.name === "EngineError";
-}
-
-function leave(status: 0 | 1): never {
-  process.exit(status);
 }

@@ -2,6 +2,7 @@ import { loadCompiler, type TestOutcome } from "../policy/index.js";
 import { onOneLine, plural, printJson, printLine } from "./print.js";
 import { rulesFile } from "./rules-file.js";
 import type { Switches } from "./switches.js";
+import { endWith } from "./terminal.js";
 
 /** Runs the tests of a rule set; ends with status 1 when one fails. */
 export async function testRules(path: string, switches: Switches): Promise<void> {
@@ -9,7 +10,7 @@ export async function testRules(path: string, switches: Switches): Promise<void>
   const outcomes = runTests(await rulesFile(path));
   const failed = outcomes.filter(({ passed }) => !passed).length;
   const passed = outcomes.length - failed;
-  if (failed > 0) process.exitCode = 1;
+  if (failed > 0) endWith(1);
   if (switches.json) return printJson({ passed, failed, tests: outcomes.map(asJson) });
   if (outcomes.length === 0)
     return printLine("No tests: write some under tests:, each with an action and what it expects.");

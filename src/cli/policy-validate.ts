@@ -4,6 +4,7 @@ import { plural, printJson, printLine } from "./print.js";
 import { printWarnings, recordIfThere, ruleWarnings } from "./rule-warnings.js";
 import { rulesFile } from "./rules-file.js";
 import type { Switches } from "./switches.js";
+import { endWith } from "./terminal.js";
 
 export interface ValidateSwitches extends Switches {
   /** Leaves out what depends on which agents there are. */
@@ -48,7 +49,7 @@ async function read(text: string, { json }: Switches): Promise<RuleParts | undef
     if (!json || !isRefusal(error, "policy.invalid")) throw error;
     const { line, problem } = error.facts;
     printJson({ valid: false, line, problem });
-    process.exitCode = 1;
+    endWith(1);
     return undefined;
   }
 }

@@ -10,6 +10,7 @@ import { NotThere } from "./not-there.js";
 import { ago, printJson, printLine, printTable } from "./print.js";
 import { printWarnings, recordOf, ruleWarnings } from "./rule-warnings.js";
 import { rulesFile } from "./rules-file.js";
+import { terminal } from "./terminal.js";
 import { asOperator, lookInto, type Switches, withHouse } from "./with-house.js";
 
 /** What a command that puts rules into force understands. */
@@ -69,7 +70,7 @@ export async function showRules(version: number | undefined, switches: Switches)
   );
   if (!found) throw new NotThere("no rules were ever put");
   if (switches.json) return printJson({ ...asJson(found), text: found.text });
-  process.stdout.write(visible(found.text, "\n\t"));
+  terminal().stdout.write(visible(found.text, "\n\t"));
 }
 
 /** Lists the versions that are kept, the newest first. */

@@ -1,10 +1,11 @@
 import { visible } from "../addresses/index.js";
+import { terminal } from "./terminal.js";
 
 /** Characters that would move the cursor, reorder what is read or not be seen; JSON can say them otherwise. */
 const unseen = /(?!\n)[\p{Cc}\p{Cf}\p{Co}\p{Cn}\p{Zl}\p{Zp}\p{Default_Ignorable_Code_Point}]/gu;
 
 export function printLine(text = ""): void {
-  process.stdout.write(`${text}\n`);
+  terminal().stdout.write(`${text}\n`);
 }
 
 /** For programs: the same value for whoever parses it, and nothing in it that a terminal would obey. */

@@ -14,6 +14,7 @@ import { homedir } from "node:os";
 import { join } from "node:path";
 import type { Config } from "../config/index.js";
 import type { Reminded } from "../mcp/index.js";
+import { terminal } from "./terminal.js";
 
 /** Most sessions remembered, and how long one is after its last reminder. */
 const mostFiles = 500;
@@ -86,7 +87,8 @@ export class Reminders {
 /** In the data directory; with a store elsewhere, where programs of this platform keep what they remember. */
 function folderOf({ server, redisUrl, dataDir }: Config): string {
   if (server === undefined && redisUrl === undefined) return join(dataDir, "reminders");
-  const { env, platform } = process;
+  const { platform } = process;
+  const { env } = terminal();
   const state =
     platform === "win32"
       ? (env.LOCALAPPDATA ?? join(homedir(), "AppData", "Local"))

@@ -2,6 +2,7 @@ import { constants } from "node:fs";
 import { type FileHandle, open } from "node:fs/promises";
 import { NotThere } from "./not-there.js";
 import { standardInput } from "./standard-input.js";
+import { fromFolder } from "./terminal.js";
 
 /** A rule set has at most so many bytes; more is not read. */
 const mostBytes = 256 * 1024;
@@ -11,7 +12,7 @@ export async function rulesFile(path: string): Promise<string> {
   if (path === "-")
     return standardInput(mostBytes, `standard input is longer than a rule set may be (${mostBytes} bytes)`);
   // Without waiting: a pipe that nobody writes to would keep the command for ever.
-  const file = await open(path, constants.O_RDONLY | (constants.O_NONBLOCK ?? 0)).catch(
+  const file = await open(fromFolder(path), constants.O_RDONLY | (constants.O_NONBLOCK ?? 0)).catch(
     (error: NodeJS.ErrnoException) => {
       throw new NotThere(`${path} cannot be read (${error.code})`, { cause: error });
     },

@@ -4,11 +4,12 @@ import { catalogue, isRefusal } from "../errors/index.js";
 import { defaultHttpLimits, type HttpOptions, type HttpService, serveHttp } from "../http/index.js";
 import { toolNames } from "../mcp/index.js";
 import { openLog, openServiceMetrics, type ServiceMetrics } from "../observability/index.js";
+import { leave, terminal } from "./terminal.js";
 import { packageVersion } from "./version.js";
 
 /** MCP over HTTP, until SIGTERM or SIGINT. */
 export async function serve(flags: Flags): Promise<void> {
-  const config = readConfig(process.env, flags);
+  const config = readConfig(terminal().env, flags);
   const log = openLog(config.logLevel);
   const metrics = openServiceMetrics({
     version: packageVersion(),
@@ -41,7 +42,7 @@ export async function serve(flags: Flags): Promise<void> {
     await house.close();
     throw refusal;
   });
-  process.stderr.write(
+  terminal().stderr.write(
     [
       `llm-mailbox ${packageVersion()} is ready.`,
       `  MCP      ${config.publicUrl ?? service.url}/mcp${service.believesNames ? "?agent=NAME" : ", with a token in Authorization: Bearer"}`,
@@ -58,7 +59,7 @@ export async function serve(flags: Flags): Promise<void> {
   await stop;
   await service.close();
   await Promise.race([house.close(), new Promise((resolve) => setTimeout(resolve, 1_000))]);
-  process.exit(0);
+  leave(0);
 }
 
 function showStore({ registry }: ServiceMetrics, { store }: House): void {

@@ -1,3 +1,4 @@
+import { terminal } from "./terminal.js";
 import { UsageError } from "./usage-error.js";
 
 /**
@@ -9,7 +10,7 @@ import { UsageError } from "./usage-error.js";
 export async function standardInput(mostBytes: number, tooLong: string): Promise<string> {
   const parts: Buffer[] = [];
   let bytes = 0;
-  for await (const part of process.stdin as AsyncIterable<Buffer>) {
+  for await (const part of terminal().stdin as AsyncIterable<Buffer>) {
     parts.push(part);
     bytes += part.length;
     if (bytes > mostBytes) throw new UsageError(tooLong);

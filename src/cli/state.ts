@@ -3,6 +3,7 @@ import * as shared from "../state/index.js";
 import { NotThere } from "./not-there.js";
 import { ago, plural, printJson, printLine, printTable } from "./print.js";
 import { standardInput } from "./standard-input.js";
+import { endWith, terminal } from "./terminal.js";
 import { UsageError } from "./usage-error.js";
 import { lookInto, operator, type Switches, withHouse } from "./with-house.js";
 
@@ -88,13 +89,13 @@ export async function putState(
   );
   if (switches.json) printJson(result);
   else if (result.state === "conflict")
-    process.stderr.write(
+    terminal().stderr.write(
       `llm-mailbox: ${result.key} is ${result.current ? `at version ${result.current.version}, written by ${result.current.by}` : "not there"}; nothing was written\n`,
     );
   else if (result.state === "absent") printLine(`There was no entry under ${result.key}.`);
   else printLine(`${result.key} is ${result.state}, version ${result.version}.`);
   // A script that asks for a version has to be told by the status that it lost.
-  if (result.state === "conflict") process.exitCode = 1;
+  if (result.state === "conflict") endWith(1);
 }
 
 /** Shows the versions of a key that are kept, the newest first. */

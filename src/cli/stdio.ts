@@ -3,6 +3,7 @@ import { relayStdio, serveStdio } from "../mcp/index.js";
 import { openLog } from "../observability/index.js";
 import { startPrincipal } from "./start-principal.js";
 import { type ServerSwitches, type Switches, serverSettingsOf, settingsOf } from "./switches.js";
+import { leave, terminal } from "./terminal.js";
 import { UsageError } from "./usage-error.js";
 import { packageVersion } from "./version.js";
 
@@ -13,14 +14,14 @@ export interface StdioSwitches extends Switches, ServerSwitches {
 /** One MCP server on standard input and output, until the client is gone. */
 export async function stdio(switches: StdioSwitches): Promise<void> {
   // A command may leave at once when nobody reads; a server that loses its client ends its run first.
-  process.stdout.removeAllListeners("error");
-  const config = readConfig(process.env, {
+  terminal().stdout.removeAllListeners("error");
+  const config = readConfig(terminal().env, {
     ...settingsOf(switches),
     ...serverSettingsOf(switches),
     ...(switches.channel && { channel: "1" }),
   });
   await (config.server === undefined ? serve(config) : relay(config, config.server));
-  process.exit(0);
+  leave(0);
 }
 
 async function serve(config: Config): Promise<void> {
@@ -57,8 +58,8 @@ async function relay(config: Config, server: string): Promise<void> {
     version: packageVersion(),
     log: openLog(config.logLevel),
     structured: config.structured,
-    stdin: process.stdin,
-    stdout: process.stdout,
+    stdin: terminal().stdin,
+    stdout: terminal().stdout,
     ...(config.agent === undefined ? {} : { agent: config.agent }),
     ...(config.token === undefined ? {} : { token: config.token }),
   });

@@ -1,4 +1,5 @@
 import { type EngineChoice, superviseEngine } from "../redis/engine/index.js";
+import { leave } from "./terminal.js";
 
 /** Owns the local engine of a data directory until nobody has used it for a while; started by us, not by people. */
 export async function supervise(flags: { dataDir: string; engine: string; idleMs: string }): Promise<void> {
@@ -7,5 +8,5 @@ export async function supervise(flags: { dataDir: string; engine: string; idleMs
     engine: flags.engine as EngineChoice,
     idleMs: Number(flags.idleMs),
   });
-  process.exit(0);
+  leave(0);
 }

@@ -6,6 +6,7 @@ import * as mail from "../mailbox/index.js";
 import { mailboxNamed } from "./mailbox-names.js";
 import { messageAsJson, printPassing } from "./message-lines.js";
 import { printJson } from "./print.js";
+import { terminal } from "./terminal.js";
 import { UsageError } from "./usage-error.js";
 import { asOperator, operator, type Switches, withHouse } from "./with-house.js";
 
@@ -28,7 +29,7 @@ export async function tail(
   },
 ): Promise<void> {
   const { topic, queue } = switches;
-  const agent = switches.agent ?? (topic || queue ? undefined : process.env.LLM_MAILBOX_AGENT);
+  const agent = switches.agent ?? (topic || queue ? undefined : terminal().env.LLM_MAILBOX_AGENT);
   if ([agent, topic, queue].filter((one) => one !== undefined).length !== 1)
     throw new UsageError("tail shows one of --agent NAME, --queue NAME and --topic PATTERN");
   await withHouse(switches, async (house, config) => {
@@ -87,7 +88,7 @@ async function follow(
       } catch (error) {
         // Listeners are called when the store is back.
         if (!isRefusal(error, "store.unavailable")) throw error;
-        process.stderr.write(`llm-mailbox: ${error.message}\n`);
+        terminal().stderr.write(`llm-mailbox: ${error.message}\n`);
       }
     }
   } finally {

@@ -4,6 +4,7 @@ import type { Config } from "../config/index.js";
 import { parseToken, type Role, roles } from "../identity/index.js";
 import { agentNamed } from "./agent-named.js";
 import { ago, lasting, plural, printJson, printLine, printTable } from "./print.js";
+import { terminal } from "./terminal.js";
 import { UsageError } from "./usage-error.js";
 import { asOperator, lookInto, operator, type Switches, withHouse } from "./with-house.js";
 
@@ -30,7 +31,7 @@ export async function issueToken(
   });
   printIssued(token, switches);
   if (first)
-    process.stderr.write(
+    terminal().stderr.write(
       "This is the first token here: from now on no agent of this namespace is believed without one. Issue one for each, and set it as LLM_MAILBOX_TOKEN.\n",
     );
 }
@@ -67,7 +68,7 @@ export async function rotateToken(
     ),
   );
   printIssued(token, switches);
-  process.stderr.write(`${id} holds for ${lasting(switches.overlap / 1000)} more, or until it expires.\n`);
+  terminal().stderr.write(`${id} holds for ${lasting(switches.overlap / 1000)} more, or until it expires.\n`);
 }
 
 /** Ends one token, or with `--agent` every token of an agent, within a second in every process. */
@@ -131,7 +132,7 @@ function printIssued(issued: IssuedToken, { json }: Switches): void {
     printJson({ token, ...dated(about) });
     return;
   }
-  process.stderr.write(
+  terminal().stderr.write(
     `Token ${about.id} for ${about.agent}, ${about.expiresAt === undefined ? "until it is revoked" : `until ${new Date(about.expiresAt).toISOString()}`}. It is shown this once:\n`,
   );
   printLine(token);

@@ -10,6 +10,7 @@ import {
 import { openLog } from "../observability/index.js";
 import { holdsData } from "../redis/engine/index.js";
 import { type Switches, settingsOf } from "./switches.js";
+import { terminal } from "./terminal.js";
 
 export { type Switches, settingsOf } from "./switches.js";
 
@@ -18,7 +19,7 @@ export async function withHouse<T>(
   switches: Switches,
   work: (house: House, config: Config) => Promise<T>,
 ): Promise<T> {
-  return withHouseOf(readConfig(process.env, settingsOf(switches)), work);
+  return withHouseOf(readConfig(terminal().env, settingsOf(switches)), work);
 }
 
 export async function withHouseOf<T>(
@@ -26,7 +27,7 @@ export async function withHouseOf<T>(
   work: (house: House, config: Config) => Promise<T>,
 ): Promise<T> {
   // At a terminal the answer says what went wrong; who wants the log too asks for it.
-  const log = openLog(process.env.LLM_MAILBOX_LOG_LEVEL ? config.logLevel : "silent");
+  const log = openLog(terminal().env.LLM_MAILBOX_LOG_LEVEL ? config.logLevel : "silent");
   const { openHouse } = await import("../compose.js");
   const house = await openHouse(config, log);
   try {
@@ -42,7 +43,7 @@ export async function lookInto<T>(
   nothing: T,
   work: (house: House, config: Config) => Promise<T>,
 ): Promise<T> {
-  const config = readConfig(process.env, settingsOf(switches));
+  const config = readConfig(terminal().env, settingsOf(switches));
   return holdsStore(config) ? withHouseOf(config, work) : nothing;
 }
 

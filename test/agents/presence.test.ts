@@ -11,7 +11,7 @@ import { describeOnEachStore } from "../stores/index.js";
 
 const program = fileURLToPath(new URL("../faults/agents-process.mjs", import.meta.url));
 
-describeOnEachStore("presence, as find_recipients shows it", (store) => {
+describeOnEachStore.concurrent("presence, as find_recipients shows it", (store) => {
   let house: House;
   let watcher: Agent;
   const children: ChildProcessWithoutNullStreams[] = [];
@@ -55,7 +55,9 @@ describeOnEachStore("presence, as find_recipients shows it", (store) => {
     return { child, call };
   }
 
-  it("an agent is offline within 2 s of the moment its process was killed, to whoever runs on its machine", async () => {
+  it("an agent is offline within 2 s of the moment its process was killed, to whoever runs on its machine", async ({
+    expect,
+  }) => {
     const { child } = await present("killed");
     expect((await shown("killed")).online).toBe(true);
     const exit = once(child, "exit");
@@ -64,8 +66,10 @@ describeOnEachStore("presence, as find_recipients shows it", (store) => {
     await expect.poll(async () => (await shown("killed")).online, { timeout: 2_000 }).toBe(false);
   });
 
-  it("an agent on another machine is online for as long as its process beats, and offline 30 s after the last beat", async () => {
-    await present("far-away");
+  it("an agent on another machine is online for as long as its process beats, and offline 30 s after the last beat", async ({
+    expect,
+  }) => {
+    const { child } = await present("far-away");
     const [run] = ((await house.store.command("HKEYS", keyOf("runs"))) as string[]).filter((one) =>
       one.startsWith("far-away/"),
     );
@@ -79,8 +83,9 @@ describeOnEachStore("presence, as find_recipients shows it", (store) => {
       JSON.stringify({ ...place, host: "elsewhere" }),
     );
     expect((await shown("far-away")).online).toBe(true);
-    children.at(-1)!.kill("SIGKILL");
-    await once(children.at(-1)!, "exit");
+    const exit = once(child, "exit");
+    child.kill("SIGKILL");
+    await exit;
     expect((await shown("far-away")).online).toBe(true);
     const age = (ms: number): Promise<unknown> =>
       house.store.command("ZADD", keyOf("heartbeats"), String(house.store.now() - ms), home);
@@ -90,7 +95,9 @@ describeOnEachStore("presence, as find_recipients shows it", (store) => {
     expect((await shown("far-away")).online).toBe(false);
   });
 
-  it("an agent over HTTP, whose client may go unseen, is online while it listens and for a minute after it was last seen", async () => {
+  it("an agent over HTTP, whose client may go unseen, is online while it listens and for a minute after it was last seen", async ({
+    expect,
+  }) => {
     const principal = localPrincipal(house.config.namespace, "guest");
     const caller = await house.rooms.runs.begin(principal, true);
     const isOnline = async (): Promise<boolean> => (await shown("guest")).online;
@@ -121,7 +128,9 @@ describeOnEachStore("presence, as find_recipients shows it", (store) => {
     expect(await isOnline()).toBe(true);
   });
 
-  it("when an agent was last seen is when it last did something, not when its process last beat", async () => {
+  it("when an agent was last seen is when it last did something, not when its process last beat", async ({
+    expect,
+  }) => {
     const { call } = await present("doer");
     const seen = async (): Promise<number> => Date.parse((await shown("doer")).last_seen ?? "");
     const beats = async (): Promise<number> => {

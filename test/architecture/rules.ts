@@ -132,6 +132,20 @@ export const rules: Readonly<Record<string, Rule>> = {
     };
   },
 
+  "of its process a command knows only what its terminal shows it": ({ files, modules }) => {
+    const commands = [...modules].filter((path) => path.startsWith("src/cli/"));
+    return {
+      looked: commands.length,
+      broken: commands.filter(
+        (path) =>
+          !["src/cli/terminal.ts", "src/cli/run-process.ts"].includes(path) &&
+          /\bprocess\s*\.\s*(?:argv|cwd|env|exit|exitCode|stdin|stdout|stderr)\b/.test(
+            withoutComments(files.get(path)!),
+          ),
+      ),
+    };
+  },
+
   "key names are built in one place": ({ files, modules }) => {
     const builders = [...modules].filter((path) =>
       /`[^`]*\{\$\{[^`]*:/.test(withoutComments(files.get(path)!)),

@@ -1,4 +1,3 @@
-import { execFile } from "node:child_process";
 import { randomBytes } from "node:crypto";
 import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -10,6 +9,7 @@ import { attachmentKeys } from "../../src/redis/index.js";
 import { type MailOffice, openMail } from "../mailbox/open-mail.js";
 import { connectStdio, eras } from "../protocol/clients.js";
 import { describeOnEachStore } from "../stores/index.js";
+import { runForBytes } from "./command-line.js";
 
 const main = fileURLToPath(new URL("../../dist/main.js", import.meta.url));
 
@@ -38,15 +38,10 @@ describeOnEachStore("the command line for attachments", (store) => {
     LLM_MAILBOX_ALLOW_UNVERIFIED: "1",
     LLM_MAILBOX_NAMESPACE: office.namespace,
   });
-  const run = (...args: string[]): Promise<Ended> =>
-    new Promise((resolve) => {
-      execFile(
-        process.execPath,
-        [main, ...args],
-        { cwd: dir, env: env(), encoding: "buffer", maxBuffer: 64 * 1024 * 1024 },
-        (error, out, err) => resolve({ status: Number(error?.code ?? 0), out, err: err.toString() }),
-      );
-    });
+  const run = async (...args: string[]): Promise<Ended> => {
+    const { status, out, err } = await runForBytes(dir, "", env(), ...args);
+    return { status, out, err: err.toString() };
+  };
   const json = ({ out }: Ended): Record<string, unknown> => JSON.parse(out.toString());
 
   it("uploads a file for its sender and saves it for its reader, byte for byte", async () => {

@@ -1,11 +1,14 @@
 import { type ChildProcessWithoutNullStreams, execFile, spawn } from "node:child_process";
 import { randomBytes } from "node:crypto";
+import { Readable } from "node:stream";
 import { fileURLToPath } from "node:url";
+import { run } from "../../src/cli/run.js";
 import { type House, openHouse } from "../../src/compose.js";
 import { readConfig } from "../../src/config/index.js";
 import { type Caller, localPrincipal } from "../../src/identity/index.js";
 import type { Inbox, SendReceipt } from "../../src/mailbox/index.js";
 import { openLog } from "../../src/observability/index.js";
+import { Paper } from "./paper.js";
 
 /** The built executable, as people and programs call it. */
 export const main = fileURLToPath(new URL("../../dist/main.js", import.meta.url));
@@ -16,7 +19,7 @@ export interface Ended {
   readonly err: string;
 }
 
-/** Runs one command with these settings and no others. */
+/** Runs one command in this process, with these settings and no others. */
 export function runWith(settings: Record<string, string>, ...args: readonly string[]): Promise<Ended> {
   return runOn("", settings, ...args);
 }
@@ -27,11 +30,66 @@ export function runOn(
   settings: Record<string, string>,
   ...args: readonly string[]
 ): Promise<Ended> {
+  return runIn(process.cwd(), input, settings, ...args);
+}
+
+/** The same in a folder. */
+export async function runIn(
+  folder: string,
+  input: string,
+  settings: Record<string, string>,
+  ...args: readonly string[]
+): Promise<Ended> {
+  const { status, out, err } = await runForBytes(folder, input, settings, ...args);
+  return { status, out: out.toString(), err: err.toString() };
+}
+
+/** The same, and what it wrote byte for byte. What a command writes after it has ended is nobody's. */
+export async function runForBytes(
+  folder: string,
+  input: string,
+  settings: Record<string, string>,
+  ...args: readonly string[]
+): Promise<{ readonly status: number; readonly out: Buffer; readonly err: Buffer }> {
+  const [out, err] = [new Paper(), new Paper()];
+  const env = { PATH: process.env.PATH!, HOME: process.env.HOME!, ...settings };
+  const { status } = await run(args, {
+    env,
+    folder,
+    stdin: Readable.from([Buffer.from(input)]),
+    stdout: out,
+    stderr: err,
+  });
+  return { status, out: out.bytes(), err: err.bytes() };
+}
+
+/** Runs one command as people and programs do: the built executable, in a process of its own. */
+export function spawnWith(settings: Record<string, string>, ...args: readonly string[]): Promise<Ended> {
+  return spawnOn("", settings, ...args);
+}
+
+/** The same with something on its standard input. */
+export function spawnOn(
+  input: string,
+  settings: Record<string, string>,
+  ...args: readonly string[]
+): Promise<Ended> {
+  return spawnIn(process.cwd(), input, settings, ...args);
+}
+
+/** The same in a folder. */
+export function spawnIn(
+  cwd: string,
+  input: string,
+  settings: Record<string, string>,
+  ...args: readonly string[]
+): Promise<Ended> {
   return new Promise((resolve) => {
     const { stdin } = execFile(
       process.execPath,
       [main, ...args],
       {
+        cwd,
         env: { PATH: process.env.PATH!, HOME: process.env.HOME!, ...settings },
         maxBuffer: 16 * 1024 * 1024,
         timeout: 25_000,
@@ -84,7 +142,10 @@ export function startWith(
 export interface Office {
   readonly house: House;
   readonly settings: Record<string, string>;
+  /** Runs a command in this process. */
   run(...args: readonly string[]): Promise<Ended>;
+  /** Runs it as the built executable, in a process of its own. */
+  spawn(...args: readonly string[]): Promise<Ended>;
   /** The parsed output of a command that must succeed. */
   json<T>(...args: readonly string[]): Promise<T>;
   as(agent: string): Promise<Agent>;
@@ -110,13 +171,13 @@ export async function openOffice(url: string): Promise<Office> {
   const config = readConfig(settings);
   const house = await openHouse(config, openLog("silent"), { seal: { everyMs: 3_600_000 } });
   const { rooms } = house;
-  const run: Office["run"] = (...args) => runWith(settings, ...args);
   return {
     house,
     settings,
-    run,
+    run: (...args) => runWith(settings, ...args),
+    spawn: (...args) => spawnWith(settings, ...args),
     json: async <T>(...args: readonly string[]) => {
-      const ended = await run(...args, "--json");
+      const ended = await runWith(settings, ...args, "--json");
       if (ended.status !== 0 || ended.err !== "")
         throw new Error(`${args.join(" ")} ended with ${ended.status}: ${ended.err}`);
       return JSON.parse(ended.out) as T;

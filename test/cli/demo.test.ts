@@ -1,6 +1,6 @@
 import { existsSync } from "node:fs";
 import { describe, expect, it } from "vitest";
-import { runWith, startWith } from "./command-line.js";
+import { spawnWith, startWith } from "./command-line.js";
 
 interface Played {
   readonly passed: boolean;
@@ -10,7 +10,7 @@ interface Played {
 
 describe("the demo", () => {
   it("hands a job from a killed worker to the next, and verifies that nothing was lost or done twice", async () => {
-    const { status, out, err } = await runWith({ LLM_MAILBOX_ENGINE: "embedded" }, "demo", "--json");
+    const { status, out, err } = await spawnWith({ LLM_MAILBOX_ENGINE: "embedded" }, "demo", "--json");
     const played = JSON.parse(out) as Played;
     expect(played.checks.filter(({ holds }) => !holds)).toEqual([]);
     expect({ status, err, passed: played.passed }).toEqual({ status: 0, err: "", passed: true });
@@ -24,7 +24,12 @@ describe("the demo", () => {
   });
 
   it("lets three change one record in the order of their priority, also when the first is killed with the lock", async () => {
-    const { status, out, err } = await runWith({ LLM_MAILBOX_ENGINE: "embedded" }, "demo", "locks", "--json");
+    const { status, out, err } = await spawnWith(
+      { LLM_MAILBOX_ENGINE: "embedded" },
+      "demo",
+      "locks",
+      "--json",
+    );
     const played = JSON.parse(out) as Played;
     expect(played.checks.filter(({ holds }) => !holds)).toEqual([]);
     expect({ status, err, passed: played.passed }).toEqual({ status: 0, err: "", passed: true });
@@ -40,7 +45,7 @@ describe("the demo", () => {
 
   it("tells it to people without colours where there is no terminal, and leaves nothing behind", async () => {
     // Settings of the one who watches are not those of the demo.
-    const { status, out } = await runWith(
+    const { status, out } = await spawnWith(
       { LLM_MAILBOX_AGENT: "me", LLM_MAILBOX_NAMESPACE: "mine", REDIS_URL: "redis://127.0.0.1:1" },
       "demo",
     );

@@ -1,4 +1,4 @@
-import { execFileSync, spawn } from "node:child_process";
+import { execFileSync } from "node:child_process";
 import { mkdirSync, mkdtempSync, realpathSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -8,7 +8,7 @@ import { type Findings, judge } from "../../src/cli/guard-verdict.js";
 import { aroundFolder, repositoryAbove, repositoryPath } from "../../src/cli/repository-path.js";
 import { splitPaths } from "../../src/cli/staged-paths.js";
 import { startStore, type TestStore } from "../stores/index.js";
-import { type Ended, main, type Office, openOffice } from "./command-line.js";
+import { type Ended, main, type Office, openOffice, runIn } from "./command-line.js";
 
 const place = realpathSync(mkdtempSync(join(tmpdir(), "mailbox-guard-")));
 afterAll(() => rmSync(place, { recursive: true, force: true }));
@@ -327,30 +327,4 @@ function hookScript(settings: Record<string, string>): string {
     `exec '${process.execPath}' '${main}' guard pre-commit --agent alice`,
     "",
   ].join("\n");
-}
-
-function runIn(
-  cwd: string,
-  input: string,
-  settings: Record<string, string>,
-  ...args: readonly string[]
-): Promise<Ended> {
-  return new Promise((resolve, reject) => {
-    const child = spawn(process.execPath, [main, ...args], {
-      cwd,
-      env: { PATH: process.env.PATH!, HOME: place, ...settings },
-    });
-    const said = { out: "", err: "" };
-    child.stdout.setEncoding("utf8").on("data", (text: string) => {
-      said.out += text;
-    });
-    child.stderr.setEncoding("utf8").on("data", (text: string) => {
-      said.err += text;
-    });
-    child.once("error", reject);
-    child.once("close", (status) => resolve({ status: status ?? -1, ...said }));
-    // A command that does not read its input may be gone before it is written.
-    child.stdin.on("error", () => {});
-    child.stdin.end(input);
-  });
 }

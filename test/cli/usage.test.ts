@@ -1,9 +1,9 @@
 import type { Command } from "commander";
 import { describe, expect, it } from "vitest";
 import { buildProgram } from "../../src/cli/program.js";
-import { runWith } from "./command-line.js";
+import { spawnWith } from "./command-line.js";
 
-const run = (...args: string[]) => runWith({}, ...args);
+const run = (...args: string[]) => spawnWith({}, ...args);
 
 describe("what is typed", () => {
   it("wrongly for a command is answered with the nearest one and status 2", async () => {
@@ -46,7 +46,7 @@ describe("what is typed", () => {
   it("as a setting that is malformed or unknown names it, what is allowed, and ends with status 2", async () => {
     const [flag, variable] = await Promise.all([
       run("agents", "--namespace", "A b"),
-      runWith({ LLM_MAILBOX_NAMESPCE: "x" }, "agents"),
+      spawnWith({ LLM_MAILBOX_NAMESPCE: "x" }, "agents"),
     ]);
     expect(flag).toMatchObject({
       status: 2,

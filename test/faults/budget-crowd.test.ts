@@ -26,7 +26,7 @@ function gather(env: Record<string, string>): readonly Server[] {
   ];
 }
 
-describeOnEachStore("fifty agents that reserve 0.30 each of 10", (store) => {
+describeOnEachStore.onDisk("fifty agents that reserve 0.30 each of 10", (store) => {
   const houses: House[] = [];
 
   async function begin(settings: Record<string, string> = {}): Promise<{

@@ -1,5 +1,6 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { createInterface } from "node:readline";
+import { setTimeout as delay } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
 
 const program = fileURLToPath(new URL("./agents-process.mjs", import.meta.url));
@@ -133,6 +134,9 @@ interface Read {
   readonly messages: readonly { readonly id: string; readonly body: string; readonly from: string }[];
 }
 
+/** Longest time an agent thinks between two steps: so that most of them are in a call, and the machine does more than this. */
+const thinksMs = 20;
+
 /**
  * Agents that send, read and settle with repeated keys through servers that are killed, and what they were answered.
  * Every body is sent once as the caller sees it, however often the call had to be repeated.
@@ -180,6 +184,7 @@ export class Crowd {
 
   async #live(agent: string): Promise<void> {
     for (let n = 0; this.#going; n++) {
+      await delay(Math.random() * thinksMs);
       const what = Math.random();
       if (what < 0.3) await this.#send(agent, [this.#other(agent)], `${agent} ${n}`);
       else if (what < 0.4) await this.#send(agent, [this.#other(agent), this.#other(agent)], `${agent} ${n}`);
@@ -209,7 +214,7 @@ export class Crowd {
         if (!(error instanceof Cut) && !away) this.wrong.push(`${agent} ${tool}: ${String(error)}`);
         if (tries > 400) throw error;
         this.cuts += 1;
-        await new Promise((resolve) => setTimeout(resolve, 25));
+        await delay(25);
       }
     }
   }

@@ -3,29 +3,23 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
 import { Redis } from "ioredis";
-import { afterEach, describe, expect, it } from "vitest";
+import { describe, expect, it, type TestContext } from "vitest";
 import { Crowd, Server } from "./crowd.js";
 
 const engines = ["embedded", "redis-server"] as const;
+type Engine = (typeof engines)[number];
 const long = process.env.MAILBOX_TEST_LONG === "1";
 
 /** The promise is 3 s on a machine that does nothing else. */
 const backWithinMs = 10_000;
 
-describe.each(engines)("twenty agents on the %s engine", (engine) => {
-  const folders: string[] = [];
-  const crowds: Crowd[] = [];
-  afterEach(async () => {
-    for (const crowd of crowds.splice(0)) await Promise.all(crowd.servers.map((server) => server.kill()));
-    for (const folder of folders.splice(0)) {
-      end(folder, engine);
-      rmSync(folder, { recursive: true, force: true });
-    }
-  });
-
-  function gather(): { readonly crowd: Crowd; readonly dataDir: string } {
+/** Both engines at a time: a test waits for ends and starts of processes more than it does. */
+describe("twenty agents", () => {
+  function gather(
+    { onTestFinished }: TestContext,
+    engine: Engine,
+  ): { readonly crowd: Crowd; readonly dataDir: string } {
     const dataDir = mkdtempSync(join(tmpdir(), "mailbox-crowd-"));
-    folders.push(dataDir);
     const env = {
       PATH: process.env.PATH!,
       HOME: process.env.HOME!,
@@ -44,7 +38,11 @@ describe.each(engines)("twenty agents on the %s engine", (engine) => {
       ...[0, 4, 8, 12].map((from) => new Server("house", names.slice(from, from + 4), env)),
       ...names.slice(16).map((name) => new Server("stdio", [name], env)),
     ]);
-    crowds.push(crowd);
+    onTestFinished(async () => {
+      await Promise.all(crowd.servers.map((server) => server.kill()));
+      end(dataDir, engine);
+      rmSync(dataDir, { recursive: true, force: true });
+    });
     return { crowd, dataDir };
   }
 
@@ -60,55 +58,67 @@ describe.each(engines)("twenty agents on the %s engine", (engine) => {
     expect(insertions).toBeGreaterThanOrEqual(crowd.answered.size);
   }
 
-  it("lose nothing and get nothing twice while their servers are killed fifty times", {
-    timeout: 180_000,
-  }, async () => {
-    const { crowd, dataDir } = gather();
-    crowd.begin();
-    await until(() => crowd.calls > 40);
-    const kills = long ? 500 : 50;
-    for (let n = 0; n < kills; n++) {
-      const server = crowd.servers[Math.floor(Math.random() * crowd.servers.length)]!;
-      await server.kill();
-      server.start();
-      await delay(Math.random() * 300);
-    }
-    await expectNothingLostOrTwice(crowd, dataDir);
-    expect(crowd.cuts).toBeGreaterThan(10);
+  describe("whose servers are killed", () => {
+    it.concurrent.for(engines)(
+      "on the %s engine lose nothing and get nothing twice, fifty times",
+      {
+        timeout: 180_000,
+      },
+      async (engine, context) => {
+        const { crowd, dataDir } = gather(context, engine);
+        crowd.begin();
+        await until(() => crowd.calls > 40);
+        const kills = long ? 500 : 50;
+        for (let n = 0; n < kills; n++) {
+          const server = crowd.servers[Math.floor(Math.random() * crowd.servers.length)]!;
+          await server.kill();
+          server.start();
+          await delay(Math.random() * 300);
+        }
+        await expectNothingLostOrTwice(crowd, dataDir);
+        expect(crowd.cuts).toBeGreaterThan(10);
+      },
+    );
   });
 
-  it("lose nothing and get nothing twice while the engine is killed twenty times, and go on within seconds", {
-    timeout: 240_000,
-  }, async () => {
-    const { crowd, dataDir } = gather();
-    crowd.begin();
-    await until(() => crowd.calls > 40);
-    const away: number[] = [];
-    for (let n = 0; n < (long ? 100 : 20); n++) {
-      const killedAt = Date.now();
-      process.kill(enginePid(dataDir, engine), "SIGKILL");
-      await until(() => crowd.lastAnswerAt > killedAt + 20, backWithinMs);
-      away.push(crowd.lastAnswerAt - killedAt);
-      // More than five ends in ten seconds are taken for a defect, and the supervisor gives up.
-      await delay(engine === "redis-server" ? 1_900 : 200 + Math.random() * 300);
-    }
-    await expectNothingLostOrTwice(crowd, dataDir);
-    away.sort((a, b) => a - b);
-    process.stderr.write(
-      `${engine} killed ${away.length} times: back after ${away[away.length >> 1]} ms (median), ${away.at(-1)} ms (longest)\n`,
+  describe("whose engine is killed", () => {
+    it.concurrent.for(engines)(
+      "on the %s engine lose nothing and get nothing twice, twenty times, and go on within seconds",
+      {
+        timeout: 240_000,
+      },
+      async (engine, context) => {
+        const { crowd, dataDir } = gather(context, engine);
+        crowd.begin();
+        await until(() => crowd.calls > 40);
+        const away: number[] = [];
+        for (let n = 0; n < (long ? 100 : 20); n++) {
+          const killedAt = Date.now();
+          process.kill(enginePid(dataDir, engine), "SIGKILL");
+          await until(() => crowd.lastAnswerAt > killedAt + 20, backWithinMs);
+          away.push(crowd.lastAnswerAt - killedAt);
+          // More than five ends in ten seconds are taken for a defect, and the supervisor gives up.
+          await delay(engine === "redis-server" ? 1_900 : 200 + Math.random() * 300);
+        }
+        await expectNothingLostOrTwice(crowd, dataDir);
+        away.sort((a, b) => a - b);
+        process.stderr.write(
+          `${engine} killed ${away.length} times: back after ${away[away.length >> 1]} ms (median), ${away.at(-1)} ms (longest)\n`,
+        );
+        expect(away.at(-1)).toBeLessThan(backWithinMs);
+      },
     );
-    expect(away.at(-1)).toBeLessThan(backWithinMs);
   });
 });
 
-function enginePid(dataDir: string, engine: (typeof engines)[number]): number {
+function enginePid(dataDir: string, engine: Engine): number {
   if (engine === "redis-server") return Number(readFileSync(join(dataDir, "engine.pid"), "utf8"));
   const claim = readFileSync(join(dataDir, "supervisor.lock"), "utf8");
   return (JSON.parse(claim) as { owner: { pid: number } }).owner.pid;
 }
 
 /** Ends what serves a data directory that is about to be deleted. */
-function end(dataDir: string, engine: (typeof engines)[number]): void {
+function end(dataDir: string, engine: Engine): void {
   for (const kind of new Set(["embedded", engine] as const))
     try {
       process.kill(enginePid(dataDir, kind), "SIGKILL");

@@ -26,7 +26,7 @@ const stores: readonly StoreName[] = ["redis-server", "embedded"];
 describe.each(stores)("24 agents in 4 processes that lock (%s)", (name) => {
   let store: TestStore;
   beforeAll(async () => {
-    store = await startStore(name);
+    store = await startStore(name, "disk");
   });
   afterAll(() => store.stop());
 

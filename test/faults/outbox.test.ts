@@ -25,7 +25,7 @@ type Reached = Record<string, readonly string[]>;
 describe.each(stores)("a send to several whose process is gone at some step (%s)", (name) => {
   let store: TestStore;
   beforeAll(async () => {
-    store = await startStore(name);
+    store = await startStore(name, "disk");
   });
   afterAll(() => store.stop());
 

@@ -1,4 +1,4 @@
-import { afterEach, expect, it } from "vitest";
+import { afterAll, expect, it } from "vitest";
 import { decideApproval } from "../../src/approvals/index.js";
 import { operatorPrincipal, type RunId } from "../../src/identity/index.js";
 import { type LockLimits, parseResource } from "../../src/locks/index.js";
@@ -8,7 +8,7 @@ import { describeOnEachStore } from "../stores/index.js";
 import { oddNames } from "./hostile.js";
 import { type Locker, type LockHouse, openLocks, passTime, rawStore } from "./open-locks.js";
 
-describeOnEachStore("acquire_lock", (store) => {
+describeOnEachStore.concurrent("acquire_lock", (store) => {
   const houses: LockHouse[] = [];
   const open = async (
     limits: Partial<LockLimits> = {},
@@ -24,7 +24,7 @@ describeOnEachStore("acquire_lock", (store) => {
     await house.as("bob"),
     await house.as("carl"),
   ];
-  afterEach(async () => {
+  afterAll(async () => {
     await Promise.all(houses.splice(0).map((house) => house.close()));
   });
 
@@ -62,8 +62,9 @@ describeOnEachStore("acquire_lock", (store) => {
   });
 
   it("lets readers share, and keeps them behind a writer that came first", async () => {
-    const [alice, bob, carl] = await three(await open());
-    const dora = await houses[0]!.as("dora");
+    const house = await open();
+    const [alice, bob, carl] = await three(house);
+    const dora = await house.as("dora");
     const a = await alice.acquire("x", { mode: "shared" });
     const b = await bob.acquire("x", { mode: "shared" });
     expect([a.state, b.state]).toEqual(["granted", "granted"]);
@@ -79,13 +80,14 @@ describeOnEachStore("acquire_lock", (store) => {
   });
 
   it("makes patterns wait for what they mean, and names for the patterns that mean them", async () => {
-    const [alice, bob, carl] = await three(await open());
+    const house = await open();
+    const [alice, bob, carl] = await three(house);
     await alice.acquire("src/auth/**");
     expect(await bob.acquire("src/auth/login.ts")).toMatchObject({ state: "queued" });
     expect(await bob.acquire("src/authority")).toMatchObject({ state: "granted" });
     expect(await carl.acquire("src/*")).toMatchObject({ state: "queued" });
     expect(await carl.acquire("docs/**")).toMatchObject({ state: "granted" });
-    const dora = await houses[0]!.as("dora");
+    const dora = await house.as("dora");
     expect(await dora.acquire("**")).toMatchObject({ state: "queued", place: 3 });
     // Bob holds what Carl waits for, and Carl would be before him.
     await expect(bob.acquire("**")).rejects.toThrow(/^lock\.deadlock/);
@@ -237,7 +239,9 @@ describeOnEachStore("acquire_lock", (store) => {
     redis.disconnect();
   });
 
-  it("tells a run once that its turn came, that it passed, that a lease ends soon, and that one is lost", async () => {
+  it("tells a run once that its turn came, that it passed, that a lease ends soon, and that one is lost", async ({
+    expect,
+  }) => {
     const house = await open({ offerMs: 1_000, aliveMs: 60_000 });
     const [alice, bob, carl] = await three(house);
     const { lock_id: held } = await alice.acquire("x");
@@ -334,7 +338,7 @@ describeOnEachStore("acquire_lock", (store) => {
     redis.disconnect();
   });
 
-  it("ends a wait with the call that is cancelled, and never undoes what was granted", async () => {
+  it("ends a wait with the call that is cancelled, and never undoes what was granted", async ({ expect }) => {
     const house = await open();
     const [alice, bob] = await three(house);
     const { lock_id: held } = await alice.acquire("x");
@@ -407,7 +411,7 @@ describeOnEachStore("acquire_lock", (store) => {
     await expect(bob.claim(ticket!)).rejects.toThrow(/^lock\.ticket_unknown/);
   });
 
-  it("warns who queues for what is held by somebody that waits for their mail", async () => {
+  it("warns who queues for what is held by somebody that waits for their mail", async ({ expect }) => {
     const house = await open();
     const [alice, bob] = await three(house);
     await alice.acquire("x");
@@ -422,11 +426,16 @@ describeOnEachStore("acquire_lock", (store) => {
     await expect.poll(async () => (await bob.acquire("x")).awaits_you).toBeUndefined();
   });
 
-  it("warns the one who may decide and queues for what is held by somebody that waits for the decision", async () => {
+  it("warns the one who may decide and queues for what is held by somebody that waits for the decision", async ({
+    expect,
+  }) => {
     const house = await open();
     const [alice, bob] = await three(house);
     const { rooms, ruleBook, approvals, access } = house.house;
-    const operator = { principal: operatorPrincipal(house.namespace), run: { id: "operator/test" as RunId } };
+    const operator = {
+      principal: operatorPrincipal(house.namespace),
+      run: { id: "operator/test" as RunId },
+    };
     await ruleBook.put(operator, {
       text: "version: 1\nrules:\n  - { id: ask, actions: [deploy], effect: require_approval, approval: { approvers: [bob] } }\n",
       over: 0,

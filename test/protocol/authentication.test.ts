@@ -9,6 +9,7 @@ import { fileURLToPath } from "node:url";
 import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest";
 import { mintToken } from "../../src/identity/index.js";
 import { inspectEngine } from "../../src/redis/engine/index.js";
+import { runWith } from "../cli/command-line.js";
 import { type Issuer, openIssuer } from "../identity/issuer.js";
 import { startStore } from "../stores/index.js";
 import { connectHttp, connectStdio, type Era, eras, type TestClient } from "./clients.js";
@@ -63,9 +64,9 @@ async function run(env: Record<string, string>, ...args: readonly string[]): Pro
   return { status, out, err };
 }
 
-/** What the command line prints for programs. */
+/** What the command line prints for programs, run in this process: it is what goes between the calls that are looked at. */
 async function json<T>(...args: readonly string[]): Promise<T> {
-  const ended = await run({}, ...args, "--json");
+  const ended = await runWith({ ...base, LLM_MAILBOX_LOG_LEVEL: "silent" }, ...args, "--json");
   if (ended.status !== 0) throw new Error(ended.err);
   return JSON.parse(ended.out) as T;
 }
@@ -265,7 +266,8 @@ describe("stdio", () => {
     const all = await faulty();
     const told = await Promise.all(
       all.map(async ([, credential]) => {
-        const ended = await run({ ...jwtSettings, LLM_MAILBOX_TOKEN: credential }, "stdio");
+        const settings = { ...base, ...jwtSettings, LLM_MAILBOX_LOG_LEVEL: "silent" };
+        const ended = await runWith({ ...settings, LLM_MAILBOX_TOKEN: credential }, "stdio");
         if (credential.length > 5) expect(ended.err).not.toContain(credential);
         return [ended.status, ended.out, ended.err.trim().split("\n").at(-1)!];
       }),
@@ -678,7 +680,10 @@ describe("a secret", () => {
     const ended = await Promise.all(
       forms.flatMap((form) => {
         const address = form.replaceAll("%", plant(`pw${randomBytes(12).toString("hex")}`));
-        return [run({ REDIS_URL: address }, "stdio", "--agent", "a"), run({ REDIS_URL: address }, "doctor")];
+        return [
+          run({ REDIS_URL: address }, "stdio", "--agent", "a"),
+          runWith({ ...base, LLM_MAILBOX_LOG_LEVEL: "silent", REDIS_URL: address }, "doctor"),
+        ];
       }),
     );
     for (const { status: code, out, err } of ended) {

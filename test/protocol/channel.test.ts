@@ -5,7 +5,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
 import { afterAll, afterEach, describe, expect, it } from "vitest";
-import { main, runWith } from "../cli/command-line.js";
+import { main, spawnWith } from "../cli/command-line.js";
 import { unique } from "./cases.js";
 import { connectStdio, type TestClient } from "./clients.js";
 
@@ -170,7 +170,7 @@ describe("a channel of Claude Code", () => {
   });
 
   it("is refused together with a server, which has the mail", async () => {
-    const ended = await runWith({}, "stdio", "--channel", "--server", "http://127.0.0.1:1");
+    const ended = await spawnWith({}, "stdio", "--channel", "--server", "http://127.0.0.1:1");
     expect(ended).toMatchObject({
       status: 2,
       out: "",

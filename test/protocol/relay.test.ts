@@ -4,7 +4,7 @@ import { createServer, type Server } from "node:http";
 import type { AddressInfo } from "node:net";
 import { createInterface } from "node:readline";
 import { PassThrough } from "node:stream";
-import { afterEach, describe, expect, it } from "vitest";
+import { afterAll, describe, expect, it } from "vitest";
 import { type HttpService, serveHttp } from "../../src/http/index.js";
 import { relayStdio } from "../../src/mcp/index.js";
 import { main } from "../cli/command-line.js";
@@ -56,8 +56,9 @@ function listenOn(server: Server, port: number): Promise<number> {
   );
 }
 
+/** The tests wait more than they do, so they run beside each other: whatever they opened is closed after the last. */
 const closing: (() => Promise<unknown>)[] = [];
-afterEach(async () => {
+afterAll(async () => {
   for (const close of closing.splice(0).reverse()) await close();
 });
 
@@ -137,7 +138,7 @@ class Relay {
   }
 }
 
-describe.each(eras)("a client of %s behind a relay", (era) => {
+describe.concurrent.each(eras)("a client of %s behind a relay", (era) => {
   it("goes on after its server was restarted, without noticing", async () => {
     const server = await restartable();
     const { call, raw } = await client(era, server.url);
@@ -222,7 +223,7 @@ describe.each(eras)("a client of %s behind a relay", (era) => {
   });
 });
 
-describe("a call whose answer is lost", () => {
+describe.concurrent("a call whose answer is lost", () => {
   /** Answers the handshake, and hangs up on every call of a tool once it has read it. */
   async function faithless(): Promise<{ url: string; calls: string[] }> {
     const calls: string[] = [];
@@ -282,7 +283,7 @@ describe("a call whose answer is lost", () => {
   });
 });
 
-describe("a server that takes a call and never answers", () => {
+describe.concurrent("a server that takes a call and never answers", () => {
   it("is given up after the time the call may wait and a little more, in each era", async () => {
     const server = createServer((request, response) => {
       let body = "";
@@ -345,7 +346,7 @@ describe("a server that takes a call and never answers", () => {
   });
 });
 
-describe("the token of a relay", () => {
+describe.concurrent("the token of a relay", () => {
   it("goes with every request as bearer token, and its refusal names the setting and not the token", async () => {
     const seen = new Set<string | undefined>();
     const server = createServer((request, response) => {
@@ -370,7 +371,7 @@ describe("the token of a relay", () => {
   });
 });
 
-describe("the process of a relay", () => {
+describe.concurrent("the process of a relay", () => {
   it.each([
     ["stdin ends", (relay: Relay) => void relay.child.stdin.end()],
     ["SIGTERM", (relay: Relay) => void relay.child.kill("SIGTERM")],

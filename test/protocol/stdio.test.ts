@@ -1,18 +1,14 @@
 import { type ChildProcessWithoutNullStreams, spawn } from "node:child_process";
+import { rmSync } from "node:fs";
 import { createInterface } from "node:readline";
-import { fileURLToPath } from "node:url";
-import { afterEach, describe, expect, it } from "vitest";
+import { afterAll, afterEach, describe, expect, it } from "vitest";
+import { buildMemoryStdio } from "../mcp/built-memory-stdio.js";
 import { connectStdio, eras, type TestClient } from "./clients.js";
 
 /** The face as a process of its own; the executable of the package is tried with the store in `two-agents`. */
-const server = {
-  command: process.execPath,
-  args: [
-    "--import",
-    fileURLToPath(import.meta.resolve("tsx")),
-    fileURLToPath(new URL("../mcp/memory-stdio.ts", import.meta.url)),
-  ],
-};
+const { program, folder } = buildMemoryStdio();
+const server = { command: process.execPath, args: [program] };
+afterAll(() => rmSync(folder, { recursive: true }));
 
 describe.each(eras)("a client of %s over stdio", (era) => {
   const clients: TestClient[] = [];

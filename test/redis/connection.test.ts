@@ -4,7 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { Store } from "../../src/redis/index.js";
-import { runWith } from "../cli/command-line.js";
+import { spawnWith } from "../cli/command-line.js";
 import { freePorts } from "../stores/redis-cluster.js";
 import { accepting, durable, hasRedisServer } from "../stores/redis-server.js";
 import { killed, launchUntil } from "../stores/test-store.js";
@@ -94,22 +94,22 @@ describe.runIf(hasRedisServer())("the address of a Redis (redis-server)", () => 
 
   it("may be rediss://, with the certificate checked against the authorities that Node trusts", async () => {
     const settings = { REDIS_URL: `rediss://:secret%20word@localhost:${tlsPort}` };
-    const trusting = await runWith({ ...settings, NODE_EXTRA_CA_CERTS: certificate }, "agents");
+    const trusting = await spawnWith({ ...settings, NODE_EXTRA_CA_CERTS: certificate }, "agents");
     expect(trusting).toMatchObject({ status: 0, err: "" });
-    const wary = await runWith(settings, "agents");
+    const wary = await spawnWith(settings, "agents");
     expect(wary.status).toBe(1);
     expect(wary.err).toMatch(/^llm-mailbox: store\.unavailable/);
   });
 
   it("is never shown with its password", async () => {
-    const { out, err } = await runWith({ REDIS_URL: `redis://:secret%20word@127.0.0.1:${port}` }, "doctor");
+    const { out, err } = await spawnWith({ REDIS_URL: `redis://:secret%20word@127.0.0.1:${port}` }, "doctor");
     expect(out).toContain(`127.0.0.1:${port}`);
     expect(out + err).not.toMatch(/secret/);
   });
 
   it("is refused in any other form, without showing it", async () => {
     for (const url of ["http://localhost:6379", "localhost:6379", "redis+cluser://h:1", "unix:relative"]) {
-      const { status, err } = await runWith({ REDIS_URL: url }, "agents");
+      const { status, err } = await spawnWith({ REDIS_URL: url }, "agents");
       expect([url, status]).toEqual([url, 2]);
       expect(err).toContain("REDIS_URL");
       expect(err).toContain("redis://, rediss://");

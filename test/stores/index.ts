@@ -3,16 +3,20 @@ import { afterAll, beforeAll, describe } from "vitest";
 import { startEmbedded } from "./embedded.js";
 import { startCluster } from "./redis-cluster.js";
 import { hasRedisServer, startRedisServer } from "./redis-server.js";
-import type { StoreName, TestStore } from "./test-store.js";
+import type { Medium, StoreName, TestStore } from "./test-store.js";
 
 export type { StoreName, TestStore } from "./test-store.js";
 
 export const storeNames: readonly StoreName[] = ["embedded", "redis-server", "redis-cluster"];
 
-/** A store of its own, empty, with every answer durable before it is given. The caller stops it. */
-export function startStore(name: StoreName): Promise<TestStore> {
-  if (name === "embedded") return startEmbedded();
-  return name === "redis-server" ? startRedisServer() : startCluster();
+/**
+ * A store of its own, empty, with every answer durable before it is given. The caller stops it.
+ *
+ * @param medium where tests kill it while it works: the disk, whose sync takes the time in which a kill can fall
+ */
+export function startStore(name: StoreName, medium: Medium = "memory"): Promise<TestStore> {
+  if (name === "embedded") return startEmbedded(medium);
+  return name === "redis-server" ? startRedisServer(medium) : startCluster(medium);
 }
 
 /**
@@ -21,11 +25,27 @@ export function startStore(name: StoreName): Promise<TestStore> {
  * Without a redis-server on PATH its kinds are left out and one line says so, except where CI is set: there it fails.
  */
 export function describeOnEachStore(title: string, define: (store: () => TestStore) => void): void {
+  describeEach(title, define, {});
+}
+
+/** The same with all tests on all stores beside each other: for tests that wait more than they do, each with names of its own. */
+describeOnEachStore.concurrent = (title: string, define: (store: () => TestStore) => void): void =>
+  describeEach(title, define, { concurrent: true });
+
+/** The same on stores that are killed while they work. */
+describeOnEachStore.onDisk = (title: string, define: (store: () => TestStore) => void): void =>
+  describeEach(title, define, { medium: "disk" });
+
+function describeEach(
+  title: string,
+  define: (store: () => TestStore) => void,
+  { medium, concurrent = false }: { readonly medium?: Medium; readonly concurrent?: boolean },
+): void {
   for (const name of available()) {
-    describe(`${title} (${name})`, () => {
+    describe(`${title} (${name})`, { concurrent }, () => {
       let store: TestStore | undefined;
       beforeAll(async () => {
-        store = await startStore(name);
+        store = await startStore(name, medium);
       });
       afterAll(() => store?.stop());
       define(() => {

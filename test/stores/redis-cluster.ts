@@ -2,32 +2,36 @@ import type { ChildProcess } from "node:child_process";
 import { once } from "node:events";
 import { type AddressInfo, connect, createServer } from "node:net";
 import { durable, launchDurable } from "./redis-server.js";
-import { storeOfProcess, type TestStore } from "./test-store.js";
+import { type Medium, storeOfProcess, type TestStore } from "./test-store.js";
 
 /** A cluster of one node that owns all slots: it refuses what crosses slots, which the other stores let pass. */
-export function startCluster(): Promise<TestStore> {
-  return storeOfProcess("redis-cluster", async (dataDir) => {
-    const [port, busPort] = await freePorts(2);
-    const args = [
-      ...["--port", String(port), "--bind", "127.0.0.1", "--loglevel", "notice", ...durable(dataDir)],
-      ...[
-        "--cluster-enabled",
-        "yes",
-        "--cluster-port",
-        String(busPort),
-        "--cluster-announce-ip",
-        "127.0.0.1",
-      ],
-    ];
-    return {
-      url: `redis+cluster://127.0.0.1:${port}`,
-      launch: async (): Promise<ChildProcess> => {
-        const child = await launchDurable(dataDir, args);
-        await untilServing(port!);
-        return child;
-      },
-    };
-  });
+export function startCluster(medium: Medium = "memory"): Promise<TestStore> {
+  return storeOfProcess(
+    "redis-cluster",
+    async (dataDir) => {
+      const [port, busPort] = await freePorts(2);
+      const args = [
+        ...["--port", String(port), "--bind", "127.0.0.1", "--loglevel", "notice", ...durable(dataDir)],
+        ...[
+          "--cluster-enabled",
+          "yes",
+          "--cluster-port",
+          String(busPort),
+          "--cluster-announce-ip",
+          "127.0.0.1",
+        ],
+      ];
+      return {
+        url: `redis+cluster://127.0.0.1:${port}`,
+        launch: async (): Promise<ChildProcess> => {
+          const child = await launchDurable(dataDir, args);
+          await untilServing(port!);
+          return child;
+        },
+      };
+    },
+    medium,
+  );
 }
 
 /** Gives the node all slots if it has none yet, and waits until it says the cluster is whole. */

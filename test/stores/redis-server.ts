@@ -1,7 +1,7 @@
 import { type ChildProcess, spawnSync } from "node:child_process";
 import { join } from "node:path";
 import { mendAppendFile } from "../../src/redis/engine/append-file.js";
-import { launchUntil, storeOfProcess, type TestStore } from "./test-store.js";
+import { launchUntil, type Medium, storeOfProcess, type TestStore } from "./test-store.js";
 
 let found: boolean | undefined;
 
@@ -25,10 +25,14 @@ export function launchDurable(dataDir: string, args: readonly string[]): Promise
 }
 
 /** A redis-server with fsync before each answer, on a unix socket. */
-export function startRedisServer(): Promise<TestStore> {
-  return storeOfProcess("redis-server", async (dataDir) => {
-    const socketPath = join(dataDir, "engine.sock");
-    const args = ["--port", "0", "--unixsocket", socketPath, "--loglevel", "notice", ...durable(dataDir)];
-    return { url: `unix://${socketPath}`, launch: () => launchDurable(dataDir, args) };
-  });
+export function startRedisServer(medium: Medium = "memory"): Promise<TestStore> {
+  return storeOfProcess(
+    "redis-server",
+    async (dataDir) => {
+      const socketPath = join(dataDir, "engine.sock");
+      const args = ["--port", "0", "--unixsocket", socketPath, "--loglevel", "notice", ...durable(dataDir)];
+      return { url: `unix://${socketPath}`, launch: () => launchDurable(dataDir, args) };
+    },
+    medium,
+  );
 }

@@ -2,7 +2,7 @@ import { Cluster, Redis } from "ioredis";
 import { expect, it } from "vitest";
 import { describeOnEachStore } from "./index.js";
 
-describeOnEachStore("a store for tests", (store) => {
+describeOnEachStore.onDisk("a store for tests", (store) => {
   it("still has what it answered after kill -9 and a restart", async () => {
     const before = connect(store().url);
     await before.set("kept", "yes");
