@@ -4,12 +4,13 @@ import type { House } from "../compose.js";
 import { readConfig } from "../config/index.js";
 import { isRefusal } from "../errors/index.js";
 import { type Advice, type AgentsOnRecord, loadCompiler } from "../policy/index.js";
+import { terminal } from "./terminal.js";
 import { holdsStore, recordLook, type Switches, settingsOf, withHouseOf } from "./with-house.js";
 
 /** Tells on standard error what in a rule set takes no effect; it refuses nothing. */
 export function printWarnings(advice: readonly Advice[]): void {
   for (const { line, about, text } of advice)
-    process.stderr.write(`warning: line ${line}, ${about}: ${visible(text)}.\n`);
+    terminal().stderr.write(`warning: line ${line}, ${about}: ${visible(text)}.\n`);
 }
 
 /** @param there what is recorded of agents; without it nothing is said that depends on who is there */
@@ -19,7 +20,7 @@ export async function ruleWarnings(text: string, there?: AgentsOnRecord): Promis
 
 /** What is recorded where there is a store that answers; undefined for one that does not, and where there is none yet. */
 export async function recordIfThere(switches: Switches): Promise<AgentsOnRecord | undefined> {
-  const config = readConfig(process.env, settingsOf(switches));
+  const config = readConfig(terminal().env, settingsOf(switches));
   if (!holdsStore(config)) return undefined;
   try {
     return await withHouseOf(config, async (house) => {
