@@ -144,6 +144,52 @@ rules:
     expect(await stateOf(house, more)).toBe("approved");
   });
 
+  it("is for one lease: a call that waits gets what its place became, and nothing once another call of its run had that", async () => {
+    const house = await houseWith(`
+rules:
+  - { id: locks, actions: [lock.acquire], when: agent.name == "alice", effect: require_approval }
+`);
+    const [alice, bob] = [await Agent.begin(house, "alice"), await Agent.begin(house, "bob")];
+    const { locks } = house.rooms;
+    const held = await locks.acquireLock(bob.caller, { resources: ["b"] });
+    const acquire = (more = {}) => locks.acquireLock(alice.caller, { resources: ["b"], ...more });
+    const [id] = await approved(house, acquire);
+    // What the waiting call asks again with its ticket waits until another call has had what came of it.
+    const { run } = house.store;
+    let [looks, goOn] = [0, (): void => undefined];
+    const over = new Promise<void>((resolve) => {
+      goOn = resolve;
+    });
+    house.store.run = async (script, keys, args, ...rest) => {
+      if (script.name.includes("acquire-lock") && looks++ === 1) await over;
+      return run.call(house.store, script, keys, args, ...rest);
+    };
+    const waiting = codeOf(acquire({ wait_seconds: 30 }));
+    let place: { readonly ticket?: string } | undefined;
+    while (!place) [place] = (await locks.listLocks(alice.caller, {})).waiters;
+    await locks.releaseLock(bob.caller, { lock_id: held.lock_id! });
+    while (looks < 2) await new Promise((resolve) => setImmediate(resolve));
+    const lease = await locks.acquireLock(alice.caller, { ticket: place.ticket! });
+    expect(lease.state).toBe("granted");
+    await locks.releaseLock(alice.caller, { lock_id: lease.lock_id! });
+    goOn();
+    expect(await waiting).toBe("lock.ticket_unknown");
+    expect(await stateOf(house, id)).toBe("used");
+    expect(await codeOf(acquire())).toBe("policy.approval_required");
+
+    // A place that the run has already is no effect, what it is made is one.
+    await locks.acquireLock(bob.caller, { resources: ["b"] });
+    const [taking] = await approved(house, acquire);
+    const { ticket } = await acquire();
+    expect(await stateOf(house, taking)).toBe("used");
+    const [again] = await approved(house, acquire);
+    expect(await acquire()).toMatchObject({ state: "queued", ticket });
+    expect(await stateOf(house, again)).toBe("approved");
+    const [urgent] = await approved(house, () => acquire({ priority: 9 }));
+    expect(await acquire({ priority: 9 })).toMatchObject({ state: "queued", ticket });
+    expect(await stateOf(house, urgent)).toBe("used");
+  });
+
   it("counts where nobody knows what a call did, and whoever cannot tell that it did something is answered all the same", async () => {
     const house = await houseWith(plansNeedAPerson);
     const { caller } = await Agent.begin(house, "alice");
