@@ -43,6 +43,11 @@ export interface Step {
   readonly rows: Readonly<Record<Effect, string>>;
 }
 
+/** A step with the operation that holds an approval for it: the same, however often its decision is made anew. */
+interface ClaimingStep extends Step {
+  readonly claimedAs: string;
+}
+
 /** What is told of a step whatever becomes of it, kept with its answer. */
 interface Told {
   readonly rules: readonly (PolicyAnswer["reasons"][number] & { readonly effect: Effect })[];
@@ -79,12 +84,12 @@ export async function reachDecision(
 /**
  * Decides a step: by the rules, then in one script by the limits, which is exact however many ask at once. Where a
  * person has to agree, what they approved for exactly this is held until it is told whether the step was taken, and
- * otherwise they are asked.
+ * otherwise they are asked. What was decided for a key passes again by itself only where nothing is done by that.
  *
  * @throws {MailboxError} `policy.idempotency_conflict`, `approval.in_use`, `store.*`
  */
 export async function holdDecision(context: PolicyContext, caller: Caller, asked: Step): Promise<Reached> {
-  let step = asked;
+  let step: ClaimingStep = { ...asked, claimedAs: asked.operation.key };
   for (;;) {
     const first = await decideWithLimits(context, caller, step, "first");
     if (first.word === "ASK") return askPeople(context, caller, step, first);
@@ -93,15 +98,20 @@ export async function holdDecision(context: PolicyContext, caller: Caller, asked
     if (first.word !== "REPLAYED" || by === undefined || step.via === "check") return { answer };
     // It was decided for this key, and perhaps nothing came of it: then what let it pass may be used by now.
     const claimed = await claim(context, caller, step, first);
-    if (claimed) return { answer, claimed };
-    step = { ...step, operation: { ...step.operation, key: `${step.operation.key}|${by}` } };
+    if (claimed?.replayed) return { answer, claimed };
+    // Nothing came of it so far, so it is yet to be done: by the rules of now, which may not want a person any more.
+    if (claimed && first.decision.effect === "require_approval")
+      return { answer: { ...answer, approved_by: claimed.id }, claimed };
+    await claimed?.settle(false);
+    const decidedAs = `${step.operation.key}|${claimed ? step.attempt : by}`;
+    step = { ...step, operation: { ...step.operation, key: decidedAs } };
   }
 }
 
 async function askPeople(
   context: PolicyContext,
   caller: Caller,
-  step: Step,
+  step: ClaimingStep,
   first: Outcome,
 ): Promise<Reached> {
   const claimed = await claim(context, caller, step, first);
@@ -118,7 +128,8 @@ async function askPeople(
       await claimed.settle(false);
       return { answer };
     } catch (error) {
-      await claimed.settle(!isRefusal(error) || error.kind === "UNKNOWN");
+      // What a check has allowed is used by that; a tool does nothing before it knows that it may.
+      await claimed.settle(step.via === "check" && (!isRefusal(error) || error.kind === "UNKNOWN"));
       throw error;
     }
   }
@@ -137,13 +148,12 @@ async function askPeople(
 function claim(
   { deps }: PolicyContext,
   caller: Caller,
-  step: Step,
+  step: ClaimingStep,
   outcome: Outcome,
 ): Promise<ClaimedApproval | undefined> {
-  const { operation, attempt } = step;
   return deps.claimApproval(caller, questionOf(step), {
-    operation: operation.key,
-    attempt,
+    operation: step.claimedAs,
+    attempt: step.attempt,
     terms: termsOf(outcome),
   });
 }

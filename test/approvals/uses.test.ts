@@ -4,6 +4,7 @@ import type { House } from "../../src/compose.js";
 import { refuse } from "../../src/errors/index.js";
 import { type Caller, localPrincipal, operatorPrincipal, type RunId } from "../../src/identity/index.js";
 import { blockSender, recentMessages, unblockSender } from "../../src/mailbox/index.js";
+import { approvalKeys } from "../../src/redis/index.js";
 import { Agent, newNamespace, openFaultHouse } from "../faults/fault-house.js";
 import { describeOnEachStore } from "../stores/index.js";
 import { ApprovalDesk } from "./approval-desk.js";
@@ -213,6 +214,72 @@ rules:
     failing("settle-claim");
     expect(await put("2")).toMatchObject({ state: "stored", replayed: false });
     expect(await put("2")).toMatchObject({ state: "stored", replayed: true });
+  });
+
+  it("comes back where an answer was lost before the call could do anything, and counts where the store has forgotten the claim", async () => {
+    const house = await houseWith(plansNeedAPerson);
+    const { caller } = await Agent.begin(house, "alice");
+    const put = (value: string) => house.rooms.state.putState(caller, { key: "plan/a", value });
+    const { run } = house.store;
+    for (const [name, word] of [
+      ["claim-approval", "u:alice:"],
+      ["check-policy", "approved"],
+    ] as const) {
+      const [id] = await approved(house, () => put(name));
+      house.store.run = async (script, keys, args, ...rest) => {
+        const reply = await run.call(house.store, script, keys, args, ...rest);
+        if (!script.name.includes(name) || !args.some((one) => String(one).startsWith(word))) return reply;
+        house.store.run = run;
+        return refuse("store.outcome_unknown");
+      };
+      expect(await codeOf(put(name))).toBe("store.outcome_unknown");
+      expect(await stateOf(house, id)).toBe("approved");
+      expect(await put(name)).toMatchObject({ state: "stored" });
+      expect(await stateOf(house, id)).toBe("used");
+    }
+    const [id] = await approved(house, () => put("lost"));
+    const { requests } = approvalKeys(house.config.namespace);
+    const before = String(await house.store.command("HGET", requests, id!));
+    house.store.run = async (script, ...rest) => {
+      if (script.name.includes("settle-claim")) await house.store.command("HSET", requests, id!, before);
+      return run.call(house.store, script, ...rest);
+    };
+    expect(await put("lost")).toMatchObject({ state: "stored" });
+    house.store.run = run;
+    expect(await stateOf(house, id)).toBe("used");
+    expect(await codeOf(put("lost"))).toBe("policy.approval_required");
+  });
+
+  it("lets a key pass by the rules of now as long as nothing came of it", async () => {
+    const house = await houseWith(plansNeedAPerson);
+    const { caller } = await Agent.begin(house, "alice");
+    const { putState } = house.rooms.state;
+    const operator = operatorOf(house);
+    let version = 1;
+    const decide = async (effect: string): Promise<void> => {
+      const rules = plansNeedAPerson.replace("require_approval", effect);
+      const text = `version: 1\notherwise: allow\nunknown: allow\n${rules}`;
+      await house.ruleBook.put(operator, { text, over: version++ });
+      const until = Date.now() + 10_000;
+      const isInForce = async () =>
+        (await house.ruleBook.inForce(house.config.namespace)).version === version;
+      while (!(await isInForce()) && Date.now() < until);
+    };
+    const put = () =>
+      putState(caller, { key: "plan/a", value: "1", expected_version: 0, idempotency_key: "k" });
+    await putState(operator, { key: "plan/a", value: "theirs" });
+    const [id] = await approved(house, put);
+    expect(await put()).toMatchObject({ state: "conflict" });
+    await decide("deny");
+    await putState(operator, { key: "plan/a", delete: true });
+    expect(await codeOf(put())).toBe("policy.denied");
+    expect(await stateOf(house, id)).toBe("approved");
+    await decide("require_approval");
+    expect(await put()).toMatchObject({ state: "stored", replayed: false });
+    expect(await stateOf(house, id)).toBe("used");
+    await decide("deny");
+    // It was done, and is told again.
+    expect(await put()).toMatchObject({ state: "stored", replayed: true });
   });
 
   it("is that of one of several equal calls, in whatever process, and of all attempts with one key", async () => {
