@@ -191,6 +191,44 @@ rules:
     expect(await stateOf(house, urgent)).toBe("used");
   });
 
+  it("is for what was asked: an edit leaves alone where a lock tells of its turn, and may change the rest", async () => {
+    const house = await houseWith(`
+rules:
+  - { id: news, actions: [topic.publish], effect: require_approval }
+`);
+    const alice = await Agent.begin(house, "alice");
+    const carol = {
+      principal: { ...localPrincipal(house.config.namespace, "carol"), roles: ["approver" as const] },
+      run: { id: "carol/1" as RunId },
+    };
+    const acquire = (more = {}) =>
+      house.rooms.locks.acquireLock(alice.caller, { resources: ["b"], notify: "topic:x", ...more });
+    const asked = { resources: ["b"], mode: "exclusive", notify: "topic:x" };
+    for (const [call, given, other, free] of [
+      [acquire, asked, { notify: "topic:y" }, { lease_seconds: 60 }],
+      [
+        (more = {}) => alice.send("topic:x", "hello", more),
+        { to: ["topic:x"], body: "hello" },
+        { to: ["topic:y"] },
+        { body: "goodbye" },
+      ],
+    ] as const) {
+      const refusal = (await call().catch((error: unknown) => error)) as { message: string };
+      const [approval_id] = refusal.message.match(/ap-[0-9a-z]{12}/g)!;
+      const edit = (args: object) =>
+        decideApproval(
+          house.approvals,
+          carol,
+          { approval_id: approval_id!, decision: "edit", arguments: { ...args } },
+          "tool",
+        );
+      expect(await codeOf(edit({ ...given, ...other }))).toBe("approval.edit_elsewhere");
+      expect(await codeOf(edit({ ...given, ...free }))).toBe("done");
+      expect(await codeOf(call({ ...free }))).toBe("done");
+      expect(await stateOf(house, approval_id)).toBe("used");
+    }
+  });
+
   it("counts where nobody knows what a call did, and whoever cannot tell that it did something is answered all the same", async () => {
     const house = await houseWith(plansNeedAPerson);
     const { caller } = await Agent.begin(house, "alice");
