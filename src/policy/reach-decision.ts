@@ -23,6 +23,9 @@ const mostAnew = 3;
 /** So many of the rules that decided are told and written down. */
 const mostRules = 10;
 
+/** So many of the steps of one call are recorded. */
+const mostRecords = 10;
+
 /** A step that is asked about, and what is to be held and recorded of it. */
 export interface Step {
   readonly via: "check" | "tool";
@@ -197,15 +200,16 @@ async function decideWithLimits(
       step.rows.require_approval,
       step.rows.deny,
       namesOf(decision, more),
-      parts
-        .map((part) => {
-          const own = decision.effect === "deny" ? [] : concerned(part.limits, step.cost);
-          const about = { via: step.via, version: inForce.version, approval: more.approvedBy };
-          const mostBytes = bytesOfEach(context.limits.decisionBytes, parts.length);
-          const written = writtenDecision(about, part.question, part.decision, mostBytes);
-          return `${part.decision.effect} ${own.length} ${written}`;
-        })
-        .join("\n"),
+      recordLines(parts, (part) => ({
+        limits: decision.effect === "deny" ? 0 : concerned(part.limits, step.cost).length,
+        text: () =>
+          writtenDecision(
+            { via: step.via, version: inForce.version, approval: more.approvedBy },
+            part.question,
+            part.decision,
+            context.limits.decisionBytes,
+          ),
+      })).join("\n"),
       toldText,
       step.reserve === undefined ? "" : newReservationId(),
       step.reserve ?? 0,
@@ -241,9 +245,16 @@ async function decideWithLimits(
   }
 }
 
-/** Many steps of one call share the room of a few, of which each has the same arguments. */
-function bytesOfEach(mostBytes: number, records: number): number {
-  return Math.min(mostBytes, Math.max(4_096, Math.floor((4 * mostBytes) / records)));
+/** What is recorded of the steps of a call, which differ: the first ten, each so that it can be decided again. */
+function recordLines(
+  parts: readonly StepOfCall[],
+  written: (part: StepOfCall) => { readonly limits: number; readonly text: () => string },
+): readonly string[] {
+  return parts.map((part, n) => {
+    const { limits, text } = written(part);
+    // Limits are taken for each of them, so that each has its line.
+    return n < mostRecords ? `${part.decision.effect} ${limits} ${text()}` : `- ${limits} `;
+  });
 }
 
 function countsOf(
