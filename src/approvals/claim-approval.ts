@@ -1,4 +1,4 @@
-import { refuse } from "../errors/index.js";
+import { isRefusal, refuse } from "../errors/index.js";
 import { type Caller, rowOf } from "../identity/index.js";
 import { digest, loadScript } from "../redis/index.js";
 import type { ApprovalContext } from "./context.js";
@@ -58,14 +58,27 @@ export async function claimApproval(
   });
   // Without the bar that parts the words of a record.
   const name = `u:${agent}:${digest(operation)}`;
-  const [word, given, record] = await context.run(namespace, claimScript, [
-    questionDigest(agent, question, boundTerms(normalTerms(terms, limits.keepMs))),
-    name,
-    digest(attempt),
-    limits.idempotencyMs,
-    limits.claimMs,
-    row,
-  ]);
+  const settle = async (id: string, outcome: "used" | "unused"): Promise<void> => {
+    await context
+      .run(namespace, settleScript, [id, name, digest(attempt), outcome, row])
+      .catch((error: Error) =>
+        deps.log("an approval counts as used, for nobody could be told", { id, error: error.message }),
+      );
+  };
+  const [word, given, record] = await context
+    .run(namespace, claimScript, [
+      questionDigest(agent, question, boundTerms(normalTerms(terms, limits.keepMs))),
+      name,
+      digest(attempt),
+      limits.idempotencyMs,
+      limits.claimMs,
+      row,
+    ])
+    .catch(async (error: unknown) => {
+      // Perhaps it is held now, for a call that goes no further.
+      if (!isRefusal(error) || error.kind === "UNKNOWN") await settle("", "unused");
+      throw error;
+    });
   const id = String(given);
   if (word === "NONE") return undefined;
   if (word === "IN_USE") return refuse("approval.in_use", { approval_id: id });
@@ -76,12 +89,7 @@ export async function claimApproval(
     edited: chosen !== "",
     replayed: word === "USED",
     settle: async (wasUsed) => {
-      if (word === "USED") return;
-      await context
-        .run(namespace, settleScript, [id, name, digest(attempt), wasUsed ? "used" : "unused", row])
-        .catch((error: Error) =>
-          deps.log("an approval counts as used, for nobody could be told", { id, error: error.message }),
-        );
+      if (word !== "USED") await settle(id, wasUsed ? "used" : "unused");
     },
   };
 }

@@ -119,8 +119,7 @@ export async function castVote(
   // Approving with the same arguments is approving: the two have to count together.
   const digest = decision === "approve" ? first.request.digest : wanted;
   const isEdit = approved !== undefined && digest !== first.request.digest;
-  const naming = namingArgument(first.question.action) ?? first.question.naming;
-  const renamed = isEdit ? renamedBy(first.question, approved.arguments, naming) : undefined;
+  const renamed = isEdit ? renamedBy(first.question, approved.arguments, first.question.naming) : undefined;
   if (renamed !== undefined)
     refuse("approval.edit_elsewhere", { approval_id: id, argument: plainName(renamed) });
   const line = voteLine({ ...voter, decision, digest, way, comment: comment.trim() });
@@ -182,21 +181,6 @@ export async function castVote(
     }
   }
   return refuse("approval.contended", { approval_id: id });
-}
-
-/** The argument of our own tools that says what a call is about; it is asked about as the resource, which no edit changes. */
-function namingArgument(action: string): string | undefined {
-  switch (action) {
-    case "mailbox.send":
-    case "topic.publish":
-      return "to";
-    case "lock.acquire":
-      return "resources";
-    case "state.write":
-      return "key";
-    default:
-      return undefined;
-  }
 }
 
 /** A name that the requester chose may be any text. */

@@ -3,7 +3,7 @@ import type { Caller } from "../identity/index.js";
 import type { ApprovalContext } from "./context.js";
 import type { Decided, Decision } from "./contract.js";
 import { castVote, checkDecision, foundRequest } from "./decide-approval.js";
-import { fitsOnePage } from "./page-of-request.js";
+import { formText } from "./form-text.js";
 import { shownApproval } from "./shown-approval.js";
 
 /**
@@ -23,7 +23,7 @@ export async function decideByClient(
   const found = await foundRequest(context, namespace, decision.approval_id);
   if (found.request.agent !== agent) refuse("approval.unknown", { approval_id: found.id });
   // No form shows what does not fit on it.
-  const wasShown = fitsOnePage(shownApproval(found)) || decision.decision === "reject";
+  const wasShown = formText(shownApproval(found)) !== undefined || decision.decision === "reject";
   if (!found.request.byClient || found.request.quorum !== 1 || !wasShown)
     refuse("approval.client_not_counted", { approval_id: found.id });
   const voter = { name: `client of ${agent}`, verified: false, roles, proof: "client" };

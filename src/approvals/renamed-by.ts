@@ -1,52 +1,57 @@
 import { digest } from "../redis/index.js";
 import { isObject, type Question } from "./question.js";
 
+type Values = Readonly<Record<string, unknown>>;
+
 /**
- * The first argument that says what a request is about and that an edit makes say something else: the rules were asked
- * about the resource as it was named, and of the edited step nobody would ask them.
+ * The first argument that says what a request is about and that an edit makes another: the rules were asked about the
+ * resource as it was named, and of the edited step nobody would ask them.
  *
- * It is the argument from which the resource was taken, where whoever asked knows it; else each that is the resource, or
- * ends in it as a path does, which has to stay what it is; and each that speaks of it, which has to speak of it still.
+ * Where the argument from which the resource was taken is known, it is that one. Else it is each in which the resource
+ * stands anywhere, or where none has it, a part of its name; these stay as they are, whole, and none is added. Where no
+ * resource was named, none is.
  *
  * @param naming the argument from which the resource was taken
  */
 export function renamedBy(
   { resource, arguments: before }: Question,
-  after: Readonly<Record<string, unknown>>,
+  after: Values,
   naming: string | undefined,
 ): string | undefined {
-  if (naming !== undefined)
-    return digest([before[naming] ?? null]) === digest([after[naming] ?? null]) ? undefined : naming;
-  if (resource === "") return undefined;
-  return Object.keys(before).find((name) => !namesStill(resource, before[name], after[name]));
-}
-
-function namesStill(resource: string, before: unknown, after: unknown): boolean {
-  if (typeof before === "string") {
-    if (isResource(before, resource)) return after === before;
-    return !speaksOf(before, resource) || (typeof after === "string" && speaksOf(after, resource));
-  }
-  if (Array.isArray(before))
-    return before.every((one, n) => namesStill(resource, one, Array.isArray(after) ? after[n] : undefined));
-  if (!isObject(before)) return true;
-  return Object.entries(before).every(([name, one]) =>
-    namesStill(resource, one, isObject(after) ? after[name] : undefined),
+  const isAsBefore = (name: string): boolean =>
+    digest([own(before, name) ?? null]) === digest([own(after, name) ?? null]);
+  if (naming !== undefined && Object.hasOwn(before, naming)) return isAsBefore(naming) ? undefined : naming;
+  const whole = inOneSpelling(resource);
+  if (whole === "") return undefined;
+  const parts = new Set(whole.split(/[^\p{L}\p{N}._-]+/u).filter(Boolean));
+  const names = Object.keys(before);
+  const like = (isLike: (text: string) => boolean): readonly string[] =>
+    names.filter((name) => someText([name, before[name]], isLike));
+  const speaking = like((text) => text.includes(whole));
+  const frozen = speaking.length > 0 ? speaking : like((text) => hasPart(text, parts));
+  return (
+    frozen.find((name) => !isAsBefore(name)) ??
+    Object.keys(after).find((name) => !Object.hasOwn(before, name))
   );
 }
 
-/** Itself, or a path or an address that ends in it. */
-function isResource(text: string, resource: string): boolean {
-  const own = text.trim().replaceAll("\\", "/");
-  return own === resource || own.endsWith(resource.startsWith("/") ? resource : `/${resource}`);
+/** Whether one of the texts, numbers and names in a value, however deep, is like that. */
+function someText(value: unknown, isLike: (text: string) => boolean): boolean {
+  if (Array.isArray(value)) return value.some((one) => someText(one, isLike));
+  if (isObject(value))
+    return Object.entries(value).some(([name, one]) => isLike(inOneSpelling(name)) || someText(one, isLike));
+  return (typeof value === "string" || typeof value === "number") && isLike(inOneSpelling(String(value)));
 }
 
-/** By its whole name, not as a part of a longer one. */
-function speaksOf(text: string, resource: string): boolean {
-  for (let at = text.indexOf(resource); at >= 0; at = text.indexOf(resource, at + 1))
-    if (isEdge(text[at - 1]) && isEdge(text[at + resource.length])) return true;
-  return false;
+function hasPart(text: string, parts: ReadonlySet<string>): boolean {
+  return text.split(/[^\p{L}\p{N}._-]+/u).some((one) => parts.has(one));
 }
 
-function isEdge(letter: string | undefined): boolean {
-  return letter === undefined || !/[\p{L}\p{N}_-]/u.test(letter);
+/** Names that differ in this may be one to whoever takes the step. */
+function inOneSpelling(text: string): string {
+  return text.trim().normalize("NFKC").toLowerCase().replaceAll("\\", "/");
+}
+
+function own(values: Values, name: string): unknown {
+  return Object.hasOwn(values, name) ? values[name] : undefined;
 }

@@ -247,7 +247,7 @@ const entries = {
   },
   "approval.edit_elsewhere": {
     kind: "INVALID_ARGUMENT",
-    text: "{argument} of {approval_id} says what the call is about, and nobody asked the rules about another one. Nothing was changed. Use {argument} as it was asked, or reject it and say what to ask for.",
+    text: "{argument} of {approval_id} says what the call is about, and nobody asked the rules about another one. Nothing was changed. Use {argument} as it was asked, or not where it was not, or reject it and say what to ask for.",
   },
   "approval.in_use": {
     kind: "ABORTED",

@@ -14,9 +14,9 @@
   ARGV[13]  audit rows, a line each                  ARGV[14]  where to tell of its turn, or empty for as before
   ARGV[15…] resources, sorted; none with a ticket
 
-  Returns {"GRANTED", id, token, ends at ms, {resource, …}} · {"ALREADY", the same} · {"QUEUED", id, place,
+  Returns {"GRANTED", effect, id, token, ends at ms, {resource, …}} · {"ALREADY", the same} · {"QUEUED", effect, id, place,
           due in ms or -1, agent that waits for mail of the asker or empty, {agent, mode, state, ends at ms, resource, …},
-          {resource, …}} · {"DEADLOCK", {agent, resource, agent that it waits for, …}} · {"CROWDED", resource} ·
+          {resource, …}}, effect 1 where this call took or changed something, 0 where it found what the run had · {"DEADLOCK", {agent, resource, agent that it waits for, …}} · {"CROWDED", resource} ·
           {"FULL", NAMESPACE · RUN} · {"UNKNOWN"} · {"GONE", id} · {"CONFLICT"} · {"LATE"}
 ]]
 --@include ../redis/lua/clock.lua
@@ -43,14 +43,15 @@ handOn()
 local function lease(request)
   return request.id, whole(request.token), asClock(request.due), request.resources
 end
-local function granted(request)
+local function flag(hadEffect) return hadEffect and '1' or '0' end
+local function granted(request, hadEffect)
   request.call, request.process = call, process
   hold(request)
   putRequest(request)
   tell(true)
-  return { 'GRANTED', lease(request) }
+  return { 'GRANTED', flag(hadEffect), lease(request) }
 end
-local function queued(request, blockers)
+local function queued(request, blockers, hadEffect)
   local place, holders, mailWait = 1, {}, ''
   for _, blocker in ipairs(blockers) do
     local other = blocker.request
@@ -65,7 +66,7 @@ local function queued(request, blockers)
     end
   end
   tell(true)
-  return { 'QUEUED', request.id, whole(place), nextDueMs(), mailWait, holders, request.resources }
+  return { 'QUEUED', flag(hadEffect), request.id, whole(place), nextDueMs(), mailWait, holders, request.resources }
 end
 local function sameResources(other)
   if #other.resources ~= #resources then return false end
@@ -83,16 +84,19 @@ local function mine()
 end
 local function goOn(request)
   if request.state == 'held' then
-    if request.call == call then tell(false) return { 'GRANTED', lease(request) } end
+    if request.call == call then tell(false) return { 'GRANTED', '1', lease(request) } end
     request.due = math.max(request.due, lockMs + (leaseMs or request.leaseMs))
     request.leaseMs, request.base = leaseMs or request.leaseMs, lockMs
     putRequest(request)
     tell(true)
-    return { 'ALREADY', lease(request) }
+    return { 'ALREADY', '0', lease(request) }
   end
+  -- Our own repetition of the call that took the place, or changed it, is that call.
+  local hadEffect = request.call == call or leaseMs and leaseMs ~= request.leaseMs or
+    notify ~= '' and notify ~= request.notify or priority and priority > request.priority
   request.leaseMs = leaseMs or request.leaseMs
   if notify ~= '' then request.notify = notify end
-  if request.state == 'offered' then return granted(request) end
+  if request.state == 'offered' then return granted(request, hadEffect) end
   local before, wasSkipped = request.priority, request.skipped
   if priority and priority > before then request.priority = priority end
   request.skipped, request.process, request.call = false, process, call
@@ -104,9 +108,9 @@ local function goOn(request)
     end
   end
   local blockers = blockersOf(request)
-  if #blockers == 0 then return granted(request) end
+  if #blockers == 0 then return granted(request, hadEffect) end
   putRequest(request)
-  return queued(request, blockers)
+  return queued(request, blockers, hadEffect)
 end
 
 if operation ~= '' then
@@ -154,10 +158,10 @@ if operation ~= '' then
 end
 if #blockers > 0 then
   addRequest(request)
-  return queued(request, blockers)
+  return queued(request, blockers, true)
 end
 request.call = call
 hold(request)
 addRequest(request)
 tell(true)
-return { 'GRANTED', lease(request) }
+return { 'GRANTED', '1', lease(request) }

@@ -36,6 +36,14 @@ interface Wish {
   readonly asked: Asked;
   /** It goes on with a ticket: the rules were asked when it was queued. */
   readonly goesOn: boolean;
+  /** It waits in this very call, whose admission is spent: it gets what its place becomes, and nothing in its stead. */
+  readonly waits: boolean;
+}
+
+interface Found {
+  readonly answer: LockAnswer;
+  /** Whether this call took a place or a lease, or changed one; not where it finds what the run had already. */
+  readonly hadEffect: boolean;
 }
 
 /**
@@ -43,7 +51,8 @@ interface Wish {
  *
  * At most one conflicting lease is live at any instant of lock time. The holder's own clock may differ: protect each
  * write with the fencing token, not with the expiry. What the run already holds is answered as `already_held` with the
- * same token. A place in the queue is kept between calls.
+ * same token. A place in the queue is kept between calls; a call that waits while another one of its run takes what came of
+ * it, or gives it up, is refused.
  *
  * @throws {MailboxError} `access.denied`, `policy.*`, `lock.resource_invalid`, `lock.deadlock`, `lock.too_many_waiters`, `lock.full`,
  *   `lock.not_yours`, `lock.ticket_unknown`
@@ -64,13 +73,8 @@ export async function acquireLock(
   return row.settling(
     () =>
       waitMs === 0 ? lookWith(context, caller, wish, row) : wait(context, caller, wish, row, waitMs, options),
-    tookPlace,
+    () => false,
   );
-}
-
-/** Whether a look has got the caller something: a place in the queue is as good as the lease that comes of it. */
-function tookPlace({ state }: LockAnswer): boolean {
-  return state === "granted" || state === "queued";
 }
 
 function wishOf(context: LockContext, caller: Caller, input: AcquireLock): Wish {
@@ -84,6 +88,7 @@ function wishOf(context: LockContext, caller: Caller, input: AcquireLock): Wish 
   return {
     asked: askedBy(input, resources),
     goesOn: resources.length === 0 || (context.known(caller)?.waits.has(ticket) ?? false),
+    waits: false,
     ticket,
     mode,
     resources,
@@ -137,21 +142,25 @@ async function admitted(context: LockContext, caller: Caller, wish: Wish): Promi
   );
 }
 
-/** A ticket that is no more is no obstacle for whoever says the resources too: it is asked for anew. */
+/**
+ * A ticket that is no more is no obstacle for whoever says the resources too: it is asked for anew, by the rules of now.
+ * Not so for a call that waited with it: another one of its run may have had what it became, which was let pass once.
+ */
 async function lookWith(
   context: LockContext,
   caller: Caller,
   wish: Wish,
   row: PendingRow,
 ): Promise<LockAnswer> {
-  const answer = await look(context, caller, wish, row);
-  if (answer) {
-    // Whatever comes of waiting: the place is taken.
-    if (tookPlace(answer)) await row.settle(true);
-    return answer;
+  const found = await look(context, caller, wish, row);
+  if (found) {
+    // Whatever comes of waiting: a place in the queue is as good as the lease that comes of it.
+    await row.settle(found.hadEffect);
+    return found.answer;
   }
   context.known(caller)?.drop(wish.ticket);
-  if (wish.resources.length === 0) refuse("lock.ticket_unknown", { ticket: plainId(wish.ticket) });
+  if (wish.resources.length === 0 || wish.waits)
+    refuse("lock.ticket_unknown", { ticket: plainId(wish.ticket) });
   const anew: Wish = {
     ...wish,
     ticket: "",
@@ -160,7 +169,10 @@ async function lookWith(
   };
   if (!wish.goesOn) return lookWith(context, caller, anew, row);
   const other = await admitted(context, caller, anew);
-  return other.settling(() => lookWith(context, caller, anew, other), tookPlace);
+  return other.settling(
+    () => lookWith(context, caller, anew, other),
+    () => false,
+  );
 }
 
 /** Waits without a store command: for a hint that names the ticket, or for anything that may have swallowed one. */
@@ -186,7 +198,7 @@ async function wait(
       if (answer.state !== "queued" || signal?.aborted) return answer;
       if (Date.now() >= wake.until) return { ...answer, timed_out: true };
       const ticket = answer.ticket!;
-      wish = { ...wish, ticket, named: { operation: "", digest: "" } };
+      wish = { ...wish, ticket, waits: true, named: { operation: "", digest: "" } };
       waiting.waitsWith(ticket);
       await wake.sleep();
       // Nobody hears what a cancelled call would be granted: the offer stands until the agent calls again.
@@ -204,7 +216,7 @@ async function look(
   caller: Caller,
   wish: Wish,
   row: PendingRow,
-): Promise<LockAnswer | undefined> {
+): Promise<Found | undefined> {
   const { namespace } = caller.principal;
   const { limits } = context;
   const asked = wish.ticket === "" ? wish.resources : [];
@@ -227,20 +239,30 @@ async function look(
   switch (word) {
     case "GRANTED":
     case "ALREADY": {
-      const [id, token, endsAt, resources] = rest as [string, string, string, readonly string[]];
+      const [hadEffect, id, token, endsAt, resources] = rest as [
+        string,
+        string,
+        string,
+        string,
+        readonly string[],
+      ];
       const lease = { id, resources, token: Number(token), expiresAt: Number(endsAt) };
       context.memory(caller).holds(lease, context.deps.store.now());
       context.pulse(namespace).goOn();
       return {
-        state: word === "GRANTED" ? "granted" : "already_held",
-        lock_id: id,
-        token: lease.token,
-        expires_at: new Date(lease.expiresAt).toISOString(),
-        resources,
+        answer: {
+          state: word === "GRANTED" ? "granted" : "already_held",
+          lock_id: id,
+          token: lease.token,
+          expires_at: new Date(lease.expiresAt).toISOString(),
+          resources,
+        },
+        hadEffect: hadEffect === "1",
       };
     }
     case "QUEUED": {
-      const [id, place, dueIn, mailWait, holders, resources] = rest as [
+      const [hadEffect, id, place, dueIn, mailWait, holders, resources] = rest as [
+        string,
         string,
         string,
         string,
@@ -251,13 +273,16 @@ async function look(
       context.memory(caller).waitsFor(id, resources, wish.notify);
       context.pulse(namespace).goOn(Number(dueIn));
       return {
-        state: "queued",
-        ticket: id,
-        place: Number(place),
-        holders: holdersOf(holders),
-        ...(mailWait === "" ? {} : { awaits_you: mailWait }),
-        timed_out: false,
-        resources,
+        answer: {
+          state: "queued",
+          ticket: id,
+          place: Number(place),
+          holders: holdersOf(holders),
+          ...(mailWait === "" ? {} : { awaits_you: mailWait }),
+          timed_out: false,
+          resources,
+        },
+        hadEffect: hadEffect === "1",
       };
     }
     case "UNKNOWN":

@@ -7,8 +7,7 @@ import {
   type ServerContext,
 } from "@modelcontextprotocol/server";
 import { z } from "zod";
-import { visible } from "../addresses/index.js";
-import { type Approval, approvalFacts, approvalWords, pageChars } from "../approvals/index.js";
+import { type Approval, formText } from "../approvals/index.js";
 
 /** What the user of a client said, as far as its client can be believed. */
 export interface ClientAnswer {
@@ -54,10 +53,8 @@ export async function askClient(
   approval: Approval,
   untilDecided: (signal: AbortSignal) => Promise<unknown>,
 ): Promise<AskedClient> {
-  const message = questionFor(approval);
-  if (!takesForms(capabilitiesOf(context) ?? declared) || message.length > pageChars)
-    // A longer one would be cut somewhere, and nobody approves what they were not shown.
-    return { how: "unable" };
+  const message = formText(approval);
+  if (!takesForms(capabilitiesOf(context) ?? declared) || message === undefined) return { how: "unable" };
   const params = { mode: "form" as const, message, requestedSchema: form };
   if (isModern(context))
     return {
@@ -119,17 +116,4 @@ function capabilitiesOf(context: ServerContext): ClientCapabilities | undefined 
 function takesForms(capabilities: ClientCapabilities | undefined): boolean {
   const { elicitation } = capabilities ?? {};
   return elicitation !== undefined && (elicitation.form !== undefined || elicitation.url === undefined);
-}
-
-/** What is asked stands first: clients fold a text after its first lines (Claude Code after three). */
-function questionFor(approval: Approval): string {
-  const lines = [
-    `${approval.agent} asks before it acts, in words that nobody checked:`,
-    ...approvalWords(approval),
-    "",
-    ...approvalFacts(approval),
-    "",
-    "Your client vouches that it is you who answers.",
-  ];
-  return lines.map((line) => visible(line, "\t")).join("\n");
 }

@@ -12,7 +12,8 @@
   ARGV[9]   audit row up to what comes out, or empty   ARGV[10]  what stands before its reasons where it is an allow
   ARGV[11]  the rules, in words
   ARGV[12]  records of the decision, a line for each step of the call: what rules said of it, how many of the limits that
-            follow are its own, and the rest of its JSON
+            follow are its own, and the rest of its JSON; - in place of the first, and
+            nothing in that of the last, for a step that is not recorded
   ARGV[13]  what else the answer tells, opaque       ARGV[14]  id of the reservation, or empty
   ARGV[15]  what it holds, millionths                ARGV[16]  agent
   ARGV[17]  how many counters follow
@@ -147,31 +148,33 @@ if isReserved then
   })
   addFigure(agent, day, 'estimated', amount)
 end
-local records, before = {}, 0
+local records, steps, before = {}, 0, 0
 for line in string.gmatch(recorded, '[^\n]+') do
-  local record = {}
-  record.said, record.own, record.rest = string.match(line, '^(%S+) (%d+) (.*)$')
-  records[#records + 1] = record
-end
-for _, record in ipairs(records) do
-  local said, exceeded, tried = record.said, {}, {}
-  for n = before + 1, before + tonumber(record.own) do
+  local record = { exceeded = {}, tried = {} }
+  local said, own, rest = string.match(line, '^(%S+) (%d+) (.*)$')
+  for n = before + 1, before + tonumber(own) do
     local limit = limits[n]
     if limit.isExceeded and limit.isShadow then
-      table.insert(tried, '{"id":"' .. limit.id .. '","effect":"' .. limit.effect .. '"}')
+      table.insert(record.tried, '{"id":"' .. limit.id .. '","effect":"' .. limit.effect .. '"}')
     elseif limit.isExceeded then
-      table.insert(exceeded, '"' .. limit.id .. '"')
-      if severity[limit.effect] > severity[said] then said = limit.effect end
+      table.insert(record.exceeded, '"' .. limit.id .. '"')
+      if said ~= '-' and severity[limit.effect] > severity[said] then said = limit.effect end
     end
   end
-  before = before + tonumber(record.own)
   if said == 'require_approval' and stage == 'approved' then said = 'allow' end
   if said == 'require_approval' and stage == 'refused' then said = 'deny' end
-  local call = ''
-  if #records > 1 then call = '"call":{"effect":"' .. effect .. '","steps":' .. whole(#records) .. '},'
-  else said = effect end
+  record.said, record.rest = said, rest
+  if said ~= '-' then table.insert(records, record) end
+  steps, before = steps + 1, before + tonumber(own)
+end
+for _, record in ipairs(records) do
+  local said, call = effect, ''
+  if steps > 1 then
+    said = record.said
+    call = '"call":{"effect":"' .. effect .. '","steps":' .. whole(steps) .. ',"recorded":' .. whole(#records) .. '},'
+  end
   redis.call('LPUSH', slot.decisions, '{"at":' .. whole(nowMs) .. ',"effect":"' .. said .. '","limits":[' ..
-    table.concat(exceeded, ',') .. '],"shadowLimits":[' .. table.concat(tried, ',') .. '],' .. call .. record.rest)
+    table.concat(record.exceeded, ',') .. '],"shadowLimits":[' .. table.concat(record.tried, ',') .. '],' .. call .. record.rest)
 end
 redis.call('LTRIM', slot.decisions, 0, decisionsMost - 1)
 local text = answerText()

@@ -46,6 +46,8 @@ export interface AwaitedApproval {
 /** An approval that is held for one operation. */
 export interface ClaimedApproval {
   readonly id: string;
+  /** The same operation has used it before. */
+  readonly replayed: boolean;
   /** Uses it up, or gives it back. Never rejects: what could not be told counts as used. */
   readonly settle: (wasUsed: boolean) => Promise<void>;
 }

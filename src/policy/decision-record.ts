@@ -35,7 +35,14 @@ const schema = z.object({
   /** The approval by which it was allowed. */
   approval: z.string().optional(),
   /** What became of the call of which this is one of several steps; then `effect` is of this step by itself. */
-  call: z.object({ effect: z.enum(effects), steps: z.number().int() }).optional(),
+  call: z
+    .object({
+      effect: z.enum(effects),
+      steps: z.number().int(),
+      /** Of how many of its steps there is a record, the most restrictive ones first. */
+      recorded: z.number().int().optional(),
+    })
+    .optional(),
   /** Whether an agent asked, or one of our tools did on its behalf. */
   via: z.enum(["check", "tool"]),
   /** Its context was too long to be kept and is not whole here, so that it cannot be decided again. */

@@ -52,6 +52,7 @@ export async function enforce(
     inForce,
     cost: 0,
     why: "",
+    naming: namingArgument(action, asked.arguments),
     operation:
       key === undefined
         ? { key: `a|${attempt}`, digest: "", keepMs: limits.attemptMs }
@@ -86,6 +87,23 @@ export async function enforce(
       });
     case "deny":
       return refuse("policy.denied", { reason: reasonsOf(answer), rules: by, guidance: guidanceOf(answer) });
+  }
+}
+
+/** The argument of a tool of ours from which the resource is taken. */
+function namingArgument(action: Action, given: Asked["arguments"]): string | undefined {
+  switch (action) {
+    case "mailbox.send":
+      return "to";
+    case "topic.publish":
+      // A lock may tell a topic of its turn.
+      return "to" in given ? "to" : "notify";
+    case "lock.acquire":
+      return "resources";
+    case "state.write":
+      return "key";
+    default:
+      return undefined;
   }
 }
 

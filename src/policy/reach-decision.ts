@@ -24,6 +24,9 @@ const mostAnew = 3;
 /** So many of the rules that decided are told and written down. */
 const mostRules = 10;
 
+/** So many of the steps of one call are recorded. */
+const mostRecords = 10;
+
 /** A step that is asked about, and what is to be held and recorded of it. */
 export interface Step {
   readonly via: "check" | "tool";
@@ -41,6 +44,11 @@ export interface Step {
   /** The steps of a call of several, each with its own decision at these counts; each is recorded. */
   readonly parts?: (counts: Question["counts"]) => readonly StepOfCall[];
   readonly row: DecisionRow;
+}
+
+/** A step with the operation that holds an approval for it: the same, however often its decision is made anew. */
+interface ClaimingStep extends Step {
+  readonly claimedAs: string;
 }
 
 /** What is told of a step whatever becomes of it, kept with its answer. */
@@ -79,12 +87,12 @@ export async function reachDecision(
 /**
  * Decides a step: by the rules, then in one script by the limits, which is exact however many ask at once. Where a
  * person has to agree, what they approved for exactly this is held until it is told whether the step was taken, and
- * otherwise they are asked.
+ * otherwise they are asked. What was decided for a key passes again by itself only where nothing is done by that.
  *
  * @throws {MailboxError} `budget.sum_too_large`, `policy.idempotency_conflict`, `approval.in_use`, `store.*`
  */
 export async function holdDecision(context: PolicyContext, caller: Caller, asked: Step): Promise<Reached> {
-  let step = asked;
+  let step: ClaimingStep = { ...asked, claimedAs: asked.operation.key };
   for (;;) {
     const first = await decideWithLimits(context, caller, step, "first");
     if (first.word === "ASK") return askPeople(context, caller, step, first);
@@ -93,15 +101,20 @@ export async function holdDecision(context: PolicyContext, caller: Caller, asked
     if (first.word !== "REPLAYED" || by === undefined || step.via === "check") return { answer };
     // It was decided for this key, and perhaps nothing came of it: then what let it pass may be used by now.
     const claimed = await claim(context, caller, step, first);
-    if (claimed) return { answer, claimed };
-    step = { ...step, operation: { ...step.operation, key: `${step.operation.key}|${by}` } };
+    if (claimed?.replayed) return { answer, claimed };
+    // Nothing came of it so far, so it is yet to be done: by the rules of now, which may not want a person any more.
+    if (claimed && first.decision.effect === "require_approval")
+      return { answer: { ...answer, approved_by: claimed.id }, claimed };
+    await claimed?.settle(false);
+    const decidedAs = `${step.operation.key}|${claimed ? step.attempt : by}`;
+    step = { ...step, operation: { ...step.operation, key: decidedAs } };
   }
 }
 
 async function askPeople(
   context: PolicyContext,
   caller: Caller,
-  step: Step,
+  step: ClaimingStep,
   first: Outcome,
 ): Promise<Reached> {
   const claimed = await claim(context, caller, step, first);
@@ -118,7 +131,8 @@ async function askPeople(
       await claimed.settle(false);
       return { answer };
     } catch (error) {
-      await claimed.settle(!isRefusal(error) || error.kind === "UNKNOWN");
+      // What a check has allowed is used by that; a tool does nothing before it knows that it may.
+      await claimed.settle(step.via === "check" && (!isRefusal(error) || error.kind === "UNKNOWN"));
       throw error;
     }
   }
@@ -137,13 +151,12 @@ async function askPeople(
 function claim(
   { deps }: PolicyContext,
   caller: Caller,
-  step: Step,
+  step: ClaimingStep,
   outcome: Outcome,
 ): Promise<ClaimedApproval | undefined> {
-  const { operation, attempt } = step;
   return deps.claimApproval(caller, questionOf(step), {
-    operation: operation.key,
-    attempt,
+    operation: step.claimedAs,
+    attempt: step.attempt,
     terms: termsOf(outcome),
   });
 }
@@ -186,15 +199,16 @@ async function decideWithLimits(
       step.row.before,
       step.row.right,
       namesOf(decision, more),
-      parts
-        .map((part) => {
-          const own = decision.effect === "deny" ? [] : concerned(part.limits, step.cost);
-          const about = { via: step.via, version: inForce.version, approval: more.approvedBy };
-          const mostBytes = bytesOfEach(context.limits.decisionBytes, parts.length);
-          const written = writtenDecision(about, part.question, part.decision, mostBytes);
-          return `${part.decision.effect} ${own.length} ${written}`;
-        })
-        .join("\n"),
+      recordLines(parts, (part) => ({
+        limits: decision.effect === "deny" ? 0 : concerned(part.limits, step.cost).length,
+        text: () =>
+          writtenDecision(
+            { via: step.via, version: inForce.version, approval: more.approvedBy },
+            part.question,
+            part.decision,
+            context.limits.decisionBytes,
+          ),
+      })).join("\n"),
       toldText,
       step.reserve === undefined ? "" : newReservationId(),
       step.reserve ?? 0,
@@ -232,9 +246,16 @@ async function decideWithLimits(
   }
 }
 
-/** Many steps of one call share the room of a few, of which each has the same arguments. */
-function bytesOfEach(mostBytes: number, records: number): number {
-  return Math.min(mostBytes, Math.max(4_096, Math.floor((4 * mostBytes) / records)));
+/** What is recorded of the steps of a call, which differ: the first ten, each so that it can be decided again. */
+function recordLines(
+  parts: readonly StepOfCall[],
+  written: (part: StepOfCall) => { readonly limits: number; readonly text: () => string },
+): readonly string[] {
+  return parts.map((part, n) => {
+    const { limits, text } = written(part);
+    // Limits are taken for each of them, so that each has its line.
+    return n < mostRecords ? `${part.decision.effect} ${limits} ${text()}` : `- ${limits} `;
+  });
 }
 
 function countsOf(

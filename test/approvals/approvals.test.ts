@@ -112,7 +112,7 @@ describeOnEachStore("an approval", (store) => {
   it("is approved with other arguments, which alone can be used then", async () => {
     const desk = await open();
     const { id } = await desk.ask();
-    const edited = { arguments: { path: "/prod/a", backup: true } };
+    const edited = { arguments: { path: "/prod/a.old" } };
     const { approval } = await desk.decide(id, "edit", edited);
     expect(approval).toMatchObject({ state: "approved", edited_arguments: edited.arguments });
     expect(await desk.use("op-1")).toBeUndefined();
@@ -206,13 +206,13 @@ rules:
     expect(await desk.use("op-1", edited)).toMatchObject({ id: second.id });
     expect((await edit()).approval.state).toBe("approved");
     expect(await desk.use("op-2", edited)).toMatchObject({ id: first.id, edited: true });
-    for (const [action, resource, given, other] of [
-      ["mailbox.send", "bob", { to: ["bob"], body: "a" }, { to: ["carl"], body: "a" }],
-      ["topic.publish", "topic:a", { to: ["topic:a"], body: "a" }, { body: "a" }],
-      ["lock.acquire", "lock:a", { resources: ["a"] }, { resources: ["a", "b"] }],
-      ["state.write", "state:a", { key: "a", value: 1 }, { key: "b", value: 1 }],
+    for (const [action, resource, naming, given, other] of [
+      ["mailbox.send", "bob", "to", { to: ["bob"], body: "a" }, { to: ["carl"], body: "a" }],
+      ["topic.publish", "topic:a", "to", { to: ["topic:a"], body: "a" }, { body: "a" }],
+      ["lock.acquire", "lock:a", "resources", { resources: ["a"] }, { resources: ["a", "b"] }],
+      ["state.write", "state:a", "key", { key: "a", value: 1 }, { key: "b", value: 1 }],
     ] as const) {
-      const { id } = await desk.ask({ action, resource, arguments: given, context: {} });
+      const { id } = await desk.ask({ action, resource, naming, arguments: given, context: {} });
       await expect(desk.decide(id, "edit", { arguments: other })).rejects.toThrow(
         /^approval\.edit_elsewhere/,
       );
@@ -223,16 +223,16 @@ rules:
     for (const [asked, other, named] of [
       [{ resource: "prod/c", arguments: { path: "/prod/c", n: 1 } }, { path: "/prod/d", n: 1 }, "path of"],
       [
-        { resource: "", arguments: { command: "rm a" }, naming: "command" },
+        { resource: "", arguments: { command: "rm a", n: 1 }, naming: "command" },
         { command: "rm b" },
         "command of",
       ],
-      [{ resource: "d", arguments: { "say yes": "d" } }, { "say yes": "e" }, "an argument of"],
+      [{ resource: "d", arguments: { "say yes": "d", n: 1 } }, { "say yes": "e" }, "an argument of"],
     ] as const) {
       const { id } = await desk.ask(asked);
       const edit = (given: object) => desk.decide(id, "edit", { arguments: { ...given } });
       await expect(edit(other)).rejects.toThrow(new RegExp(`^approval\\.edit_elsewhere: ${named} ${id} `));
-      expect((await edit({ ...asked.arguments, more: 1 })).approval.state).toBe("approved");
+      expect((await edit({ ...asked.arguments, n: 2 })).approval.state).toBe("approved");
     }
   });
 

@@ -93,7 +93,7 @@ describeOnEachStore("an approval by mail", (store) => {
       ['edit\n```json\n{"path": "/prod/b"}\n```', "approved", ""],
     ] as const;
     for (const [n, [body, state, comment]] of cases.entries()) {
-      const { id } = await desk.ask({ resource: `prod/${n}` }, carols);
+      const { id } = await desk.ask({ resource: `vault-${n}` }, carols);
       const [message] = (await carol.read()).messages;
       const receipt = await reply(carol, message!.id, body);
       expect(receipt, body).toMatchObject({

@@ -3,6 +3,8 @@ import {
   attendApprovals,
   decideApproval as decide,
   decideByClient,
+  formText,
+  getApproval,
   requestText,
 } from "../../src/approvals/index.js";
 import { pageOfRequest } from "../../src/approvals/page-of-request.js";
@@ -98,6 +100,21 @@ describeOnEachStore("a request too long for one reply", (store) => {
     const mail = { approval_id: other.id, decision: "reject" } as const;
     expect(await code(decide(approvals, carol, mail, "mail"))).toBe("done");
     expect(await code(byClient("reject"))).toMatch(/^approval\.ended/);
+    // A form says a little more than a mail: what is too long for it alone was not shown on it.
+    const ofLength = async (length: number) => {
+      const { id: own } = await desk.ask({ arguments: { path: "a".repeat(length) } }, { byClient: true });
+      return getApproval(approvals, desk.operator(), own);
+    };
+    const most = 8_010 - formText(await ofLength(10))!.length;
+    for (const [length, answer] of [
+      [most, /^done/],
+      [most + 1, /^approval\.client_not_counted/],
+    ] as const) {
+      const approval = await ofLength(length);
+      expect(requestText(approval).length).toBeLessThan(8_000);
+      const approve = { approval_id: approval.id, decision: "approve" } as const;
+      expect(await code(decideByClient(approvals, desk.caller("alice"), approve))).toMatch(answer);
+    }
     await expect(
       attendApprovals(approvals, carol, { approval_id: id, decision: "approve", offset: 1 }),
     ).rejects.toThrow(/^input\.invalid: offset/);

@@ -4,6 +4,7 @@ import type { House } from "../../src/compose.js";
 import { refuse } from "../../src/errors/index.js";
 import { type Caller, localPrincipal, operatorPrincipal, type RunId } from "../../src/identity/index.js";
 import { blockSender, recentMessages, unblockSender } from "../../src/mailbox/index.js";
+import { approvalKeys } from "../../src/redis/index.js";
 import { Agent, newNamespace, openFaultHouse } from "../faults/fault-house.js";
 import { describeOnEachStore } from "../stores/index.js";
 import { ApprovalDesk } from "./approval-desk.js";
@@ -144,6 +145,90 @@ rules:
     expect(await stateOf(house, more)).toBe("approved");
   });
 
+  it("is for one lease: a call that waits gets what its place became, and nothing once another call of its run had that", async () => {
+    const house = await houseWith(`
+rules:
+  - { id: locks, actions: [lock.acquire], when: agent.name == "alice", effect: require_approval }
+`);
+    const [alice, bob] = [await Agent.begin(house, "alice"), await Agent.begin(house, "bob")];
+    const { locks } = house.rooms;
+    const held = await locks.acquireLock(bob.caller, { resources: ["b"] });
+    const acquire = (more = {}) => locks.acquireLock(alice.caller, { resources: ["b"], ...more });
+    const [id] = await approved(house, acquire);
+    // What the waiting call asks again with its ticket waits until another call has had what came of it.
+    const { run } = house.store;
+    let [looks, goOn] = [0, (): void => undefined];
+    const over = new Promise<void>((resolve) => {
+      goOn = resolve;
+    });
+    house.store.run = async (script, keys, args, ...rest) => {
+      if (script.name.includes("acquire-lock") && looks++ === 1) await over;
+      return run.call(house.store, script, keys, args, ...rest);
+    };
+    const waiting = codeOf(acquire({ wait_seconds: 30 }));
+    let place: { readonly ticket?: string } | undefined;
+    while (!place) [place] = (await locks.listLocks(alice.caller, {})).waiters;
+    await locks.releaseLock(bob.caller, { lock_id: held.lock_id! });
+    while (looks < 2) await new Promise((resolve) => setImmediate(resolve));
+    const lease = await locks.acquireLock(alice.caller, { ticket: place.ticket! });
+    expect(lease.state).toBe("granted");
+    await locks.releaseLock(alice.caller, { lock_id: lease.lock_id! });
+    goOn();
+    expect(await waiting).toBe("lock.ticket_unknown");
+    expect(await stateOf(house, id)).toBe("used");
+    expect(await codeOf(acquire())).toBe("policy.approval_required");
+
+    // A place that the run has already is no effect, what it is made is one.
+    await locks.acquireLock(bob.caller, { resources: ["b"] });
+    const [taking] = await approved(house, acquire);
+    const { ticket } = await acquire();
+    expect(await stateOf(house, taking)).toBe("used");
+    const [again] = await approved(house, acquire);
+    expect(await acquire()).toMatchObject({ state: "queued", ticket });
+    expect(await stateOf(house, again)).toBe("approved");
+    const [urgent] = await approved(house, () => acquire({ priority: 9 }));
+    expect(await acquire({ priority: 9 })).toMatchObject({ state: "queued", ticket });
+    expect(await stateOf(house, urgent)).toBe("used");
+  });
+
+  it("is for what was asked: an edit leaves alone where a lock tells of its turn, and may change the rest", async () => {
+    const house = await houseWith(`
+rules:
+  - { id: news, actions: [topic.publish], effect: require_approval }
+`);
+    const alice = await Agent.begin(house, "alice");
+    const carol = {
+      principal: { ...localPrincipal(house.config.namespace, "carol"), roles: ["approver" as const] },
+      run: { id: "carol/1" as RunId },
+    };
+    const acquire = (more = {}) =>
+      house.rooms.locks.acquireLock(alice.caller, { resources: ["b"], notify: "topic:x", ...more });
+    const asked = { resources: ["b"], mode: "exclusive", notify: "topic:x" };
+    for (const [call, given, other, free] of [
+      [acquire, asked, { notify: "topic:y" }, { lease_seconds: 60 }],
+      [
+        (more = {}) => alice.send("topic:x", "hello", more),
+        { to: ["topic:x"], body: "hello" },
+        { to: ["topic:y"] },
+        { body: "goodbye" },
+      ],
+    ] as const) {
+      const refusal = (await call().catch((error: unknown) => error)) as { message: string };
+      const [approval_id] = refusal.message.match(/ap-[0-9a-z]{12}/g)!;
+      const edit = (args: object) =>
+        decideApproval(
+          house.approvals,
+          carol,
+          { approval_id: approval_id!, decision: "edit", arguments: { ...args } },
+          "tool",
+        );
+      expect(await codeOf(edit({ ...given, ...other }))).toBe("approval.edit_elsewhere");
+      expect(await codeOf(edit({ ...given, ...free }))).toBe("done");
+      expect(await codeOf(call({ ...free }))).toBe("done");
+      expect(await stateOf(house, approval_id)).toBe("used");
+    }
+  });
+
   it("counts where nobody knows what a call did, and whoever cannot tell that it did something is answered all the same", async () => {
     const house = await houseWith(plansNeedAPerson);
     const { caller } = await Agent.begin(house, "alice");
@@ -167,6 +252,72 @@ rules:
     failing("settle-claim");
     expect(await put("2")).toMatchObject({ state: "stored", replayed: false });
     expect(await put("2")).toMatchObject({ state: "stored", replayed: true });
+  });
+
+  it("comes back where an answer was lost before the call could do anything, and counts where the store has forgotten the claim", async () => {
+    const house = await houseWith(plansNeedAPerson);
+    const { caller } = await Agent.begin(house, "alice");
+    const put = (value: string) => house.rooms.state.putState(caller, { key: "plan/a", value });
+    const { run } = house.store;
+    for (const [name, word] of [
+      ["claim-approval", "u:alice:"],
+      ["check-policy", "approved"],
+    ] as const) {
+      const [id] = await approved(house, () => put(name));
+      house.store.run = async (script, keys, args, ...rest) => {
+        const reply = await run.call(house.store, script, keys, args, ...rest);
+        if (!script.name.includes(name) || !args.some((one) => String(one).startsWith(word))) return reply;
+        house.store.run = run;
+        return refuse("store.outcome_unknown");
+      };
+      expect(await codeOf(put(name))).toBe("store.outcome_unknown");
+      expect(await stateOf(house, id)).toBe("approved");
+      expect(await put(name)).toMatchObject({ state: "stored" });
+      expect(await stateOf(house, id)).toBe("used");
+    }
+    const [id] = await approved(house, () => put("lost"));
+    const { requests } = approvalKeys(house.config.namespace);
+    const before = String(await house.store.command("HGET", requests, id!));
+    house.store.run = async (script, ...rest) => {
+      if (script.name.includes("settle-claim")) await house.store.command("HSET", requests, id!, before);
+      return run.call(house.store, script, ...rest);
+    };
+    expect(await put("lost")).toMatchObject({ state: "stored" });
+    house.store.run = run;
+    expect(await stateOf(house, id)).toBe("used");
+    expect(await codeOf(put("lost"))).toBe("policy.approval_required");
+  });
+
+  it("lets a key pass by the rules of now as long as nothing came of it", async () => {
+    const house = await houseWith(plansNeedAPerson);
+    const { caller } = await Agent.begin(house, "alice");
+    const { putState } = house.rooms.state;
+    const operator = operatorOf(house);
+    let version = 1;
+    const decide = async (effect: string): Promise<void> => {
+      const rules = plansNeedAPerson.replace("require_approval", effect);
+      const text = `version: 1\notherwise: allow\nunknown: allow\n${rules}`;
+      await house.ruleBook.put(operator, { text, over: version++ });
+      const until = Date.now() + 10_000;
+      const isInForce = async () =>
+        (await house.ruleBook.inForce(house.config.namespace)).version === version;
+      while (!(await isInForce()) && Date.now() < until);
+    };
+    const put = () =>
+      putState(caller, { key: "plan/a", value: "1", expected_version: 0, idempotency_key: "k" });
+    await putState(operator, { key: "plan/a", value: "theirs" });
+    const [id] = await approved(house, put);
+    expect(await put()).toMatchObject({ state: "conflict" });
+    await decide("deny");
+    await putState(operator, { key: "plan/a", delete: true });
+    expect(await codeOf(put())).toBe("policy.denied");
+    expect(await stateOf(house, id)).toBe("approved");
+    await decide("require_approval");
+    expect(await put()).toMatchObject({ state: "stored", replayed: false });
+    expect(await stateOf(house, id)).toBe("used");
+    await decide("deny");
+    // It was done, and is told again.
+    expect(await put()).toMatchObject({ state: "stored", replayed: true });
   });
 
   it("is that of one of several equal calls, in whatever process, and of all attempts with one key", async () => {

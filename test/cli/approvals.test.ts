@@ -78,12 +78,12 @@ it("lists what waits, shows it whole, and approves it once as the operator", asy
 });
 
 it("approves with other arguments from a file, rejects, and answers", async () => {
-  const { id, caller } = await ask();
+  const { id, caller } = await ask({ arguments: { path: "/prod", force: true } });
   const file = join(mkdtempSync(join(tmpdir(), "mailbox-edit-")), "edited.json");
-  writeFileSync(file, '{"path": "/tmp"}');
+  writeFileSync(file, '{"path": "/prod", "force": false}');
   expect((await office.run("approvals", "approve", id, "--edit", file)).status).toBe(0);
   expect(await office.json<Approval>("approvals", "show", id)).toMatchObject({
-    ...{ state: "approved", edited_arguments: { path: "/tmp" } },
+    ...{ state: "approved", edited_arguments: { path: "/prod", force: false } },
   });
   const rejected = await ask();
   expect((await office.run("approvals", "reject", rejected.id)).out).toBe(`${rejected.id} was rejected.\n`);

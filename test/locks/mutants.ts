@@ -176,8 +176,8 @@ export const mutants: readonly Mutant[] = [
   of(
     "acquire-lock",
     "takes an offer without a lease",
-    "if request.state == 'offered' then return granted(request) end",
-    "if request.state == 'offered' then request.state = 'held' putRequest(request) return { 'GRANTED', lease(request) } end",
+    "if request.state == 'offered' then return granted(request, hadEffect) end",
+    "if request.state == 'offered' then request.state = 'held' putRequest(request) return { 'GRANTED', '1', lease(request) } end",
   ),
   of(
     "release-lock",

@@ -46,6 +46,7 @@ export class MemoryApprovals
     found.usedBy = operation;
     return {
       id: found.id,
+      replayed: found.isDone === true,
       settle: async (wasUsed) => {
         found.isDone ||= wasUsed;
         if (found.isDone || found.usedBy !== operation) return;

@@ -215,6 +215,29 @@ rules:
     expect(await call("rm c")).toEqual({});
   });
 
+  it("records ten steps of a longer call, each so that it can be decided again", async () => {
+    const desk = await open();
+    desk.put(`
+version: 1
+otherwise: allow
+unknown: allow
+limits:
+  - { id: files, of: calls, actions: [file.delete], per: agent, most: 40, window: 1d }
+  - { id: pushes, of: calls, actions: [git.push], per: agent, most: 0, window: 1d }
+`);
+    const removed = Array.from({ length: 40 }, (_, n) => `rm ${n}-${"x".repeat(100)}`).join("; ");
+    await ask(desk, "Bash", { command: `${removed}; git push` });
+    const records = (await desk.decisions()).map((one) => parseDecisionRecord(JSON.stringify(one))!);
+    expect(records).toHaveLength(10);
+    for (const { call, context, cut } of records) {
+      expect([call, cut]).toEqual([{ effect: "deny", steps: 42, recorded: 10 }, undefined]);
+      expect(context.arguments).toEqual({ command: `${removed}; git push` });
+    }
+    expect(
+      new Set(records.map(({ action, effect, limits }) => [action, effect, ...limits].join(" "))),
+    ).toEqual(new Set(["git.push deny pushes", "file.delete allow"]));
+  });
+
   it("records each step of a call with what was decided of it, beside what became of the call", async () => {
     const desk = await open();
     const text = `
@@ -241,7 +264,7 @@ limits:
         ])
         .sort();
     };
-    const call = (effect: string, steps = 2): object => ({ effect, steps });
+    const call = (effect: string, steps = 2): object => ({ effect, steps, recorded: steps });
     expect(await recorded("git push --force")).toEqual([
       ["git.push", "allow", call("deny", 3)],
       ["git.push_force", "deny", "no-force", call("deny", 3)],
