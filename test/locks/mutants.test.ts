@@ -75,7 +75,11 @@ describe("the checker of lock histories", () => {
     const crowd = new LockCrowd(call, { leaseSeconds: 1, waitSeconds: 1, keepMs: 8 });
     crowd.begin(agents);
     // Nothing has to be waited for once something is wrong.
-    for (const until = Date.now() + ms; Date.now() < until && !isWrong(crowd); ) await delay(100);
+    const until = Date.now() + ms;
+    // What is right is looked at until enough has happened to see it.
+    const isEnough = (): boolean =>
+      Date.now() > until && (mutant !== undefined || (crowd.granted > 60 && crowd.deadlocks > 0));
+    while (!isEnough() && !isWrong(crowd)) await delay(100);
     await crowd.finish();
     const late = isWrong(crowd) ? [] : await crowd.everyoneServed(agents, 3_000);
     const redis = rawStore(store.url);
@@ -86,7 +90,8 @@ describe("the checker of lock histories", () => {
     const stale = lists.flatMap((ids) => ids.split(" ")).filter((id) => !there.has(id));
     redis.disconnect();
     await Promise.all(houses.map((house) => house.close()));
-    if (mutant) expect([mutant.what, sick.some(({ applied }) => applied())]).toEqual([mutant.what, true]);
+    // What was not done in this time is no catch, and is given more.
+    if (mutant && !sick.some(({ applied }) => applied())) return [];
     if (!mutant) {
       expect(history.length).toBeGreaterThan(500);
       expect(crowd.granted).toBeGreaterThan(50);
@@ -114,7 +119,7 @@ describe("the checker of lock histories", () => {
       const worker = async (): Promise<void> => {
         for (let mutant = left.pop(); mutant; mutant = left.pop()) {
           const found = await noticed(mutant, ms).catch((error: Error) => {
-            if (/no longer fits|to deeply equal/.test(error.message)) throw error;
+            if (/no longer fits/.test(error.message)) throw error;
             return [error.message];
           });
           if (found.length === 0) uncaught.push(mutant);

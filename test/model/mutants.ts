@@ -103,8 +103,8 @@ export const mutants: readonly Mutant[] = [
   of(
     "read-inbox",
     "settles what was not seen",
-    "toReady(id, record)\n  end)",
-    "toHistory(id, record, 'settled')\n  end)",
+    "toReady(id, record)\n    gaveBack = true",
+    "toHistory(id, record, 'settled')\n    gaveBack = true",
   ),
   of("read-inbox", "does not do what time has made due", "\n  upkeep(50)", ""),
   of("read-inbox", "delivers one too many", "return #delivered < most", "return #delivered <= most"),
