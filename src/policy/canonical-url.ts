@@ -24,7 +24,8 @@ export function canonicalUrl(given: string, isOfWeb: boolean): string | undefine
   const text = given.replace(/[\t\n\r]|^[\x00-\x20]+|[\x00-\x20]+$/g, "");
   if (isUrl(text)) return inOneForm(text, isOfWeb);
   if (isOfWeb && /^(?:https?|wss?):/i.test(text)) return inOneForm(text.replace(":", "://"), true);
-  return isOfWeb && /^[^./~\\]/.test(text) ? inOneForm(`https://${text}`, true) : undefined;
+  // What has blanks is what somebody looks for, and no page.
+  return isOfWeb && /^[^./~\\\s]\S*$/.test(text) ? inOneForm(`https://${text}`, true) : undefined;
 }
 
 /** What a URL of the web names a page by: neither scheme nor user, the host in lower case. Also of a beginning of one. */

@@ -164,6 +164,7 @@ describe("a URL", () => {
     expect(
       stops("**", "web.fetch", "example.org.evil.com/a", 'resource.startsWith("https://example.org/")'),
     ).toBe(false);
+    expect(canonicalResource("What is C#?", true)).toBe("What is C#?");
     const only = { effect: "allow", resources: ["https://docs.example/**"] };
     const allowed = (resource: string): string =>
       effect([only], { action: "web.fetch", resource }, { otherwise: "deny" });
