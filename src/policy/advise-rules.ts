@@ -1,7 +1,7 @@
-import { nearest } from "../addresses/index.js";
+import { asciiLower, nearest } from "../addresses/index.js";
 import { actions as ownActions } from "../identity/index.js";
 import { askedResource, isAnything } from "./asked-resource.js";
-import { canonicalResource } from "./canonical-resource.js";
+import { canonicalResource, isOfWeb } from "./canonical-resource.js";
 import { ruleScope } from "./cel-environment.js";
 import { clientActions, isOfAClient } from "./client-actions.js";
 import { compileRules, namedActions, termsOf, wholeSet } from "./compile-rules.js";
@@ -13,6 +13,7 @@ import { Patterns } from "./patterns.js";
 import { profiles } from "./profiles.js";
 import { type LimitEntry, type RuleEntry, type RuleSet, readRuleSet } from "./rule-set.js";
 import { atOnce } from "./steps.js";
+import { mentionsResource } from "./watch-resource.js";
 import { Work } from "./work.js";
 
 /** Something that a rule set says in vain, though it is one. */
@@ -54,6 +55,7 @@ export function adviseRules(text: string, nowMs: number, onRecord?: AgentsOnReco
   for (const rule of read.set.rules.filter((one) => !isOfProfile("rules", one))) {
     for (const one of [
       about.condition(rule),
+      about.pages(rule),
       about.hiding(rule),
       ...about.names(rule),
       about.escalation(rule),
@@ -64,7 +66,12 @@ export function adviseRules(text: string, nowMs: number, onRecord?: AgentsOnReco
         say(rule, "rule", one);
   }
   for (const limit of read.set.limits.filter((one) => !isOfProfile("limits", one))) {
-    for (const one of [about.condition(limit), ...about.reach(limit), ...about.names(limit)])
+    for (const one of [
+      about.condition(limit),
+      about.pages(limit),
+      ...about.reach(limit),
+      ...about.names(limit),
+    ])
       say(limit, "limit", one);
     if (onRecord) for (const one of about.agents(limit, onRecord)) say(limit, "limit", one);
   }
@@ -131,6 +138,15 @@ class About {
     return `it never takes effect: ${by} denies all that it speaks of, and deny wins whatever the priority; except it there, or take it out`;
   }
 
+  /** A page is named by host and path, which only comparisons take into account. */
+  pages(entry: Entry): string | undefined {
+    const tree = this.#tree(entry);
+    if (!tree || !entry.actions.every(isOfWeb)) return undefined;
+    return looksForScheme(tree)
+      ? "pages are named by host and path, as example.org/a, so that an expression that wants a scheme never matches; write it without one, or use startsWith"
+      : undefined;
+  }
+
   /** Actions and resources that nothing is called by. */
   names({ actions, ...entry }: Entry): readonly string[] {
     const found: string[] = [];
@@ -154,13 +170,16 @@ class About {
     const rooms = new Set(actions.map((action) => action.split(".", 1)[0]!));
     const kind = rooms.size === 1 ? kindOf[[...rooms][0]!] : undefined;
     for (const resource of ("resources" in entry && entry.resources) || []) {
-      const [, given] = /^([a-z][a-z0-9_-]+):(?!\/\/)/i.exec(resource) ?? [];
-      if (given !== undefined && !kinds.includes(given.toLowerCase())) {
-        const meant = nearest(given, kinds);
+      const [, written] = /^([a-z][a-z0-9_-]+):(?!\/\/)/i.exec(resource) ?? [];
+      const given = written && asciiLower(written);
+      // Names of others have colons too: of those a slip in one of ours is told.
+      const meant = given === undefined || kinds.includes(given) ? undefined : nearest(given, kinds);
+      const isOfOthers = rooms.size > 0 && [...rooms].every((room) => room === "web");
+      if (meant !== undefined && !isOfOthers)
         found.push(
-          `no resource of ours is of the kind ${given}:${meant ? `; the nearest is ${meant}:` : ""} (there are ${kinds.slice(0, 4).join(", ")}); correct it, unless agents ask check_policy about it by that name`,
+          `no resource of ours is of the kind ${given}:; the nearest is ${meant}: (there are ${kinds.slice(0, 4).join(", ")}); correct it, unless agents ask check_policy about it by that name`,
         );
-      } else if (kind !== undefined && given !== kind && !resource.split("/", 1)[0]!.includes("*"))
+      else if (kind !== undefined && given !== kind && !resource.split("/", 1)[0]!.includes("*"))
         found.push(`${resource} is never asked about with these actions; write ${kind}:${resource}`);
     }
     return found;
@@ -263,7 +282,7 @@ class About {
     if (!resources || resources.some(isAnything)) return false;
     const patterns = rule.resources.map((one) => resourcePattern(one, "allows"));
     return resources.every((one) => {
-      const asked = askedResource(one, canonicalResource(one), action);
+      const asked = askedResource(one, canonicalResource(one, isOfWeb(action)), action);
       this.#work.begin();
       return patterns.some((pattern) => pattern.covers(asked, this.#work));
     });
@@ -305,6 +324,17 @@ function meant(node: TreeNode): readonly (readonly [field: string, text: string]
     });
   }
   return node.op === "&&" || node.op === "||" ? (node.args as TreeNode[]).flatMap(meant) : [];
+}
+
+/** Whether an expression that the resource is matched with asks for the scheme of a URL. */
+function looksForScheme(node: TreeNode): boolean {
+  if (node.op === "rcall") {
+    const [name, receiver, given] = node.args as [string, TreeNode, readonly TreeNode[]];
+    const pattern = given[0] && literalOf(given[0]);
+    if (name === "matches" && mentionsResource(receiver) && typeof pattern === "string")
+      return /^(?:\(\?[a-z]+\))?\^?(?:https?|wss?|ftp)\b/i.test(pattern) && pattern.includes(":");
+  }
+  return [...partsOf(node), ...(node.meta.macro?.args ?? [])].some(looksForScheme);
 }
 
 function named(node: TreeNode): readonly string[] {

@@ -1,4 +1,5 @@
-import { endsAsFolder, isOfOurs, isTopic, isUrl } from "./canonical-resource.js";
+import { endsAsFolder, isOfOurs, isOfWeb, isTopic } from "./canonical-resource.js";
+import { isUrl } from "./canonical-url.js";
 import { isDeed } from "./nearest-actions.js";
 
 /** A resource that somebody asks about, as patterns are held against it. */
@@ -11,6 +12,8 @@ export interface AskedResource {
   readonly isPattern: boolean;
   /** Whether what lies in it is asked about too, by what it is called or by what is to be done with it. */
   readonly folder: "certain" | "possible" | undefined;
+  /** Whether it is a page, named by host and path. */
+  readonly isOfWeb: boolean;
   readonly length: number;
 }
 
@@ -26,9 +29,10 @@ export function askedResource(given: string, canonical: string, action: string):
   const own = leadsAbove ? ["**", ...canonical.split("/").filter((name) => name !== "..")] : undefined;
   return {
     readings: own ? [own] : isAnything(canonical) ? [["**"]] : readings(canonical),
-    perhaps: perhapsMeant(canonical),
+    perhaps: perhapsMeant(canonical, isOfWeb(action)),
     isPattern: leadsAbove || canonical.includes("*"),
     folder: folderOf(given, canonical, action),
+    isOfWeb: isOfWeb(action),
     length: canonical.length,
   };
 }
@@ -53,21 +57,23 @@ export function isAnything(pattern: string): boolean {
 }
 
 /** Where homes of people usually are, since only their machine knows where this one is; and a page without its query. */
-function perhapsMeant(canonical: string): readonly (readonly string[])[] {
+function perhapsMeant(canonical: string, ofWeb: boolean): readonly (readonly string[])[] {
   const [, user, rest] = /^~([^/]*)((?:\/.*)?)$/.exec(canonical) ?? [];
   if (user !== undefined) {
     const name = user || "*";
     const homes = [`/home/${name}`, `/Users/${name}`, `C:/Users/${name}`, ...(user === "" ? ["/root"] : [])];
     return homes.map((home) => `${home}${rest}`.split("/"));
   }
-  const query = isUrl(canonical.replace(":/", "://")) ? canonical.indexOf("?") : -1;
-  return query < 0 ? [] : [canonical.slice(0, query).split("/")];
+  const query = ofWeb || isUrl(canonical) ? canonical.indexOf("?") : -1;
+  if (query < 0) return [];
+  const page = canonical.slice(0, query);
+  return [(ofWeb ? page.replace(/\/$/, "") : page).split("/")];
 }
 
 function folderOf(given: string, canonical: string, action: string): AskedResource["folder"] {
   const levels = action.split(".");
   // A page is no folder of those whose addresses go on from its own.
-  if (levels[0] === "web" || isUrl(given.trim()) || canonical === "") return undefined;
+  if (isOfWeb(action) || isUrl(given.trim()) || canonical === "") return undefined;
   if (levels.some((level) => isDeed(level, ["create"]))) return undefined;
   if (endsAsFolder(given)) return "certain";
   if (isOfOurs(canonical) || !levels.some((level) => isDeed(level, takesAlong))) return undefined;

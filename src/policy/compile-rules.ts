@@ -1,7 +1,7 @@
 import { actions as ownActions } from "../identity/index.js";
 import { aboutActions } from "./about-action.js";
 import { isAnything } from "./asked-resource.js";
-import { canonicalResource } from "./canonical-resource.js";
+import { canonicalResource, isOfWeb } from "./canonical-resource.js";
 import { limitScope, ruleScope } from "./cel-environment.js";
 import { clientActions } from "./client-actions.js";
 import { type Condition, compileCondition } from "./condition.js";
@@ -11,6 +11,7 @@ import { decideBy, defaultApproval } from "./decide.js";
 import type { ApprovalTerms, Counter, Decision, Limit } from "./decision.js";
 import { EntryLines } from "./entry-lines.js";
 import { Given } from "./given.js";
+import { holdsOfAny } from "./holds-of-any.js";
 import { invalid } from "./invalid.js";
 import { type LimitRule, limitOf } from "./limit-rule.js";
 import { type Looks, lookAt } from "./look-at-rules.js";
@@ -98,6 +99,7 @@ function* compiling(text: string): Steps<CompiledRules> {
       resources: resourcesOf(entry),
       condition: conditionOf(entry, (source) => compileCondition(source, scope, work)),
       effect: entry.effect,
+      partly: entry.partly,
       shadow: entry.shadow,
       reason: entry.reason,
       guidance: entry.guidance,
@@ -132,13 +134,11 @@ function* compiling(text: string): Steps<CompiledRules> {
     otherwise: set.otherwise ?? "allow",
     unknown: set.unknown ?? "require_approval",
   });
-  const given = (question: Omit<Question, "counts">, counts: Question["counts"]): Given =>
-    new Given(
-      { ...question, counts },
-      canonicalAction(question.action),
-      canonicalResource(question.resource),
-      scope.countsOf,
-    );
+  const given = (question: Omit<Question, "counts">, counts: Question["counts"]): Given => {
+    const action = canonicalAction(question.action);
+    const resource = canonicalResource(question.resource, isOfWeb(action));
+    return new Given({ ...question, counts }, action, resource, scope.countsOf);
+  };
   // A step is decided by rules first and by limits next: it is read once.
   let last: { readonly question: Question; readonly values: Given } | undefined;
 
@@ -164,7 +164,7 @@ function* compiling(text: string): Steps<CompiledRules> {
       const { limits: speaking } = about(values.action);
       work.begin();
       return quietly(() =>
-        speaking.filter((limit) => holds(limit, values)).map((limit) => limitOf(limit, question)),
+        speaking.filter((limit) => holds(limit, values, work)).map((limit) => limitOf(limit, question)),
       );
     },
     limitsFor(agent, nowMs) {
@@ -173,7 +173,7 @@ function* compiling(text: string): Steps<CompiledRules> {
       const values = given(question, {});
       work.begin();
       return quietly(() =>
-        limits.filter((limit) => holds(limit, values)).map((limit) => limitOf(limit, question)),
+        limits.filter((limit) => holds(limit, values, work)).map((limit) => limitOf(limit, question)),
       );
     },
     concerns(action) {
@@ -226,9 +226,9 @@ function isTooLong({ action, resource }: Pick<Question, "action" | "resource">):
 }
 
 /** A limit that cannot be decided holds. */
-function holds({ condition }: LimitRule, given: Given): boolean {
+function holds({ condition }: LimitRule, given: Given, work: Work): boolean {
   try {
-    return condition?.holds(given, given.names) ?? true;
+    return condition === undefined || holdsOfAny(condition, given, false, work);
   } catch (error) {
     if (error instanceof Undecidable) return true;
     throw error;

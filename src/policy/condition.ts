@@ -4,9 +4,9 @@ import { examine } from "./examine-expression.js";
 import type { TreeNode } from "./expression-tree.js";
 import type { Given } from "./given.js";
 import { meter } from "./meter-expression.js";
-import type { ResourceNames } from "./resource-names.js";
+import type { Meant } from "./resource-names.js";
 import { Undecidable } from "./undecidable.js";
-import { watchResource } from "./watch-resource.js";
+import { mentionsResource, watchResource } from "./watch-resource.js";
 import type { Work } from "./work.js";
 
 /** A condition of a rule, ready to be asked. */
@@ -16,11 +16,12 @@ export interface Condition {
   readonly counters: ReadonlySet<string>;
   /** How many parts it has: what asking it costs at least. */
   readonly nodes: number;
+  readonly looksAtResource: boolean;
   /**
-   * @param names what the question is about, where that is more than one name
+   * @param meant what the question is about; left out where the condition does not look at it
    * @throws {Undecidable} where it cannot be decided
    */
-  holds(given: Given, names?: ResourceNames): boolean;
+  holds(given: Given, meant?: Meant): boolean;
 }
 
 /**
@@ -36,19 +37,25 @@ export function compileCondition(source: string, scope: ConditionScope, work: Wo
   if (!checked.valid) throw problemOf(checked.error);
   if (checked.type !== "bool" && checked.type !== "dyn")
     throw new ConditionProblem(`a condition is true or false, and this is of type ${checked.type}`, 0);
-  watchResource(tree, work);
+  const looksAtResource = mentionsResource(tree);
+  if (looksAtResource) watchResource(tree, work);
   meter(tree, work);
   return {
     source,
     counters,
     nodes,
-    holds(given, names) {
+    looksAtResource,
+    holds(given, meant) {
       let result: unknown;
-      work.names = names;
+      const own = given.resource;
+      work.names = meant?.names;
+      if (meant) given.resource = meant.resource;
       try {
         result = parsed(given as unknown as Record<string, unknown>);
       } catch (error) {
         throw error instanceof Undecidable ? error : otherKind;
+      } finally {
+        given.resource = own;
       }
       if (typeof result !== "boolean") throw notBoolean;
       return result;

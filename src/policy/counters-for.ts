@@ -1,5 +1,5 @@
 import { digest } from "../redis/index.js";
-import { canonicalResource } from "./canonical-resource.js";
+import { canonicalResource, isOfWeb } from "./canonical-resource.js";
 import type { Counter } from "./decision.js";
 import { contextProblem } from "./given.js";
 import { canonicalAction } from "./name-pattern.js";
@@ -26,12 +26,10 @@ export function countersFor(
   return wanted.map((counter) => {
     const { name, entry } = counter;
     const whose = subjectOf(entry.per, question.agent);
-    if (entry.same)
-      same ??= digest([
-        canonicalAction(question.action),
-        canonicalResource(question.resource),
-        argumentsOf(question),
-      ]);
+    if (entry.same) {
+      const action = canonicalAction(question.action);
+      same ??= digest([action, canonicalResource(question.resource, isOfWeb(action)), argumentsOf(question)]);
+    }
     return {
       name,
       subject: entry.same ? `${whose}:${same}` : whose,

@@ -53,7 +53,7 @@ export function decideBy(rules: Speaking, given: Given, fallback: Fallback, work
   const isFallback =
     said === undefined ||
     (isStricter(fallback.effect, said) &&
-      !(fallback.known && holding.some(({ rule }) => holdsForAll(rule, given, work))));
+      !(fallback.known && holding.some((outcome) => isForAll(outcome, given, work))));
   const effect = isFallback ? fallback.effect : said;
   const deciding = holding.filter((outcome) => outcome.effect === effect);
   work.begin();
@@ -83,6 +83,11 @@ function ask(rules: readonly Rule[], given: Given, work: Work): Outcome[] {
   return outcomes;
 }
 
+/** A folder is one name here: what lies in it is what restrictions alone look at. */
+function isForAll({ rule }: Outcome, given: Given, work: Work): boolean {
+  return !given.askedResource.isPattern || holdsForAll(rule, given, work);
+}
+
 function inOrder(outcomes: readonly Outcome[]): readonly Outcome[] {
   return outcomes.length < 2
     ? outcomes
@@ -105,7 +110,7 @@ function obligationsOf(outcomes: readonly Outcome[]): readonly string[] {
   return [...new Set(outcomes.flatMap(({ rule }) => rule.obligations))];
 }
 
-function inWords({ rule, effect, failure }: Outcome): DecidingRule {
+function inWords({ rule, effect, failure, partly }: Outcome): DecidingRule {
   if (failure) {
     const guidance = failure.remedy ?? rule.guidance;
     return {
@@ -116,6 +121,13 @@ function inWords({ rule, effect, failure }: Outcome): DecidingRule {
       failed: true,
     };
   }
+  if (partly)
+    return {
+      id: rule.id,
+      effect,
+      reason: `of what this is about some may be meant by a rule: ${rule.reason ?? ours[rule.effect]}`,
+      guidance: "Ask about each name, or about fewer of them; otherwise wait for a person.",
+    };
   return {
     id: rule.id,
     effect,

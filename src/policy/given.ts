@@ -1,7 +1,8 @@
 import { type AskedResource, askedResource } from "./asked-resource.js";
 import type { Question } from "./question.js";
-import { type ResourceNames, resourceNames } from "./resource-names.js";
+import { type Meant, meantBy } from "./resource-names.js";
 import { Undecidable } from "./undecidable.js";
+import type { Work } from "./work.js";
 
 /** What a context may hold; the face that takes it is narrower. */
 export const maxContextCharacters = 64 * 1024;
@@ -49,8 +50,10 @@ export class Given {
   readonly #question: Question;
   readonly #countsOf: (counts: Question["counts"]) => object;
   readonly action: string;
-  readonly resource: string;
+  /** What a condition sees: while it is asked about another name of the same question, that. */
+  resource: string;
   #askedResource: AskedResource | undefined;
+  readonly #meant: (readonly Meant[] | undefined)[] = [];
   #agent: AgentValue | undefined;
   #context: ReadonlyMap<string, unknown> | undefined;
   #counts: object | undefined;
@@ -74,9 +77,15 @@ export class Given {
     return this.#askedResource;
   }
 
-  /** The names that a pattern stands for; undefined for one name. */
-  get names(): ResourceNames | undefined {
-    return this.askedResource.isPattern ? resourceNames(this.askedResource, this.resource, false) : undefined;
+  /**
+   * What is asked about: first by the name that was given, then by what it may be called besides. Made once, and paid for.
+   *
+   * @param isFolder whether what lies in it is meant too
+   * @throws {Undecidable} where that costs too much
+   */
+  meant(isFolder: boolean, work: Work): readonly Meant[] {
+    this.#meant[Number(isFolder)] ??= meantBy(this.askedResource, this.resource, isFolder, work);
+    return this.#meant[Number(isFolder)]!;
   }
 
   get agent(): AgentValue {

@@ -1,8 +1,9 @@
 import type { Speaking } from "./decide.js";
 import type { Effect } from "./decision.js";
 import type { Given } from "./given.js";
+import { holdsOfAny } from "./holds-of-any.js";
 import type { LimitRule } from "./limit-rule.js";
-import { askRule, type Rule, speaksOf } from "./rule.js";
+import { type Rule, speaksOf, tryRule } from "./rule.js";
 import { Undecidable } from "./undecidable.js";
 import { Work } from "./work.js";
 
@@ -38,17 +39,20 @@ export function lookAt(
   work.begin();
   return {
     rules: all.map((rule) => looks.get(rule)!),
-    limits: limits.map((limit) => lookAtLimit(limit, given)),
+    limits: limits.map((limit) => lookAtLimit(limit, given, work)),
   };
 }
 
 function lookAtRule(rule: Rule, given: Given, work: Work): Look {
   const { id, effect, shadow, condition } = rule;
-  // Asked as a restriction, an allowance tells too that it could not be decided.
-  const outcome = askRule({ ...rule, effect: effect === "allow" ? "deny" : effect }, given, work);
+  const outcome = tryRule(rule, given, work);
   if (outcome?.failure) {
     const because = failed(outcome.failure);
     if (effect === "allow") return { id, effect, shadow, holds: false, because };
+    return { id, effect: outcome.effect, shadow, holds: true, because };
+  }
+  if (outcome?.partly) {
+    const because = "it means some of what is asked about, or may, and not all";
     return { id, effect: outcome.effect, shadow, holds: true, because };
   }
   const holds = outcome !== undefined;
@@ -66,11 +70,11 @@ function isOfResource({ resources }: Rule, given: Given): boolean {
 }
 
 /** A limit that cannot be decided holds. */
-function lookAtLimit({ entry, condition }: LimitRule, given: Given): Look {
+function lookAtLimit({ entry, condition }: LimitRule, given: Given, work: Work): Look {
   const { id, effect, shadow } = entry;
   if (!condition) return { id, effect, shadow, holds: true, because: "it has no condition" };
   try {
-    const holds = condition.holds(given, given.names);
+    const holds = holdsOfAny(condition, given, false, work);
     return { id, effect, shadow, holds, because: `its condition is ${holds}: ${condition.source}` };
   } catch (error) {
     if (error instanceof Undecidable) return { id, effect, shadow, holds: true, because: failed(error) };

@@ -36,22 +36,25 @@ export function actionLevels(action: string): readonly string[] {
  * as soon as something in it may be meant.
  */
 export function resourcePattern(pattern: string, effect: "restricts" | "allows"): ResourcePattern {
-  const alternatives = readings(canonicalResource(pattern));
-  const matchers = alternatives.map((levels) => matcher(levels, false));
+  const [plain, web] = [canonicalResource(pattern), canonicalResource(pattern, true)];
+  const inPlain = formOf(plain);
+  const inWeb = web === plain ? inPlain : formOf(web);
+  const form = (asked: AskedResource): PatternForm => (asked.isOfWeb ? inWeb : inPlain);
   // A wildcard that is asked for is taken as a text of its own, which only a wildcard of the pattern matches.
   const covers: ResourcePattern["covers"] = (asked, work) => {
     work.spend(1 + (asked.length >> 3));
+    const { matchers } = form(asked);
     return asked.readings.every((levels) => matchers.some((matches) => matches(levels)));
   };
-  const meets = (levels: readonly string[], length: number, work: Work): boolean =>
-    alternatives.some((own) => {
+  const meets = (levels: readonly string[], asked: AskedResource, work: Work): boolean =>
+    form(asked).alternatives.some((own) => {
       if (own.length > 0 && levels.length > 0 && !levelsMeet(own[0]!, levels[0]!)) return false;
-      work.spend((pattern.length * length) >> 6);
+      work.spend((pattern.length * asked.length) >> 5);
       return meet(own, levels);
     });
   const folds = (levels: readonly string[], asked: AskedResource, work: Work): boolean => {
-    if (asked.folder === "certain") return meets([...levels, "**"], asked.length + 3, work);
-    return alternatives.some((own) => lead(levels, own));
+    if (asked.folder === "certain") return meets([...levels, "**"], asked, work);
+    return form(asked).alternatives.some((own) => lead(levels, own));
   };
   return {
     covers,
@@ -59,12 +62,22 @@ export function resourcePattern(pattern: string, effect: "restricts" | "allows")
       if (effect === "allows") return covers(asked, work) && "wholly";
       if (!asked.isPattern && covers(asked, work)) return "wholly";
       if (asked.isPattern) work.spend(1 + (asked.length >> 3));
-      const one = (levels: readonly string[]): boolean => meets(levels, asked.length, work);
+      const one = (levels: readonly string[]): boolean => meets(levels, asked, work);
       if ((asked.isPattern && asked.readings.some(one)) || asked.perhaps.some(one)) return "wholly";
       if (asked.folder === undefined) return false;
       return [...asked.readings, ...asked.perhaps].some((levels) => folds(levels, asked, work)) && "within";
     },
   };
+}
+
+interface PatternForm {
+  readonly alternatives: readonly (readonly string[])[];
+  readonly matchers: readonly Matcher[];
+}
+
+function formOf(canonical: string): PatternForm {
+  const alternatives = readings(canonical);
+  return { alternatives, matchers: alternatives.map((levels) => matcher(levels, false)) };
 }
 
 /** Whether a path is one of the folders, named without wildcards, in which all that the pattern means lies. */

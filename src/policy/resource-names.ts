@@ -10,15 +10,31 @@ interface Purse {
 /** One name, or all texts that begin and end so. */
 type Shape = { readonly text: string } | { readonly head: string; readonly tail: string };
 
+/** What a condition is asked about. */
+export interface Meant {
+  /** As conditions see it. */
+  readonly resource: string;
+  /** What comparisons are made with instead; undefined where that is the resource. */
+  readonly names: ResourceNames | undefined;
+}
+
 /**
- * The names that a question is about, where they are more than one. What is asked of them is answered where the answer is
- * the same for each; otherwise it cannot be decided. They may be fewer than the shapes tell, and never more.
+ * The names that a question is about. What is asked of them is answered where the answer is the same for each; otherwise
+ * it cannot be decided. They may be fewer than the shapes tell, and never more.
  */
 export class ResourceNames {
   readonly #shapes: readonly Shape[];
+  /** Whether it is a page, which is compared with URLs as if they had no scheme. */
+  readonly isOfWeb: boolean;
 
-  constructor(shapes: readonly Shape[]) {
+  constructor(shapes: readonly Shape[], isOfWeb: boolean) {
     this.#shapes = shapes;
+    this.isOfWeb = isOfWeb;
+  }
+
+  /** Whether they are more than one. */
+  get areSeveral(): boolean {
+    return this.#shapes.length > 1 || !("text" in this.#shapes[0]!);
   }
 
   /** The same with more before and behind each. */
@@ -29,6 +45,7 @@ export class ResourceNames {
           ? { text: before + shape.text + behind }
           : { head: before + shape.head, tail: shape.tail + behind },
       ),
+      this.isOfWeb,
     );
   }
 
@@ -67,7 +84,8 @@ export class ResourceNames {
   #all(purse: Purse, other: string, ask: (shape: Shape) => boolean | undefined): boolean {
     let said: boolean | undefined;
     for (const shape of this.#shapes) {
-      purse.spend(2 + (other.length >> 3));
+      const own = "text" in shape ? shape.text.length : shape.head.length + shape.tail.length;
+      purse.spend(2 + (other.length >> 3) + (own >> 7));
       const one = ask(shape);
       if (one === undefined || (said !== undefined && one !== said)) throw severalNames;
       said = one;
@@ -82,15 +100,36 @@ export const severalNames = new Undecidable(
   "Ask about each name, or about fewer of them.",
 );
 
-/** @param isFolder whether what lies in it is meant too */
-export function resourceNames(asked: AskedResource, canonical: string, isFolder: boolean): ResourceNames {
+/**
+ * What a question is about: by the name it gives, and by each that it may have besides.
+ *
+ * @param isFolder whether what lies in it is meant too
+ * @throws {Undecidable} where that costs too much
+ */
+export function meantBy(
+  asked: AskedResource,
+  canonical: string,
+  isFolder: boolean,
+  purse: Purse,
+): readonly Meant[] {
+  const { isPattern, isOfWeb, perhaps } = asked;
   const separator = isTopic(canonical) ? "." : "/";
-  return new ResourceNames(
-    asked.readings.flatMap((levels) => {
-      const shapes = shapesOf(levels, separator);
-      return isFolder ? [...shapes, ...shapes.map((shape) => within(shape, separator))] : shapes;
-    }),
-  );
+  const names = (readings: readonly (readonly string[])[]): ResourceNames => {
+    purse.spend(1 + (asked.length >> 3));
+    const shapes = readings.flatMap((levels) => shapesOf(levels, separator));
+    return new ResourceNames(
+      isFolder ? [...shapes, ...shapes.map((shape) => within(shape, separator))] : shapes,
+      isOfWeb,
+    );
+  };
+  const named = {
+    resource: canonical,
+    names: isPattern || isFolder || isOfWeb ? names(asked.readings) : undefined,
+  };
+  return [
+    named,
+    ...perhaps.map((levels) => ({ resource: nameOf(levels, separator), names: names([levels]) })),
+  ];
 }
 
 function within(shape: Shape, separator: string): Shape {

@@ -72,9 +72,13 @@ export interface RuleBookDependencies {
 /** What this process decides by, and what the store said when it was read. */
 interface Loaded extends InForce {
   readonly stored: string;
+  /** Of which reading it came; later ones have higher numbers. */
+  readonly order: number;
 }
 
 interface Loading {
+  /** What the store said when it was begun. */
+  readonly stored: string;
   readonly loaded: Promise<Loaded>;
   /** Comes when the text is there and has to be read, which may take long; never where it is known. */
   readonly compiling: Promise<void>;
@@ -95,7 +99,10 @@ export class RuleBook {
   /** What was read last, and what is being read. */
   readonly #newest = new Map<string, Loaded>();
   readonly #loading = new Map<string, Loading>();
-  #compiled: { readonly text: string; readonly rules: CompiledRules } | undefined;
+  /** What this process put last: it is known here, and need not be read again. */
+  readonly #put = new Map<string, InForce & { readonly text: string }>();
+  #loads = 0;
+  #first: Promise<CompiledRules> | undefined;
 
   constructor({ store, hints, admit, log }: RuleBookDependencies) {
     this.#store = store;
@@ -122,8 +129,10 @@ export class RuleBook {
    */
   async put(caller: Caller, { text, over, note }: NewRules): Promise<PutRules> {
     const { row } = await this.#admit(caller, "admin.policy", "*");
-    await this.#compile(text);
-    return this.#write(caller, row, text, over, { ...(note === undefined ? {} : { note: checked(note) }) });
+    const compiled = { text, rules: await compile(text) };
+    return this.#write(caller, row, compiled, over, {
+      ...(note === undefined ? {} : { note: checked(note) }),
+    });
   }
 
   /**
@@ -135,9 +144,9 @@ export class RuleBook {
   async rollback(caller: Caller, version: number, { over, note }: Omit<NewRules, "text">): Promise<PutRules> {
     const { row } = await this.#admit(caller, "admin.policy", "*");
     const text = version === 0 ? firstRules : (await this.#get(caller, version, "")).text;
-    await this.#compile(text);
+    const compiled = { text, rules: await compile(text) };
     const said = note === undefined ? {} : { note: checked(note) };
-    return this.#write(caller, row, text, over, { ...said, rollbackTo: version });
+    return this.#write(caller, row, compiled, over, { ...said, rollbackTo: version });
   }
 
   /** The versions that are kept, the newest first. @throws {MailboxError} `access.denied` */
@@ -190,7 +199,7 @@ export class RuleBook {
   async #write(
     caller: Caller,
     row: string,
-    text: string,
+    { text, rules }: { readonly text: string; readonly rules: CompiledRules },
     over: number,
     said: Pick<RulesVersion, "note" | "rollbackTo">,
   ): Promise<PutRules> {
@@ -209,6 +218,8 @@ export class RuleBook {
       const { by } = versionOf(String(version), String(more[1]), String(more[0]), 0);
       refuse("policy.superseded", { over, current: Number(version), by });
     }
+    const put = { version: Number(version), text, rules };
+    if (put.version >= (this.#put.get(namespace)?.version ?? 0)) this.#put.set(namespace, put);
     this.#known.get(namespace)?.changed();
     return { state: word === "SAME" ? "same" : "put", version: Number(version) };
   }
@@ -238,23 +249,38 @@ export class RuleBook {
     const stored = `${current ?? 0}|${stamp ?? ""}`;
     const last = this.#newest.get(namespace);
     if (stored === last?.stored) return last;
-    const loading = this.#loading.get(namespace) ?? this.#begin(namespace, stored, Number(current ?? 0));
+    const loading = this.#loadingOf(namespace, stored, Number(current ?? 0));
     return last ? this.#inTime(loading, last, namespace) : loading.loaded;
   }
 
+  /** One at a time, unless what is there now was put here and is known. */
+  #loadingOf(namespace: string, stored: string, current: number): Loading {
+    const loading = this.#loading.get(namespace);
+    const isKnown = this.#put.get(namespace)?.version === current;
+    return loading && (loading.stored === stored || !isKnown)
+      ? loading
+      : this.#begin(namespace, stored, current);
+  }
+
   #begin(namespace: string, stored: string, current: number): Loading {
+    const order = ++this.#loads;
     let compiles = (): void => undefined;
     const compiling = new Promise<void>((resolve) => {
       compiles = resolve;
     });
     const loaded = this.#load(namespace, current, compiles).then((found) => {
-      const newest = { ...found, stored };
+      const newest = { ...found, stored, order };
+      const held = this.#newest.get(namespace);
+      // What was begun later is the newer one, also where it was read sooner.
+      if (held && held.order > order) return held;
       this.#newest.set(namespace, newest);
       return newest;
     });
-    const loading = { loaded, compiling };
+    const loading = { stored, loaded, compiling };
     this.#loading.set(namespace, loading);
-    const over = (): void => void this.#loading.delete(namespace);
+    const over = (): void => {
+      if (this.#loading.get(namespace) === loading) this.#loading.delete(namespace);
+    };
     loaded.then(over, over);
     return loading;
   }
@@ -278,11 +304,14 @@ export class RuleBook {
   /** The newest version that this program can read; once it has one, it goes back behind that one for no other reason. */
   async #load(namespace: string, current: number, compiles: () => void): Promise<InForce> {
     const last = this.#newest.get(namespace);
+    const put = this.#put.get(namespace);
     for (let version = current; version > Math.max(0, current - versionsKept); version--) {
       const text = await this.#text(namespace, version);
       if (text === undefined) continue;
       try {
-        return { version, rules: await this.#compile(text, compiles) };
+        if (put?.version === version && put.text === text) return { version, rules: put.rules };
+        compiles();
+        return { version, rules: await compile(text) };
       } catch (error) {
         const held = last?.version ?? "an earlier one";
         this.#log("the rules in the store cannot be read by this program, so earlier ones stay in force", {
@@ -294,22 +323,19 @@ export class RuleBook {
         if (last) return last;
       }
     }
-    return { version: 0, rules: await this.#compile(firstRules, compiles) };
-  }
-
-  /** Reads a rule set, or knows it: what is put here is in force here at once. */
-  async #compile(text: string, begins: () => void = () => undefined): Promise<CompiledRules> {
-    if (this.#compiled?.text === text) return this.#compiled.rules;
-    begins();
-    const rules = await (await loadCompiler()).compileInSlices(text);
-    this.#compiled = { text, rules };
-    return rules;
+    compiles();
+    this.#first ??= compile(firstRules);
+    return { version: 0, rules: await this.#first };
   }
 
   async #text(namespace: string, version: number): Promise<string | undefined> {
     const text = await this.#store.command("HGET", policyKeys(namespace).rules, `text:${version}`);
     return (text as string | null) ?? undefined;
   }
+}
+
+async function compile(text: string): Promise<CompiledRules> {
+  return (await loadCompiler()).compileInSlices(text);
 }
 
 function versionOf(version: string, at: string, about: string, bytes: number): RulesVersion {

@@ -92,12 +92,16 @@ const rule = fields({
     .optional(),
   when: condition.optional(),
   effect: z.enum(effects),
+  partly: z.literal("require_approval", { error: "partly is require_approval, or left out" }).optional(),
   priority: z.int().min(-1_000_000).max(1_000_000).default(0),
   shadow: z.boolean().default(false),
   reason: words.optional(),
   guidance: words.optional(),
   obligations: z.array(words).max(20, "at most 20 obligations").default([]),
   approval: approval.optional(),
+}).refine(({ effect, partly }) => partly === undefined || effect !== "allow", {
+  path: ["partly"],
+  error: "what allows means all that it speaks of; partly is said of what denies",
 });
 
 const limit = fields({

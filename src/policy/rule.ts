@@ -1,8 +1,9 @@
 import type { Condition } from "./condition.js";
 import type { ApprovalTerms, Effect } from "./decision.js";
 import type { Given } from "./given.js";
+import { holdsOfAny } from "./holds-of-any.js";
 import type { ResourcePattern, Spoken } from "./name-pattern.js";
-import { type ResourceNames, resourceNames } from "./resource-names.js";
+import { severalNames } from "./resource-names.js";
 import type { Scope } from "./scope.js";
 import { Undecidable } from "./undecidable.js";
 import { tooMuch, type Work } from "./work.js";
@@ -17,6 +18,8 @@ export interface Rule {
   readonly resources: readonly ResourcePattern[] | undefined;
   readonly condition: Condition | undefined;
   readonly effect: Effect;
+  /** What it says instead where it means some of the names of a question, or may, and not all. */
+  readonly partly: "require_approval" | undefined;
   readonly shadow: boolean;
   readonly reason: string | undefined;
   readonly guidance: string | undefined;
@@ -30,6 +33,8 @@ export interface Outcome {
   /** What the rule says, or deny where a restriction could not be decided. */
   readonly effect: Effect;
   readonly failure?: Undecidable;
+  /** Whether it means, or may mean, some of the names that were asked about, and not all. */
+  readonly partly?: true;
 }
 
 /**
@@ -38,36 +43,47 @@ export interface Outcome {
  * @returns undefined where the rule does not hold
  */
 export function askRule(rule: Rule, given: Given, work: Work): Outcome | undefined {
+  const outcome = tryRule(rule, given, work);
+  return outcome?.failure && rule.effect === "allow" ? undefined : outcome;
+}
+
+/** The same, which tells of an allowance too that it could not be decided. */
+export function tryRule(rule: Rule, given: Given, work: Work): Outcome | undefined {
   if (work.left < 0) return failed(rule, tooMuch);
   try {
     const spoken = rule.resources ? speaksOf(rule.resources, given, work) : "wholly";
     if (!spoken) return undefined;
-    if (rule.condition && !rule.condition.holds(given, meantBy(rule, given, spoken))) return undefined;
+    if (rule.condition && !conditionHolds(rule.condition, rule, given, spoken, work)) return undefined;
+    if (rule.partly && !holdsForAll(rule, given, work)) return { rule, effect: rule.partly, partly: true };
     return { rule, effect: rule.effect };
   } catch (error) {
     if (!(error instanceof Undecidable)) throw error;
     work.charge(failureSteps);
+    if (rule.partly && error === severalNames) return { rule, effect: rule.partly, partly: true };
     return failed(rule, error);
   }
 }
 
-/** The names that the condition is asked about: of a folder, for a restriction, those of what lies in it too. */
-function meantBy(
+/** An allowance means the name alone; a restriction all that it may be called, and of a folder what lies in it. */
+function conditionHolds(
+  condition: Condition,
   { effect }: Rule,
-  { askedResource, resource }: Given,
+  given: Given,
   spoken: Spoken,
-): ResourceNames | undefined {
-  const { folder, isPattern } = askedResource;
-  const isFolder =
-    effect !== "allow" && (folder === "certain" || (folder === "possible" && spoken === "within"));
-  return isPattern || isFolder ? resourceNames(askedResource, resource, isFolder) : undefined;
+  work: Work,
+): boolean {
+  if (!condition.looksAtResource) return condition.holds(given);
+  if (effect === "allow") return condition.holds(given, given.meant(false, work)[0]);
+  const { folder } = given.askedResource;
+  const isFolder = folder === "certain" || (folder === "possible" && spoken === "within");
+  return holdsOfAny(condition, given, isFolder, work);
 }
 
 /** What it costs to find out that a rule cannot be decided. */
 const failureSteps = 40;
 
-function failed(rule: Rule, failure: Undecidable): Outcome | undefined {
-  return rule.effect === "allow" ? undefined : { rule, effect: "deny", failure };
+function failed(rule: Rule, failure: Undecidable): Outcome {
+  return { rule, effect: "deny", failure };
 }
 
 /** Whether one of the patterns means the resource. @throws {Undecidable} */
@@ -84,7 +100,7 @@ export function speaksOf(resources: readonly ResourcePattern[], given: Given, wo
 
 /** Whether a rule that holds does so for all that was asked about, and not for a part of it alone. */
 export function holdsForAll({ resources }: Rule, { askedResource }: Given, work: Work): boolean {
-  if (!resources || !askedResource.isPattern) return true;
+  if (!resources) return true;
   try {
     return resources.some((pattern) => pattern.covers(askedResource, work));
   } catch (error) {

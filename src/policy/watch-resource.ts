@@ -1,4 +1,5 @@
-import { type Evaluator, partsOf, type TreeNode } from "./expression-tree.js";
+import { withoutScheme } from "./canonical-url.js";
+import { type Evaluate, type Evaluator, partsOf, type TreeNode } from "./expression-tree.js";
 import { type ResourceNames, severalNames } from "./resource-names.js";
 import type { Work } from "./work.js";
 
@@ -7,38 +8,64 @@ type Asking = (names: ResourceNames, other: unknown) => boolean;
 /**
  * Makes a checked expression answer for all names that a question is about, or not at all: where it compares `resource`,
  * or a text made by adding to it, with another text, each name has to come to the same; where it does anything else with
- * it, that cannot be decided. For a question about one name nothing is changed.
+ * it, that cannot be decided. A page is compared with URLs by what they name. Otherwise nothing is changed.
  */
 export function watchResource(node: TreeNode, work: Work): void {
-  const asked = isResource(node) ? refuseSeveral : comparison(node, work);
-  if (asked) instead(node, work, asked);
+  const plain = node.meta.evaluate!;
+  const compare = isResource(node) ? undefined : comparison(node, plain);
+  if (compare)
+    node.evaluate = (evaluator, ast, context) =>
+      work.names === undefined
+        ? plain(evaluator, ast, context)
+        : compare(work.names, work, evaluator, ast, context);
+  else if (isResource(node))
+    node.evaluate = (evaluator, ast, context) =>
+      work.names?.areSeveral ? refuseSeveral() : plain(evaluator, ast, context);
   else for (const part of [...partsOf(node), ...(node.meta.macro?.args ?? [])]) watchResource(part, work);
 }
 
-function instead(
-  node: TreeNode,
-  work: Work,
-  evaluate: (names: ResourceNames, run: (part: TreeNode) => unknown) => unknown,
-): void {
-  const plain = node.meta.evaluate!;
-  node.evaluate = (evaluator: Evaluator, ast: unknown, context: unknown) =>
-    work.names === undefined
-      ? plain(evaluator, ast, context)
-      : evaluate(work.names, (part) => evaluator.run(part, context));
+/** Whether an expression looks at the resource at all. */
+export function mentionsResource(node: TreeNode): boolean {
+  return isResource(node) || [...partsOf(node), ...(node.meta.macro?.args ?? [])].some(mentionsResource);
 }
 
-function comparison(
-  node: TreeNode,
+type Compare = (
+  names: ResourceNames,
   work: Work,
-): ((names: ResourceNames, run: (part: TreeNode) => unknown) => unknown) | undefined {
+  evaluator: Evaluator,
+  ast: unknown,
+  context: unknown,
+) => unknown;
+
+function comparison(node: TreeNode, plain: Evaluate): Compare | undefined {
   const found = comparedOf(node);
   if (!found) return undefined;
   const { text, other, ask } = found;
   const at = text.findIndex(isResource);
-  return (names, run) => {
-    const added = (parts: readonly TreeNode[]): string => parts.map((part) => textOf(run(part))).join("");
-    return ask(work)(names.between(added(text.slice(0, at)), added(text.slice(at + 1))), run(other));
+  return (names, work, evaluator, ast, context) => {
+    const value = evaluator.run(other, context);
+    if (!names.areSeveral && !namesUrl(value)) return plain(evaluator, ast, context);
+    const added = (parts: readonly TreeNode[]): string =>
+      parts.map((part) => textOf(evaluator.run(part, context))).join("");
+    const [before, behind] = [added(text.slice(0, at)), added(text.slice(at + 1))];
+    if (before !== "" || !names.isOfWeb || !namesUrl(value))
+      return ask(work)(names.between(before, behind), value);
+    // The root of a host is named without the slash that its URL has.
+    const slash = node.op === "rcall" && (node.args as [string])[0] === "startsWith" ? "/" : "";
+    return ask(work)(names.between("", behind + slash), asNamed(value));
   };
+}
+
+function namesUrl(value: unknown): boolean {
+  return Array.isArray(value)
+    ? value.some(namesUrl)
+    : typeof value === "string" && withoutScheme(value) !== undefined;
+}
+
+/** URLs as pages are named. */
+function asNamed(value: unknown): unknown {
+  if (Array.isArray(value)) return value.map(asNamed);
+  return typeof value === "string" ? (withoutScheme(value) ?? value) : value;
 }
 
 interface Compared {
@@ -77,17 +104,15 @@ function comparedOf(node: TreeNode): Compared | undefined {
 
 function compared(left: TreeNode, other: TreeNode, ask: Compared["ask"]): Compared | undefined {
   const text = addedUp(left);
-  return text.filter(isResource).length === 1 && text.filter(mentions).length === 1 && !mentions(other)
+  return text.filter(isResource).length === 1 &&
+    text.filter(mentionsResource).length === 1 &&
+    !mentionsResource(other)
     ? { text, other, ask }
     : undefined;
 }
 
 function addedUp(node: TreeNode): readonly TreeNode[] {
   return node.op === "+" ? (node.args as TreeNode[]).flatMap(addedUp) : [node];
-}
-
-function mentions(node: TreeNode): boolean {
-  return isResource(node) || [...partsOf(node), ...(node.meta.macro?.args ?? [])].some(mentions);
 }
 
 function isResource({ op, args }: TreeNode): boolean {

@@ -10,7 +10,7 @@ import { Undecidable } from "./undecidable.js";
  */
 export class Work {
   #left = 0;
-  /** The names that the condition that is asked now is about, where they are more than one. */
+  /** What the condition that is asked now compares in the place of the resource, where that is not one plain text. */
   names: ResourceNames | undefined;
 
   begin(): void {

@@ -41,7 +41,10 @@ rules:
   - { id: later, actions: [a.b], when: 'now > timestamp("2027-01-01T00:00:00Z") && agent.role == "junior"', effect: deny }
   - { id: other-than, actions: [a.b], when: '!(agent.role in ["x"]) && agent.team != "y"', effect: deny }
   - { id: locks, actions: [lock.acquire], resources: ["lock:prod/**", "**/x"], effect: deny }
-  - { id: pages, actions: [web.fetch], resources: ["https://x.org/**", "C:/x/**"], effect: deny }
+  - { id: pages, actions: [web.fetch], resources: ["https://x.org/**", "C:/x/**", "localhost:8080/**", "lock-it:80/x"], effect: deny }
+  - { id: tables, actions: ["db.**"], resources: ["postgres:main/users"], effect: deny }
+  - { id: keys, actions: [state.write], resources: ["STATE:x"], effect: deny }
+  - { id: admin, actions: [web.fetch], when: 'resource.startsWith("https://x.org/admin")', effect: deny }
 `;
     expect(said(text, there)).toEqual([]);
   });
@@ -90,12 +93,14 @@ rules:
         "{ id: b, actions: [mailbox.sent], effect: deny }",
         "{ id: c, actions: [lock.acquire], resources: ['prod/**'], effect: deny }",
         "{ id: d, actions: [x.y], resources: ['lok:prod/**'], effect: deny }",
+        "{ id: e, actions: [web.fetch], when: 'resource.matches(\"^https://x\")', effect: deny }",
       ),
       [
         "3 rule a: no action that is known is one of mailbx.**",
         "4 rule b: none of our tools is called mailbox.sent; the nearest is mailbox.send",
         "5 rule c: prod/** is never asked about with these actions; write lock:prod/**",
         "6 rule d: no resource of ours is of the kind lok:; the nearest is lock:",
+        "7 rule e: pages are named by host and path",
       ],
     ],
     [

@@ -1,4 +1,5 @@
 import { describe, expect, it } from "vitest";
+import { canonicalResource } from "../../src/policy/canonical-resource.js";
 import { compileRules } from "../../src/policy/rule-compiler.js";
 import { Randomness } from "../agents/random-rules.js";
 import { question } from "./question.js";
@@ -93,6 +94,10 @@ describe("a URL", () => {
     ["https://example.org\\prod\\db", true],
     ["https://example.org/prod/db?next=/../../..", true],
     ["https://example.org//prod/./db/", true],
+    ["https:/example.org/prod/db", true],
+    ["https://example.org/../../prod/db", true],
+    ["ht\ntps://exam\tple.org/prod/db", true],
+    ["https://ex\u00e4mple.org/prod/db", false],
     ["https://example.org/prod%2Fdb", false],
     ["https://example.org/%2570rod/db", false],
     ["https://example.org:8443/prod/db", false],
@@ -100,6 +105,74 @@ describe("a URL", () => {
     ["https://evil.com/?https://example.org/prod/db", false],
   ])("%s is held against rules in one form: %s", (resource, expected) => {
     expect(stops("https://example.org/prod/db", "page.open", resource)).toBe(expected);
+  });
+
+  it("has one form, which conditions see too", () => {
+    for (const [resource, seen] of [
+      ["HTTPS://u:p@Example.ORG:443/%61/../b//c/#x", "https://example.org/b/c"],
+      ["https://example.org", "https://example.org/"],
+      ["https://b\u00fccher.example/%C3%A4?q=a/b%41#f", "https://xn--bcher-kva.example/\u00e4?q=a%2FbA"],
+      ["https://0x7f.1/x", "https://127.0.0.1/x"],
+      ["https://[::0:1]/x", "https://[::1]/x"],
+      ["postgres://Main/X/../y", "postgres://main/y"],
+      ["https://not a host/x/../y", "https://not a host/y"],
+    ] as const) {
+      expect([resource, canonicalResource(resource)]).toEqual([resource, seen]);
+      expect(stops("**", "page.open", resource, `resource == "${seen}"`)).toBe(true);
+      expect(stops(resource, "page.open", seen)).toBe(true);
+    }
+    const admin = 'resource.startsWith("https://example.org/admin")';
+    expect(stops("**", "http.get", "https://EXAMPLE.org/x/../admin/y", admin)).toBe(true);
+    expect(stops("**", "http.get", "https://example.org/public", admin)).toBe(false);
+    expect(stops("*://example.org/**", "http.get", "https://example.org/a")).toBe(true);
+    expect(stops("https://example.org/a/**", "http.get", "https://example.org/**/../a/x")).toBe(true);
+  });
+
+  it("that is fetched is a page, named by host and path, whichever way rules and questions write it", () => {
+    for (const resource of [
+      "https://Example.org/admin/x",
+      "example.org/admin/x",
+      "http://example.org/admin/x?y=1#z",
+    ]) {
+      for (const pattern of [
+        "example.org/admin/**",
+        "https://example.org/admin/**",
+        "*://EXAMPLE.org/admin/**",
+      ])
+        expect([resource, pattern, stops(pattern, "web.fetch", resource)]).toEqual([resource, pattern, true]);
+      for (const [when, expected] of [
+        ['resource.startsWith("https://example.org/admin")', true],
+        ['resource.startsWith("https://example.org/")', true],
+        ['resource.startsWith("example.org/admin")', true],
+        ['resource == "https://example.org/admin/x"', true],
+        ['resource in ["https://example.org/admin/x"]', true],
+        ['["https://example.org/"].exists(one, resource.startsWith(one))', true],
+        ['!(resource + "/").startsWith("example.org/")', false],
+        ['resource.startsWith("https://example.org/public")', false],
+        ['resource.matches("^example[.]org/admin/")', true],
+        ["size(resource) > 100", false],
+      ] as const)
+        expect([resource, when, stops("**", "web.fetch", resource, when)]).toEqual([
+          resource,
+          when,
+          expected,
+        ]);
+    }
+    expect(
+      stops("**", "web.fetch", "https://example.org", 'resource.startsWith("https://example.org/")'),
+    ).toBe(true);
+    expect(
+      stops("**", "web.fetch", "example.org.evil.com/a", 'resource.startsWith("https://example.org/")'),
+    ).toBe(false);
+    expect(canonicalResource("What is C#?", true)).toBe("What is C#?");
+    const only = { effect: "allow", resources: ["https://docs.example/**"] };
+    const allowed = (resource: string): string =>
+      effect([only], { action: "web.fetch", resource }, { otherwise: "deny" });
+    expect(["docs.example/a", "https://docs.example/a?q", "docs.evil/a"].map(allowed)).toEqual([
+      "allow",
+      "allow",
+      "deny",
+    ]);
   });
 
   it("is allowed with what its query says only where a rule means that too", () => {
@@ -112,6 +185,55 @@ describe("a URL", () => {
     expect(allow("https://example.org/a", "https://example.org/a")).toBe("allow");
     expect(allow("https://example.org/a", "https://example.org/a?delete=1")).toBe("deny");
     expect(allow("https://example.org/*", "https://example.org/a?delete=1")).toBe("allow");
+  });
+});
+
+describe("what is ours", () => {
+  it("keeps its kind, and is read behind it as its room reads it", () => {
+    for (const [given, read] of [
+      ["lock:x/../prod/y", "lock:prod/y"],
+      ["lock:./prod/y", "lock:prod/y"],
+      ["lock:../../prod/y", "lock:prod/y"],
+      ["lock:/prod//y/", "lock:prod/y"],
+      ["LOCK:Prod", "lock:Prod"],
+      ["lock:a\\b", "lock:a\\b"],
+      ["STATE:Plan/Owner/", "state:plan/owner"],
+      ["Topic:Ops.A", "topic:ops.a"],
+    ] as const)
+      expect([given, canonicalResource(given)]).toEqual([given, read]);
+    expect(canonicalResource("c:\\..\\Windows")).toBe("C:/Windows");
+    expect(stops("lock:prod/**", "lock.acquire", "lock:x/../../prod/y")).toBe(true);
+    expect(stops("lock:prod/**", "lock.acquire", "lock:x/**/../y")).toBe(true);
+    expect(stops("prod/**", "lock.acquire", "lock:x/../prod/y")).toBe(false);
+  });
+});
+
+describe("a rule that says what it does of a part", () => {
+  it("says that where it means some of the names and not all, and the whole of it where it means all", () => {
+    const when = 'resource != "prod/open"';
+    const rule = { effect: "deny", resources: ["prod/**"], partly: "require_approval", when };
+    const of = (resource: string, action = "file.read"): string => effect([rule], { action, resource });
+    expect([of("prod/a"), of("prod/a/*"), of("prod/a/")]).toEqual(["deny", "deny", "deny"]);
+    expect([of("*/a"), of("prod/*"), of(".", "directory.delete")]).toEqual(Array(3).fill("require_approval"));
+    expect([of("prod/open"), of("test/*")]).toEqual(["allow", "allow"]);
+    expect(() => effect([{ ...rule, effect: "allow" }], {})).toThrow(/partly is said of what denies/);
+  });
+
+  it("says in the answer why, and who may be asked", () => {
+    const set = {
+      version: 1,
+      rules: [{ id: "r", actions: ["*"], resources: ["a/*"], effect: "deny", partly: "require_approval" }],
+    };
+    const asked = question({ action: "lock.acquire", resource: "**/x" });
+    const rules = compileRules(JSON.stringify(set));
+    expect(rules.decide(asked)).toMatchObject({
+      effect: "require_approval",
+      approval: { approvers: ["role:approver"] },
+      rules: [
+        { id: "r", reason: expect.stringContaining("some may be meant"), guidance: expect.any(String) },
+      ],
+    });
+    expect(rules.look(asked).rules).toMatchObject([{ effect: "require_approval", holds: true }]);
   });
 });
 
@@ -146,6 +268,27 @@ describe("a condition on the resource", () => {
       ['resource == "a/b" ? true : false', "a/*", "deny"],
     ] as const)
       expect([when, resource, of(when, resource)]).toEqual([when, resource, expected]);
+  });
+
+  it("of a restriction is asked of all that a name may be called", () => {
+    for (const [when, resource, expected] of [
+      ['resource.startsWith("/root/")', "~/x", "deny"],
+      ['resource.startsWith("/home/ann/")', "~ann/x", "deny"],
+      ['resource.startsWith("/home/ann/")', "~bob/x", "allow"],
+      ['resource.startsWith("/srv/")', "~/x", "allow"],
+      ['resource.matches("^/home/ann/")', "~ann/x", "deny"],
+      ['resource == "https://example.org/a"', "https://example.org/a?x=1", "deny"],
+      ['resource.contains("x=1")', "https://example.org/a?x=1", "deny"],
+      ['resource.matches("/b$")', "https://example.org/a?x=1", "allow"],
+      ['resource != "https://example.org/a"', "https://example.org/a?x=1", "deny"],
+    ] as const)
+      expect([when, resource, of(when, resource)]).toEqual([when, resource, expected]);
+    const allowed = effect(
+      [{ effect: "allow", when: 'resource.startsWith("/root/")' }],
+      { action: "x.y", resource: "~/x" },
+      { otherwise: "deny" },
+    );
+    expect(allowed).toBe("deny");
   });
 
   it("of an allowance holds of a pattern only where it holds of every name", () => {

@@ -51,6 +51,37 @@ describe("the profile standard", () => {
     ]);
   });
 
+  it.each(["", "blue"])(
+    "asks a person, and forbids nothing, where a folder or a pattern may hold what is another team's: for the team %j",
+    (team) => {
+      const effect = (action: string, resource: string): string =>
+        standard.decide(question({ action, resource, agent: { team } })).effect;
+      for (const [action, resource] of [
+        ["directory.delete", "."],
+        ["directory.delete", "*"],
+        ["directory.delete", "**/node_modules"],
+        ["directory.delete", "../tmpdir"],
+        ["file.delete", "**/*.pyc"],
+        ["file.delete", "*/x.log"],
+        ["access.grant", "."],
+        ["file.write", "../x"],
+        ["file.read", "**/*.ts"],
+        ["file.read", "*/README.md"],
+        ["file.read", "teams/**"],
+        ["directory.delete", "teams"],
+        ["shell.run", "."],
+        ["deploy.start", "./"],
+      ] as const)
+        expect([action, resource, effect(action, resource)]).toEqual([action, resource, "require_approval"]);
+      for (const resource of ["*.md", "src/**/*.ts", "docs/", "~/x", "/srv/*"])
+        expect([resource, effect("file.read", resource)]).toEqual([resource, "allow"]);
+      for (const resource of ["teams/red/*", "teams/red/", "teams/r*/**/x", "x/../teams/red/**"])
+        expect([resource, effect("file.read", resource)]).toEqual([resource, "deny"]);
+      expect(effect("file.read", "teams/blue/**")).toBe(team === "blue" ? "allow" : "deny");
+      expect(effect("file.read", "teams/*/x")).toBe(team === "blue" ? "require_approval" : "deny");
+    },
+  );
+
   it("limits how often an agent sends email, and a team deploys", () => {
     const ids = (action: string): readonly string[] =>
       standard.limitsOf(question({ action })).map((limit) => limit.id);

@@ -31,6 +31,15 @@ rules:
     effect: ${effect}
 `;
 
+/** The same, in so many rules that reading them takes long. */
+function long(effect: string, count: number): string {
+  const many = Array.from({ length: count }, (_, n) => ({
+    ...{ id: `r${n}`, actions: [n === count - 1 ? "file.delete" : `area${n}.change`], effect },
+    when: `agent.role != "role${n}" && !("x${n}" in agent.labels)`,
+  }));
+  return JSON.stringify({ version: 1, rules: many });
+}
+
 async function openProcess(url: string, hintsUrl: string = url): Promise<Process> {
   const store = await Store.open({ endpoint: { url }, label: "test" });
   const hints = new Hints({ url: hintsUrl });
@@ -122,12 +131,7 @@ describeOnEachStore("the rules of a namespace", (store) => {
     const operator = operatorOf(namespace);
     await here.book.put(operator, { text: rules("require_approval"), over: 0 });
     expect(await there.effect(namespace)).toBe("require_approval");
-    const many = Array.from({ length: 1_000 }, (_, n) => ({
-      ...{ id: `r${n}`, actions: [n === 999 ? "file.delete" : `area${n}.change`], effect: "deny" },
-      when: `agent.role != "role${n}" && !("x${n}" in agent.labels)`,
-    }));
-    const text = JSON.stringify({ version: 1, rules: many });
-    await here.book.put(operator, { text, over: 1 });
+    await here.book.put(operator, { text: long("deny", 1_000), over: 1 });
     expect(await here.effect(namespace)).toBe("deny");
     const seen = new Set<string>();
     await until(async () => {
@@ -137,6 +141,29 @@ describeOnEachStore("the rules of a namespace", (store) => {
     });
     expect([...seen].filter((one) => one !== "1 require_approval")).toEqual(["2 deny"]);
     expect(there.log).toEqual([]);
+  });
+
+  it("hold at once where they were put, also where others are put and read there at the same time", async () => {
+    const [here, there] = [await processOf(), await processOf()];
+    const namespaces = [newNamespace(), newNamespace()];
+    for (const namespace of namespaces) {
+      await here.book.put(operatorOf(namespace), { text: rules("allow"), over: 0 });
+      expect(await here.effect(namespace)).toBe("allow");
+    }
+    await Promise.all(
+      namespaces.map(async (namespace, n) => {
+        await here.book.put(operatorOf(namespace), { text: long("deny", 400 + n), over: 1 });
+        expect([n, await here.effect(namespace)]).toEqual([n, "deny"]);
+      }),
+    );
+    // Those of another process are being read when newer ones are put here.
+    const [namespace] = namespaces as [string];
+    await there.book.put(operatorOf(namespace), { text: long("allow", 1_000), over: 2 });
+    const earlier = here.book.inForce(namespace);
+    await here.book.put(operatorOf(namespace), { text: rules("require_approval"), over: 3 });
+    expect(await here.effect(namespace)).toBe("require_approval");
+    await earlier;
+    expect((await here.book.inForce(namespace)).version).toBe(4);
   });
 
   it("are kept with who put them, when, why and over which version, the newest first", async () => {

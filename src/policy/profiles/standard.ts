@@ -123,6 +123,8 @@ rules:
     resources: ["teams/*/**"]
     when: agent.team == "" || !(resource + "/").startsWith("teams/" + agent.team + "/")
     effect: deny
+    # Nobody here knows whether a folder or a pattern holds anything of a team.
+    partly: require_approval
     reason: the resource belongs to another team
     guidance: Ask an agent of that team to do it; find_recipients names them.
 
