@@ -1,6 +1,7 @@
 import type { ClientAction } from "./client-actions.js";
 import { isObject } from "./is-object.js";
-import { patchSteps, shellSteps, type ToolStep, webResource } from "./shell-steps.js";
+import { patchSteps, shellSteps, type ToolStep } from "./shell-steps.js";
+import { webResource } from "./web-resource.js";
 
 /** What a client says of a tool that it is about to call. */
 export interface ToolCall {
