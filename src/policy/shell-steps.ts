@@ -1,3 +1,4 @@
+import { posix } from "node:path";
 import type { ClientAction } from "./client-actions.js";
 import { has, operandsOf, options, optionsEnd, optionValue } from "./command-options.js";
 import { fetchedPages } from "./fetched-pages.js";
@@ -144,9 +145,17 @@ class Places {
     const [, own, behind] = /^~(\+?|-|[-+]?\d+)(?=\/|$)(.*)$/s.exec(given) ?? [];
     if (own === "+") return [...new Set([...this.resources(`.${behind!}`), ""])];
     if (own) return [""];
-    const elsewhere = this.#folder === "" || /^[/~]/.test(given) ? [] : [this.#pathOf(this.#folder + given)];
+    const elsewhere = this.#folder === "" || /^[/~]/.test(given) ? [] : this.#from(given);
     const ofRoot = /^~root(?=\/|$)/.test(given) ? [this.#pathOf(given.slice(1).replace(/^/, "/"))] : [];
     return [this.#pathOf(given), ...elsewhere, ...ofRoot, ...(this.#isLost ? [""] : [])];
+  }
+
+  /** A shell takes `..` back by letters when it goes to a folder, and a program that is put there does not. */
+  #from(path: string): readonly string[] {
+    const folders = this.#folder.includes("..")
+      ? [this.#folder, posix.normalize(this.#folder)]
+      : [this.#folder];
+    return folders.map((folder) => this.#pathOf(folder + path));
   }
 }
 
