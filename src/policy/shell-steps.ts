@@ -92,13 +92,15 @@ export function shellSteps(text: string, pathOf: (path: string) => string): read
  */
 export function patchSteps(
   patch: string,
-  resourcesOf: (path: string) => readonly string[],
+  resourcesOf: (path: string, action: ClientAction) => readonly string[],
 ): readonly [ToolStep, ...ToolStep[]] {
   const { written, deleted } = patchedFiles(patch);
   const on = (action: ClientAction, paths: readonly string[]): ToolStep[] => {
     const plain = paths.filter((path) => !path.includes(unknownPart));
     if (paths.length > mostPaths) return [{ action, resource: "" }];
-    const known = plain.flatMap(resourcesOf).map((resource) => ({ action, resource }));
+    const known = plain.flatMap((path) =>
+      resourcesOf(path, action).map((resource) => ({ action, resource })),
+    );
     return plain.length < paths.length ? [...known, { action, resource: "" }] : known;
   };
   const [first = { action: "file.write", resource: "" }, ...rest] = [
@@ -111,6 +113,27 @@ export function patchSteps(
 /** A line of a patch of which only the shell could tell whether it names a file. */
 const hasUnknownLine = /^[ \t]*(?:\*\*\* [^:\n]*)?\0/m;
 const deletesUnknown = /^[ \t]*\*\*\* [^:\n]*\0/m;
+
+/**
+ * The names of a path to which something is done. What deletes a link leaves alone what it leads to, so that this is told
+ * by the name of the folder that the link lies in too.
+ */
+export function pathNames(
+  path: string,
+  action: ClientAction,
+  pathOf: (path: string) => string,
+): readonly string[] {
+  const name = pathOf(path);
+  let end = path.length;
+  while (path[end - 1] === "/") end -= 1;
+  const from = path.lastIndexOf("/", end - 1) + 1;
+  const entry = path.slice(from, Math.max(from, end));
+  if (!action.endsWith(".delete") || /^(?:|\.{1,2}|~.*)$/s.test(entry)) return [name];
+  const above = pathOf(path.slice(0, from) || ".");
+  if (above === ".." || above === "") return [name];
+  const own = above === "." ? entry : `${above.replace(/\/$/, "")}/${entry}`;
+  return own === name || `${own}/` === name ? [name] : [name, own];
+}
 
 /** How paths of a command are named, wherever it went before. */
 class Places {
@@ -140,14 +163,15 @@ class Places {
   }
 
   /** By its own name and by that from the folder that was gone to; an empty one too where nobody can tell. */
-  resources(given: string): readonly string[] {
+  resources(given: string, action: ClientAction): readonly string[] {
     // The folder of the shell, as a variable of it says; the one before it and those on its stack nobody knows.
     const [, own, behind] = /^~(\+?|-|[-+]?\d+)(?=\/|$)(.*)$/s.exec(given) ?? [];
-    if (own === "+") return [...new Set([...this.resources(`.${behind!}`), ""])];
+    if (own === "+") return [...new Set([...this.resources(`.${behind!}`, action), ""])];
     if (own) return [""];
     const elsewhere = this.#folder === "" || /^[/~]/.test(given) ? [] : this.#from(given);
-    const ofRoot = /^~root(?=\/|$)/.test(given) ? [this.#pathOf(given.slice(1).replace(/^/, "/"))] : [];
-    return [this.#pathOf(given), ...elsewhere, ...ofRoot, ...(this.#isLost ? [""] : [])];
+    const ofRoot = /^~root(?=\/|$)/.test(given) ? [`/${given.slice(1)}`] : [];
+    const named = [given, ...elsewhere, ...ofRoot].flatMap((path) => pathNames(path, action, this.#pathOf));
+    return [...named, ...(this.#isLost ? [""] : [])];
   }
 
   /** A shell takes `..` back by letters when it goes to a folder, and a program that is put there does not. */
@@ -155,7 +179,7 @@ class Places {
     const folders = this.#folder.includes("..")
       ? [this.#folder, posix.normalize(this.#folder)]
       : [this.#folder];
-    return folders.map((folder) => this.#pathOf(folder + path));
+    return folders.map((folder) => folder + path);
   }
 }
 
@@ -203,7 +227,7 @@ function printedBy(name: "echo" | "printf", args: readonly string[]): string {
     texts.push(filled);
     if (next === from) break;
   } while (next < values.length && texts.length < mostTexts);
-  return texts.join("");
+  return [...texts, ...values.slice(next).map((value) => `\n${value}`)].join("");
 }
 
 /** Times that a format is filled. */
@@ -282,14 +306,17 @@ function stepsOf({ words, fed }: ShellCommand, from: Places, deep: number, text:
  * Codex takes a here-document so, and what a variable holds may stand elsewhere in the text.
  */
 function patchedBy(args: readonly string[], fed: string, places: Places, text: string): ToolStep[] {
-  const resourcesOf = (path: string): readonly string[] => places.resources(path);
+  const resourcesOf = (path: string, action: ClientAction): readonly string[] =>
+    places.resources(path, action);
   const given = `${args.join("\n")}\n${fed}`;
   const steps = patchSteps(given, resourcesOf);
-  const { written, deleted } = patchedFiles(text);
-  const isPlain = fed === "" && !given.includes(unknownPart);
-  return isPlain || written.length + deleted.length === 0
-    ? [...steps]
-    : [...steps, ...patchSteps(text, resourcesOf)];
+  const isPlain = fed === "" && !given.includes(unknownPart) && namesFiles(given);
+  return isPlain || !namesFiles(text) ? [...steps] : [...steps, ...patchSteps(text, resourcesOf)];
+}
+
+function namesFiles(patch: string): boolean {
+  const { written, deleted } = patchedFiles(patch);
+  return written.length + deleted.length > 0;
 }
 
 /** The files that are named behind what is to become of them, which an option may say too. */
@@ -447,7 +474,7 @@ function stepsOn(
   const named = (resource: string): string =>
     takesAll && !/(?:^|^\.|^\.\.|\/)$/.test(resource) ? `${resource}/` : resource;
   const steps = known.flatMap((path) =>
-    places.resources(path).map((resource) => ({ action, resource: named(resource) })),
+    places.resources(path, action).map((resource) => ({ action, resource: named(resource) })),
   );
   return known.length === operands.length && known.length > 0 ? steps : [...steps, { action, resource: "" }];
 }

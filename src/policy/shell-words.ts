@@ -178,6 +178,11 @@ class Reader {
       this.#add(char);
       return;
     }
+    // A sign of the dollar alone is one.
+    if (char === "$" && !/[\w@*#?!${([-]/.test(text[this.#at] ?? "")) {
+      this.#add(char);
+      return;
+    }
     this.#add(unknownPart);
     const isCommand = char === "`" || text[this.#at] === "(";
     if (!isCommand) {

@@ -103,6 +103,7 @@ describe("llm-mailbox policy hook claude-code", () => {
       ["config/sub", join(repository, "link")],
       [join(repository, "config"), join(outside, "in")],
       [outside, join(repository, "away")],
+      [outside, join(repository, "config", "current")],
     ] as const)
       symlinkSync(target, path);
     const write = (path: string): Promise<Ended> => hook(event("Write", { file_path: path }));
@@ -111,6 +112,7 @@ describe("llm-mailbox policy hook claude-code", () => {
       await write(join(repository, "safe")),
       await write("../link/../x"),
       await write(join(outside, "in", "x")),
+      await shell("rm ../config/current"),
       await shell("cd ../deep/../link && rm ../x"),
       await shell("cd ../away/../config && rm x"),
     ];

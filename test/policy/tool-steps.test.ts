@@ -103,6 +103,8 @@ describe("a patch", () => {
     ],
     [`apply_patch <<'EOF'\n${patch("*** Add File: src/$id.tsx", "+$x")}\nEOF`, ["file.write src/$id.tsx"]],
     ["cat patch | apply_patch", ["file.write"]],
+    [`cat > p <<'EOF'\n${deletes}\nEOF\napply_patch < p`, ["file.write", ...both]],
+    [`apply_patch <<EOF\n${patch("*** Add File: a$.ts")}\nEOF`, ["file.write a$.ts"]],
   ])("given to a shell as %j is read as the shell passes it on", (command, expected) => {
     expect(asked("Bash", command)).toEqual(expected);
   });
@@ -213,6 +215,10 @@ describe("a shell command", () => {
     ["a[0]=1 rm prod/x; b[1 + 1]=2 rm y", ["file.delete prod/x", "file.delete y"]],
     ["rm ~+/prod/x", ["file.delete ./prod/x", "file.delete"]],
     ["cd ~+/prod && rm x", ["file.delete x", "file.delete ./prod/x"]],
+    [
+      "rm / // ./ . .. /x/ a//b/",
+      ["/", "//", "./", ".", "..", "/x/", "a//b/"].map((path) => `file.delete ${path}`),
+    ],
     ["rm ~-/x ~2/x", ["file.delete"]],
     ["rm ~root/x", ["file.delete ~root/x", "file.delete /root/x"]],
     ["env -iC prod rm x; rm y", ["file.delete x", "file.delete prod/x", "file.delete y"]],
@@ -223,6 +229,7 @@ describe("a shell command", () => {
     ["echo -e 'rm x' | sh", ["file.delete x"]],
     ["printf 'r%s %s' m x | sh", ["file.delete x"]],
     ["printf '\\162m x' | sh", ["file.delete x"]],
+    [`printf '%s\\n' ${"a ".repeat(2_000)}'rm x' | sh`, ["file.delete x"]],
     ["bash <<EOF && ls\nrm x\nEOF", ["file.delete x"]],
     ["cat <<EOF\n$(rm x)\nEOF", ["file.delete x"]],
     ["cat <<'EOF'\n$(rm x)\nEOF", []],
