@@ -42,7 +42,10 @@ class Reader {
   readonly #text: string;
   readonly #deep: number;
   readonly #commands: Draft[] = [];
-  #at = 0;
+  readonly #isWithin: boolean;
+  /** Parentheses that are open in it. */
+  #open = 0;
+  #at: number;
   #draft = newDraft();
   #word: string | undefined;
   #isQuoted = false;
@@ -55,13 +58,16 @@ class Reader {
   #endsNext: "as it is" | "without tabs" | undefined;
   #isFedNext = false;
 
-  constructor(text: string, deep: number) {
+  /** @param from behind the parenthesis that opened a substitution, which is read as far as it goes */
+  constructor(text: string, deep: number, from?: number) {
     this.#text = text;
     this.#deep = deep;
+    this.#at = from ?? 0;
+    this.#isWithin = from !== undefined;
   }
 
   read(): readonly Draft[] {
-    while (this.#at < this.#text.length) this.#step();
+    while (this.#at < this.#text.length && this.#open >= 0) this.#step();
     this.#endCommand();
     return this.#commands;
   }
@@ -133,7 +139,12 @@ class Reader {
       case ";":
       case "&":
       case "(":
+        this.#open += 1;
+        this.#endCommand();
+        return;
       case ")":
+        // Of a pattern of `case` outside of a substitution there is one more.
+        if (this.#open > 0 || this.#isWithin) this.#open -= 1;
         this.#endCommand();
         return;
       default:
@@ -189,6 +200,12 @@ class Reader {
       const name =
         /^(?:\{[^}]*\}|[A-Za-z_]\w*|[\d@*#?!$-])/.exec(text.slice(this.#at, this.#at + 200))?.[0] ?? "";
       this.#at += name.length;
+      return;
+    }
+    if (char === "$" && this.#deep < mostDeep) {
+      const inner = new Reader(text, this.#deep + 1, this.#at + 1);
+      this.#commands.push(...inner.read());
+      this.#at = inner.#at;
       return;
     }
     const from = char === "`" ? this.#at : this.#at + 1;

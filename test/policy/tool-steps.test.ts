@@ -236,6 +236,12 @@ describe("a shell command", () => {
     ["cat <<A\n A\n$(rm y)\n\tA\nA\nrm x", ["file.delete y", "file.delete x"]],
     ["cat <<-A\n\t\tA\nrm x", ["file.delete x"]],
     ["cat <<A\nb\\\nA\nrm y\nA\nrm x", ["file.delete x"]],
+    [
+      "git commit -m \"$(cat <<'EOF'\nIt's (a) thing\n\nmore)\nEOF\n)\" && git push",
+      ["git.commit", "git.push"],
+    ],
+    ["echo $( (rm a); rm b) $((1 + (2))) c; rm d", ["file.delete a", "file.delete b", "file.delete d"]],
+    ["case a in a) rm x;; b) rm y;; esac; rm z", ["x", "y", "z"].map((path) => `file.delete ${path}`)],
     ["((a = 1 << 2))\nrm x", ["file.delete x"]],
     ["find -delete", ["file.delete ."]],
     ["find -name '*.o' -delete", ["file.delete ."]],
