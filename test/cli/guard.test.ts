@@ -27,7 +27,7 @@ describe("the name of a file", () => {
   const root = newRepository("names");
   writeFileSync(join(root, "src", "a.ts"), "");
   symlinkSync(join(root, "src"), join(root, "link"));
-  symlinkSync("../src/deep", join(root, "src", "in"));
+  symlinkSync("src/deep", join(root, "far"));
   symlinkSync("deep/later.ts", join(root, "src", "dangling"));
   symlinkSync("dangling", join(root, "src", "chain"));
   symlinkSync("deep/none", join(root, "src", "nowhere"));
@@ -41,9 +41,8 @@ describe("the name of a file", () => {
     [join(root, "link", "a.ts"), "src/a.ts"],
     [join(root, "link", "later", "b.ts"), "src/later/b.ts"],
     ["..b.ts", "src/..b.ts"],
-    ["in/../a.ts", "src/a.ts"],
-    [join(root, "link").concat("/../src/a.ts"), "src/a.ts"],
-    ["../link/../a.ts", "a.ts"],
+    ["../far/../a.ts", "src/a.ts"],
+    [`${root}/far/../later/../a.ts`, "src/a.ts"],
     ["../link/deep/../../x", "x"],
     ["dangling", "src/deep/later.ts"],
     ["chain", "src/deep/later.ts"],
