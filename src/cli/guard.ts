@@ -1,5 +1,5 @@
 import { createHash } from "node:crypto";
-import { dirname, resolve } from "node:path";
+import { dirname } from "node:path";
 import type { House } from "../compose.js";
 import { type Config, readConfig } from "../config/index.js";
 import { isRefusal } from "../errors/index.js";
@@ -17,6 +17,7 @@ import { holdsData } from "../redis/engine/index.js";
 import { hookAnswer, readHookCall } from "./client-hook.js";
 import { type Findings, judge, type Manner, type Reserved, type Verdict } from "./guard-verdict.js";
 import { printJson, printLine } from "./print.js";
+import { realPath } from "./real-path.js";
 import { repositoryAbove, repositoryPath } from "./repository-path.js";
 import { stagedPaths } from "./staged-paths.js";
 import { standardInput } from "./standard-input.js";
@@ -62,7 +63,7 @@ export async function guardEdit(
     throw new UsageError("guard edit reads the JSON of a hook before a tool that edits from standard input");
   const folder = call.folder ?? terminal().folder;
   const paths = call.files.flatMap((file) => {
-    const root = repositoryAbove(dirname(resolve(folder, file))) ?? folder;
+    const root = repositoryAbove(dirname(realPath(folder, file))) ?? folder;
     return repositoryPath(root, folder, file) ?? [];
   });
   if (paths.length === 0) return;

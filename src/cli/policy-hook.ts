@@ -1,6 +1,6 @@
-import { statSync } from "node:fs";
+import { readFileSync, statSync } from "node:fs";
 import { homedir } from "node:os";
-import { dirname, join, resolve } from "node:path";
+import { dirname } from "node:path";
 import { visible } from "../addresses/index.js";
 import type { House } from "../compose.js";
 import { type Config, readConfig } from "../config/index.js";
@@ -8,6 +8,7 @@ import { isRefusal, MailboxError } from "../errors/index.js";
 import type { Principal } from "../identity/index.js";
 import { openLog } from "../observability/index.js";
 import { denial, type HookAnswer, type HookEvent, readHookEvent } from "../policy/index.js";
+import { realPath } from "./real-path.js";
 import { aroundFolder, repositoryAbove, repositoryPath } from "./repository-path.js";
 import { standardInput } from "./standard-input.js";
 import { endWith, fromFolder, leave, terminal } from "./terminal.js";
@@ -106,19 +107,38 @@ function rootOf({ root }: PolicyHookSwitches): string | undefined {
 }
 
 /**
- * Relative to the root, or without one to the repository that a file lies in; outside of it, the whole path. `.` is the root
- * or the client's repository itself, and `..` a folder in which that lies.
+ * Relative to the root, or without one to the repository that a file lies in, links followed; outside of it, the whole path.
+ * `.` is the root or the client's repository itself, and `..` a folder in which that lies.
  */
 function pathIn(folder: string, given: string, root: string | undefined): string {
-  const fromHome = /^~(?:\/|$)/.test(given) ? join(homedir(), given.slice(1)) : given;
-  if (fromHome.startsWith("~")) return fromHome;
-  const whole = resolve(folder, fromHome);
+  const atHome = fromHome(given);
+  // Of a person that this machine does not know.
+  if (atHome.startsWith("~")) return atHome;
+  const whole = realPath(folder, atHome);
   const own = root ?? repositoryAbove(folder);
   const around = own && aroundFolder(own, whole);
   if (around) return around;
   const above = root ?? repositoryAbove(dirname(whole));
-  const path = (above === undefined ? undefined : repositoryPath(above, folder, fromHome)) ?? whole;
+  const path = (above === undefined ? undefined : repositoryPath(above, folder, whole)) ?? whole;
   return path.replaceAll("\\", "/");
+}
+
+/** What `~` and `~NAME` stand for, as far as this machine knows the name. */
+function fromHome(given: string): string {
+  const [, name, behind] = /^~([^/]*)(.*)$/s.exec(given) ?? [];
+  const home = name === undefined ? undefined : name === "" ? homedir() : homeOf(name);
+  return home === undefined ? given : `${home}${behind!}`;
+}
+
+function homeOf(name: string): string | undefined {
+  try {
+    const own = readFileSync("/etc/passwd", "utf8")
+      .split("\n")
+      .find((line) => line.startsWith(`${name}:`));
+    return own?.split(":")[5];
+  } catch {
+    return undefined;
+  }
 }
 
 function print(answer: HookAnswer): void {

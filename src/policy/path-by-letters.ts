@@ -14,7 +14,8 @@ export interface Surrounding {
 export function pathByLetters(given: string, { folder, root }: Surrounding): string {
   if (given.startsWith("~")) return given;
   const from = folder === "" ? (root ?? "") : folder;
-  const path = plain(isWhole(given) ? given : `${from}/${given}`);
+  const drive = from.startsWith("/") ? undefined : driveOf(from) || driveOf(root ?? "");
+  const path = plain(whole(given, from, drive));
   const above = plain(root ?? folder);
   if (above === "") return path;
   if (path === above) return ".";
@@ -28,13 +29,38 @@ export function isWhole(path: string): boolean {
   return /^(?:[\\/]|[A-Za-z]:[\\/])/.test(path);
 }
 
-/** With slashes, and without steps on the spot or back. */
+/** @param drive that of the folder it begins in, where this is on one: what names none there is on the same */
+function whole(given: string, from: string, drive: string | undefined): string {
+  if (drive === undefined) {
+    // Elsewhere a drive is a name as any other.
+    const isName = from.startsWith("/") && /^[A-Za-z]:/.test(given);
+    return isWhole(given) && !isName ? given : `${from}/${given}`;
+  }
+  const path = given.replaceAll("\\", "/").replace(/^\/\/[?.]\/(?=[A-Za-z]:)/, "");
+  if (path.startsWith("//")) return path;
+  // As the shells of Git for Windows name a drive.
+  const [, letter, behind] = /^\/([A-Za-z])(?=\/|$)(.*)$/s.exec(path) ?? [];
+  if (letter !== undefined) return `${letter}:${behind!}/`;
+  if (path.startsWith("/")) return drive + path;
+  const own = driveOf(path);
+  if (own === undefined || path.charAt(2) === "/") return own === undefined ? `${from}/${path}` : path;
+  return own === drive ? `${from}/${path.slice(2)}` : `${own}/${path.slice(2)}`;
+}
+
+function driveOf(path: string): string | undefined {
+  const [, letter] = /^(?:[\\/]{2}[?.][\\/])?([A-Za-z]):/.exec(path) ?? [];
+  return letter === undefined ? undefined : `${letter.toUpperCase()}:`;
+}
+
+/** With slashes, and without steps on the spot or back; none leads out of a drive. */
 function plain(path: string): string {
-  const slashes = path.replaceAll("\\", "/");
+  const slashes = path.replaceAll("\\", "/").replace(/^\/\/[?.]\/(?=[A-Za-z]:)/, "");
+  const drive = isWhole(slashes) ? driveOf(slashes) : undefined;
   const names: string[] = [];
-  for (const name of slashes.split("/")) {
+  for (const name of slashes.slice(drive?.length ?? 0).split("/")) {
     if (name === "..") names.pop();
     else if (name !== "." && name !== "") names.push(name);
   }
-  return `${slashes.startsWith("/") ? "/" : ""}${names.join("/")}`;
+  const begin = drive !== undefined ? `${drive}/` : slashes.startsWith("/") ? "/" : "";
+  return `${begin}${names.join("/")}`;
 }

@@ -1,7 +1,9 @@
-import { decodedPath } from "./canonical-resource.js";
+import { posix } from "node:path";
 import type { ClientAction } from "./client-actions.js";
+import { has, operandsOf, options, optionsEnd, optionValue } from "./command-options.js";
+import { fetchedPages } from "./fetched-pages.js";
 import { patchedFiles } from "./patched-files.js";
-import { type ShellCommand, shellCommands, unknownPart } from "./shell-words.js";
+import { type ShellCommand, shellCommands, unescaped, unknownPart } from "./shell-words.js";
 
 /** One thing that a tool of a client is about to do, in the words of rules. */
 export interface ToolStep {
@@ -20,6 +22,8 @@ const mostDeep = 5;
 interface Wrapper {
   readonly valued: readonly string[];
   readonly operands?: number;
+  /** Those that name the folder in which the command is run. */
+  readonly folder?: readonly string[];
 }
 
 const wrappers: Readonly<Record<string, Wrapper>> = {
@@ -27,9 +31,10 @@ const wrappers: Readonly<Record<string, Wrapper>> = {
     valued: options(
       "u user g group C close-from D chdir h host p prompt R chroot r role t type T command-timeout U other-user",
     ),
+    folder: options("D chdir"),
   },
   doas: { valued: options("u C a") },
-  env: { valued: options("u unset C chdir") },
+  env: { valued: options("u unset C chdir S split-string"), folder: options("C chdir") },
   nice: { valued: options("n adjustment") },
   ionice: { valued: options("c class n classdata p pid P pgid u uid") },
   timeout: { valued: options("k kill-after s signal"), operands: 1 },
@@ -53,6 +58,7 @@ const wrappers: Readonly<Record<string, Wrapper>> = {
 const keywords = new Set(["{", "!", "if", "then", "elif", "else", "while", "until", "do"]);
 
 const shells = new Set(["sh", "bash", "zsh", "dash", "ksh", "ash", "fish"]);
+const patchers = new Set(["apply_patch", "applypatch"]);
 const databases = new Set([
   "psql",
   "mysql",
@@ -72,8 +78,7 @@ const databases = new Set([
  */
 export function shellSteps(text: string, pathOf: (path: string) => string): readonly ToolStep[] {
   const commands = shellCommands(text);
-  const places = new Places(pathOf);
-  const steps = stepsOfAll(commands, places, 0);
+  const steps = stepsOfAll(text, commands, new Places(pathOf), 0);
   if (commands.some(({ words }) => databases.has(nameOf(words)))) steps.push(...sqlSteps(text));
   const unique = new Map(steps.map((step) => [`${step.action} ${step.resource}`, step]));
   if (unique.size <= mostSteps) return [...unique.values()];
@@ -87,70 +92,158 @@ export function shellSteps(text: string, pathOf: (path: string) => string): read
  */
 export function patchSteps(
   patch: string,
-  resourcesOf: (path: string) => readonly string[],
+  resourcesOf: (path: string, action: ClientAction) => readonly string[],
 ): readonly [ToolStep, ...ToolStep[]] {
   const { written, deleted } = patchedFiles(patch);
-  const on = (action: ClientAction, paths: readonly string[]): ToolStep[] =>
-    paths.length > mostPaths || paths.some((path) => path.includes(unknownPart))
-      ? [{ action, resource: "" }]
-      : paths.flatMap(resourcesOf).map((resource) => ({ action, resource }));
+  const on = (action: ClientAction, paths: readonly string[]): ToolStep[] => {
+    const plain = paths.filter((path) => !path.includes(unknownPart));
+    if (paths.length > mostPaths) return [{ action, resource: "" }];
+    const known = plain.flatMap((path) =>
+      resourcesOf(path, action).map((resource) => ({ action, resource })),
+    );
+    return plain.length < paths.length ? [...known, { action, resource: "" }] : known;
+  };
   const [first = { action: "file.write", resource: "" }, ...rest] = [
-    ...on("file.write", written),
-    ...on("file.delete", deleted),
+    ...on("file.write", hasUnknownLine.test(patch) ? [...written, unknownPart] : written),
+    ...on("file.delete", deletesUnknown.test(patch) ? [...deleted, unknownPart] : deleted),
   ];
   return [first, ...rest];
+}
+
+/** A line of a patch of which only the shell could tell whether it names a file. */
+const hasUnknownLine = /^[ \t]*(?:\*\*\* [^:\n]*)?\0/m;
+const deletesUnknown = /^[ \t]*\*\*\* [^:\n]*\0/m;
+
+/**
+ * The names of a path to which something is done. What deletes a link leaves alone what it leads to, so that this is told
+ * by the name of the folder that the link lies in too.
+ */
+export function pathNames(
+  path: string,
+  action: ClientAction,
+  pathOf: (path: string) => string,
+): readonly string[] {
+  const name = pathOf(path);
+  let end = path.length;
+  while (path[end - 1] === "/") end -= 1;
+  const from = path.lastIndexOf("/", end - 1) + 1;
+  const entry = path.slice(from, Math.max(from, end));
+  if (!action.endsWith(".delete") || /^(?:|\.{1,2}|~.*)$/s.test(entry)) return [name];
+  const above = pathOf(path.slice(0, from) || ".");
+  if (above === ".." || above === "") return [name];
+  const own = above === "." ? entry : `${above.replace(/\/$/, "")}/${entry}`;
+  return own === name || `${own}/` === name ? [name] : [name, own];
 }
 
 /** How paths of a command are named, wherever it went before. */
 class Places {
   readonly #pathOf: (path: string) => string;
-  #folder = "";
-  #isLost = false;
+  #folder: string;
+  #isLost: boolean;
 
-  constructor(pathOf: (path: string) => string) {
+  constructor(pathOf: (path: string) => string, folder = "", isLost = false) {
     this.#pathOf = pathOf;
+    this.#folder = folder;
+    this.#isLost = isLost;
   }
 
   /** Goes to another folder, as `cd` does; a shell may come back from it unseen. */
-  goTo(path: string | undefined): void {
+  goTo(given: string | undefined): void {
+    const path = given?.replace(/^~\+(?=\/|$)/, ".");
     if (path === undefined || !isPlain(path)) this.#isLost = true;
-    else this.#folder = `${path.startsWith("/") ? "" : this.#folder}${path}/`.replace(/\/+$/, "/");
+    else this.#folder = `${/^[/~]/.test(path) ? "" : this.#folder}${path}/`.replace(/\/+$/, "/");
+  }
+
+  /** The same from other folders, one after the other, for one command alone. */
+  in(folders: readonly string[]): Places {
+    if (folders.length === 0) return this;
+    const places = new Places(this.#pathOf, this.#folder, this.#isLost);
+    for (const folder of folders) places.goTo(folder);
+    return places;
   }
 
   /** By its own name and by that from the folder that was gone to; an empty one too where nobody can tell. */
-  resources(path: string): readonly string[] {
-    const elsewhere = this.#folder === "" || /^[/~]/.test(path) ? [] : [this.#pathOf(this.#folder + path)];
-    return [this.#pathOf(path), ...elsewhere, ...(this.#isLost ? [""] : [])];
+  resources(given: string, action: ClientAction): readonly string[] {
+    // The folder of the shell, as a variable of it says; the one before it and those on its stack nobody knows.
+    const [, own, behind] = /^~(\+?|-|[-+]?\d+)(?=\/|$)(.*)$/s.exec(given) ?? [];
+    if (own === "+") return [...new Set([...this.resources(`.${behind!}`, action), ""])];
+    if (own) return [""];
+    const elsewhere = this.#folder === "" || /^[/~]/.test(given) ? [] : this.#from(given);
+    const ofRoot = /^~root(?=\/|$)/.test(given) ? [`/${given.slice(1)}`] : [];
+    const named = [given, ...elsewhere, ...ofRoot].flatMap((path) => pathNames(path, action, this.#pathOf));
+    return [...named, ...(this.#isLost ? [""] : [])];
+  }
+
+  /** A shell takes `..` back by letters when it goes to a folder, and a program that is put there does not. */
+  #from(path: string): readonly string[] {
+    const folders = this.#folder.includes("..")
+      ? [this.#folder, posix.normalize(this.#folder)]
+      : [this.#folder];
+    return folders.map((folder) => folder + path);
   }
 }
 
-/** What is printed into a pipe may be commands, for a shell at its end. */
-function stepsOfAll(commands: readonly ShellCommand[], places: Places, deep: number): ToolStep[] {
+/**
+ * What is printed into a pipe may be commands, for a shell at its end.
+ *
+ * @param text in which the commands stand
+ */
+function stepsOfAll(
+  text: string,
+  commands: readonly ShellCommand[],
+  places: Places,
+  deep: number,
+): ToolStep[] {
   let printed = "";
   let isPiped = false;
   return commands.flatMap((command) => {
-    const bare = unwrapped(command.words);
+    const { words: bare } = unwrapped(command.words);
     const name = nameOf(bare);
     const isFed = isPiped && readsCommands(name);
-    const steps = stepsOf({ ...command, fed: `${command.fed}${isFed ? printed : ""}` }, places, deep);
+    const steps = stepsOf({ ...command, fed: `${command.fed}${isFed ? printed : ""}` }, places, deep, text);
     if (isFed) printed = "";
-    if (name === "echo" || name === "printf") printed += `${bare.slice(1).join(" ").replace(/\\n/g, "\n")}\n`;
+    if (name === "echo" || name === "printf") printed += `${printedBy(name, bare.slice(1))}\n`;
     if (command.isPiped) printed += command.fed;
     isPiped = command.isPiped;
     return steps;
   });
 }
 
-function readsCommands(name: string): boolean {
-  return shells.has(name) || name === "ssh" || name === "source" || name === ".";
+/** What `echo` prints, with and without what it may make of backslashes, and what `printf` does. */
+function printedBy(name: "echo" | "printf", args: readonly string[]): string {
+  if (name === "echo") {
+    const from = args.findIndex((arg) => !/^-[neE]+$/.test(arg));
+    const said = from < 0 ? "" : args.slice(from).join(" ");
+    return said.includes("\\") ? `${said}\n${unescaped(said)}` : said;
+  }
+  const [format = "", ...values] = args[0] === "--" ? args.slice(1) : args;
+  const texts: string[] = [];
+  let next = 0;
+  do {
+    const from = next;
+    const filled = unescaped(format).replace(/%(%|[-+ #0]*\d*(?:\.\d+)?[A-Za-z])/g, (_, kind: string) =>
+      kind === "%" ? "%" : (values[next++] ?? ""),
+    );
+    texts.push(filled);
+    if (next === from) break;
+  } while (next < values.length && texts.length < mostTexts);
+  return [...texts, ...values.slice(next).map((value) => `\n${value}`)].join("");
 }
 
-function stepsOf({ words, fed }: ShellCommand, places: Places, deep: number): ToolStep[] {
-  const bare = unwrapped(words);
+/** Times that a format is filled. */
+const mostTexts = 1_000;
+
+function readsCommands(name: string): boolean {
+  return shells.has(name) || patchers.has(name) || name === "ssh" || name === "source" || name === ".";
+}
+
+function stepsOf({ words, fed }: ShellCommand, from: Places, deep: number, text: string): ToolStep[] {
+  const { words: bare, folders } = unwrapped(words);
+  const places = from.in(folders);
   const [, ...args] = bare;
   const name = nameOf(bare);
-  const within = (text: string): ToolStep[] =>
-    deep < mostDeep ? stepsOfAll(shellCommands(text), places, deep + 1) : [];
+  const within = (inner: string): ToolStep[] =>
+    deep < mostDeep ? stepsOfAll(inner, shellCommands(inner), places, deep + 1) : [];
   const on = (action: ClientAction, operands: readonly string[]): ToolStep[] =>
     stepsOn(action, operands, places);
   const plain = operandsOf(args);
@@ -165,11 +258,11 @@ function stepsOf({ words, fed }: ShellCommand, places: Places, deep: number): To
       return within(plain[0] ?? "");
     case "su":
     case "runuser":
-      return [...within(optionValue(args, "-c", "--command")), ...within(fed)];
+      return [...within(suCommand(args)), ...within(fed)];
     case "env":
-      return within(optionValue(args, "-S", "--split-string"));
+      return within(`env ${splitByEnv(args) ?? ""} ${args.slice(optionsEnd(args, 0, envValued)).join(" ")}`);
     case "ssh":
-      return [...within(behindOptions(args, sshValued).slice(1).join(" ")), ...within(fed)];
+      return [...within(args.slice(optionsEnd(args, 0, sshValued) + 1).join(" ")), ...within(fed)];
     case "cd":
     case "pushd":
       places.goTo(plain[0]);
@@ -179,14 +272,14 @@ function stepsOf({ words, fed }: ShellCommand, places: Places, deep: number): To
       return [];
     case "apply_patch":
     case "applypatch":
-      return [...patchSteps(`${args.join("\n")}\n${fed}`, (path) => places.resources(path))];
+      return patchedBy(args, fed, places, text);
     case "rm":
       return on(has(args, "rR", "--recursive") ? "directory.delete" : "file.delete", plain);
     case "unlink":
       return on("file.delete", plain);
     case "shred":
     case "truncate":
-      return on("file.delete", operandsOf(withoutValues(args, ["-s", "-n", "-r", "--size", "--reference"])));
+      return on("file.delete", operandsOf(args, ["-s", "-n", "-r", "--size", "--reference"]));
     case "rmdir":
       return on("directory.delete", plain);
     case "find":
@@ -197,34 +290,52 @@ function stepsOf({ words, fed }: ShellCommand, places: Places, deep: number): To
       return [{ action: "db.drop", resource: "" }];
     case "curl":
     case "wget":
-      return plain
-        .filter((one) => /^https?:/i.test(one))
-        .map((url) => ({ action: "web.fetch", resource: webResource(url) }));
+      return fetchedPages(name, args).map((resource) => ({ action: "web.fetch", resource }));
     case "chmod":
     case "chown":
+      return stepsOn("access.grant", changedBy(args), places, has(args, "R", "--recursive"));
     case "setfacl":
-      return on("access.grant", plain.slice(1));
+      return stepsOn("access.grant", operandsOf(args, aclValued), places, has(args, "R", "--recursive"));
     default:
-      return [];
+      return args[0] === "--codex-run-as-apply-patch" ? patchedBy(args, fed, places, text) : [];
   }
 }
 
-/** What a page of the web is called in rules: its host and path, without what the query says. */
-export function webResource(given: string): string {
-  try {
-    const { host, pathname } = new URL(given);
-    return `${host.replace(/\.(?=:|$)/, "")}${pathname === "/" ? "" : decodedPath(pathname)}`;
-  } catch {
-    return "";
-  }
+/**
+ * What a patch does that a command is told or fed. Where the shell had a part in it, names are read as they are written too:
+ * Codex takes a here-document so, and what a variable holds may stand elsewhere in the text.
+ */
+function patchedBy(args: readonly string[], fed: string, places: Places, text: string): ToolStep[] {
+  const resourcesOf = (path: string, action: ClientAction): readonly string[] =>
+    places.resources(path, action);
+  const given = `${args.join("\n")}\n${fed}`;
+  const steps = patchSteps(given, resourcesOf);
+  const isPlain = fed === "" && !given.includes(unknownPart) && namesFiles(given);
+  return isPlain || !namesFiles(text) ? [...steps] : [...steps, ...patchSteps(text, resourcesOf)];
 }
 
-/** A command without what stands before it; behind xargs with a word more, for what it is given. */
-function unwrapped(words: readonly string[]): readonly string[] {
+function namesFiles(patch: string): boolean {
+  const { written, deleted } = patchedFiles(patch);
+  return written.length + deleted.length > 0;
+}
+
+/** The files that are named behind what is to become of them, which an option may say too. */
+function changedBy(args: readonly string[]): readonly string[] {
+  const operands = operandsOf(args);
+  const isTold = args.some((arg) => /^-[rwxXst]+$/.test(arg) || /^--ref/.test(arg));
+  return isTold ? operands : operands.slice(1);
+}
+
+/** A command without what stands before it, and the folders that this names; behind xargs with a word more. */
+function unwrapped(words: readonly string[]): {
+  readonly words: readonly string[];
+  readonly folders: readonly string[];
+} {
+  const folders: string[] = [];
   let at = 0;
   let isGiven = false;
   for (;;) {
-    while (/^[A-Za-z_]\w*\+?=/.test(words[at] ?? "") || keywords.has(words[at] ?? "")) at += 1;
+    for (let end = assignmentEnd(words, at); end > at; end = assignmentEnd(words, at)) at = end;
     const name = nameOf(words, at);
     if (name === "function") {
       at += 2;
@@ -232,14 +343,38 @@ function unwrapped(words: readonly string[]): readonly string[] {
     }
     const wrapper = Object.hasOwn(wrappers, name) ? wrappers[name]! : undefined;
     if (!wrapper) break;
+    const end = optionsEnd(words, at + 1, wrapper.valued);
+    const given = words.slice(at + 1, end);
+    const folder = wrapper.folder && optionValue(given, wrapper.folder, wrapper.valued);
+    if (folder !== undefined) folders.push(folder);
     // A command in one word is looked into as that of a shell is.
-    if (name === "env" && optionValue(words.slice(at, at + mostOptions), "-S", "--split-string") !== "")
-      break;
-    at = optionsEnd(words, at + 1, wrapper.valued) + (wrapper.operands ?? 0);
+    if (name === "env" && splitByEnv(given) !== undefined) break;
+    at = end + (wrapper.operands ?? 0);
     isGiven ||= name === "xargs";
   }
   const rest = at === 0 ? words : words.slice(at);
-  return isGiven ? [...rest, unknownPart] : rest;
+  return { words: isGiven ? [...rest, unknownPart] : rest, folders };
+}
+
+/** Where the word begins behind a keyword or an assignment, whose subscript may be of several words. */
+function assignmentEnd(words: readonly string[], at: number): number {
+  const word = words[at] ?? "";
+  if (keywords.has(word) || /^[A-Za-z_]\w*(?:\[[^\]]*\])?\+?=/.test(word)) return at + 1;
+  if (!/^[A-Za-z_]\w*\[[^\]]*$/.test(word)) return at;
+  const end = words.slice(at + 1, at + 1 + mostSubscript).findIndex((one) => /^[^\]]*\]\+?=/.test(one));
+  return end < 0 ? at : at + end + 2;
+}
+
+const mostSubscript = 10;
+
+function splitByEnv(args: readonly string[]): string | undefined {
+  return optionValue(args, ["-S", "--split-string"], envValued);
+}
+
+function suCommand(args: readonly string[]): string {
+  const at = args.findIndex((arg) => arg.startsWith("-c") || /^--command(?:=|$)/.test(arg));
+  if (at < 0) return "";
+  return /^(?:-c|--command=)(.+)$/s.exec(args[at]!)?.[1] ?? args[at + 1] ?? "";
 }
 
 /** What a shell is told to run by `-c`: the first word that is no option. */
@@ -256,8 +391,10 @@ function findSteps(args: readonly string[], places: Places, deep: number): ToolS
   let from = 0;
   while (findOptions.test(args[from] ?? "")) from += args[from] === "-D" ? 2 : 1;
   const end = args.findIndex((arg, n) => n >= from && /^(?:-|[(),!]$)/.test(arg));
+  const named = args.slice(from, end < 0 ? undefined : end);
+  const starts = args.some((arg) => arg === "-files0-from") ? [...named, unknownPart] : named;
   const steps = args.includes("-delete")
-    ? stepsOn("file.delete", args.slice(from, end < 0 ? undefined : end), places)
+    ? stepsOn("file.delete", starts.length > 0 ? starts : ["."], places, true)
     : [];
   if (deep >= mostDeep) return steps;
   for (let at = 0; at < args.length; at++) {
@@ -266,20 +403,26 @@ function findSteps(args: readonly string[], places: Places, deep: number): ToolS
     while (stop < args.length && args[stop] !== ";" && args[stop] !== "+") stop += 1;
     // Which files it finds only running it would tell.
     const inner = args.slice(at + 1, stop).map((arg) => arg.replaceAll("{}", unknownPart));
-    steps.push(...stepsOf({ words: inner, fed: "", isPiped: false }, places, deep + 1));
+    steps.push(...stepsOf({ words: inner, fed: "", isPiped: false }, places, deep + 1, ""));
     at = stop;
   }
   return steps;
 }
 
-function gitSteps(given: readonly string[], places: Places): ToolStep[] {
+function gitSteps(given: readonly string[], from: Places): ToolStep[] {
+  const folders: string[] = [];
   let at = 0;
   while (given[at]?.startsWith("-")) {
-    if (given[at] === "-C") places.goTo(given[at + 1]);
+    if (given[at] === "-C") folders.push(given[at + 1] ?? "");
     at += gitValued.includes(given[at]!) ? 2 : 1;
   }
+  const places = from.in(folders);
   const [verb, ...args] = given.slice(at);
   const operands = operandsOf(args);
+  // What begins with a colon says from where it is told, or what it is not.
+  const paths = operandsOf(args, verb === "clean" ? ["-e", "--exclude"] : []).map((path) =>
+    path.startsWith(":") ? unknownPart : path,
+  );
   const whole = (action: ClientAction): ToolStep[] => [{ action, resource: "" }];
   switch (verb) {
     case "push": {
@@ -299,9 +442,11 @@ function gitSteps(given: readonly string[], places: Places): ToolStep[] {
     case "reset":
       return args.includes("--hard") ? whole("git.reset_hard") : [];
     case "clean":
-      return has(args, "f", "--force") ? stepsOn("file.delete", operands, places) : [];
+      return has(args, "f", "--force")
+        ? stepsOn("file.delete", paths.length > 0 ? paths : ["."], places, true)
+        : [];
     case "rm":
-      return stepsOn(has(args, "r") ? "directory.delete" : "file.delete", operands, places);
+      return stepsOn(has(args, "r") ? "directory.delete" : "file.delete", paths, places);
     case "branch":
       return has(args, "dD", "--delete") ? whole("branch.delete") : [];
     default:
@@ -316,11 +461,22 @@ function sqlSteps(text: string): ToolStep[] {
   ].map((action) => ({ action, resource: "" }));
 }
 
-function stepsOn(action: ClientAction, operands: readonly string[], places: Places): ToolStep[] {
+/** @param takesAll whether what lies in a folder is meant with it, which its action does not say by itself */
+function stepsOn(
+  action: ClientAction,
+  operands: readonly string[],
+  places: Places,
+  takesAll = false,
+): ToolStep[] {
   const paths = operands.slice(0, mostPaths + 1).map(patternOf);
-  if (paths.length === 0 || paths.length > mostPaths || paths.includes(undefined))
-    return [{ action, resource: "" }];
-  return paths.flatMap((path) => places.resources(path!).map((resource) => ({ action, resource })));
+  if (paths.length > mostPaths) return [{ action, resource: "" }];
+  const known = paths.filter((path) => path !== undefined);
+  const named = (resource: string): string =>
+    takesAll && !/(?:^|^\.|^\.\.|\/)$/.test(resource) ? `${resource}/` : resource;
+  const steps = known.flatMap((path) =>
+    places.resources(path, action).map((resource) => ({ action, resource: named(resource) })),
+  );
+  return known.length === operands.length && known.length > 0 ? steps : [...steps, { action, resource: "" }];
 }
 
 /** A path as rules know paths and patterns of them; undefined where only the shell could tell what it means. */
@@ -332,71 +488,15 @@ function patternOf(path: string): string | undefined {
 
 /** Whether the path means one folder, without the shell. */
 function isPlain(path: string): boolean {
-  return !/[*?[\]{}~]/.test(path) && !path.includes(unknownPart);
+  return !/[*?[\]{}~]/.test(path.replace(/^~(?=\/|$)/, "")) && !path.includes(unknownPart);
 }
 
 /** Options of ssh that take a word of their own. */
 const sshValued = [..."BbcDEeFIiJLlmOopQRSWw"].map((letter) => `-${letter}`);
 const shellValued = ["-o", "-O", "+o", "+O", "--rcfile", "--init-file"];
+const envValued = wrappers.env!.valued;
+const aclValued = options("m modify M modify-file x remove X remove-file set set-file");
 const gitValued = ["-C", "-c", "--git-dir", "--work-tree", "--namespace", "--config-env", "--attr-source"];
-
-/** Words of a command among which its options are looked for, where only they matter. */
-const mostOptions = 50;
-
-/** Names of options with their dashes: one for a letter, two for a word. */
-function options(names: string): readonly string[] {
-  return names.split(" ").map((name) => (name.length === 1 ? `-${name}` : `--${name}`));
-}
-
-function behindOptions(args: readonly string[], valued: readonly string[]): readonly string[] {
-  return args.slice(optionsEnd(args, 0, valued));
-}
-
-/** Where the first word stands that is neither an option nor the value of one. */
-function optionsEnd(args: readonly string[], from: number, valued: readonly string[]): number {
-  let at = from;
-  while (/^[-+]./.test(args[at] ?? "") && args[at] !== "--") at += takesNext(args[at]!, valued) ? 2 : 1;
-  return args[at] === "--" ? at + 1 : at;
-}
-
-/** Of letters together, the first that takes a value takes the others, or the next word where there are none. */
-function takesNext(option: string, valued: readonly string[]): boolean {
-  if (option.startsWith("--") || option.startsWith("+"))
-    return valued.some((one) => one === option || (option.length > 4 && one.startsWith(option)));
-  const letters = option.slice(1);
-  const first = [...letters].findIndex((letter) => valued.includes(`-${letter}`));
-  return first >= 0 && first === letters.length - 1;
-}
-
-/** The value of an option in either of its forms; empty without one. */
-function optionValue(args: readonly string[], short: string, long: string): string {
-  const at = args.findIndex((arg) => arg.startsWith(short) || arg === long || arg.startsWith(`${long}=`));
-  if (at < 0) return "";
-  const arg = args[at]!;
-  if (arg === short || arg === long) return args[at + 1] ?? "";
-  return arg.startsWith(`${long}=`) ? arg.slice(long.length + 1) : arg.slice(short.length);
-}
-
-function withoutValues(args: readonly string[], valued: readonly string[]): readonly string[] {
-  return args.filter((_, n) => !valued.includes(args[n - 1] ?? ""));
-}
-
-/** Words that are no options; all of them behind `--`. */
-function operandsOf(args: readonly string[]): readonly string[] {
-  const end = args.indexOf("--");
-  const before = (end < 0 ? args : args.slice(0, end)).filter((arg) => !arg.startsWith("-"));
-  return end < 0 ? before : [...before, ...args.slice(end + 1)];
-}
-
-/** Whether one of the short options, also among others as in `-rf`, or of the long ones, also cut short, is there. */
-function has(args: readonly string[], short: string, ...long: readonly string[]): boolean {
-  const end = args.indexOf("--");
-  return (end < 0 ? args : args.slice(0, end)).some((arg) =>
-    /^-[A-Za-z]+$/.test(arg)
-      ? [...short].some((letter) => arg.includes(letter))
-      : arg.length > 2 && long.some((one) => one.startsWith(arg.split("=", 1)[0]!)),
-  );
-}
 
 /** The name of the program, wherever it lies. */
 function nameOf(words: readonly string[], at = 0): string {

@@ -1,6 +1,7 @@
 /** A simple command of a shell: its words, quotes taken off, and what is fed to it by here-documents and here-strings. */
 export interface ShellCommand {
   readonly words: readonly string[];
+  /** What the shell makes of it: nothing where its end is quoted. */
   readonly fed: string;
   /** What it prints goes to the next one. */
   readonly isPiped: boolean;
@@ -9,6 +10,8 @@ export interface ShellCommand {
 /** Substitutions within substitutions that are looked into; deeper ones are not plain any more. */
 const mostDeep = 5;
 
+const mostEndless = 5;
+
 /** Stands in a word for what only running it would tell. */
 export const unknownPart = "\u0000";
 
@@ -16,34 +19,64 @@ export const unknownPart = "\u0000";
  * The simple commands of a shell text, those of its substitutions too, as far as they can be told without running it.
  * What is wrong in it is read as well as it can be; nothing is expanded.
  */
-export function shellCommands(text: string, deep = 0): readonly ShellCommand[] {
-  return new Reader(text, deep).read();
+export function shellCommands(text: string): readonly ShellCommand[] {
+  return new Reader(text, 0).read();
+}
+
+/** A command that is being read. What is fed to it stands behind the line in which it ends. */
+interface Draft {
+  words: string[];
+  fed: string;
+  isPiped: boolean;
+}
+
+/** A here-document that begins with the next line. */
+interface HereDocument {
+  readonly end: string;
+  readonly isQuoted: boolean;
+  readonly stripsTabs: boolean;
+  readonly reader: Draft;
 }
 
 class Reader {
   readonly #text: string;
   readonly #deep: number;
-  readonly #commands: ShellCommand[] = [];
-  #at = 0;
-  #words: string[] = [];
+  readonly #commands: Draft[] = [];
+  readonly #isWithin: boolean;
+  /** Parentheses that are open in it. */
+  #open = 0;
+  #at: number;
+  #draft = newDraft();
   #word: string | undefined;
+  #isQuoted = false;
   /** What a redirection names is no word of the command. */
   #isTarget = false;
-  /** Ends of here-documents that begin with the next line. */
-  #ends: string[] = [];
-  #endsNext = false;
-  #fed = "";
+  #documents: HereDocument[] = [];
+  /** Here-documents whose end was looked for in all that follows. */
+  #endless = 0;
+  /** The next word is the end of a here-document. */
+  #endsNext: "as it is" | "without tabs" | undefined;
   #isFedNext = false;
 
-  constructor(text: string, deep: number) {
+  /** @param from behind the parenthesis that opened a substitution, which is read as far as it goes */
+  constructor(text: string, deep: number, from?: number) {
     this.#text = text;
     this.#deep = deep;
+    this.#at = from ?? 0;
+    this.#isWithin = from !== undefined;
   }
 
-  read(): readonly ShellCommand[] {
-    while (this.#at < this.#text.length) this.#step();
+  read(): readonly Draft[] {
+    while (this.#at < this.#text.length && this.#open >= 0) this.#step();
     this.#endCommand();
     return this.#commands;
+  }
+
+  /** What the shell makes of a here-document, and the commands that it runs for that. */
+  expand(): { readonly text: string; readonly commands: readonly Draft[] } {
+    this.#add("");
+    while (this.#at < this.#text.length) this.#expanded(this.#text[this.#at++]!, "\\$`");
+    return { text: this.#word!, commands: this.#commands };
   }
 
   #step(): void {
@@ -52,6 +85,7 @@ class Reader {
     switch (char) {
       case "'": {
         const end = text.indexOf("'", this.#at);
+        this.#isQuoted = true;
         this.#add(text.slice(this.#at, end < 0 ? undefined : end));
         this.#at = end < 0 ? text.length : end + 1;
         return;
@@ -61,7 +95,9 @@ class Reader {
         return;
       case "\\": {
         const next = text[this.#at++] ?? "";
-        if (next !== "\n") this.#add(next);
+        if (next === "\n") return;
+        this.#isQuoted = true;
+        this.#add(next);
         return;
       }
       case "$":
@@ -86,8 +122,12 @@ class Reader {
         return;
       case " ":
       case "\t":
-      case "\r":
         this.#endWord();
+        return;
+      case "\r":
+        // Of a text from Windows, the lines of a here-document have one too.
+        if (this.#endsNext && this.#word !== undefined) this.#add(char);
+        else this.#endWord();
         return;
       case "|":
         if (text[this.#at] !== "|") this.#endCommand(true);
@@ -99,7 +139,12 @@ class Reader {
       case ";":
       case "&":
       case "(":
+        this.#open += 1;
+        this.#endCommand();
+        return;
       case ")":
+        // Of a pattern of `case` outside of a substitution there is one more.
+        if (this.#open > 0 || this.#isWithin) this.#open -= 1;
         this.#endCommand();
         return;
       default:
@@ -109,13 +154,23 @@ class Reader {
 
   #quoted(): void {
     const text = this.#text;
+    this.#isQuoted = true;
     this.#add("");
     while (this.#at < text.length) {
       const char = text[this.#at++]!;
       if (char === '"') return;
-      if (char === "\\") this.#add(text[this.#at++] ?? "");
-      else if (char === "$" || char === "`") this.#substitution(char);
-      else this.#add(char);
+      this.#expanded(char, '\\$`"');
+    }
+  }
+
+  /** A character where blanks are characters too; a backslash is one, unless it stands before one of those given. */
+  #expanded(char: string, escapable: string): void {
+    const next = this.#text[this.#at] ?? "";
+    if (char === "$" || char === "`") this.#substitution(char);
+    else if (char !== "\\" || (next !== "\n" && !escapable.includes(next))) this.#add(char);
+    else {
+      this.#at += 1;
+      if (next !== "\n") this.#add(next);
     }
   }
 
@@ -123,31 +178,41 @@ class Reader {
   #escaped(): void {
     const [whole, inner] = /^'((?:[^'\\]+|\\.)*)'?/s.exec(this.#text.slice(this.#at)) ?? ["", ""];
     this.#at += whole.length;
-    this.#add(
-      inner!.replace(
-        /\\(?:x([0-9a-f]{1,2})|u([0-9a-f]{1,4})|([0-7]{1,3})|(.))/gis,
-        (_, hex?: string, unicode?: string, octal?: string, plain?: string) =>
-          plain !== undefined
-            ? (blanks[plain] ?? plain)
-            : String.fromCharCode(Number.parseInt(hex ?? unicode ?? octal!, octal === undefined ? 16 : 8)),
-      ),
-    );
+    this.#isQuoted = true;
+    this.#add(unescaped(inner!));
   }
 
   #substitution(char: string): void {
     const text = this.#text;
+    // The end of a here-document is what is written.
+    if (this.#endsNext) {
+      this.#add(char);
+      return;
+    }
+    // A sign of the dollar alone is one.
+    if (char === "$" && !/[\w@*#?!${([-]/.test(text[this.#at] ?? "")) {
+      this.#add(char);
+      return;
+    }
     this.#add(unknownPart);
     const isCommand = char === "`" || text[this.#at] === "(";
     if (!isCommand) {
-      const name = /^(?:\{[^}]*\}|[\w@*#?!-]+)/.exec(text.slice(this.#at, this.#at + 200))?.[0] ?? "";
+      const name =
+        /^(?:\{[^}]*\}|[A-Za-z_]\w*|[\d@*#?!$-])/.exec(text.slice(this.#at, this.#at + 200))?.[0] ?? "";
       this.#at += name.length;
+      return;
+    }
+    if (char === "$" && this.#deep < mostDeep) {
+      const inner = new Reader(text, this.#deep + 1, this.#at + 1);
+      this.#commands.push(...inner.read());
+      this.#at = inner.#at;
       return;
     }
     const from = char === "`" ? this.#at : this.#at + 1;
     const end = char === "`" ? text.indexOf("`", from) : closing(text, from);
     const inner = text.slice(from, end < 0 ? undefined : end);
     this.#at = end < 0 ? text.length : end + 1;
-    if (this.#deep < mostDeep) this.#commands.push(...shellCommands(inner, this.#deep + 1));
+    if (this.#deep < mostDeep) this.#commands.push(...new Reader(inner, this.#deep + 1).read());
   }
 
   #redirection(char: string): void {
@@ -156,9 +221,10 @@ class Reader {
     if (this.#word !== undefined && /^\d$/.test(this.#word)) this.#word = undefined;
     if (char === "<" && text[this.#at] === "<" && text[this.#at + 1] !== "<") {
       this.#at += 1;
-      if (text[this.#at] === "-") this.#at += 1;
+      const stripsTabs = text[this.#at] === "-";
+      if (stripsTabs) this.#at += 1;
       this.#endWord();
-      this.#endsNext = true;
+      this.#endsNext = stripsTabs ? "without tabs" : "as it is";
       return;
     }
     if (text[this.#at] === "(") {
@@ -177,19 +243,40 @@ class Reader {
   }
 
   #hereDocuments(): void {
-    for (const end of this.#ends.splice(0)) {
-      const body: string[] = [];
-      while (this.#at < this.#text.length) {
-        const lineEnd = this.#lineEnd();
-        const line = this.#text.slice(this.#at, lineEnd);
-        this.#at = lineEnd + 1;
-        if (line.trim() === end) break;
-        body.push(line);
+    for (const document of this.#documents.splice(0)) {
+      const from = this.#at;
+      const { isQuoted, reader } = document;
+      const { text, hasEnd } = this.#body(document);
+      // What only looks like one, as a shift of bits does, is followed by commands.
+      if (!hasEnd && this.#endless++ < mostEndless) this.#at = from;
+      if (isQuoted || this.#deep >= mostDeep) reader.fed += text;
+      else {
+        const expanded = new Reader(text, this.#deep + 1).expand();
+        reader.fed += expanded.text;
+        this.#commands.push(...expanded.commands);
       }
-      // It belongs to the command whose line it follows.
-      const last = this.#commands.pop() ?? { words: [], fed: "", isPiped: false };
-      this.#commands.push({ ...last, fed: `${last.fed}${body.join("\n")}\n` });
     }
+  }
+
+  #body({ end, isQuoted, stripsTabs }: HereDocument): { readonly text: string; readonly hasEnd: boolean } {
+    const body: string[] = [];
+    while (this.#at < this.#text.length) {
+      const parts = [this.#line()];
+      // A line that goes on is no end, whatever stands in the next one.
+      while (!isQuoted && goesOn(parts.at(-1)!) && this.#at < this.#text.length)
+        parts.push(parts.pop()!.slice(0, -1), this.#line());
+      const line = stripsTabs ? parts.join("").replace(/^\t+/, "") : parts.join("");
+      if (line === end) return { text: `${body.join("\n")}\n`, hasEnd: true };
+      body.push(line);
+    }
+    return { text: `${body.join("\n")}\n`, hasEnd: false };
+  }
+
+  #line(): string {
+    const lineEnd = this.#lineEnd();
+    const line = this.#text.slice(this.#at, lineEnd);
+    this.#at = lineEnd + 1;
+    return line;
   }
 
   #lineEnd(): number {
@@ -202,31 +289,62 @@ class Reader {
   }
 
   #endWord(): void {
-    const word = this.#word;
+    const [word, isQuoted] = [this.#word, this.#isQuoted];
     this.#word = undefined;
+    this.#isQuoted = false;
     if (word === undefined) return;
-    if (this.#endsNext) this.#ends.push(word);
-    else if (this.#isFedNext) this.#fed += `${word}\n`;
-    else if (!this.#isTarget) this.#words.push(word);
-    this.#endsNext = false;
+    if (this.#endsNext) {
+      const stripsTabs = this.#endsNext === "without tabs";
+      this.#documents.push({ end: word, isQuoted, stripsTabs, reader: this.#draft });
+    } else if (this.#isFedNext) this.#draft.fed += `${word}\n`;
+    else if (!this.#isTarget) this.#draft.words.push(word);
+    this.#endsNext = undefined;
     this.#isFedNext = false;
     this.#isTarget = false;
   }
 
   #endCommand(isPiped = false): void {
     this.#endWord();
-    if (this.#words.length > 0) this.#commands.push({ words: this.#words, fed: this.#fed, isPiped });
-    // Of a group, what its last command prints.
-    else if (isPiped && this.#commands.length > 0)
-      this.#commands.push({ ...this.#commands.pop()!, isPiped: true });
-    this.#words = [];
-    this.#fed = "";
+    const draft = this.#draft;
+    this.#draft = newDraft();
     this.#isFedNext = false;
     this.#isTarget = false;
+    const last = this.#commands.at(-1);
+    if (draft.words.length > 0) this.#commands.push(Object.assign(draft, { isPiped }));
+    else if (last) {
+      // Of a group, what its last command prints and what that is fed.
+      if (isPiped) last.isPiped = true;
+      last.fed += draft.fed;
+      for (const [n, document] of this.#documents.entries())
+        if (document.reader === draft) this.#documents[n] = { ...document, reader: last };
+    }
   }
 }
 
-const blanks: Readonly<Record<string, string>> = { n: "\n", r: "\n", t: "\t" };
+function newDraft(): Draft {
+  return { words: [], fed: "", isPiped: false };
+}
+
+/** Whether a backslash takes the end of the line away, and not another one that of the backslash. */
+function goesOn(line: string): boolean {
+  let at = line.length;
+  while (line[at - 1] === "\\") at -= 1;
+  return (line.length - at) % 2 === 1;
+}
+
+const blanks: Readonly<Record<string, string>> = { n: "\n", r: "\r", t: "\t" };
+
+/** A text in which what stands behind a backslash may be a character by its number. */
+export function unescaped(text: string): string {
+  return text.replace(
+    /\\(?:x([0-9a-fA-F]{1,2})|u([0-9a-fA-F]{1,4})|U([0-9a-fA-F]{1,8})|(0?[0-7]{1,3})|(.))/gs,
+    (_, hex?: string, short?: string, long?: string, octal?: string, plain?: string) => {
+      if (plain !== undefined) return blanks[plain] ?? plain;
+      const code = Number.parseInt(hex ?? short ?? long ?? octal!, octal === undefined ? 16 : 8);
+      return code <= 0x10_ff_ff ? String.fromCodePoint(code) : "";
+    },
+  );
+}
 
 /** Where the parenthesis closes that was opened before `from`; -1 where it never does. */
 function closing(text: string, from: number): number {

@@ -1,6 +1,7 @@
 import type { ClientAction } from "./client-actions.js";
 import { isObject } from "./is-object.js";
-import { patchSteps, shellSteps, type ToolStep, webResource } from "./shell-steps.js";
+import { patchSteps, pathNames, shellSteps, type ToolStep } from "./shell-steps.js";
+import { webResource } from "./web-resource.js";
 
 /** What a client says of a tool that it is about to call. */
 export interface ToolCall {
@@ -42,7 +43,8 @@ export function toolSteps(
     return [{ action: "web.fetch", resource: webResource(own(input.ws, "url")) }];
   if (shells.has(tool))
     return [{ action: "shell.run", resource: "" }, ...shellSteps(text("command"), pathOf)];
-  if (tool === "apply_patch") return patchSteps(text("command"), (path) => [pathOf(path)]);
+  if (tool === "apply_patch")
+    return patchSteps(text("command"), (path, action) => pathNames(path, action, pathOf));
   if (tool === "WebFetch") return [{ action: "web.fetch", resource: webResource(text("url")) }];
   const [, server, name] = /^mcp__(.+?)__(.+)$/.exec(tool) ?? [];
   if (server !== undefined) return [{ action: `mcp.${level(server)}.${level(name!)}`, resource: "" }];

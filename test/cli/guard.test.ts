@@ -27,6 +27,11 @@ describe("the name of a file", () => {
   const root = newRepository("names");
   writeFileSync(join(root, "src", "a.ts"), "");
   symlinkSync(join(root, "src"), join(root, "link"));
+  symlinkSync("src/deep", join(root, "far"));
+  symlinkSync("deep/later.ts", join(root, "src", "dangling"));
+  symlinkSync("dangling", join(root, "src", "chain"));
+  symlinkSync("deep/none", join(root, "src", "nowhere"));
+  symlinkSync("ring", join(root, "src", "ring"));
 
   it.each([
     [join(root, "src/a.ts"), "src/a.ts"],
@@ -36,6 +41,14 @@ describe("the name of a file", () => {
     [join(root, "link", "a.ts"), "src/a.ts"],
     [join(root, "link", "later", "b.ts"), "src/later/b.ts"],
     ["..b.ts", "src/..b.ts"],
+    ["../far/../a.ts", "src/a.ts"],
+    [`${root}/far/../later/../a.ts`, "src/a.ts"],
+    ["../link/deep/../../x", "x"],
+    ["dangling", "src/deep/later.ts"],
+    ["chain", "src/deep/later.ts"],
+    ["nowhere/x/../y", "src/deep/none/y"],
+    ["ring/x", "src/ring/x"],
+    [`${"deep/../".repeat(5_000)}a.ts`, "src/a.ts"],
   ])("%s is told relative to the repository", (given, name) => {
     expect(repositoryPath(root, join(root, "src"), given)).toBe(name);
   });

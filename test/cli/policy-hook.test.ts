@@ -1,5 +1,5 @@
 import { execFileSync } from "node:child_process";
-import { mkdirSync, mkdtempSync, realpathSync, rmSync } from "node:fs";
+import { mkdirSync, mkdtempSync, realpathSync, rmSync, symlinkSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from "vitest";
@@ -17,7 +17,7 @@ version: 1
 otherwise: allow
 unknown: allow
 rules:
-  - { id: no-secrets, actions: [file.read, file.write], resources: ["config/**"], effect: deny, reason: secrets live there }
+  - { id: no-secrets, actions: [file.read, file.write, file.delete], resources: ["config/**", "/root/**"], effect: deny, reason: secrets live there }
   - id: nothing-after-strangers
     actions: [shell.run]
     when: size(reads.unverified) > 0
@@ -93,6 +93,33 @@ describe("llm-mailbox policy hook claude-code", () => {
       status: 1,
       err: expect.stringContaining("is no folder"),
     });
+  });
+
+  it("follows links as the system does, into what does not exist yet too, and knows the homes of others", async () => {
+    mkdirSync(join(repository, "config", "sub"), { recursive: true });
+    const outside = realpathSync(mkdtempSync(join(tmpdir(), "mailbox-policy-links-")));
+    for (const [target, path] of [
+      ["config/later", join(repository, "safe")],
+      ["config/sub", join(repository, "link")],
+      [join(repository, "config"), join(outside, "in")],
+      [outside, join(repository, "away")],
+      [outside, join(repository, "config", "current")],
+    ] as const)
+      symlinkSync(target, path);
+    const write = (path: string): Promise<Ended> => hook(event("Write", { file_path: path }));
+    const shell = (command: string): Promise<Ended> => hook(event("Bash", { command }));
+    const stopped = [
+      await write(join(repository, "safe")),
+      await write("../link/../x"),
+      await write(join(outside, "in", "x")),
+      await shell("rm ../config/current"),
+      await shell("cd ../deep/../link && rm ../x"),
+      await shell("cd ../away/../config && rm x"),
+    ];
+    expect(stopped).toEqual(stopped.map(() => denied(/"deny".*config\//)));
+    expect(await write("../link/../../deep/x")).toEqual(silent);
+    expect(await shell("rm ~root/a")).toEqual(denied(/file\.delete \/root\/a /));
+    rmSync(outside, { recursive: true });
   });
 
   it("goes by what is recorded of the agent, and by the mail that its living runs have read", async () => {

@@ -8,7 +8,9 @@ import {
   readHookEvent,
   replayDecisions,
 } from "../../src/policy/index.js";
+import { pathByLetters } from "../../src/policy/path-by-letters.js";
 import { compileRules } from "../../src/policy/rule-compiler.js";
+import { toolSteps } from "../../src/policy/tool-steps.js";
 import { describeOnEachStore } from "../stores/index.js";
 import { MemoryApprovals } from "./memory-approvals.js";
 import { PolicyDesk } from "./policy-desk.js";
@@ -403,6 +405,71 @@ rules:
       expect([command, await shell(command)]).toEqual([command, {}]);
   });
 
+  it("meets the rules for a folder and for a part of a host by what only looks into them", async () => {
+    const desk = await open();
+    desk.put(`
+version: 1
+otherwise: allow
+unknown: allow
+rules:
+  - { id: no-prod, actions: ["file.*", "access.*"], resources: ["prod/**", "src/*/keys/**", "**/.env"], effect: deny }
+  - { id: no-admin, actions: [web.fetch], resources: ["example.org/admin/**"], effect: deny }
+`);
+    const shell = (command: string): Promise<HookAnswer> => ask(desk, "Bash", { command }, { root: "/repo" });
+    for (const command of [
+      "find -delete",
+      "git clean -fdx",
+      "find prod -delete",
+      "find src/a -delete",
+      "git clean -fdx src/a",
+      "chmod -R 777 src/a",
+      "chown -R bob lib",
+      "rm prod/x $FILE",
+      "rm ~+/prod/x",
+      "sudo -D prod rm x",
+      "curl https://example.org/$P",
+      "curl 'https://example.org/{admin,q}/x'",
+      "curl 'https://example.org/[a]dmin/x'",
+      "curl example.org/admin/x",
+      "wget --quiet example.org/admin/x",
+    ])
+      expect([command, reasonOf(await shell(command))]).toEqual([command, expect.stringMatching(/^deny: /)]);
+    for (const command of [
+      "git clean -n",
+      "chmod +x src/a",
+      "rm $FILE",
+      "curl https://example.org/docs/x https://$HOST/x",
+      "curl -o example.org/admin/x https://example.com/$P",
+    ])
+      expect([command, await shell(command)]).toEqual([command, {}]);
+    const standard = compileRules("version: 1\nprofile: standard\n");
+    const stopped = (command: string): string[] =>
+      toolSteps({ tool: "Bash", input: { command } }, (path) => path)
+        .map((step) => standard.decide({ ...asked, ...step, context: { arguments: { command } } }).effect)
+        .filter((effect) => effect !== "allow");
+    const asked = {
+      agent: { name: "bob", role: "", roles: [], team: "blue", labels: {}, verified: true },
+      counts: {},
+      reads: { unverified: [], foreign: [] },
+      nowMs: 0,
+    };
+    for (const command of [
+      "git push",
+      "git commit -m x",
+      "git status",
+      "npm test",
+      "curl https://example.org/docs $URL",
+      "wget -qO- https://$HOST/x",
+      "cat <<EOF > a.ts\nconst a = 1;\nEOF",
+      "apply_patch <<'EOF'\n*** Begin Patch\n*** Add File: a\n+1\n*** End Patch\nEOF",
+      "chmod -R +x scripts",
+    ])
+      expect([command, stopped(command)]).toEqual([command, []]);
+    expect(new Set(stopped("rm -r build; find src -name '*.o' -delete"))).toEqual(
+      new Set(["require_approval"]),
+    );
+  });
+
   it("tells the model what an allowed call obliges it to", async () => {
     const desk = await open();
     expect(await ask(desk, "WebFetch", { url: "https://example.org/" })).toEqual({
@@ -451,6 +518,43 @@ rules:
     expect(reasonOf(await ask(desk, "Read", { file_path: `/repo/${"a/".repeat(2_000)}` }))).toMatch(
       /^deny: /,
     );
+  });
+});
+
+describe("a path of a client", () => {
+  const on = (root: string, given: string, folder = root): string => pathByLetters(given, { folder, root });
+
+  it.each([
+    ["C:\\srv\\p\\prod\\x", "prod/x"],
+    ["c:\\srv\\p\\prod\\x", "prod/x"],
+    ["\\\\?\\C:\\srv\\p\\prod\\x", "prod/x"],
+    ["\\\\.\\c:/srv/p/prod/x", "prod/x"],
+    ["\\srv\\p\\prod\\x", "prod/x"],
+    ["/c/srv/p/prod/x", "prod/x"],
+    ["c:prod\\x", "prod/x"],
+    ["prod\\x", "prod/x"],
+    ["C:/../srv/p/prod/x", "prod/x"],
+    ["..\\..\\..\\srv\\p\\prod\\x", "prod/x"],
+    ["C:/../Windows/x", "C:/Windows/x"],
+    ["d:prod\\x", "D:/prod/x"],
+    ["c:\\srv", ".."],
+    ["C:\\", ".."],
+    ["c:\\srv\\p\\", "."],
+  ])("on a drive of Windows is told as %s is, as %s", (given, name) => {
+    expect(on("C:\\srv\\p", given)).toBe(name);
+    expect(on("c:/srv/p/", given)).toBe(name);
+    expect(on("\\\\?\\C:\\srv\\p", given)).toBe(name);
+  });
+
+  it("begins on the drive of the folder where the client works", () => {
+    expect(on("C:/srv/p", "prod/x", "c:\\srv\\p\\src")).toBe("src/prod/x");
+    expect(on("C:/srv/p", "/prod/x", "D:\\")).toBe("D:/prod/x");
+    expect(on("C:\\", "C:/prod/x", "")).toBe("prod/x");
+  });
+
+  it("elsewhere has no drive, and a name like one is a name", () => {
+    expect(on("/srv/p", "C:/../prod/x")).toBe("prod/x");
+    expect(on("/srv/p", "C:/prod/x", "/srv/p/a")).toBe("a/C:/prod/x");
   });
 });
 

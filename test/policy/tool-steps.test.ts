@@ -57,6 +57,59 @@ describe("a tool of a client", () => {
   });
 });
 
+describe("a patch", () => {
+  const patch = (...lines: string[]): string => ["*** Begin Patch", ...lines, "*** End Patch"].join("\n");
+  const ok = ["*** Add File: ok", "+1"];
+  const asked = (tool: string, command: string): string[] =>
+    toolSteps({ tool, input: { command } }, asGiven)
+      .map(({ action, resource }) => `${action} ${resource}`.trim())
+      .filter((step) => step !== "shell.run");
+
+  it.each([
+    ["*** Add File: prod/a\u2028b", "prod/a\u2028b"],
+    ["\u0085*** Add File: prod/ab\u0085", "prod/ab"],
+    ["\u3000 \u2029*** Add File: prod/ab", "prod/ab"],
+    ["*** Add File: x\r/../prod/y\r", "x\r/../prod/y"],
+    ["+1\r*** Add File: prod/x", undefined],
+  ])("names in %j the file %s, as Codex reads it", (line, name) => {
+    const names = name === undefined ? [] : [`file.write ${name}`];
+    expect(asked("apply_patch", patch(...ok, line))).toEqual(["file.write ok", ...names]);
+  });
+
+  const deletes = patch("*** Delete File: prod/x", ...ok);
+  const both = ["file.write ok", "file.delete prod/x"];
+  it.each([
+    [`apply_patch '${deletes}'`, both],
+    [`apply_patch <<'EOF' && git add .\n${deletes}\nEOF`, both],
+    [`apply_patch <<'EOF'\r\n${deletes.replaceAll("\n", "\r\n")}\r\nEOF\r\n`, both],
+    [`apply_patch <<EOF\n${patch("*** Delete \\\nFile: prod/x", ...ok)}\nEOF`, both],
+    [`apply_patch <<EOF\n${patch(...ok, "+a\\", "*** Delete File: prod/x")}\nEOF`, both],
+    [`apply_patch <<'EOF'\n${patch("*** Update File: ok", " EOF", "*** Delete File: prod/x")}\nEOF`, both],
+    [`printf '${deletes.replaceAll("\n", "\\n")}' | apply_patch`, both],
+    [`printf '%s\\n' ${deletes.replace(/^.*$/gm, "'$&'").replaceAll("\n", " ")} | apply_patch`, both],
+    [`printf '*** %s File: %s\\n' Delete prod/x Add ok | apply_patch`, both],
+    [`echo '${deletes}' | apply_patch`, both],
+    [`cat <<'EOF' | apply_patch\n${deletes}\nEOF`, both],
+    [`codex --codex-run-as-apply-patch '${deletes}'`, both],
+    [`apply_patch "$(cat <<'EOF'\n${deletes}\nEOF\n)"`, ["file.write", ...both]],
+    [`P='${deletes}\n'; apply_patch "$P"`, ["file.write", ...both]],
+    [
+      `apply_patch <<EOF\n${patch("*** Delete File: prod/$P", ...ok)}\nEOF`,
+      ["file.write ok", "file.delete", "file.delete prod/$P"],
+    ],
+    [
+      `apply_patch <<EOF\n${patch("*** $DO File: x", "*** Delete File: y")}\nEOF`,
+      ["file.write", "file.delete y", "file.delete"],
+    ],
+    [`apply_patch <<'EOF'\n${patch("*** Add File: src/$id.tsx", "+$x")}\nEOF`, ["file.write src/$id.tsx"]],
+    ["cat patch | apply_patch", ["file.write"]],
+    [`cat > p <<'EOF'\n${deletes}\nEOF\napply_patch < p`, ["file.write", ...both]],
+    [`apply_patch <<EOF\n${patch("*** Add File: a$.ts")}\nEOF`, ["file.write a$.ts"]],
+  ])("given to a shell as %j is read as the shell passes it on", (command, expected) => {
+    expect(asked("Bash", command)).toEqual(expected);
+  });
+});
+
 describe("a shell command", () => {
   it.each([
     ["rm a.txt", ["file.delete a.txt"]],
@@ -101,7 +154,7 @@ describe("a shell command", () => {
     ["truncate -s 0 a", ["file.delete a"]],
     ["git rm -r old", ["directory.delete old"]],
     ["git -C sub rm a", ["file.delete a", "file.delete sub/a"]],
-    ["git clean -fdx", ["file.delete"]],
+    ["git clean -fdx", ["file.delete ."]],
     ["git push", ["git.push"]],
     ["git -C sub push --force-with-lease=x origin main", ["git.push", "git.push_force"]],
     ["git push origin +main", ["git.push", "git.push_force"]],
@@ -127,7 +180,7 @@ describe("a shell command", () => {
     [`${"sudo ".repeat(20)}rm x`, ["file.delete x"]],
     ["env -S 'rm x'", ["file.delete x"]],
     ["ls | xargs --max-args 1 rm", ["file.delete"]],
-    ["ls | xargs rm tmp", ["file.delete"]],
+    ["ls | xargs rm tmp", ["file.delete tmp", "file.delete"]],
     ["flock /tmp/lock rm x", ["file.delete x"]],
     ["bash <<< 'rm x'", ["file.delete x"]],
     ['bash 0<<<"rm x"; ls', ["file.delete x"]],
@@ -143,8 +196,8 @@ describe("a shell command", () => {
     ["ssh host <<EOF\nrm x\nEOF", ["file.delete x"]],
     ["trap 'rm x' EXIT", ["file.delete x"]],
     ["exec -a foo rm x", ["file.delete x"]],
-    ["find tmp prod -delete", ["file.delete tmp", "file.delete prod"]],
-    ["find -L tmp prod \\( -name '*.o' \\) -delete", ["file.delete tmp", "file.delete prod"]],
+    ["find tmp prod -delete", ["file.delete tmp/", "file.delete prod/"]],
+    ["find -L tmp prod \\( -name '*.o' \\) -delete", ["file.delete tmp/", "file.delete prod/"]],
     ["find tmp -exec echo {} + -exec rm {} \\;", ["file.delete"]],
     ["git push origin +main", ["git.push", "git.push_force"]],
     ["git push --repo=origin '+main'", ["git.push", "git.push_force"]],
@@ -156,8 +209,100 @@ describe("a shell command", () => {
     ["r'm' x; \\rm y", ["file.delete x", "file.delete y"]],
     ["$'\\x72m' x; $\"rm\" y", ["file.delete x", "file.delete y"]],
     ["bash -c $'ls\\nrm x'", ["file.delete x"]],
+    ["$'\\U00000072m' x", ["file.delete x"]],
+    ['rm "pro\\\nd/x"', ["file.delete prod/x"]],
+    ["rm prod/x $FILE", ["file.delete prod/x", "file.delete"]],
+    ["a[0]=1 rm prod/x; b[1 + 1]=2 rm y", ["file.delete prod/x", "file.delete y"]],
+    ["rm ~+/prod/x", ["file.delete ./prod/x", "file.delete"]],
+    ["cd ~+/prod && rm x", ["file.delete x", "file.delete ./prod/x"]],
+    [
+      "rm / // ./ . .. /x/ a//b/",
+      ["/", "//", "./", ".", "..", "/x/", "a//b/"].map((path) => `file.delete ${path}`),
+    ],
+    ["rm ~-/x ~2/x", ["file.delete"]],
+    ["rm ~root/x", ["file.delete ~root/x", "file.delete /root/x"]],
+    ["env -iC prod rm x; rm y", ["file.delete x", "file.delete prod/x", "file.delete y"]],
+    ["env --chdir=prod -S 'rm x' z", ["x", "prod/x", "z", "prod/z"].map((path) => `file.delete ${path}`)],
+    ["sudo -nDprod rm x", ["file.delete x", "file.delete prod/x"]],
+    ["sudo --chdir prod git -C db rm x", ["file.delete x", "file.delete prod/db/x"]],
+    ["env -iS'rm prod/x'", ["file.delete prod/x"]],
+    ["echo -e 'rm x' | sh", ["file.delete x"]],
+    ["printf 'r%s %s' m x | sh", ["file.delete x"]],
+    ["printf '\\162m x' | sh", ["file.delete x"]],
+    [`printf '%s\\n' ${"a ".repeat(2_000)}'rm x' | sh`, ["file.delete x"]],
+    ["bash <<EOF && ls\nrm x\nEOF", ["file.delete x"]],
+    ["cat <<EOF\n$(rm x)\nEOF", ["file.delete x"]],
+    ["cat <<'EOF'\n$(rm x)\nEOF", []],
+    ["cat <<A\n A\n$(rm y)\n\tA\nA\nrm x", ["file.delete y", "file.delete x"]],
+    ["cat <<-A\n\t\tA\nrm x", ["file.delete x"]],
+    ["cat <<A\nb\\\nA\nrm y\nA\nrm x", ["file.delete x"]],
+    [
+      "git commit -m \"$(cat <<'EOF'\nIt's (a) thing\n\nmore)\nEOF\n)\" && git push",
+      ["git.commit", "git.push"],
+    ],
+    ["echo $( (rm a); rm b) $((1 + (2))) c; rm d", ["file.delete a", "file.delete b", "file.delete d"]],
+    ["case a in a) rm x;; b) rm y;; esac; rm z", ["x", "y", "z"].map((path) => `file.delete ${path}`)],
+    ["((a = 1 << 2))\nrm x", ["file.delete x"]],
+    ["find -delete", ["file.delete ."]],
+    ["find -name '*.o' -delete", ["file.delete ."]],
+    ["find -files0-from list -delete", ["file.delete"]],
+    ["git clean -fdx -e keep", ["file.delete ."]],
+    ["git clean -fdx src/a", ["file.delete src/a/"]],
+    ["git -C sub clean -f", ["file.delete .", "file.delete sub/./"]],
+    ["git rm ':(top)x' y", ["file.delete y", "file.delete"]],
+    ["chmod -R a+x src/a . ../ /", ["src/a/", ".", "../", "/"].map((path) => `access.grant ${path}`)],
+    ["chown --recursive bob src", ["access.grant src/"]],
+    ["chmod +x a", ["access.grant a"]],
+    ["chmod -x a; chmod --reference=c b", ["access.grant a", "access.grant b"]],
+    ["setfacl -R -m u:bob:rwx a; setfacl -b c", ["access.grant a/", "access.grant c"]],
   ])("%s plainly does %j", (command, expected) => {
     expect(steps(command)).toEqual(expected);
+  });
+
+  it.each([
+    ["https://example.org/a/$P", ["example.org/**"]],
+    ["https://example.org/a?q=$P", ["example.org/a"]],
+    ["https://example.org/a$(b)#c", ["example.org/**"]],
+    ["https://example.org$P", ["example.org*/**", ""]],
+    ["https://example.org:$PORT/a", ["example.org*/**", ""]],
+    ["https://$SUB.example.org/a", ["*.example.org/**", ""]],
+    ["https://$USER@example.org/a", ["example.org/a", ""]],
+    ["https://$HOST/a", [""]],
+    ["$URL", [""]],
+    ["$SCHEME://example.org/a", ["example.org/a"]],
+    ["'https://example.org/{admin,q}/x'", ["example.org/admin/x", "example.org/q/x"]],
+    ["'https://{a,b}.org/{c,d/../e}'", ["a.org/c", "a.org/e", "b.org/c", "b.org/e"]],
+    ["'http{,s}://example.org/a'", ["example.org/a"]],
+    ["'https://example.org/a{?,/}b'", ["example.org/a", "example.org/a/b"]],
+    ["https://example.org/{a..c}", ["example.org/**"]],
+    ["'https://example.org/{a'", ["example.org/**"]],
+    [`https://example.org/${"{a,b}".repeat(20)}`, ["example.org/**"]],
+    ["'https://example.org/[a]dmin/x'", ["example.org/*dmin/x"]],
+    ["'https://[a-c].example.org/'", ["*.example.org"]],
+    ["'http://[::1]:8080/a'", ["[::1]:8080/a"]],
+    ["example.org/admin/x", ["example.org/admin/x"]],
+    ["localhost:3000/x", ["localhost:3000/x"]],
+    ["https:example.org/a HTTPS:///example.org/b", ["example.org/a", "example.org/b"]],
+    ["'https://x\\@example.org/a'", ["example.org/a"]],
+    ["--url=https://example.org/a", ["example.org/a"]],
+    ["--url https://example.org/a", ["example.org/a"]],
+    ["-sSLo out -X POST --data x=y -H 'A: b' https://example.org/a", ["example.org/a"]],
+    ["--ssl https://example.org/a --proxy http://proxy:3128", ["example.org/a"]],
+    ["-K list --config=other", [""]],
+    ["-- -x.org", ["-x.org"]],
+    ["--version", []],
+    ["file:///etc/passwd", []],
+  ])("curl %s fetches %j", (given, pages) => {
+    expect(shellSteps(`curl ${given}`, asGiven)).toEqual(
+      pages.map((resource) => ({ action: "web.fetch", resource })),
+    );
+  });
+
+  it("fetches pages by wget too, whose options are others", () => {
+    expect(steps("wget -qO - -P dir example.org/admin/x --post-data a=b")).toEqual([
+      "web.fetch example.org/admin/x",
+    ]);
+    expect(steps("wget -i list")).toEqual(["web.fetch"]);
   });
 
   it.each([
@@ -201,6 +346,16 @@ describe("a shell command", () => {
     `find ${"-exec ".repeat(20_000)}`,
     `find ${"-exec a + ".repeat(10_000)}`,
     `if ! ${"while ".repeat(15_000)} rm a`,
+    `cat <<A\n${"x\\\n".repeat(30_000)}`,
+    `cat <<A\n${"$(".repeat(50_000)}`,
+    `apply_patch <<A\n${"*** \n".repeat(20_000)}`,
+    `apply_patch <<A\n${" ".repeat(100_000)}`,
+    `printf '${"%s".repeat(20_000)}' ${"x ".repeat(20_000)} | sh`,
+    `curl ${"{a,".repeat(30_000)}`,
+    `curl ${"{a,b}".repeat(20_000)}`,
+    `curl -${"s".repeat(90_000)}`,
+    `${"a[ ".repeat(30_000)}rm x`,
+    `env ${"-i ".repeat(30_000)}`,
   ])("that is hostile is read in time", (command) => {
     // Of this process alone, whatever else the machine does.
     const from = process.cpuUsage();
