@@ -12,8 +12,9 @@ export interface ToolStep {
   readonly resource: string;
 }
 
-/** Paths of one command that are asked about one by one; of more, the step is asked about as a whole. */
+/** Paths of one command that are asked about one by one; of more, all paths there are. */
 const mostPaths = 50;
+const anything = "**";
 const mostSteps = 60;
 /** Texts of commands in texts of commands. */
 const mostDeep = 5;
@@ -82,7 +83,10 @@ export function shellSteps(text: string, pathOf: (path: string) => string): read
   if (commands.some(({ words }) => databases.has(nameOf(words)))) steps.push(...sqlSteps(text));
   const unique = new Map(steps.map((step) => [`${step.action} ${step.resource}`, step]));
   if (unique.size <= mostSteps) return [...unique.values()];
-  return [...new Set(steps.map(({ action }) => action))].map((action) => ({ action, resource: "" }));
+  // Too many to ask about: all there is, so that what forbids any of them is met.
+  const named = new Map<ClientAction, boolean>();
+  for (const { action, resource } of steps) named.set(action, named.get(action) || resource !== "");
+  return [...named].map(([action, isNamed]) => ({ action, resource: isNamed ? anything : "" }));
 }
 
 /**
@@ -97,7 +101,7 @@ export function patchSteps(
   const { written, deleted } = patchedFiles(patch);
   const on = (action: ClientAction, paths: readonly string[]): ToolStep[] => {
     const plain = paths.filter((path) => !path.includes(unknownPart));
-    if (paths.length > mostPaths) return [{ action, resource: "" }];
+    if (paths.length > mostPaths) return [{ action, resource: anything }];
     const known = plain.flatMap((path) =>
       resourcesOf(path, action).map((resource) => ({ action, resource })),
     );
@@ -469,7 +473,7 @@ function stepsOn(
   takesAll = false,
 ): ToolStep[] {
   const paths = operands.slice(0, mostPaths + 1).map(patternOf);
-  if (paths.length > mostPaths) return [{ action, resource: "" }];
+  if (paths.length > mostPaths) return [{ action, resource: anything }];
   const known = paths.filter((path) => path !== undefined);
   const named = (resource: string): string =>
     takesAll && !/(?:^|^\.|^\.\.|\/)$/.test(resource) ? `${resource}/` : resource;

@@ -123,8 +123,11 @@ describe("a shell command", () => {
     ["curl https://Example.org.:443/%70rod/%2E%2e/a%2fb", ["web.fetch example.org/a%2Fb"]],
     ["rm $FILE", ["file.delete"]],
     ["rm ~/x", ["file.delete ~/x"]],
-    [`rm ${"x ".repeat(51)}`, ["file.delete"]],
-    [Array.from({ length: 61 }, (_, n) => `rm ${n}`).join("; "), ["file.delete"]],
+    [`rm ${"x ".repeat(51)}`, ["file.delete **"]],
+    [
+      `git push; ${Array.from({ length: 61 }, (_, n) => `rm ${n}`).join("; ")}`,
+      ["git.push", "file.delete **"],
+    ],
     ["ls; rm a\nrm b", ["file.delete a", "file.delete b"]],
     ["true || rm a & rm b", ["file.delete a", "file.delete b"]],
     ["FORCE=1 sudo -u root rm a", ["file.delete a"]],
