@@ -227,11 +227,11 @@ describeInBrowser("the page of an approval link", (browser) => {
   });
 
   it("gives back what was typed where it cannot be taken, and takes it once it can", async () => {
-    const { id, address } = await linked({ arguments: { path: "/prod/\u202ea", note: "</textarea>" } });
+    const { id, address } = await linked({ arguments: { path: "/build/\u202ea", note: "</textarea>" } });
     const { page, complaints } = await tab();
     await page.goto(address);
     const json = field(page, "Or approve with other arguments, as JSON");
-    expect(JSON.parse(await json.inputValue())).toEqual({ path: "/prod/\u202ea", note: "</textarea>" });
+    expect(JSON.parse(await json.inputValue())).toEqual({ path: "/build/\u202ea", note: "</textarea>" });
     await json.fill('{"path": "/tmp/\u202e"');
     await field(page, "Comment").fill("elsewhere\n</textarea>");
     await button(page, "Approve with these arguments").click();
