@@ -86,6 +86,12 @@ export class AuditDesk {
     return found.sort((a, b) => a.at - b.at);
   }
 
+  /** What was recorded since then. Rows of one millisecond in several slots have no order, so each is told by its name. */
+  async eventsSince(before: readonly FoundEvent[]): Promise<FoundEvent[]> {
+    const known = new Set(before.map(({ id }) => id));
+    return (await this.events()).filter(({ id }) => !known.has(id));
+  }
+
   /** Every row as it lies in the store, sealed or not. */
   async rows(): Promise<string[]> {
     return (await this.events()).map((event) => JSON.stringify(event));

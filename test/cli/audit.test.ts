@@ -149,9 +149,9 @@ describe("llm-mailbox audit", () => {
       [["dead-letters", "requeue", "--all", "--mailbox", "bob"], "admin.dead-letters bob allow operator"],
     ];
     for (const [command, row] of done) {
-      const before = (await desk.events()).length;
+      const before = await desk.events();
       await runWith(settings, ...command);
-      const found = (await desk.events()).slice(before);
+      const found = await desk.eventsSince(before);
       expect(
         found.map(({ action, resource, outcome, because }) => `${action} ${resource} ${outcome} ${because}`),
         command.join(" "),
