@@ -2,7 +2,7 @@ import { refuse } from "../errors/index.js";
 import type { ApprovalState } from "./stored-request.js";
 
 /** Why a link decides nothing: what became of its request, or one of the words below. */
-export type Voidness =
+type Voidness =
   | { readonly why: "foreign" | "over" | "gone" }
   | { readonly why: "used" | "ended"; readonly state: ApprovalState }
   | { readonly why: "rights"; readonly agent: string };

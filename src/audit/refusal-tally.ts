@@ -1,10 +1,10 @@
 const minuteMs = 60_000;
 
 /** How many refusals of one author have a row each in a minute. */
-export const singlyInMinute = 600;
+const singlyInMinute = 600;
 
 /** What was refused so often that one row tells how often. */
-export interface Tally<T> {
+interface Tally<T> {
   readonly first: T;
   readonly count: number;
 }

@@ -1,7 +1,7 @@
 const minuteMs = 60_000;
 
 /** Adds calls to what all processes have counted of an agent. @returns the minute they count in, and all calls in it */
-export type AddCalls = (calls: number) => Promise<{ readonly minute: number; readonly calls: number }>;
+type AddCalls = (calls: number) => Promise<{ readonly minute: number; readonly calls: number }>;
 
 interface Count {
   /** Counted here, those of which the store has not been told among them. */

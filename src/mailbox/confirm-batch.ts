@@ -1,5 +1,6 @@
 import { type Caller, PendingRow } from "../identity/index.js";
 import type { MailContext } from "./context.js";
+import { headsOfTopics } from "./heads-of-topics.js";
 import { newMessageId } from "./message-id.js";
 import { readMailbox } from "./read-mailbox.js";
 import { type Place, topicPlace } from "./run-memory.js";
@@ -20,12 +21,8 @@ export function confirmBatch(context: MailContext, caller: Caller, batch: string
 
 async function giveBack(context: MailContext, caller: Caller, place: Place): Promise<void> {
   const filter = { minPriority: 0 };
-  if (place === topicPlace) {
-    const memory = context.memory(caller);
-    const batches = memory.batches(topicPlace, undefined);
-    await context.deps.feed.heads(caller, { ...batches, filter, limit: 0 });
-    memory.dropBatches(topicPlace, [...batches.seen, ...batches.unseen]);
-  } else
+  if (place === topicPlace) await headsOfTopics(context, caller, undefined, { filter, limit: 0 });
+  else
     await readMailbox(context, caller, place, {
       batch: newMessageId(context.deps.store.now()),
       limit: 0,

@@ -5,6 +5,7 @@ import { type MailContext, ownMailbox } from "./context.js";
 import type { Inbox, ReadInbox } from "./contract.js";
 import type { Delivery, StoredMessage, TopicFeed } from "./feed.js";
 import { rememberVisit } from "./find-delivery.js";
+import { headsOfTopics } from "./heads-of-topics.js";
 import { filterOf } from "./inbox-filter.js";
 import { listenForNews } from "./inbox-news.js";
 import { mailboxHeads } from "./look-at-mailbox.js";
@@ -134,9 +135,7 @@ async function takeFromTopics(
 }> {
   const memory = context.memory(caller);
   const { filter, limit, budget, batch } = ask;
-  const batches = memory.batches(topicPlace, ask.after);
-  const feed = await context.deps.feed.heads(caller, { ...batches, filter, limit });
-  memory.dropBatches(topicPlace, [...batches.seen, ...batches.unseen]);
+  const feed = await headsOfTopics(context, caller, ask.after, { filter, limit });
   if (feed.heads.length === 0) return { feed, deliveries: [], own: { limit: own, ids: [] } };
   // What is given back now competes for this page too.
   if (memory.batches(place, ask.after).unseen.length > 0)

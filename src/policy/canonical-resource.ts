@@ -2,8 +2,6 @@ import { asciiLower } from "../addresses/index.js";
 import { canonicalUrl, isUrl } from "./canonical-url.js";
 import { resolveLevels } from "./resolve-levels.js";
 
-export { decodedPath } from "./canonical-url.js";
-
 /**
  * A resource as it is compared. Of a path, `.`, `..`, doubled slashes and backslashes are resolved, so that
  * `prod/../prod/a`, `./prod/a`, `prod\a` and `prod/a/` are one resource; a name without a slash stays what it is. Steps

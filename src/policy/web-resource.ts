@@ -1,4 +1,4 @@
-import { decodedPath } from "./canonical-resource.js";
+import { decodedPath } from "./canonical-url.js";
 
 /** What a page of the web is called in rules: its host and path, without what the query says. */
 export function webResource(given: string): string {

@@ -33,4 +33,4 @@ export {
 } from "./keys.js";
 export { loadScript, type Script } from "./script.js";
 export { type Reply, type ReplyValue, Store, type StoreOptions, type Tier } from "./store.js";
-export { Wake, type WakeOptions } from "./wake.js";
+export { Wake } from "./wake.js";

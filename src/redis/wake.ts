@@ -1,7 +1,7 @@
 /** How often whoever waits is told how much is left. */
 const tellEveryMs = 10_000;
 
-export interface WakeOptions {
+interface WakeOptions {
   /** When the time of the call is over, ms. */
   readonly until: number;
   /** What else ends its sleep. */
