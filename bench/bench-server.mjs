@@ -1,5 +1,5 @@
-// The built server with four tools more: one that does nothing, one that sleeps a millisecond, one that asks the store
-// for nothing but a PONG, and one that tells what CPU time the process has used.
+// The built server with three tools more: one that does nothing, one that asks the store for nothing but a PONG, and one
+// that tells what CPU time the process has used.
 // They come by the same factory, the same checks and the same reply as the server's own.
 import { z } from "zod";
 import { defineTool } from "../dist/mcp/define-tool.js";
@@ -18,12 +18,6 @@ const nothing = {
 const store = await Store.open({ endpoint: { url: process.env.REDIS_URL }, label: "bench" });
 toolbox.push(
   defineTool({ ...nothing, name: "bench_nothing", handle: async () => ({}), say: () => "done" }),
-  defineTool({
-    ...nothing,
-    name: "bench_pause",
-    handle: () => new Promise((resolve) => setTimeout(resolve, 1, {})),
-    say: () => "done",
-  }),
   defineTool({
     ...nothing,
     name: "bench_ping",

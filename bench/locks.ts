@@ -1,5 +1,6 @@
 import type { House } from "../src/compose.js";
 import type { Caller } from "../src/identity/index.js";
+import { type Kind, measureAtOnce, measureRested, restMs, type Series } from "./cpu-of-calls.js";
 import { type Finding, type Measurement, ms, times, us } from "./finding.js";
 import { callerNamed, openRooms } from "./in-process.js";
 import { atMost, cpuUsOf, inTurn, percentile, ratios, spread } from "./measure.js";
@@ -16,7 +17,7 @@ export const locks: Measurement = {
   raised,
   async measure(store, options) {
     return [
-      await uncontended(store, options.quick),
+      ...(await uncontended(store, options.quick)),
       ...(await handOver(store, options.quick)),
       await besideOthers(store, options.quick),
       await idleWaiters(store, options.quick),
@@ -31,41 +32,67 @@ const idIn = (text: string): string => {
   return id;
 };
 
-async function uncontended(store: BenchStore, quick: boolean): Promise<Finding> {
-  const [rounds, perRound, warming] = quick ? [3, 64, 2] : [15, 160, 10];
+async function uncontended(store: BenchStore, quick: boolean): Promise<readonly Finding[]> {
   const client = await StdioClient.open(store, "locker", raised);
-  const cpuUs = { locks: [] as number[], nothing: [] as number[] };
-  const latencies: number[] = [];
-  const part = (into: number[], pairs: number, pair: () => Promise<void>) => async (round: number) => {
-    const before = await client.cpuUs();
-    for (let n = 0; n < pairs; n++) {
-      const from = performance.now();
-      await pair();
-      if (round >= warming && into === cpuUs.locks) latencies.push(performance.now() - from);
-    }
-    const used = (await client.cpuUs()) - before;
-    if (round >= warming) into.push(used / pairs);
-  };
+  const nothing = (): Promise<string> => client.call("bench_nothing");
   let n = 0;
-  await inTurn(rounds + warming, [
-    part(cpuUs.nothing, 2 * perRound, async () => {
-      await client.call("bench_nothing");
-      await client.call("bench_nothing");
-    }),
-    part(cpuUs.locks, perRound, async () => {
-      const text = await client.call("acquire_lock", { resources: [`src/auth/file-${n++ % 50}.ts`] });
-      await client.call("release_lock", { lock_id: idIn(text) });
-    }),
-  ]);
+  let held = "";
+  const acquire = async (): Promise<void> => {
+    held = idIn(await client.call("acquire_lock", { resources: [`src/auth/file-${n++ % 50}.ts`] }));
+  };
+  const release = (): Promise<string> => client.call("release_lock", { lock_id: held });
+  const pids = [client.child.pid!];
+  const options = { quick, storePid: store.pid };
+  const rested = await measureRested(
+    {
+      nothing: { pids, call: nothing },
+      acquire: { pids, call: acquire },
+      nothingToo: { pids, call: nothing },
+      release: { pids, call: release },
+    },
+    options,
+  );
+  const two = (call: () => Promise<unknown>, next: () => Promise<unknown>): Kind => ({
+    pids,
+    call: async () => {
+      await call();
+      await next();
+    },
+  });
+  const atOnce = await measureAtOnce(
+    { nothing: two(nothing, nothing), locks: two(acquire, release) },
+    { ...options, perRound: 160 },
+  );
   await client.close();
-  const ratio = ratios(cpuUs.locks, cpuUs.nothing);
+  const finding = (own: Series, bare: Series, how: string, aim?: number): Finding => {
+    const ratio = ratios(own.cpuUs, bare.cpuUs);
+    return {
+      what: `CPU of the server for \`acquire_lock\` and \`release_lock\` that nobody else wants, against two calls of a tool that does nothing, ${how}`,
+      store: store.name,
+      value: times(ratio),
+      ...(aim !== undefined && { aim: `≤ ${aim}`, met: ratio.median <= aim }),
+      beside: `${us(spread(own.cpuUs).median)} against ${us(spread(bare.cpuUs).median)}; latency of the two p50 ${ms(percentile(own.latencyMs, 0.5))}, p99 ${ms(percentile(own.latencyMs, 0.99))}`,
+    };
+  };
+  return [
+    finding(
+      bothOf(rested.acquire, rested.release),
+      bothOf(rested.nothing, rested.nothingToo),
+      `each ${restMs} ms after the call before`,
+      3,
+    ),
+    finding(atOnce.locks, atOnce.nothing, "one at once after another"),
+  ];
+}
+
+/** What two calls cost together. */
+function bothOf(first: Series, second: Series): Series {
+  const sums = (values: readonly number[], others: readonly number[]): number[] =>
+    values.map((value, n) => value + others[n]!);
   return {
-    what: "CPU of the server for `acquire_lock` and `release_lock` that nobody else wants, against two calls of a tool that does nothing",
-    store: store.name,
-    value: times(ratio),
-    aim: "≤ 3",
-    met: ratio.median <= 3,
-    beside: `${us(spread(cpuUs.locks).median)} against ${us(spread(cpuUs.nothing).median)}; latency of the two p50 ${ms(percentile(latencies, 0.5))}, p99 ${ms(percentile(latencies, 0.99))}`,
+    cpuUs: sums(first.cpuUs, second.cpuUs),
+    storeUs: sums(first.storeUs, second.storeUs),
+    latencyMs: sums(first.latencyMs, second.latencyMs),
   };
 }
 

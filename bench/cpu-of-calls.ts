@@ -1,0 +1,132 @@
+import { readdirSync, readFileSync } from "node:fs";
+import { setTimeout as delay } from "node:timers/promises";
+import { inTurn } from "./measure.js";
+
+/** One kind of call, and the processes whose CPU it costs. */
+export interface Kind {
+  readonly pids: readonly number[];
+  /** How many calls `call` makes one after another (1). */
+  readonly calls?: number;
+  readonly call: () => Promise<unknown>;
+}
+
+/** What one kind of call costs. */
+export interface Series {
+  /** For each round the mean of its calls. */
+  readonly cpuUs: number[];
+  /** The same of the store. */
+  readonly storeUs: number[];
+  readonly latencyMs: number[];
+}
+
+export interface Options {
+  readonly quick: boolean;
+  /** The store's process. */
+  readonly storePid: number;
+}
+
+/** After each call the processes rest so long, and what they do then counts for that call. */
+export const restMs = 5;
+
+/**
+ * Makes one call of each kind in turn with a rest after each, as agents do, which think between their calls: whatever
+ * else the machine does meets all kinds alike, and each of them finds a process that has slept.
+ */
+export async function measureRested<Name extends string>(
+  kinds: Readonly<Record<Name, Kind>>,
+  options: Options,
+): Promise<Readonly<Record<Name, Series>>> {
+  const [rounds, perRound, warming] = options.quick ? [3, 10, 50] : [15, 30, 2_000];
+  const names = Object.keys(kinds) as Name[];
+  const taken = emptySeries(names);
+  for (let n = 0; n < warming; n++) for (const name of names) await kinds[name].call();
+  for (let round = 0; round < rounds; round++) {
+    const meters = new Map(names.map((name) => [name, new Meter(kinds[name], options)]));
+    for (let n = 0; n < perRound; n++)
+      for (const name of names)
+        await meters.get(name)!.during(async () => {
+          await timed(kinds[name], taken[name].latencyMs);
+          await delay(restMs);
+        });
+    for (const name of names) meters.get(name)!.tell(taken[name], perRound);
+  }
+  return taken;
+}
+
+/**
+ * Makes many calls of one kind before those of the next, as fast as they are answered, `inFlight` at once. Each kind is
+ * called as often as the others, before anything is counted and after: the compiler makes code faster by how often it
+ * ran. And so often a round that one collection of garbage more or less does not show.
+ */
+export async function measureAtOnce<Name extends string>(
+  kinds: Readonly<Record<Name, Kind>>,
+  options: Options & { readonly inFlight?: number; readonly perRound?: number },
+): Promise<Readonly<Record<Name, Series>>> {
+  const [rounds, warming] = options.quick ? [3, 2] : [15, 12];
+  const { inFlight = 1, perRound = 320 } = options;
+  const count = options.quick ? Math.min(perRound, 64) : perRound;
+  const names = Object.keys(kinds) as Name[];
+  const taken = emptySeries(names);
+  const part = (name: Name) => async (round: number) => {
+    const kind = kinds[name];
+    const latencies: number[] = [];
+    const one = async (): Promise<void> => {
+      for (let n = 0; n < count / inFlight; n++) await timed(kind, latencies);
+    };
+    const meter = new Meter(kind, options);
+    await meter.during(() => Promise.all(Array.from({ length: inFlight }, one)));
+    if (round < warming) return;
+    taken[name].latencyMs.push(...latencies);
+    meter.tell(taken[name], count);
+  };
+  await inTurn(rounds + warming, names.map(part));
+  return taken;
+}
+
+function emptySeries<Name extends string>(names: readonly Name[]): Readonly<Record<Name, Series>> {
+  const taken = {} as Record<Name, Series>;
+  for (const name of names) taken[name] = { cpuUs: [], storeUs: [], latencyMs: [] };
+  return taken;
+}
+
+async function timed({ call, calls = 1 }: Kind, latencies: number[]): Promise<void> {
+  const from = performance.now();
+  await call();
+  latencies.push((performance.now() - from) / calls);
+}
+
+/** CPU that is used while something is done. */
+class Meter {
+  readonly #kind: Kind;
+  readonly #store: readonly number[];
+  #own = 0;
+  #stores = 0;
+
+  constructor(kind: Kind, { storePid }: Options) {
+    this.#kind = kind;
+    this.#store = [storePid];
+  }
+
+  async during(work: () => Promise<unknown>): Promise<void> {
+    const [own, stores] = [cpuOfThreadsUs(this.#kind.pids), cpuOfThreadsUs(this.#store)];
+    await work();
+    this.#own += cpuOfThreadsUs(this.#kind.pids) - own;
+    this.#stores += cpuOfThreadsUs(this.#store) - stores;
+  }
+
+  /** Adds a round in which `call` was called so often. */
+  tell({ cpuUs, storeUs }: Series, count: number): void {
+    const calls = count * (this.#kind.calls ?? 1);
+    cpuUs.push(this.#own / calls);
+    storeUs.push(this.#stores / calls);
+  }
+}
+
+/** CPU time of all threads of these processes so far in microseconds, as the kernel counts it. */
+function cpuOfThreadsUs(pids: readonly number[]): number {
+  let ns = 0;
+  for (const pid of pids)
+    for (const thread of readdirSync(`/proc/${pid}/task`))
+      ns += Number(readFileSync(`/proc/${pid}/task/${thread}/schedstat`, "latin1").split(" ")[0]);
+  return ns / 1000;
+}
