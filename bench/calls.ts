@@ -1,4 +1,4 @@
-import { measureAtOnce, measureRested, restMs, type Series } from "./cpu-of-calls.js";
+import { type Kind, measureAtOnce, measureRested, restMs, type Series } from "./cpu-of-calls.js";
 import { type Finding, type Measurement, ms, times, us } from "./finding.js";
 import { percentile, ratios, spread } from "./measure.js";
 import { StdioClient } from "./stdio-client.js";
@@ -35,13 +35,17 @@ export const calls: Measurement = {
       read++;
     };
     await reader.call("read_inbox", { limit: 1 });
-    const [ofSender, ofReader] = [[sender.child.pid!], [reader.child.pid!]];
+    const at = (client: StdioClient, call: () => Promise<unknown>): Kind => ({
+      pids: [client.child.pid!],
+      call,
+      nothing: () => client.call("bench_nothing"),
+    });
     const kinds = {
-      nothingSender: { pids: ofSender, call: () => sender.call("bench_nothing") },
-      send: { pids: ofSender, call: send },
-      nothingReader: { pids: ofReader, call: () => reader.call("bench_nothing") },
-      read: { pids: ofReader, call: take },
-      ping: { pids: ofReader, call: () => reader.call(ping) },
+      nothingSender: at(sender, () => sender.call("bench_nothing")),
+      send: at(sender, send),
+      nothingReader: at(reader, () => reader.call("bench_nothing")),
+      read: at(reader, take),
+      ping: at(reader, () => reader.call(ping)),
     };
     const options = { quick, storePid: store.pid };
     const rested = await measureRested(kinds, options);

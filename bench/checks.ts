@@ -40,9 +40,9 @@ export const checks: Measurement = {
     };
     const pids = [client.child.pid!];
     const kinds = {
-      nothing: { pids, call: nothing },
-      look: { pids, call: look },
-      check: { pids, call: check },
+      nothing: { pids, call: nothing, nothing },
+      look: { pids, call: look, nothing },
+      check: { pids, call: check, nothing },
     };
     const options = { quick, storePid: store.pid };
     const rested = await measureRested(kinds, options);

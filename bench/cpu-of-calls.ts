@@ -5,9 +5,9 @@ import { inTurn } from "./measure.js";
 /** One kind of call, and the processes whose CPU it costs. */
 export interface Kind {
   readonly pids: readonly number[];
-  /** How many calls `call` makes one after another (1). */
-  readonly calls?: number;
   readonly call: () => Promise<unknown>;
+  /** A call that does nothing at the same processes. */
+  readonly nothing: () => Promise<unknown>;
 }
 
 /** What one kind of call costs. */
@@ -25,36 +25,40 @@ export interface Options {
   readonly storePid: number;
 }
 
-/** After each call the processes rest so long, and what they do then counts for that call. */
-export const restMs = 5;
+/** Before each call that is measured, and after it, the processes rest so long. */
+export const restMs = 50;
 
 /**
- * Makes one call of each kind in turn with a rest after each, as agents do, which think between their calls: whatever
- * else the machine does meets all kinds alike, and each of them finds a process that has slept.
+ * Makes one call of each kind in turn, with a rest before and after, as agents do, which think between their calls: what
+ * else the machine does meets all kinds alike, and each finds a process in the same state, since a call that does
+ * nothing goes before each of them. What a process does in the rest after a call counts for that call.
  */
 export async function measureRested<Name extends string>(
   kinds: Readonly<Record<Name, Kind>>,
   options: Options,
 ): Promise<Readonly<Record<Name, Series>>> {
-  const [rounds, perRound, warming] = options.quick ? [3, 10, 50] : [15, 30, 2_000];
+  const [rounds, perRound, warming] = options.quick ? [3, 5, 50] : [10, 10, 2_000];
   const names = Object.keys(kinds) as Name[];
   const taken = emptySeries(names);
   for (let n = 0; n < warming; n++) for (const name of names) await kinds[name].call();
   for (let round = 0; round < rounds; round++) {
     const meters = new Map(names.map((name) => [name, new Meter(kinds[name], options)]));
     for (let n = 0; n < perRound; n++)
-      for (const name of names)
+      for (const name of names) {
+        await kinds[name].nothing();
+        await delay(restMs);
         await meters.get(name)!.during(async () => {
           await timed(kinds[name], taken[name].latencyMs);
           await delay(restMs);
         });
+      }
     for (const name of names) meters.get(name)!.tell(taken[name], perRound);
   }
   return taken;
 }
 
 /**
- * Makes many calls of one kind before those of the next, as fast as they are answered, `inFlight` at once. Each kind is
+ * Makes many calls of one kind before those of the next, as fast as they are answered, `inFlight` at once for each process. Each kind is
  * called as often as the others, before anything is counted and after: the compiler makes code faster by how often it
  * ran. And so often a round that one collection of garbage more or less does not show.
  */
@@ -63,12 +67,13 @@ export async function measureAtOnce<Name extends string>(
   options: Options & { readonly inFlight?: number; readonly perRound?: number },
 ): Promise<Readonly<Record<Name, Series>>> {
   const [rounds, warming] = options.quick ? [3, 2] : [15, 12];
-  const { inFlight = 1, perRound = 320 } = options;
-  const count = options.quick ? Math.min(perRound, 64) : perRound;
+  const perRound = options.quick ? 64 : (options.perRound ?? 320);
   const names = Object.keys(kinds) as Name[];
   const taken = emptySeries(names);
   const part = (name: Name) => async (round: number) => {
     const kind = kinds[name];
+    const inFlight = (options.inFlight ?? 1) * kind.pids.length;
+    const count = perRound * kind.pids.length;
     const latencies: number[] = [];
     const one = async (): Promise<void> => {
       for (let n = 0; n < count / inFlight; n++) await timed(kind, latencies);
@@ -89,10 +94,10 @@ function emptySeries<Name extends string>(names: readonly Name[]): Readonly<Reco
   return taken;
 }
 
-async function timed({ call, calls = 1 }: Kind, latencies: number[]): Promise<void> {
+async function timed({ call }: Kind, latencies: number[]): Promise<void> {
   const from = performance.now();
   await call();
-  latencies.push((performance.now() - from) / calls);
+  latencies.push(performance.now() - from);
 }
 
 /** CPU that is used while something is done. */
@@ -114,11 +119,10 @@ class Meter {
     this.#stores += cpuOfThreadsUs(this.#store) - stores;
   }
 
-  /** Adds a round in which `call` was called so often. */
+  /** Adds a round of so many calls. */
   tell({ cpuUs, storeUs }: Series, count: number): void {
-    const calls = count * (this.#kind.calls ?? 1);
-    cpuUs.push(this.#own / calls);
-    storeUs.push(this.#stores / calls);
+    cpuUs.push(this.#own / count);
+    storeUs.push(this.#stores / count);
   }
 }
 

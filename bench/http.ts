@@ -1,9 +1,10 @@
 import { connect, type Socket } from "node:net";
 import { setTimeout as delay } from "node:timers/promises";
+import { measureAtOnce, measureRested, restMs, type Series } from "./cpu-of-calls.js";
 import { type Finding, type Measurement, ms, times, us } from "./finding.js";
 import { envelope, HttpClient, type HttpEra } from "./http-client.js";
 import { type HttpServer, serveBare, serveOurs, serveProxy } from "./http-server.js";
-import { inTurn, percentile, ratios, type Spread, spread } from "./measure.js";
+import { percentile, ratios, spread } from "./measure.js";
 import type { BenchStore } from "./stores.js";
 
 const raised = {
@@ -16,56 +17,13 @@ const raised = {
 
 const eras: readonly HttpEra[] = ["2026-07-28", "2025-11-25"];
 /** Calls in flight at once at each process, which so has no time to sleep between two. */
-const busy = 8;
-/** Rounds that are not counted, while the compiler learns. */
-const warming = 12;
-
-/** What one kind of call costs, round by round. */
-class Series {
-  readonly cpuUs: number[] = [];
-  readonly latencyMs: number[] = [];
-  readonly #servers: readonly HttpServer[];
-  readonly #call: (n: number) => Promise<unknown>;
-  #count = 0;
-
-  /** @param servers whose CPU is counted */
-  constructor(servers: readonly HttpServer[], call: (n: number) => Promise<unknown>) {
-    this.#servers = servers;
-    this.#call = call;
-  }
-
-  async round(calls: number, counts: boolean): Promise<void> {
-    const before = await this.#used();
-    const latencies: number[] = [];
-    const inFlight = busy * this.#servers.length;
-    const one = async (): Promise<void> => {
-      for (let n = 0; n < calls / inFlight; n++) {
-        const from = performance.now();
-        await this.#call(this.#count++);
-        latencies.push(performance.now() - from);
-      }
-    };
-    await Promise.all(Array.from({ length: inFlight }, one));
-    const used = (await this.#used()) - before;
-    if (!counts) return;
-    this.cpuUs.push(used / calls);
-    this.latencyMs.push(...latencies);
-  }
-
-  /** CPU time as the servers say themselves; by a client of its own, whose calls cost each series the same. */
-  async #used(): Promise<number> {
-    const told = this.#servers.map(({ url }) => new HttpClient(url, "asker", "2026-07-28").call("bench_cpu"));
-    return (await Promise.all(told)).reduce((sum, text) => sum + Number(text), 0);
-  }
-}
-
+const together = { inFlight: 8, perRound: 160 };
+const [afterRest, inFlight] = [`${restMs} ms after the call before`, `${together.inFlight} in flight`];
 /** What HTTP costs: a send against nothing, our stack against the SDK's, two processes against one, and stalled listeners. */
 export const http: Measurement = {
   name: "http",
   raised,
   async measure(store, { quick, tell }) {
-    const [rounds, perRound] = quick ? [3, 64] : [15, 160];
-    const skipped = quick ? 2 : warming;
     const open: HttpServer[] = [];
     const opened = async (server: Promise<HttpServer>): Promise<HttpServer> => {
       const one = await server;
@@ -75,44 +33,45 @@ export const http: Measurement = {
     const ours = (): Promise<HttpServer> => opened(serveOurs(store.url, { tools: true, env: raised }));
     try {
       const [single, bare] = [await ours(), await opened(serveBare())];
+      const readers = await readersAt(single);
+      const options = { quick, storePid: store.pid };
       const findings: Finding[] = [];
       for (const era of eras) {
         tell(`  ${era}`);
         const client = await greeted(single.url, `sender-${era}`, era);
         const toBare = await greeted(bare.url, "sender", era);
-        const nothing = new Series([single], () => client.call("bench_nothing"));
-        const send = new Series([single], sending(client, era));
-        const ping = new Series([single], () => client.call("bench_ping"));
-        const bareNothing = new Series([bare], () => toBare.call("bench_nothing"));
-        const parts = [nothing, bareNothing, send, ping].map(
-          (series) => (round: number) =>
-            series.round(series === send ? perRound : 2 * perRound, round >= skipped),
-        );
-        await inTurn(rounds + skipped, parts);
-        const floor = ratios(ping.cpuUs, nothing.cpuUs);
-        findings.push(
-          {
-            what: `CPU of the server per call over HTTP (${era}) of a tool that only asks the store for a PONG, against a tool that does nothing`,
-            store: store.name,
-            value: times(floor),
-            aim: "shown",
-            beside: `${us(spread(ping.cpuUs).median)}: what any call costs that asks the store once, before it does anything`,
-          },
-          compared(
-            store,
-            `CPU of the server per \`send_message\` over HTTP (${era}), against a tool that does nothing on the same stack`,
-            send,
-            nothing,
-            1.25,
-          ),
-          compared(
-            store,
-            `CPU of a tool that does nothing over HTTP (${era}) on our stack, against the SDK's bare handlers`,
-            nothing,
-            bareNothing,
-            1.1,
-          ),
-        );
+        const nothing = (): Promise<string> => client.call("bench_nothing");
+        const bareNothing = (): Promise<string> => toBare.call("bench_nothing");
+        const kinds = {
+          nothing: { pids: [single.pid], call: nothing, nothing },
+          bare: { pids: [bare.pid], call: bareNothing, nothing: bareNothing },
+          send: { pids: [single.pid], call: sending(client, era, readers), nothing },
+          ping: { pids: [single.pid], call: () => client.call("bench_ping"), nothing },
+        };
+        const all = (how: string, of: Readonly<Record<keyof typeof kinds, Series>>, aims: boolean) => {
+          const against = `a tool that does nothing on the same stack, ${how}`;
+          findings.push(
+            compared(
+              store,
+              `CPU of the server per \`send_message\` over HTTP (${era}), against ${against}`,
+              [of.send, of.nothing],
+              aims ? 1.25 : undefined,
+            ),
+            compared(
+              store,
+              `CPU of the server per \`bench_ping\`, which asks the store for nothing but a PONG, over HTTP (${era}), against ${against}`,
+              [of.ping, of.nothing],
+            ),
+            compared(
+              store,
+              `CPU of a tool that does nothing over HTTP (${era}) on our stack, against the SDK's bare handlers, ${how}`,
+              [of.nothing, of.bare],
+              aims ? 1.1 : undefined,
+            ),
+          );
+        };
+        all(inFlight, await measureAtOnce(kinds, { ...options, ...together }), true);
+        all(afterRest, await measureRested(kinds, options), false);
       }
       tell("  two processes");
       // New ones, so that none has learnt more than another.
@@ -122,23 +81,29 @@ export const http: Measurement = {
         await greeted((await opened(serveProxy([alone]))).url, "sender-alone", era),
         await greeted((await opened(serveProxy([one, two]))).url, "sender-between", era),
       ];
-      const byOne = new Series([alone], sending(toOne, "alone"));
-      const byTwo = new Series([one, two], sending(toTwo, "between"));
-      await inTurn(
-        rounds + skipped,
-        [byOne, byTwo].map(
-          (series) => (round: number) =>
-            series.round(2 * perRound * (series === byTwo ? 2 : 1), round >= skipped),
-        ),
-      );
+      const nothing = [toOne, toTwo].map((client) => () => client.call("bench_nothing"));
+      const [behindOne, behindTwo] = [
+        { pids: [alone.pid], nothing: nothing[0]! },
+        // Twice, so that each of the two has been called before.
+        { pids: [one.pid, two.pid], nothing: async () => [await nothing[1]!(), await nothing[1]!()] },
+      ];
+      const kinds = {
+        nothingByOne: { ...behindOne, call: nothing[0]! },
+        nothingByTwo: { ...behindTwo, call: nothing[1]! },
+        byOne: { ...behindOne, call: sending(toOne, "alone", readers) },
+        byTwo: { ...behindTwo, call: sending(toTwo, "between", readers) },
+      };
+      const behind = (what: string, how: string): string =>
+        `CPU of the servers per ${what} (${era}) with two processes behind a round-robin proxy, against one behind it, ${how}`;
+      const rested = await measureRested(kinds, options);
+      const busily = await measureAtOnce(kinds, { ...options, ...together });
       findings.push(
-        compared(
-          store,
-          "CPU of the servers per `send_message` (2026-07-28) with two processes behind a round-robin proxy, against one behind it",
-          byTwo,
-          byOne,
-          1.05,
-        ),
+        compared(store, behind("`send_message`", afterRest), [rested.byTwo, rested.byOne], 1.05),
+        compared(store, behind("`send_message`", inFlight), [busily.byTwo, busily.byOne]),
+        compared(store, behind("call of a tool that does nothing", inFlight), [
+          busily.nothingByTwo,
+          busily.nothingByOne,
+        ]),
       );
       findings.push(await stalled(store, quick, tell));
       return findings;
@@ -156,26 +121,38 @@ async function greeted(url: string, agent: string, era: HttpEra): Promise<HttpCl
   return client;
 }
 
-/** Sends to a hundred mailboxes in turn, so that none is full in the end. */
-function sending(client: HttpClient, what: string): (n: number) => Promise<string> {
-  return (n) =>
+/** Agents that have been here, so that what is sent to them opens no mailbox; enough that none is full in the end. */
+async function readersAt(server: HttpServer): Promise<readonly string[]> {
+  const names = Array.from({ length: 100 }, (_, n) => `reader${n}`);
+  for (const name of names) await new HttpClient(server.url, name, "2026-07-28").call("read_inbox");
+  return names;
+}
+
+/** Sends to the readers in turn. */
+function sending(client: HttpClient, what: string, readers: readonly string[]): () => Promise<string> {
+  let sent = 0;
+  return () =>
     client.call("send_message", {
-      to: [`reader${n % 100}`],
+      to: [readers[sent % readers.length]],
       subject: "Build",
-      body: `Build ${n} of ${what} is green; three tests were slow, see the log for which.`,
-      create: true,
+      body: `Build ${sent++} of ${what} is green; three tests were slow, see the log for which.`,
     });
 }
 
-function compared(store: BenchStore, what: string, own: Series, other: Series, aim: number): Finding {
-  const ratio: Spread = ratios(own.cpuUs, other.cpuUs);
+function compared(
+  store: BenchStore,
+  what: string,
+  [own, other]: readonly [Series, Series],
+  aim?: number,
+): Finding {
+  const ratio = ratios(own.cpuUs, other.cpuUs);
+  const latency = ({ latencyMs }: Series, share: number): string => ms(percentile(latencyMs, share));
   return {
     what,
     store: store.name,
     value: times(ratio),
-    aim: `≤ ${aim}`,
-    met: ratio.median <= aim,
-    beside: `${us(spread(own.cpuUs).median)} against ${us(spread(other.cpuUs).median)}, ${busy} calls in flight for each process; latency p50 ${ms(percentile(own.latencyMs, 0.5))}, p99 ${ms(percentile(own.latencyMs, 0.99))} (${ms(percentile(other.latencyMs, 0.5))}, ${ms(percentile(other.latencyMs, 0.99))})`,
+    ...(aim !== undefined && { aim: `≤ ${aim}`, met: ratio.median <= aim }),
+    beside: `${us(spread(own.cpuUs).median)} against ${us(spread(other.cpuUs).median)}; latency p50 ${latency(own, 0.5)}, p99 ${latency(own, 0.99)} (${latency(other, 0.5)}, ${latency(other, 0.99)})`,
   };
 }
 

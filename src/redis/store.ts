@@ -285,11 +285,14 @@ function send(connection: Connection, command: Command): Promise<unknown> {
   return connection.sendCommand(command) as Promise<unknown>;
 }
 
-/** What is asked before the next I/O goes out as one write: a write costs our process more than the command in it. */
+/**
+ * What is asked in one turn of the event loop goes out as one write, also where several requests of HTTP began it: a write
+ * costs our process more than the command in it.
+ */
 function writeTogether(stream: Redis["stream"] | undefined): void {
   if (!stream || stream.writableCorked > 0) return;
   stream.cork();
-  process.nextTick(() => stream.uncork());
+  setImmediate(() => stream.uncork());
 }
 
 /** What a failed command tells: was it executed (`lost`: nobody knows), or must it be loaded, or is it our mistake? */
