@@ -33,6 +33,18 @@ export function addTomlTable(
   return before + gap + lines.join(eol) + eol;
 }
 
+/**
+ * The names of what stands directly below a path, in whatever form.
+ *
+ * @throws {Unreadable} when the text is no TOML
+ */
+export function tomlBelow(text: string, path: readonly string[]): readonly string[] {
+  const below = names(text).filter(
+    (one) => one.path.length > path.length && path.every((part, n) => part === one.path[n]),
+  );
+  return [...new Set(below.map((one) => one.path[path.length]!))];
+}
+
 export function tomlValue(value: string | readonly string[]): string {
   // A basic string of TOML has the escapes of JSON; DEL alone must be escaped besides.
   if (typeof value === "string") return JSON.stringify(value).replaceAll("\u007f", "\\u007F");

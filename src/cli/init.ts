@@ -1,13 +1,14 @@
 import { realpathSync } from "node:fs";
-import { homedir } from "node:os";
 import { createInterface } from "node:readline";
 import { fileURLToPath } from "node:url";
 import { visible } from "../addresses/index.js";
 import { type Config, readConfig } from "../config/index.js";
-import { hookCommand, hooksFile, policyHookCommand, withHooks, withPolicyHook } from "./claude-code-hooks.js";
 import { Unreadable } from "./edit-json.js";
-import { type KnownClient, knownClients, type Start, type Surroundings } from "./known-clients.js";
+import { type HookPlace, hookPlaces } from "./hook-places.js";
+import { hookCommand, signs, withHooks, withPolicyHook } from "./hooks-file.js";
+import { type KnownClient, knownClients, type Start } from "./known-clients.js";
 import { printLine } from "./print.js";
+import { type Surroundings, surroundings } from "./surroundings.js";
 import { type ServerSwitches, type Switches, serverSettingsOf, settingsOf } from "./switches.js";
 import { terminal } from "./terminal.js";
 import { UsageError } from "./usage-error.js";
@@ -25,41 +26,52 @@ interface Change {
   readonly title: string;
   readonly file: string;
   readonly shown: string;
+  /** What to know of it besides, before it is written. */
+  readonly note?: string;
+  /** What is there already, when nothing is to be added. */
+  readonly already: string;
   /** Whether `--yes` stands for this one too. */
   readonly meant: boolean;
   /** The new text; undefined when what is to be added is there already. */
   apply(text: string): string | undefined;
 }
 
+/** What became of one: `untouched` when there was nobody to ask. */
+type Outcome = "written" | "left" | "untouched";
+
 /**
  * Shows, for each client that seems to be used here, what connects it, and writes it after asking. Nothing that is
  * there is changed: an entry called mailbox is left as it is, and so is a file that cannot be read for what it is.
  */
 export async function init(switches: InitSwitches): Promise<void> {
-  const around: Surroundings = {
-    home: homedir(),
-    project: terminal().folder,
-    platform: process.platform,
-    env: terminal().env,
-  };
+  const around = surroundings();
   const clients = chosen(switches, around);
+  refuseHooksForNobody(clients, switches);
   if (clients.length === 0) {
     const names = knownClients.map(({ name }) => name).join(", ");
     printLine(
-      `None of the clients known here was found (${names}). Name one by --client to see what it needs,`,
+      `None of the clients known here was found (${names}). --client NAME shows what one of them needs all the same.`,
     );
-    printLine("or start for any other:");
-    printLine(`  ${[start(switches, "NAME").command, ...start(switches, "NAME").args].join(" ")}`);
+    printLine("Any other client can start this, with a name for its agent:");
+    printLine(`  ${asTyped(start(switches, "NAME"))}`);
     return;
   }
   const ask = switches.yes || !terminal().stdin.isTTY ? undefined : asker();
-  let untouched = 0;
-  for (const change of changesFor(clients, switches, around)) {
-    if (!(await offer(change, switches, ask))) untouched++;
-  }
+  const outcomes = new Set<Outcome>();
+  for (const change of changesFor(clients, switches, around))
+    outcomes.add(await offer(change, switches, ask));
   ask?.close();
-  if (untouched > 0 && !switches.yes && !ask)
-    printLine("\nNothing was written: there is no terminal to ask at. --yes writes what is shown above.");
+  printRest(outcomes, switches);
+}
+
+/** What holds for all of it, said once at the end. */
+function printRest(outcomes: ReadonlySet<Outcome>, switches: InitSwitches): void {
+  if (outcomes.has("untouched"))
+    printLine(
+      "\nNothing was written: there is no terminal to ask at. --yes writes what is shown above, hooks that remind of mail only with --hooks.",
+    );
+  if (outcomes.has("written"))
+    printLine("\nA client reads this when it starts: start those again that are running.");
   const { server, redisUrl } = configOf(switches);
   if (server === undefined && redisUrl !== undefined)
     printLine(
@@ -68,6 +80,20 @@ export async function init(switches: InitSwitches): Promise<void> {
   if (server !== undefined)
     printLine(
       "\nA server asks each agent for its token: give it to the client's process, and to its hooks, as LLM_MAILBOX_TOKEN or LLM_MAILBOX_TOKEN_FILE.",
+    );
+}
+
+/** Before anything is written: of what is asked for in vain, nothing is to be found out halfway. */
+function refuseHooksForNobody(clients: readonly KnownClient[], switches: InitSwitches): void {
+  const { hooks, policyHook } = switches;
+  const have = hookPlaces.map(({ client }) => client);
+  if ((hooks || policyHook) && clients.length > 0 && !clients.some(({ name }) => have.includes(name)))
+    throw new UsageError(
+      `--${policyHook ? "policy-hook" : "hooks"} is about clients whose hooks are known (${have.join(", ")}), and there is none of them here: name one by --client`,
+    );
+  if (policyHook && configOf(switches).server !== undefined)
+    throw new UsageError(
+      "the policy hook asks a store, and here a server has it; Claude Code can ask a server by a hook of type http, see docs/guides/policy-hooks.md",
     );
 }
 
@@ -86,7 +112,7 @@ function chosen({ client, agent }: InitSwitches, around: Surroundings): readonly
 
 function unknown(name: string): never {
   throw new UsageError(
-    `there is no client ${JSON.stringify(name)} here; known are ${knownClients.map((one) => one.name).join(", ")}`,
+    `init knows no client ${JSON.stringify(name)}; known are ${knownClients.map((one) => one.name).join(", ")}`,
   );
 }
 
@@ -99,85 +125,117 @@ function* changesFor(
     const agent = switches.agent ?? client.agent;
     const how = start(switches, agent);
     yield {
-      title: client.title,
+      title: `${client.title}, as agent ${agent}`,
       file: client.file(around),
       shown: client.shown(how),
+      ...(client.name === "claude-code"
+        ? { note: `For every project instead: claude mcp add --scope user mailbox -- ${asTyped(how)}` }
+        : {}),
+      already:
+        "An entry called mailbox is there already, and left as it is; to have it written anew, remove it.",
       meant: true,
       apply: (text) => client.added(text, how),
     };
-    if (client.name !== "claude-code") continue;
-    printLine(
-      `\nClaude Code in every project instead: claude mcp add --scope user mailbox -- ${asTyped(how)}`,
+    const place = hookPlaces.find((one) => one.client === client.name);
+    if (place) yield* hooksFor(place, agent, how, switches, around);
+  }
+}
+
+function* hooksFor(
+  place: HookPlace,
+  agent: string,
+  { command }: Start,
+  switches: InitSwitches,
+  around: Surroundings,
+): Generator<Change> {
+  const line = (what: keyof typeof signs): string =>
+    hookCommand(
+      what,
+      { command, args: [program(), ...where(switches)] },
+      agent,
+      place.shell(around.platform),
     );
-    const hook = { command: how.command, args: [program(), ...where(switches)] };
-    const command = hookCommand(hook, agent, around.platform);
-    yield {
-      title: "Claude Code's hooks, in this project: reminders of unread mail",
-      file: hooksFile(around),
-      shown: `at SessionStart, UserPromptSubmit, PostToolUse and Stop:\n${command}`,
-      meant: switches.hooks ?? false,
-      apply: (text) => withHooks(text, command),
+  const [remind, ask] = [line("remind"), line("policy")];
+  const apply =
+    (sign: string, add: Change["apply"]): Change["apply"] =>
+    (text) => {
+      place.refuse(text);
+      return place.hasElsewhere(sign, around) ? undefined : add(text);
     };
-    if (!switches.policyHook) continue;
-    if (configOf(switches).server !== undefined)
-      throw new UsageError(
-        "the policy hook asks a store; of a server, give Claude Code a hook of type http, see docs/guides/policy-hooks.md",
-      );
-    const asking = policyHookCommand(hook, agent, around.platform);
-    yield {
-      title: "Claude Code's hook that asks the policy before a tool, in this project",
-      file: hooksFile(around),
-      shown: `at PreToolUse:\n${asking}`,
-      meant: true,
-      apply: (text) => withPolicyHook(text, asking),
-    };
-  }
+  const common = {
+    file: place.file(around),
+    ...(place.note === undefined ? {} : { note: place.note }),
+    already: "It is there already, and left as it is; to have it written anew, remove it.",
+  };
+  yield {
+    ...common,
+    title: `The hook of ${place.title} that reminds of unread mail, ${place.reach}`,
+    shown: `at SessionStart, UserPromptSubmit, PostToolUse and Stop:\n${remind}`,
+    meant: switches.hooks ?? false,
+    apply: apply(signs.remind, (text) => withHooks(text, remind)),
+  };
+  if (!switches.policyHook) return;
+  yield {
+    ...common,
+    title: `The hook of ${place.title} that asks the policy before a tool, ${place.reach}`,
+    shown: `at PreToolUse, for the tools ${place.policyMatcher}:\n${ask}`,
+    meant: true,
+    apply: apply(signs.policy, (text) => withPolicyHook(text, ask, place.policyMatcher)),
+  };
 }
 
-/** Tells what would be written, and writes it if it may. True when there is nothing left to do for it. */
-async function offer(
-  { title, file, shown, meant, apply }: Change,
-  { yes }: InitSwitches,
-  ask: Asker | undefined,
-): Promise<boolean> {
+/** Tells what would be written, and writes it if it may. */
+async function offer(change: Change, { yes }: InitSwitches, ask: Asker | undefined): Promise<Outcome> {
+  const { title, file, note, meant } = change;
   printLine(`\n${title}: ${visible(file)}`);
-  const changed = attempt(file, apply);
-  if (typeof changed !== "string") {
-    printLine(changed.left);
-    return true;
-  }
-  printLine(shown.replace(/^/gm, "  "));
-  if (yes && !meant) {
-    printLine("Not written: --hooks asks for it.");
-    return true;
-  }
-  if (!yes && !ask) return false;
-  if (ask && !(await ask.yes("Write this? [y/N] "))) {
-    printLine("Not written.");
-    return true;
-  }
+  const changed = attempt(change);
+  if (typeof changed !== "string") return leave(changed);
+  printLine(indented(change.shown));
+  if (note !== undefined) printLine(note);
+  if (yes && !meant)
+    return leave({ left: "Not written: with --yes this one is written only if --hooks is given." });
+  if (!yes && !ask) return "untouched";
+  if (ask && !(await ask.yes("Write this? [y/N] "))) return leave({ left: "Not written." });
   // It may have changed while the question stood there.
-  const now = attempt(file, apply);
-  if (typeof now !== "string") {
-    printLine(now.left);
-    return true;
+  const now = attempt(change);
+  if (typeof now !== "string") return leave(now);
+  try {
+    const backup = writeWhole(file, now);
+    printLine(backup === undefined ? "Written." : `Written; what was there is kept as ${visible(backup)}`);
+    return "written";
+  } catch (error) {
+    return leave({ left: `Not written: the system refuses it (${codeOf(error)}).` });
   }
-  const backup = writeWhole(file, now);
-  printLine(backup === undefined ? "Written." : `Written; what was there is kept as ${visible(backup)}`);
-  return true;
 }
 
-function attempt(file: string, apply: Change["apply"]): string | { readonly left: string } {
+/** Why nothing is added. */
+interface Left {
+  readonly left: string;
+}
+
+function leave({ left }: Left): Outcome {
+  printLine(left);
+  return "left";
+}
+
+function attempt({ file, shown, already, apply }: Change): string | Left {
+  const byHand = `Add this by hand:\n${indented(shown)}`;
   try {
-    const changed = apply(textOf(file) ?? "");
-    return changed ?? { left: "It has a mailbox already, which is left as it is." };
+    return apply(textOf(file) ?? "") ?? { left: already };
   } catch (error) {
-    if (error instanceof Unreadable)
-      return { left: `Left alone: ${error.message}. Add by hand what it needs.` };
-    const { code } = error as NodeJS.ErrnoException;
-    if (code === undefined) throw error;
-    return { left: `Left alone: it cannot be read (${code}).` };
+    if (error instanceof Unreadable) return { left: `Left alone: ${error.message}. ${byHand}` };
+    return { left: `Left alone: it cannot be read (${codeOf(error)}). ${byHand}` };
   }
+}
+
+function codeOf(error: unknown): string {
+  const { code } = error as NodeJS.ErrnoException;
+  if (code === undefined) throw error;
+  return code;
+}
+
+function indented(text: string): string {
+  return text.replace(/^/gm, "  ");
 }
 
 /** This very program, by places that hold whatever PATH and folder the client starts it with. */

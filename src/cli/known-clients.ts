@@ -2,19 +2,12 @@ import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { addToJson, jsonAt } from "./edit-json.js";
 import { addTomlTable, tomlValue } from "./edit-toml.js";
+import type { Surroundings } from "./surroundings.js";
 
 /** How a client starts the mailbox. */
 export interface Start {
   readonly command: string;
   readonly args: readonly string[];
-}
-
-/** Where things are on this machine, so that a test can have another. */
-export interface Surroundings {
-  readonly home: string;
-  readonly project: string;
-  readonly platform: NodeJS.Platform;
-  readonly env: NodeJS.ProcessEnv;
 }
 
 export interface KnownClient {
@@ -99,6 +92,7 @@ function desktopFolder({ home, platform, env }: Surroundings): string {
   return join(env.XDG_CONFIG_HOME || join(home, ".config"), "Claude");
 }
 
-function codexFolder({ home, env }: Surroundings): string {
+/** Where Codex keeps what is this person's. */
+export function codexFolder({ home, env }: Surroundings): string {
   return env.CODEX_HOME || join(home, ".codex");
 }

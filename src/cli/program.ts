@@ -125,8 +125,11 @@ function addLooks(program: Command): void {
       set: (command) =>
         withServer(command)
           .option("--client <name...>", "only these: claude-desktop, claude-code, codex, cursor, vscode")
-          .option("--hooks", "with --yes: also the reminders of Claude Code")
-          .option("--policy-hook", "also the hook by which Claude Code asks the policy before a tool")
+          .option("--hooks", "with --yes: also the hooks of Claude Code and Codex that remind of unread mail")
+          .option(
+            "--policy-hook",
+            "also the hooks by which Claude Code and Codex ask the policy before a tool",
+          )
           .option("-y, --yes", "write without asking"),
     },
     async ({ switches }) => (await import("./init.js")).init(switches),
@@ -155,7 +158,8 @@ function addLooks(program: Command): void {
     program,
     {
       name: "doctor",
-      description: "look at settings, data directory, engine and store, and say what is wrong and what to do",
+      description:
+        "look at settings, data directory, engine, store and hooks, and say what is wrong and what to do",
       example: "llm-mailbox doctor",
       set: withJson,
     },

@@ -17,9 +17,10 @@ import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import fc from "fast-check";
 import { afterAll, describe, expect, it } from "vitest";
-import { hookCommand, withHooks } from "../../src/cli/claude-code-hooks.js";
 import { addToJson, jsonAt, Unreadable } from "../../src/cli/edit-json.js";
-import { addTomlTable } from "../../src/cli/edit-toml.js";
+import { addTomlTable, tomlBelow } from "../../src/cli/edit-toml.js";
+import { hookPlaces } from "../../src/cli/hook-places.js";
+import { hookCommand, withHooks } from "../../src/cli/hooks-file.js";
 import { knownClients } from "../../src/cli/known-clients.js";
 import { main } from "./command-line.js";
 
@@ -112,11 +113,14 @@ describe("init", () => {
       join(home, ".cursor/mcp.json"),
       join(project, ".vscode/mcp.json"),
       join(project, ".claude/settings.local.json"),
+      join(home, ".codex/hooks.json"),
     ])
       expect(out).toContain(file);
     expect(out).toContain("[mcp_servers.mailbox]");
     expect(out).toContain("claude mcp add --scope user mailbox -- ");
     expect(out).toContain("check --hook claude-code --agent coder");
+    expect(out).toContain("check --hook claude-code --agent codex");
+    expect(out).toContain("whether to trust a new hook");
     expect(out).toContain("Nothing was written: there is no terminal to ask at.");
     expect([...files(home), ...files(project)]).toEqual([]);
   });
@@ -134,7 +138,11 @@ describe("init", () => {
     for (const folder of [".config/Claude", ".claude", ".codex", ".cursor"])
       mkdirSync(join(home, folder), { recursive: true });
     mkdirSync(join(project, ".vscode"));
-    expect((await run("--yes")).out).toContain("Not written: --hooks asks for it.");
+    const { out } = await run("--yes");
+    expect(out.match(/Not written: with --yes this one is written only if --hooks is given\./g)).toHaveLength(
+      2,
+    );
+    expect(out).toContain("start those again that are running");
     const json = (path: string): unknown => JSON.parse(readFileSync(path, "utf8"));
     expect(json(join(home, ".config/Claude/claude_desktop_config.json"))).toEqual({
       mcpServers: { mailbox: entry("--agent", "desktop") },
@@ -154,7 +162,8 @@ describe("init", () => {
     );
     expect(before).toHaveLength(5);
     const again = await run("--yes");
-    expect(again.out.match(/It has a mailbox already, which is left as it is\./g)).toHaveLength(5);
+    expect(again.out.match(/An entry called mailbox is there already, and left as it is/g)).toHaveLength(5);
+    expect(again.out).not.toContain("start those again");
     expect(
       [home, project].flatMap((folder) =>
         files(folder).map((path) => [path, readFileSync(join(folder, path), "utf8")]),
@@ -200,10 +209,12 @@ describe("init", () => {
     const texts = [own, torn, list, toml].map((path) => readFileSync(path, "utf8"));
     const { status, out } = await run("--yes");
     expect(status).toBe(0);
-    expect(out).toContain("It has a mailbox already, which is left as it is.");
-    expect(out).toContain("Left alone: it is not JSON (line 1).");
+    expect(out).toContain("An entry called mailbox is there already, and left as it is");
+    expect(out).toContain("Left alone: it is not JSON (line 1). Add this by hand:\n  {\n");
     expect(out).toContain("Left alone: servers is not an object.");
-    expect(out).toContain("Left alone: it is not TOML (line 1).");
+    expect(out).toContain(
+      "Left alone: it is not TOML (line 1). Add this by hand:\n  [mcp_servers.mailbox]\n",
+    );
     expect([own, torn, list, toml].map((path) => readFileSync(path, "utf8"))).toEqual(texts);
     expect(files(home).length + files(project).length).toBe(4);
   });
@@ -278,10 +289,119 @@ describe("init", () => {
     await run("--yes", "--policy-hook", "--client", "claude-code");
     expect(readFileSync(file, "utf8")).toBe(text);
     const server = ["--server", "https://mail.example.org/mcp"];
-    expect(await run("--yes", "--policy-hook", "--client", "claude-code", ...server)).toMatchObject({
+    const before = files(project);
+    expect(await run("--yes", "--policy-hook", "--client", "codex", "claude-code", ...server)).toMatchObject({
       status: 2,
+      out: "",
       err: expect.stringContaining("policy-hooks.md"),
     });
+    expect(files(project)).toEqual(before);
+  });
+
+  it("adds the hooks of Codex to its own file, beside those that are there, once", async () => {
+    const { home, project, run, write } = place();
+    const file = write(
+      join(home, ".codex/hooks.json"),
+      '{\n  "description": "mine",\n  "hooks": {\n    "PreToolUse": [\n      { "matcher": "Bash", "hooks": [{ "type": "command", "command": "mine" }] }\n    ]\n  }\n}\n',
+    );
+    const { status, out } = await run("--yes", "--hooks", "--policy-hook", "--client", "codex");
+    expect(status).toBe(0);
+    expect(out).toContain("whether to trust a new hook");
+    const text = readFileSync(file, "utf8");
+    const start = `${process.execPath} ${program}`;
+    const remind = {
+      hooks: [{ type: "command", command: `${start} check --hook claude-code --agent codex`, timeout: 10 }],
+    };
+    const ask = {
+      matcher: "Bash|apply_patch|mcp__.*",
+      hooks: [{ type: "command", command: `${start} policy hook claude-code --agent codex`, timeout: 15 }],
+    };
+    const mine = { matcher: "Bash", hooks: [{ type: "command", command: "mine" }] };
+    // Codex reads no comments and no other members than these, and knows what it trusts by its place in the list.
+    expect(JSON.parse(text)).toEqual({
+      description: "mine",
+      hooks: {
+        PreToolUse: [mine, ask],
+        SessionStart: [remind],
+        UserPromptSubmit: [remind],
+        PostToolUse: [remind],
+        Stop: [remind],
+      },
+    });
+    const again = await run("--yes", "--hooks", "--policy-hook", "--client", "codex");
+    expect(again.out.match(/It is there already, and left as it is/g)).toHaveLength(2);
+    expect(readFileSync(file, "utf8")).toBe(text);
+    expect(files(project)).toEqual([]);
+  });
+
+  it("makes the file of Codex's hooks where there is none, in CODEX_HOME, and asks for each at a terminal", async () => {
+    const { home, env, type } = place();
+    env.CODEX_HOME = join(home, "elsewhere");
+    mkdirSync(env.CODEX_HOME);
+    const out = await type("n\nn\ny\n", "--policy-hook");
+    expect(out.match(/Write this\? \[y\/N\]/g)).toHaveLength(3);
+    expect(files(home)).toEqual(["elsewhere/hooks.json"]);
+    const { hooks } = JSON.parse(readFileSync(join(env.CODEX_HOME, "hooks.json"), "utf8"));
+    expect(Object.keys(hooks)).toEqual(["PreToolUse"]);
+  });
+
+  it.each([
+    ['{"hooks":{} // mine\n}', "it is not JSON as Codex reads it, without comments and trailing commas"],
+    ['{"hooks":{"Stop":[],}}', "it is not JSON as Codex reads it"],
+    ['{"hooks":{},"model":"x"}', 'Codex passes over all of it, because it does not know "model"'],
+    ["[]", "it is not an object"],
+    ['{"hooks":{"PreToolUse":{},"Stop":{}}}', "is not a"],
+  ])("leaves a file alone of which Codex would take no hooks: %j", async (text, why) => {
+    const { home, run, write } = place();
+    const file = write(join(home, ".codex/hooks.json"), text);
+    const { status, out } = await run("--yes", "--hooks", "--policy-hook", "--client", "codex");
+    expect(status).toBe(0);
+    const left = out.split("Left alone: ").slice(1);
+    expect(left).toHaveLength(2);
+    for (const one of left) {
+      expect(one).toContain(why);
+      expect(one).toContain("Add this by hand:\n  at ");
+    }
+    expect(readFileSync(file, "utf8")).toBe(text);
+  });
+
+  it("writes no second file of hooks beside those in Codex's configuration, but beside what it trusts", async () => {
+    const { home, run, write } = place();
+    const file = join(home, ".codex/hooks.json");
+    const config = (text: string): string => write(join(home, ".codex/config.toml"), text);
+    const ended = async (): Promise<string> => (await run("--yes", "--hooks", "--client", "codex")).out;
+    config('[[hooks.Stop]]\n[[hooks.Stop.hooks]]\ntype = "command"\ncommand = "mine"\n');
+    expect(await ended()).toContain("Left alone: your hooks are in config.toml beside it");
+    config("hooks = { Stop = [{ hooks = [{ command = 'x check --hook claude-code' }] }] }\n");
+    expect(await ended()).toContain("It is there already, and left as it is");
+    config("hooks = \n");
+    expect(await ended()).toContain("Left alone: of config.toml beside it, it is not TOML (line 1)");
+    expect(existsSync(file)).toBe(false);
+    config(`[hooks.state."${file}:stop:0:0"]\ntrusted_hash = "sha256:0"\n`);
+    await ended();
+    expect(existsSync(file)).toBe(true);
+  });
+
+  it("says so where the system refuses to write, and goes on", async () => {
+    const { home, project, run, write } = place();
+    write(join(project, ".vscode"), "no folder");
+    mkdirSync(join(home, ".cursor"));
+    const { status, out } = await run("--yes", "--client", "vscode", "cursor");
+    expect(status).toBe(0);
+    expect(out).toMatch(/Not written: the system refuses it \(E\w+\)\./);
+    expect(existsSync(join(home, ".cursor/mcp.json"))).toBe(true);
+  });
+
+  it("refuses to be asked for hooks of clients that have none", async () => {
+    const { home, run } = place();
+    mkdirSync(join(home, ".cursor"));
+    for (const asked of ["--hooks", "--policy-hook"])
+      expect(await run("--yes", asked)).toMatchObject({
+        status: 2,
+        out: "",
+        err: expect.stringContaining(`${asked} is about clients whose hooks are known (claude-code, codex)`),
+      });
+    expect(files(home)).toEqual([]);
   });
 
   it("refuses one name for several clients, an unknown client, and an address that may hold a password", async () => {
@@ -318,13 +438,32 @@ describe("the places of the clients", () => {
     expect(at("linux", { CODEX_HOME: "/c" }).codex).toBe("/c/config.toml");
   });
 
+  it("and their hooks are where each looks for them", () => {
+    const files = hookPlaces.map((place) =>
+      place.file({ home: "/h", project: "/p", platform: "linux", env: {} }),
+    );
+    expect(files).toEqual(["/p/.claude/settings.local.json", "/h/.codex/hooks.json"]);
+    const shells = hookPlaces.map((place) => [place.shell("linux"), place.shell("win32")]);
+    expect(shells).toEqual([
+      ["posix", "cmd"],
+      ["posix", "powershell"],
+    ]);
+  });
+
   it("and the words of the hooks are quoted for the shell of each", () => {
     const start = { command: "/opt/my node", args: ["/it's/main.js"] };
-    expect(hookCommand(start, "a", "linux")).toBe(
+    expect(hookCommand("remind", start, "a", "posix")).toBe(
       `'/opt/my node' '/it'\\''s/main.js' check --hook claude-code --agent a`,
     );
-    expect(hookCommand({ command: "C:\\my node", args: ["C:\\m.js"] }, "a", "win32")).toBe(
-      `"C:\\my node" "C:\\m.js" check --hook claude-code --agent a`,
+    const windows = { command: "C:\\my node", args: ["C:\\it's.js", "--data-dir", "C:\\a b"] };
+    expect(hookCommand("policy", windows, "a", "cmd")).toBe(
+      `"C:\\my node" "C:\\it's.js" policy hook claude-code --agent a --data-dir "C:\\a b"`,
+    );
+    expect(hookCommand("policy", windows, "a", "powershell")).toBe(
+      `& 'C:\\my node' 'C:\\it''s.js' policy hook claude-code --agent a --data-dir 'C:\\a b'`,
+    );
+    expect(hookCommand("remind", { command: "C:\\node.exe", args: ["C:\\m.js"] }, "a", "powershell")).toBe(
+      "C:\\node.exe C:\\m.js check --hook claude-code --agent a",
     );
     expect(() => withHooks('{"hooks":{"Stop":{}}}', "x")).toThrow(Unreadable);
   });
@@ -449,4 +588,14 @@ describe("adding to TOML", () => {
       expect(() => add(text)).toThrow(Unreadable);
     },
   );
+
+  it.each([
+    ["", []],
+    ["[hooks.state.'a:0']\nx = 1\n[hooks.state.b]\n", ["state"]],
+    ["[[hooks.Stop]]\n[[hooks.Stop.hooks]]\n[hooks.state]\n", ["Stop", "state"]],
+    ["hooks.Stop = []\nhooked = 1\n", ["Stop"]],
+    ["hooks = { Stop = [], PreToolUse = [] }\n", ["Stop", "PreToolUse"]],
+  ])("below hooks finds in %j %j", (text, names) => {
+    expect(tomlBelow(text, ["hooks"])).toEqual(names);
+  });
 });
