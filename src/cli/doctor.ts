@@ -5,19 +5,12 @@ import { type Config, type Flags, readConfig } from "../config/index.js";
 import { isRefusal } from "../errors/index.js";
 import * as mail from "../mailbox/index.js";
 import { type EngineReport, inspectEngine } from "../redis/engine/index.js";
+import { type Finding, fail, ok, warn } from "./finding.js";
+import { hookFindings } from "./hook-findings.js";
 import { lasting, plural, printJson, printLine } from "./print.js";
 import { endWith, terminal } from "./terminal.js";
 import { packageVersion } from "./version.js";
 import { operator, recordLook, type Switches, settingsOf, withHouseOf } from "./with-house.js";
-
-/** One thing that was looked at. `fail` means that mail cannot be exchanged, or not as the settings demand. */
-interface Finding {
-  readonly about: string;
-  readonly state: "ok" | "warn" | "fail";
-  readonly found: string;
-  /** What to do about it. */
-  readonly remedy?: string;
-}
 
 const trust =
   "Processes of one operating-system user that open this store directly are one trust domain: whoever runs as that user can read and write what belongs to every agent, and issue tokens. Tokens keep agents apart as long as they only have their tools; for more, run llm-mailbox serve as another user and give each agent its token.";
@@ -30,7 +23,10 @@ const clockWarnMs = 2_000;
 const leastFreeBytes = 256 * 1024 * 1024;
 const overdueOutboxMs = 60_000;
 
-/** Looks at everything that exchanging mail rests on and says what is wrong and what to do about it. */
+/**
+ * Looks at everything that exchanging mail rests on, and at the hooks of clients, and says what is wrong and what to do
+ * about it.
+ */
 export async function doctor(switches: Switches): Promise<void> {
   const findings: Finding[] = [nodeFinding(), ok("package", `llm-mailbox ${packageVersion()}`)];
   const { config, problems } = readSettings(switches);
@@ -39,6 +35,7 @@ export async function doctor(switches: Switches): Promise<void> {
     if (config.redisUrl === undefined) findings.push(...(await localFindings(config)));
     findings.push(...(await storeFindings(config)));
   }
+  findings.push(...hookFindings());
   const failed = findings.some(({ state }) => state === "fail");
   if (switches.json) printJson({ healthy: !failed, findings, trust });
   else print(findings, failed);
@@ -406,16 +403,4 @@ function isWritable(path: string): boolean {
   } catch {
     return false;
   }
-}
-
-function ok(about: string, found: string): Finding {
-  return { about, state: "ok", found };
-}
-
-function warn(about: string, found: string, remedy: string): Finding {
-  return { about, state: "warn", found, remedy };
-}
-
-function fail(about: string, found: string, remedy: string): Finding {
-  return { about, state: "fail", found, remedy };
 }

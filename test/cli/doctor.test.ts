@@ -1,9 +1,18 @@
-import { chmodSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import {
+  chmodSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  realpathSync,
+  rmSync,
+  writeFileSync,
+} from "node:fs";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { hookProgram } from "../../src/cli/hook-program.js";
 import { hasRedisServer, startRedisServer } from "../stores/redis-server.js";
-import { type Ended, runWith } from "./command-line.js";
+import { type Ended, main, runIn, runWith, spawnIn } from "./command-line.js";
 
 interface Report {
   readonly healthy: boolean;
@@ -96,6 +105,153 @@ describe("the doctor", () => {
       remedy: expect.stringContaining("REDIS_URL"),
     });
     expect(ended.out + ended.err).not.toContain("secret");
+  });
+});
+
+describe("the doctor's look at hooks", () => {
+  const place = (): { home: string; project: string; settings: Record<string, string> } => {
+    const [home, project] = [mkdtempSync(join(base, "home-")), mkdtempSync(join(base, "project-"))];
+    return { home, project, settings: local("fresh", { HOME: home }) };
+  };
+  const write = (path: string, text: string): string => {
+    mkdirSync(dirname(path), { recursive: true });
+    writeFileSync(path, text);
+    return path;
+  };
+  const hooks = (commands: Readonly<Record<string, string>>): string =>
+    JSON.stringify({
+      hooks: Object.fromEntries(
+        Object.entries(commands).map(([event, command]) => [
+          event,
+          [{ hooks: [{ type: "command", command }] }],
+        ]),
+      ),
+    });
+
+  it("finds what init wrote in order, and says where it looked", async () => {
+    const { home, project, settings } = place();
+    await spawnIn(
+      project,
+      "",
+      settings,
+      "init",
+      "--yes",
+      "--hooks",
+      "--policy-hook",
+      "--client",
+      "claude-code",
+      "codex",
+    );
+    const ended = await runIn(project, "", settings, "doctor", "--json");
+    expect(ended.status).toBe(0);
+    expect(about(report(ended), "hooks").map(({ state, found }) => [state, found])).toEqual([
+      ["ok", `5 hooks of Claude Code in ${project}/.claude/settings.local.json: what they start is there`],
+      ["ok", `5 hooks of Codex in ${home}/.codex/hooks.json: what they start is there`],
+    ]);
+  });
+
+  it("fails where the program of a policy's hook is gone, and init writes it anew as the remedy says", async () => {
+    const { home, project, settings } = place();
+    const file = join(home, ".codex/hooks.json");
+    const init = ["init", "--yes", "--hooks", "--policy-hook", "--client", "codex"];
+    await spawnIn(project, "", settings, ...init);
+    const moved = join(base, "moved/main.js");
+    write(file, readFileSync(file, "utf8").replaceAll(realpathSync(main), moved));
+    const ended = await runIn(project, "", settings, "doctor", "--json");
+    expect(ended.status).toBe(1);
+    expect(about(report(ended), "hooks")).toEqual([
+      {
+        about: "hooks",
+        state: "fail",
+        found: `${moved} is not there, but hooks in ${file} start it (SessionStart, UserPromptSubmit, PostToolUse, Stop, PreToolUse): Codex goes on without them and says nothing`,
+        remedy:
+          "correct it in that file, or remove those hooks from it and have them written anew: llm-mailbox init --client codex --hooks --policy-hook",
+      },
+    ]);
+    rmSync(file);
+    await spawnIn(project, "", settings, ...init);
+    expect((await runIn(project, "", settings, "doctor")).status).toBe(0);
+  });
+
+  it("warns where only reminders cannot run, and finds a name on PATH alone", async () => {
+    const { project, settings } = place();
+    const file = write(
+      join(project, ".claude/settings.local.json"),
+      hooks({ Stop: "llm-mailbox check --hook claude-code --agent coder" }),
+    );
+    const bin = join(project, "bin");
+    const look = async () => {
+      const ended = await runIn(project, "", { ...settings, PATH: bin }, "doctor", "--json");
+      return { status: ended.status, hooks: about(report(ended), "hooks") };
+    };
+    expect(await look()).toEqual({
+      status: 0,
+      hooks: [
+        expect.objectContaining({
+          state: "warn",
+          found: expect.stringContaining(
+            `llm-mailbox is not on the PATH of this terminal, but hooks in ${file} start it`,
+          ),
+          remedy: expect.stringContaining("init --client claude-code --hooks"),
+        }),
+      ],
+    });
+    chmodSync(write(join(bin, "llm-mailbox"), "#!/bin/sh\n"), 0o755);
+    expect((await look()).hooks[0]).toMatchObject({ state: "ok" });
+  });
+
+  it("fails where the whole file is passed over that has a guard or a policy in it", async () => {
+    const { home, project, settings } = place();
+    write(
+      join(home, ".codex/hooks.json"),
+      `// mine\n${hooks({ PreToolUse: "llm-mailbox guard edit --take" })}`,
+    );
+    write(join(project, ".claude/settings.local.json"), '{"hooks": {"Stop": "check --hook claude-code"');
+    const ended = await runIn(project, "", settings, "doctor", "--json");
+    expect(ended.status).toBe(1);
+    expect(about(report(ended), "hooks").map(({ state, found }) => [state, found])).toEqual([
+      ["warn", expect.stringContaining("it is not JSON (line 1)")],
+      ["fail", expect.stringContaining("without comments and trailing commas; ")],
+    ]);
+  });
+
+  it("says nothing of hooks that are not ours, and of shapes that are none", async () => {
+    const { home, project, settings } = place();
+    write(join(home, ".codex/hooks.json"), hooks({ Stop: "/nowhere/other" }));
+    write(
+      join(project, ".claude/settings.local.json"),
+      '{"hooks":{"Stop":"policy hook","PreToolUse":[null,{"hooks":[3,{"command":1}]}]}}',
+    );
+    const ended = await runIn(project, "", settings, "doctor", "--json");
+    expect(about(report(ended), "hooks")).toEqual([]);
+    expect(ended.status).toBe(0);
+  });
+
+  it.each([
+    ["/gone/node /gone/main.js policy hook claude-code", { missing: "/gone/node" }],
+    ["NODE /gone/main.js policy hook claude-code", { missing: "/gone/main.js" }],
+    ["'NODE' \"MAIN\" check --hook claude-code --agent a", "there"],
+    ["  A=1 B=x/y NODE MAIN guard edit --take", "there"],
+    ["/gone\\ node policy hook claude-code", { missing: "/gone node" }],
+    ["'/it'\\''s/node' policy hook claude-code", { missing: "/it's/node" }],
+    ["nowhere-on-path policy hook claude-code --closed || exit 2", { missing: "nowhere-on-path" }],
+    ["node MAIN policy hook claude-code", "there"],
+    ["FOLDER policy hook claude-code", { missing: "FOLDER" }],
+    ['"$HOME"/x policy hook claude-code', "untold"],
+    ["cd /x && node MAIN policy hook claude-code", "untold"],
+    ["~/x policy hook claude-code", "untold"],
+    ["./x policy hook claude-code", "untold"],
+    ["npx llm-mailbox policy hook claude-code", "untold"],
+    ["node --no-warnings MAIN policy hook claude-code", "untold"],
+    ["`which x` policy hook claude-code", "untold"],
+    ["policy hook claude-code", "untold"],
+  ])("of %j", (line, found) => {
+    const own = (text: string): string =>
+      text.replace("NODE", process.execPath).replace("MAIN", main).replace("FOLDER", base);
+    const around = { home: base, project: base, env: { PATH: dirname(process.execPath) } };
+    expect(hookProgram(own(line), { ...around, platform: "linux" })).toEqual(
+      typeof found === "string" ? found : { missing: own(found.missing) },
+    );
   });
 });
 
