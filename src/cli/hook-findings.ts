@@ -1,4 +1,5 @@
 import { visible } from "../addresses/index.js";
+import type { HookSpot } from "./codex-trust.js";
 import { jsonAt, Unreadable } from "./edit-json.js";
 import { type Finding, fail, ok, warn } from "./finding.js";
 import { type HookPlace, hookPlaces } from "./hook-places.js";
@@ -11,8 +12,7 @@ import { textOf } from "./write-whole.js";
 const ours = /\b(check --hook|policy hook|guard (edit|stop))\b/;
 const stops = /\b(policy hook|guard edit)\b/;
 
-interface Hook {
-  readonly event: string;
+interface Hook extends HookSpot {
   readonly command: string;
 }
 
@@ -67,6 +67,8 @@ function programFindings(
     ),
   );
   if (findings.length > 0) return findings;
+  const untrusted = looked.filter((hook) => place.isUntrusted(hook, around));
+  if (untrusted.length > 0) return [untrustedFinding(untrusted, place, file)];
   const untold = looked.filter(({ program }) => program === "untold").length;
   return [
     ok(
@@ -96,15 +98,24 @@ function missingFinding(program: string, hooks: readonly Hook[], place: HookPlac
   );
 }
 
+function untrustedFinding(hooks: readonly Hook[], place: HookPlace, file: string): Finding {
+  const events = [...new Set(hooks.map(({ event }) => event))].join(", ");
+  return warn(
+    "hooks",
+    `${place.title} does not trust ${plural(hooks.length, "hook")} in ${visible(file)} yet (${visible(events)}): it goes on without ${hooks.length === 1 ? "it" : "them"} and says nothing`,
+    `start ${place.title} in a terminal, where it asks whether to trust ${hooks.length === 1 ? "it" : "them"}`,
+  );
+}
+
 /** The commands of ours below `hooks`; what is not of the shape that clients read is no hook. */
 function hooksOf(events: unknown): Hook[] {
   return Object.entries(objectOf(events)).flatMap(([event, groups]) =>
-    listOf(groups)
-      .flatMap((group) => listOf(objectOf(group).hooks))
-      .flatMap((hook) => {
+    listOf(groups).flatMap((one, group) =>
+      listOf(objectOf(one).hooks).flatMap((hook, index) => {
         const { command } = objectOf(hook);
-        return typeof command === "string" && ours.test(command) ? [{ event, command }] : [];
+        return typeof command === "string" && ours.test(command) ? [{ event, group, index, command }] : [];
       }),
+    ),
   );
 }
 

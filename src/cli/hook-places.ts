@@ -1,5 +1,6 @@
 import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
+import { type HookSpot, isTrustedByCodex } from "./codex-trust.js";
 import { Unreadable } from "./edit-json.js";
 import { tomlBelow } from "./edit-toml.js";
 import type { HookShell } from "./hooks-file.js";
@@ -27,6 +28,8 @@ export interface HookPlace {
    * @throws {Unreadable} when that file has others, so that both are not to have some
    */
   hasElsewhere(sign: string, around: Surroundings): boolean;
+  /** Whether it has not been told yet that it may run this hook. */
+  isUntrusted(hook: HookSpot, around: Surroundings): boolean;
 }
 
 /** The clients whose hooks are known, and the one file of each to which hooks are added. */
@@ -41,6 +44,7 @@ export const hookPlaces: readonly HookPlace[] = [
     shell: (platform) => (platform === "win32" ? "cmd" : "posix"),
     refuse: () => {},
     hasElsewhere: () => false,
+    isUntrusted: () => false,
   },
   {
     client: "codex",
@@ -53,6 +57,7 @@ export const hookPlaces: readonly HookPlace[] = [
     shell: (platform) => (platform === "win32" ? "powershell" : "posix"),
     refuse: refuseWhatCodexRefuses,
     hasElsewhere: isInCodexConfig,
+    isUntrusted: (hook, around) => !isTrustedByCodex(join(codexFolder(around), "hooks.json"), hook),
   },
 ];
 

@@ -34,7 +34,8 @@ const about = ({ findings }: Report, name: string) => findings.filter((finding) 
 
 describe("the doctor", () => {
   it("finds nothing wrong with a fresh start, and says which store it would use and did use", async () => {
-    const ended = await runWith(local("fresh"), "doctor", "--json");
+    // Not the hooks of whoever runs this.
+    const ended = await runIn(base, "", local("fresh", { HOME: base }), "doctor", "--json");
     const found = report(ended);
     expect(ended.status).toBe(0);
     expect(found.healthy).toBe(true);
@@ -47,7 +48,7 @@ describe("the doctor", () => {
   });
 
   it("says the same to people, with what the store does and does not protect", async () => {
-    const { status, out } = await runWith(local("fresh"), "doctor");
+    const { status, out } = await runIn(base, "", local("fresh", { HOME: base }), "doctor");
     expect(status).toBe(0);
     expect(out).toMatch(/^ok {4}node {10}Node\.js \d+/);
     expect(out).toMatch(/\nok {4}data {10}.*fresh \(mode 0700\), holds data of embedded engine\n/);
@@ -146,8 +147,39 @@ describe("the doctor's look at hooks", () => {
     expect(ended.status).toBe(0);
     expect(about(report(ended), "hooks").map(({ state, found }) => [state, found])).toEqual([
       ["ok", `5 hooks of Claude Code in ${project}/.claude/settings.local.json: what they start is there`],
-      ["ok", `5 hooks of Codex in ${home}/.codex/hooks.json: what they start is there`],
+      ["warn", expect.stringContaining(`Codex does not trust 5 hooks in ${home}/.codex/hooks.json yet`)],
     ]);
+  });
+
+  it("says of Codex's hooks which it does not trust yet, and that all is well once it does", async () => {
+    const { home, project, settings } = place();
+    await spawnIn(project, "", settings, "init", "--yes", "--policy-hook", "--hooks", "--client", "codex");
+    const file = join(home, ".codex/hooks.json");
+    const config = join(home, ".codex/config.toml");
+    const trust = (...hooks: readonly string[]): void =>
+      writeFileSync(
+        config,
+        `[hooks.state]\n${hooks.map((hook) => `[hooks.state."${hook}:0:0"]\ntrusted_hash = "sha256:0"\n`).join("")}`,
+      );
+    const look = async () => about(report(await runIn(project, "", settings, "doctor", "--json")), "hooks");
+    const rest = ["post_tool_use", "session_start", "user_prompt_submit", "stop"].map(
+      (event) => `${file}:${event}`,
+    );
+    trust(...rest);
+    expect(await look()).toEqual([
+      {
+        about: "hooks",
+        state: "warn",
+        found: `Codex does not trust 1 hook in ${file} yet (PreToolUse): it goes on without it and says nothing`,
+        remedy: "start Codex in a terminal, where it asks whether to trust it",
+      },
+    ]);
+    trust(...rest, `${file}:pre_tool_use`);
+    expect(await look()).toEqual([
+      { about: "hooks", state: "ok", found: `5 hooks of Codex in ${file}: what they start is there` },
+    ]);
+    writeFileSync(config, "hooks = ");
+    expect((await look())[0]).toMatchObject({ state: "ok" });
   });
 
   it("fails where the program of a policy's hook is gone, and init writes it anew as the remedy says", async () => {
@@ -268,7 +300,7 @@ describe.runIf(hasRedisServer() || process.env.CI)("the doctor on a redis-server
       LLM_MAILBOX_ENGINE_IDLE_SECONDS: "5",
     });
     const [first, created] = [
-      await runWith(settings, "doctor", "--json"),
+      await runIn(base, "", { ...settings, HOME: base }, "doctor", "--json"),
       await runWith(settings, "queues", "create", "q"),
     ];
     expect(report(first).findings.filter(({ state }) => state !== "ok")).toEqual([]);
