@@ -138,6 +138,8 @@ class Reader {
         return;
       case ";":
       case "&":
+        this.#endCommand();
+        return;
       case "(":
         this.#open += 1;
         this.#endCommand();

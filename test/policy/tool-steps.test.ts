@@ -244,6 +244,7 @@ describe("a shell command", () => {
       ["git.commit", "git.push"],
     ],
     ["echo $( (rm a); rm b) $((1 + (2))) c; rm d", ["file.delete a", "file.delete b", "file.delete d"]],
+    ["rm $(true; echo a & echo b) prod/x", ["file.delete prod/x", "file.delete"]],
     ["case a in a) rm x;; b) rm y;; esac; rm z", ["x", "y", "z"].map((path) => `file.delete ${path}`)],
     ["((a = 1 << 2))\nrm x", ["file.delete x"]],
     ["find -delete", ["file.delete ."]],
