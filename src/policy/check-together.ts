@@ -11,7 +11,7 @@ import { contextProblem } from "./given.js";
 import { askedBy } from "./question-of.js";
 import { reachDecision } from "./reach-decision.js";
 import { rulesTogether } from "./rules-together.js";
-import type { ToolStep } from "./shell-steps.js";
+import type { ToolStep } from "./tool-step.js";
 
 /** What was decided about a call of several steps. */
 export interface TogetherAnswer {

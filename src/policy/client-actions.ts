@@ -5,6 +5,7 @@
 export const clientActions = [
   "file.read",
   "file.write",
+  "file.move",
   "file.delete",
   "directory.delete",
   "shell.run",

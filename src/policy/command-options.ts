@@ -68,3 +68,22 @@ export function has(args: readonly string[], short: string, ...long: readonly st
       : arg.length > 2 && long.some((one) => one.startsWith(arg.split("=", 1)[0]!)),
   );
 }
+
+/** All values of the options, wherever among the words they stand. */
+export function optionValues(
+  args: readonly string[],
+  names: readonly string[],
+  valued: readonly string[],
+): readonly string[] {
+  const values: string[] = [];
+  for (let at = 0; at < args.length && args[at] !== "--"; at++) {
+    const arg = args[at]!;
+    if (!/^-./.test(arg)) continue;
+    const [option, value] = inTwo(arg, valued);
+    const isValued = valued.some((one) => one === option);
+    const isNamed = names.some((one) => one === option || (option.length > 9 && one.startsWith(option)));
+    if (isNamed) values.push(value ?? args[at + 1] ?? "");
+    if ((isNamed || isValued) && value === undefined) at += 1;
+  }
+  return values;
+}

@@ -1,3 +1,4 @@
+import { braceAlternatives } from "./brace-alternatives.js";
 import { operandsOf, options } from "./command-options.js";
 import { unknownPart } from "./shell-words.js";
 import { webResource } from "./web-resource.js";
@@ -8,7 +9,7 @@ interface Fetcher {
   readonly lists: readonly string[];
 }
 
-const fetchers: Readonly<Record<"curl" | "wget", Fetcher>> = {
+export const fetchers: Readonly<Record<"curl" | "wget", Fetcher>> = {
   curl: {
     valued: options(
       "abstract-unix-socket alt-svc aws-sigv4 cacert capath E cert cert-type ciphers connect-timeout connect-to C continue-at b cookie c cookie-jar create-file-mode crlfile curves d data data-ascii data-binary data-raw data-urlencode delegation dns-interface dns-ipv4-addr dns-ipv6-addr dns-servers doh-url D dump-header egd-file engine etag-compare etag-save expect100-timeout F form form-string ftp-account ftp-alternative-to-user ftp-method P ftp-port ftp-ssl-ccc-mode happy-eyeballs-timeout-ms H header h help hostpubmd5 hostpubsha256 hsts interface json keepalive-time key key-type krb libcurl limit-rate local-port login-options mail-auth mail-from mail-rcpt max-filesize max-redirs m max-time netrc-file noproxy oauth2-bearer o output output-dir parallel-max pass pinnedpubkey preproxy proto proto-default proto-redir x proxy proxy-cacert proxy-capath proxy-cert proxy-cert-type proxy-ciphers proxy-crlfile proxy-header proxy-key proxy-key-type proxy-pass proxy-pinnedpubkey proxy-service-name proxy-tls13-ciphers proxy-tlsauthtype proxy-tlspassword proxy-tlsuser U proxy-user proxy1.0 pubkey Q quote random-file r range rate e referer X request request-target resolve retry retry-delay retry-max-time sasl-authzid service-name socks4 socks4a socks5 socks5-gssapi-service socks5-hostname Y speed-limit y speed-time stderr t telnet-option tftp-blksize z time-cond tls-max tls13-ciphers tlsauthtype tlspassword tlsuser trace trace-ascii unix-socket T upload-file url-query u user A user-agent w write-out",
@@ -23,7 +24,7 @@ const fetchers: Readonly<Record<"curl" | "wget", Fetcher>> = {
   },
 };
 
-/** Addresses of one command, and those that one stands for. */
+/** Addresses of one command. */
 const mostAddresses = 50;
 
 /**
@@ -31,6 +32,13 @@ const mostAddresses = 50;
  * where that is known, and an empty one where it is not.
  */
 export function fetchedPages(program: "curl" | "wget", args: readonly string[]): readonly string[] {
+  const addresses = addressesOf(program, args);
+  const pages = new Set(addresses.slice(0, mostAddresses).flatMap(pagesAt));
+  return addresses.length > mostAddresses ? [""] : [...pages];
+}
+
+/** The addresses that a command names, an unknown one for a list of them. */
+export function addressesOf(program: "curl" | "wget", args: readonly string[]): readonly string[] {
   const { valued, lists } = fetchers[program];
   const addresses: string[] = [];
   for (let at = 0; at < args.length; at++) {
@@ -48,15 +56,14 @@ export function fetchedPages(program: "curl" | "wget", args: readonly string[]):
     } else if (arg.startsWith("--") ? valued.includes(arg) : operandsOf([arg, ""], valued).length === 0)
       at += 1;
   }
-  const pages = new Set(addresses.slice(0, mostAddresses).flatMap(pagesAt));
-  return addresses.length > mostAddresses ? [""] : [...pages];
+  return addresses;
 }
 
 /** The host begins behind the scheme, which may be left out, and need not have both slashes where it is one of the web. */
 const scheme = /^(?:(?:https?|ftps?|wss?):\/*|[^/?#]*:\/\/)/i;
 
 function pagesAt(address: string): readonly string[] {
-  return alternatives(withoutQuery(address)).flatMap((one) => {
+  return braceAlternatives(withoutQuery(address)).flatMap((one) => {
     if (/^file:/i.test(one)) return [];
     if (one.startsWith(unknownPart) && !scheme.test(one)) return [""];
     const [, authority, path] = /^([^/]*)(.*)$/s.exec(one.replace(scheme, ""))!;
@@ -95,24 +102,4 @@ function withoutQuery(address: string): string {
     else if (open <= 0 && (char === "?" || char === "#")) return [...address].slice(0, at).join("");
   }
   return address;
-}
-
-/** One text for each that stands in braces, which the shell or the program itself puts in. */
-function alternatives(address: string): readonly string[] {
-  const found: string[] = [];
-  const open = [address];
-  while (open.length > 0) {
-    const one = open.shift()!;
-    const [whole, inner] = /\{([^{}]*)\}/.exec(one) ?? [];
-    const at = one.indexOf("{");
-    if (at < 0) found.push(one);
-    else if (
-      whole === undefined ||
-      found.length + open.length > mostAddresses ||
-      /^[^,]*\.\.[^,]*$/.test(inner!)
-    )
-      found.push(one.slice(0, at) + unknownPart);
-    else open.push(...inner!.split(",", mostAddresses + 1).map((part) => one.replace(whole, () => part)));
-  }
-  return found.length > mostAddresses ? [address.slice(0, address.indexOf("{")) + unknownPart] : found;
 }

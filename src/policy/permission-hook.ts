@@ -6,7 +6,7 @@ import { checkTogether, named, type TogetherAnswer } from "./check-together.js";
 import type { PolicyContext } from "./context.js";
 import { isObject } from "./is-object.js";
 import { isWhole, pathByLetters } from "./path-by-letters.js";
-import type { ToolStep } from "./shell-steps.js";
+import type { ToolStep } from "./tool-step.js";
 import { namingArgument, type ToolCall, toolSteps } from "./tool-steps.js";
 
 /** What a client says to a hook before it calls a tool. */

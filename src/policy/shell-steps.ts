@@ -1,20 +1,14 @@
-import { posix } from "node:path";
 import type { ClientAction } from "./client-actions.js";
 import { has, operandsOf, options, optionsEnd, optionValue } from "./command-options.js";
 import { fetchedPages } from "./fetched-pages.js";
+import type { FileDeed } from "./file-deed.js";
 import { patchedFiles } from "./patched-files.js";
-import { type ShellCommand, shellCommands, unescaped, unknownPart } from "./shell-words.js";
+import { anything, mostPaths, type PathSense, Places, stepsOn, unknownOf } from "./places.js";
+import { savedPages } from "./saved-pages.js";
+import { keywords, type ShellCommand, shellCommands, unescaped, unknownPart } from "./shell-words.js";
+import type { ToolStep } from "./tool-step.js";
+import { writtenFiles } from "./written-files.js";
 
-/** One thing that a tool of a client is about to do, in the words of rules. */
-export interface ToolStep {
-  readonly action: ClientAction;
-  /** Empty where it cannot be told. */
-  readonly resource: string;
-}
-
-/** Paths of one command that are asked about one by one; of more, all paths there are. */
-const mostPaths = 50;
-const anything = "**";
 const mostSteps = 60;
 /** Texts of commands in texts of commands. */
 const mostDeep = 5;
@@ -55,9 +49,6 @@ const wrappers: Readonly<Record<string, Wrapper>> = {
   coproc: { valued: [] },
 };
 
-/** Words of the shell after which a command begins. */
-const keywords = new Set(["{", "!", "if", "then", "elif", "else", "while", "until", "do"]);
-
 const shells = new Set(["sh", "bash", "zsh", "dash", "ksh", "ash", "fish"]);
 const patchers = new Set(["apply_patch", "applypatch"]);
 const databases = new Set([
@@ -72,7 +63,7 @@ const databases = new Set([
 ]);
 
 /**
- * What a shell command plainly does beside running: what it deletes, pushes, drops or fetches. Not all that it may do:
+ * What a shell command plainly does beside running: what it writes, deletes, pushes, drops or fetches. Not all that it may do:
  * a program or a script can do anything, so that a rule about `shell.run` is the one that holds for every command.
  *
  * @param pathOf the name under which a path is known to rules
@@ -105,7 +96,7 @@ export function patchSteps(
     const known = plain.flatMap((path) =>
       resourcesOf(path, action).map((resource) => ({ action, resource })),
     );
-    return plain.length < paths.length ? [...known, { action, resource: "" }] : known;
+    return plain.length < paths.length ? [...known, { action, resource: unknownOf(action) }] : known;
   };
   const [first = { action: "file.write", resource: "" }, ...rest] = [
     ...on("file.write", hasUnknownLine.test(patch) ? [...written, unknownPart] : written),
@@ -117,75 +108,6 @@ export function patchSteps(
 /** A line of a patch of which only the shell could tell whether it names a file. */
 const hasUnknownLine = /^[ \t]*(?:\*\*\* [^:\n]*)?\0/m;
 const deletesUnknown = /^[ \t]*\*\*\* [^:\n]*\0/m;
-
-/**
- * The names of a path to which something is done. What deletes a link leaves alone what it leads to, so that this is told
- * by the name of the folder that the link lies in too.
- */
-export function pathNames(
-  path: string,
-  action: ClientAction,
-  pathOf: (path: string) => string,
-): readonly string[] {
-  const name = pathOf(path);
-  let end = path.length;
-  while (path[end - 1] === "/") end -= 1;
-  const from = path.lastIndexOf("/", end - 1) + 1;
-  const entry = path.slice(from, Math.max(from, end));
-  if (!action.endsWith(".delete") || /^(?:|\.{1,2}|~.*)$/s.test(entry)) return [name];
-  const above = pathOf(path.slice(0, from) || ".");
-  if (above === ".." || above === "") return [name];
-  const own = above === "." ? entry : `${above.replace(/\/$/, "")}/${entry}`;
-  return own === name || `${own}/` === name ? [name] : [name, own];
-}
-
-/** How paths of a command are named, wherever it went before. */
-class Places {
-  readonly #pathOf: (path: string) => string;
-  #folder: string;
-  #isLost: boolean;
-
-  constructor(pathOf: (path: string) => string, folder = "", isLost = false) {
-    this.#pathOf = pathOf;
-    this.#folder = folder;
-    this.#isLost = isLost;
-  }
-
-  /** Goes to another folder, as `cd` does; a shell may come back from it unseen. */
-  goTo(given: string | undefined): void {
-    const path = given?.replace(/^~\+(?=\/|$)/, ".");
-    if (path === undefined || !isPlain(path)) this.#isLost = true;
-    else this.#folder = `${/^[/~]/.test(path) ? "" : this.#folder}${path}/`.replace(/\/+$/, "/");
-  }
-
-  /** The same from other folders, one after the other, for one command alone. */
-  in(folders: readonly string[]): Places {
-    if (folders.length === 0) return this;
-    const places = new Places(this.#pathOf, this.#folder, this.#isLost);
-    for (const folder of folders) places.goTo(folder);
-    return places;
-  }
-
-  /** By its own name and by that from the folder that was gone to; an empty one too where nobody can tell. */
-  resources(given: string, action: ClientAction): readonly string[] {
-    // The folder of the shell, as a variable of it says; the one before it and those on its stack nobody knows.
-    const [, own, behind] = /^~(\+?|-|[-+]?\d+)(?=\/|$)(.*)$/s.exec(given) ?? [];
-    if (own === "+") return [...new Set([...this.resources(`.${behind!}`, action), ""])];
-    if (own) return [""];
-    const elsewhere = this.#folder === "" || /^[/~]/.test(given) ? [] : this.#from(given);
-    const ofRoot = /^~root(?=\/|$)/.test(given) ? [`/${given.slice(1)}`] : [];
-    const named = [given, ...elsewhere, ...ofRoot].flatMap((path) => pathNames(path, action, this.#pathOf));
-    return [...named, ...(this.#isLost ? [""] : [])];
-  }
-
-  /** A shell takes `..` back by letters when it goes to a folder, and a program that is put there does not. */
-  #from(path: string): readonly string[] {
-    const folders = this.#folder.includes("..")
-      ? [this.#folder, posix.normalize(this.#folder)]
-      : [this.#folder];
-    return folders.map((folder) => folder + path);
-  }
-}
 
 /**
  * What is printed into a pipe may be commands, for a shell at its end.
@@ -241,15 +163,30 @@ function readsCommands(name: string): boolean {
   return shells.has(name) || patchers.has(name) || name === "ssh" || name === "source" || name === ".";
 }
 
-function stepsOf({ words, fed }: ShellCommand, from: Places, deep: number, text: string): ToolStep[] {
+function stepsOf(command: ShellCommand, from: Places, deep: number, text: string): ToolStep[] {
+  const redirected = stepsOfDeeds([{ action: "file.write", paths: command.writes }], from);
+  return [...stepsOfProgram(command, from, deep, text), ...redirected];
+}
+
+function stepsOfDeeds(deeds: readonly FileDeed[], places: Places): ToolStep[] {
+  return deeds.flatMap(({ action, paths: given, ...sense }) => {
+    const paths = action === "file.write" ? given.filter((path) => !isStream.test(path)) : given;
+    return paths.length === 0 ? [] : stepsOn(action, paths, places, sense);
+  });
+}
+
+/** What is called like a file, and keeps nothing of what is written to it. */
+const isStream = /^\/dev\/(?:null|stdout|stderr|tty|fd\/\d+)$/;
+
+function stepsOfProgram({ words, fed }: ShellCommand, from: Places, deep: number, text: string): ToolStep[] {
   const { words: bare, folders } = unwrapped(words);
   const places = from.in(folders);
   const [, ...args] = bare;
   const name = nameOf(bare);
   const within = (inner: string): ToolStep[] =>
     deep < mostDeep ? stepsOfAll(inner, shellCommands(inner), places, deep + 1) : [];
-  const on = (action: ClientAction, operands: readonly string[]): ToolStep[] =>
-    stepsOn(action, operands, places);
+  const on = (action: ClientAction, operands: readonly string[], sense?: PathSense): ToolStep[] =>
+    stepsOn(action, operands, places, sense);
   const plain = operandsOf(args);
   if (shells.has(name)) return [...within(commandOf(args)), ...within(fed)];
   switch (name) {
@@ -281,9 +218,6 @@ function stepsOf({ words, fed }: ShellCommand, from: Places, deep: number, text:
       return on(has(args, "rR", "--recursive") ? "directory.delete" : "file.delete", plain);
     case "unlink":
       return on("file.delete", plain);
-    case "shred":
-    case "truncate":
-      return on("file.delete", operandsOf(args, ["-s", "-n", "-r", "--size", "--reference"]));
     case "rmdir":
       return on("directory.delete", plain);
     case "find":
@@ -294,14 +228,19 @@ function stepsOf({ words, fed }: ShellCommand, from: Places, deep: number, text:
       return [{ action: "db.drop", resource: "" }];
     case "curl":
     case "wget":
-      return fetchedPages(name, args).map((resource) => ({ action: "web.fetch", resource }));
+      return [
+        ...fetchedPages(name, args).map((resource) => ({ action: "web.fetch", resource }) as const),
+        ...stepsOfDeeds([savedPages(name, args)], places),
+      ];
     case "chmod":
     case "chown":
-      return stepsOn("access.grant", changedBy(args), places, has(args, "R", "--recursive"));
+      return on("access.grant", changedBy(args), { takesAll: has(args, "R", "--recursive") });
     case "setfacl":
-      return stepsOn("access.grant", operandsOf(args, aclValued), places, has(args, "R", "--recursive"));
+      return on("access.grant", operandsOf(args, aclValued), { takesAll: has(args, "R", "--recursive") });
     default:
-      return args[0] === "--codex-run-as-apply-patch" ? patchedBy(args, fed, places, text) : [];
+      return args[0] === "--codex-run-as-apply-patch"
+        ? patchedBy(args, fed, places, text)
+        : stepsOfDeeds(writtenFiles(name, args), places);
   }
 }
 
@@ -338,6 +277,7 @@ function unwrapped(words: readonly string[]): {
   const folders: string[] = [];
   let at = 0;
   let isGiven = false;
+  let stand: string | undefined;
   for (;;) {
     for (let end = assignmentEnd(words, at); end > at; end = assignmentEnd(words, at)) at = end;
     const name = nameOf(words, at);
@@ -354,10 +294,25 @@ function unwrapped(words: readonly string[]): {
     // A command in one word is looked into as that of a shell is.
     if (name === "env" && splitByEnv(given) !== undefined) break;
     at = end + (wrapper.operands ?? 0);
-    isGiven ||= name === "xargs";
+    if (name !== "xargs") continue;
+    isGiven = true;
+    stand = standIn(given);
   }
   const rest = at === 0 ? words : words.slice(at);
-  return { words: isGiven ? [...rest, unknownPart] : rest, folders };
+  if (!isGiven) return { words: rest, folders };
+  return {
+    words: stand ? rest.map((word) => word.replaceAll(stand, unknownPart)) : [...rest, unknownPart],
+    folders,
+  };
+}
+
+/** What stands in a command of xargs for a word that it reads; undefined where those are put behind it. */
+function standIn(given: readonly string[]): string | undefined {
+  const { valued } = wrappers.xargs!;
+  const named = optionValue(given, ["-I", "-J"], valued);
+  if (named !== undefined) return named;
+  const [, , stand] = given.map((arg) => /^(-i|--replace(?:=|$))(.*)$/s.exec(arg)).find(Boolean) ?? [];
+  return stand === undefined ? undefined : stand || "{}";
 }
 
 /** Where the word begins behind a keyword or an assignment, whose subscript may be of several words. */
@@ -398,20 +353,44 @@ function findSteps(args: readonly string[], places: Places, deep: number): ToolS
   const named = args.slice(from, end < 0 ? undefined : end);
   const starts = args.some((arg) => arg === "-files0-from") ? [...named, unknownPart] : named;
   const steps = args.includes("-delete")
-    ? stepsOn("file.delete", starts.length > 0 ? starts : ["."], places, true)
+    ? stepsOn("file.delete", starts.length > 0 ? starts : ["."], places, { takesAll: true })
     : [];
   if (deep >= mostDeep) return steps;
+  const found = foundIn(starts.length > 0 ? starts : ["."], nameFound(args));
   for (let at = 0; at < args.length; at++) {
     if (!/^-(?:exec|execdir|ok|okdir)$/.test(args[at]!)) continue;
     let stop = at + 1;
     while (stop < args.length && args[stop] !== ";" && args[stop] !== "+") stop += 1;
-    // Which files it finds only running it would tell.
-    const inner = args.slice(at + 1, stop).map((arg) => arg.replaceAll("{}", unknownPart));
-    steps.push(...stepsOf({ words: inner, fed: "", isPiped: false }, places, deep + 1, ""));
+    // Which files it finds only running it would tell, and where they lie the folders do that it looks into.
+    const words = args.slice(at + 1, stop).flatMap((arg) => foundBy(arg, found));
+    steps.push(...stepsOf({ words, writes: [], fed: "", isPiped: false }, places, deep + 1, ""));
     at = stop;
   }
   return steps;
 }
+
+/** A word of a command that find runs, for each path that it may stand for. */
+function foundBy(word: string, found: readonly string[]): readonly string[] {
+  if (!word.includes("{}")) return [word];
+  // Within a text, one for all.
+  const paths = word === "{}" || found.length === 1 ? found : [unknownPart];
+  return paths.map((path) => word.replaceAll("{}", () => path));
+}
+
+/** What lies in the folders that find looks into, as far as they are few, and mean themselves wherever they stand. */
+function foundIn(starts: readonly string[], name: string): readonly string[] {
+  const arePlain = starts.length <= mostStarts && starts.every((one) => /^[\w./@+-]+$/.test(one));
+  return arePlain ? starts.map((start) => `${start}/${unknownPart}${name}`) : [unknownPart];
+}
+
+/** How a path ends that find comes to, where all that it finds is called so. */
+function nameFound(args: readonly string[]): string {
+  const at = args.indexOf("-name");
+  const isOnly = at >= 0 && !args.some((arg) => /^(?:-o|-or|!|-not|,)$/.test(arg));
+  return isOnly ? `/${args[at + 1] ?? ""}` : "";
+}
+
+const mostStarts = 10;
 
 function gitSteps(given: readonly string[], from: Places): ToolStep[] {
   const folders: string[] = [];
@@ -447,8 +426,10 @@ function gitSteps(given: readonly string[], from: Places): ToolStep[] {
       return args.includes("--hard") ? whole("git.reset_hard") : [];
     case "clean":
       return has(args, "f", "--force")
-        ? stepsOn("file.delete", paths.length > 0 ? paths : ["."], places, true)
+        ? stepsOn("file.delete", paths.length > 0 ? paths : ["."], places, { takesAll: true })
         : [];
+    case "mv":
+      return stepsOfDeeds(writtenFiles("mv", args), places);
     case "rm":
       return stepsOn(has(args, "r") ? "directory.delete" : "file.delete", paths, places);
     case "branch":
@@ -463,36 +444,6 @@ function sqlSteps(text: string): ToolStep[] {
     ...(/\bdrop\s+(?:table|database|schema|view|index|keyspace)\b/i.test(text) ? ["db.drop" as const] : []),
     ...(/\b(?:truncate\s+\w|delete\s+from)\b/i.test(text) ? ["db.delete" as const] : []),
   ].map((action) => ({ action, resource: "" }));
-}
-
-/** @param takesAll whether what lies in a folder is meant with it, which its action does not say by itself */
-function stepsOn(
-  action: ClientAction,
-  operands: readonly string[],
-  places: Places,
-  takesAll = false,
-): ToolStep[] {
-  const paths = operands.slice(0, mostPaths + 1).map(patternOf);
-  if (paths.length > mostPaths) return [{ action, resource: anything }];
-  const known = paths.filter((path) => path !== undefined);
-  const named = (resource: string): string =>
-    takesAll && !/(?:^|^\.|^\.\.|\/)$/.test(resource) ? `${resource}/` : resource;
-  const steps = known.flatMap((path) =>
-    places.resources(path, action).map((resource) => ({ action, resource: named(resource) })),
-  );
-  return known.length === operands.length && known.length > 0 ? steps : [...steps, { action, resource: "" }];
-}
-
-/** A path as rules know paths and patterns of them; undefined where only the shell could tell what it means. */
-function patternOf(path: string): string | undefined {
-  if (/[{}]/.test(path) || path.includes(unknownPart)) return undefined;
-  const levels = path.replaceAll("?", "*").split("/");
-  return levels.map((level) => (level.includes("[") ? "*" : level)).join("/");
-}
-
-/** Whether the path means one folder, without the shell. */
-function isPlain(path: string): boolean {
-  return !/[*?[\]{}~]/.test(path.replace(/^~(?=\/|$)/, "")) && !path.includes(unknownPart);
 }
 
 /** Options of ssh that take a word of their own. */

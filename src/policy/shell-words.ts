@@ -1,6 +1,11 @@
-/** A simple command of a shell: its words, quotes taken off, and what is fed to it by here-documents and here-strings. */
+/**
+ * A simple command of a shell: its words, quotes taken off, what is fed to it by here-documents and here-strings, and where
+ * its redirections lead. It has no words where redirections are all there is.
+ */
 export interface ShellCommand {
   readonly words: readonly string[];
+  /** Files that its redirections make, cut short or add to. */
+  readonly writes: readonly string[];
   /** What the shell makes of it: nothing where its end is quoted. */
   readonly fed: string;
   /** What it prints goes to the next one. */
@@ -26,6 +31,7 @@ export function shellCommands(text: string): readonly ShellCommand[] {
 /** A command that is being read. What is fed to it stands behind the line in which it ends. */
 interface Draft {
   words: string[];
+  writes: string[];
   fed: string;
   isPiped: boolean;
 }
@@ -49,8 +55,12 @@ class Reader {
   #draft = newDraft();
   #word: string | undefined;
   #isQuoted = false;
-  /** What a redirection names is no word of the command. */
-  #isTarget = false;
+  /** The redirection before a word: what it names is no word of the command. */
+  #redirect: string | undefined;
+  /** Within `[[`, where what redirects elsewhere compares. */
+  #isTest = false;
+  /** Of an expression that is calculated, the parentheses that were open before it; there too. */
+  #calculated: number | undefined;
   #documents: HereDocument[] = [];
   /** Here-documents whose end was looked for in all that follows. */
   #endless = 0;
@@ -64,6 +74,7 @@ class Reader {
     this.#deep = deep;
     this.#at = from ?? 0;
     this.#isWithin = from !== undefined;
+    if (from !== undefined && isCalculated(text, from)) this.#calculated = -1;
   }
 
   read(): readonly Draft[] {
@@ -118,6 +129,7 @@ class Reader {
         return;
       case "\n":
         this.#endCommand();
+        this.#isTest = false;
         this.#hereDocuments();
         return;
       case " ":
@@ -136,17 +148,29 @@ class Reader {
           this.#endCommand();
         }
         return;
-      case ";":
       case "&":
+        // Both streams at once.
+        if (text[this.#at] === ">") {
+          this.#endWord();
+          this.#at += 1;
+          this.#redirection(">");
+          return;
+        }
         this.#endCommand();
         return;
+      case ";":
+        this.#endCommand();
+        this.#isTest = false;
+        return;
       case "(":
+        if (this.#calculated === undefined && isCalculated(text, this.#at)) this.#calculated = this.#open;
         this.#open += 1;
         this.#endCommand();
         return;
       case ")":
         // Of a pattern of `case` outside of a substitution there is one more.
         if (this.#open > 0 || this.#isWithin) this.#open -= 1;
+        if (this.#open === this.#calculated) this.#calculated = undefined;
         this.#endCommand();
         return;
       default:
@@ -219,8 +243,13 @@ class Reader {
 
   #redirection(char: string): void {
     const text = this.#text;
-    // The number of a stream stands before its redirection.
-    if (this.#word !== undefined && /^\d$/.test(this.#word)) this.#word = undefined;
+    if (this.#isTest || this.#calculated !== undefined) {
+      this.#add(char);
+      return;
+    }
+    // The number of a stream stands before its redirection, or the variable that takes it.
+    if (this.#word !== undefined && !this.#isQuoted && /^(?:\d{1,9}|\{[A-Za-z_]\w{0,99}\})$/.test(this.#word))
+      this.#word = undefined;
     if (char === "<" && text[this.#at] === "<" && text[this.#at + 1] !== "<") {
       this.#at += 1;
       const stripsTabs = text[this.#at] === "-";
@@ -230,7 +259,7 @@ class Reader {
       return;
     }
     if (text[this.#at] === "(") {
-      this.#substitution("$");
+      this.#pipe();
       return;
     }
     if (char === "<" && text.startsWith("<<", this.#at)) {
@@ -240,8 +269,16 @@ class Reader {
       return;
     }
     this.#endWord();
+    const from = this.#at;
     while (/[<>&|]/.test(text[this.#at] ?? "")) this.#at += 1;
-    this.#isTarget = true;
+    this.#redirect = char + text.slice(from, this.#at);
+  }
+
+  /** A command in place of a file, which the system calls by a name like this one. */
+  #pipe(): void {
+    const word = this.#word ?? "";
+    this.#substitution("$");
+    this.#word = `${word}/dev/fd/63`;
   }
 
   #hereDocuments(): void {
@@ -299,10 +336,16 @@ class Reader {
       const stripsTabs = this.#endsNext === "without tabs";
       this.#documents.push({ end: word, isQuoted, stripsTabs, reader: this.#draft });
     } else if (this.#isFedNext) this.#draft.fed += `${word}\n`;
-    else if (!this.#isTarget) this.#draft.words.push(word);
+    else if (this.#redirect === undefined) {
+      const { words } = this.#draft;
+      if (word === "]]") this.#isTest = false;
+      else if (word === "[[" && !isQuoted && words.length < mostKeywords)
+        this.#isTest ||= words.every((one) => keywords.has(one));
+      words.push(word);
+    } else if (leadsToFile(this.#redirect, word)) this.#draft.writes.push(word);
     this.#endsNext = undefined;
     this.#isFedNext = false;
-    this.#isTarget = false;
+    this.#redirect = undefined;
   }
 
   #endCommand(isPiped = false): void {
@@ -310,21 +353,44 @@ class Reader {
     const draft = this.#draft;
     this.#draft = newDraft();
     this.#isFedNext = false;
-    this.#isTarget = false;
+    this.#redirect = undefined;
     const last = this.#commands.at(-1);
     if (draft.words.length > 0) this.#commands.push(Object.assign(draft, { isPiped }));
     else if (last) {
       // Of a group, what its last command prints and what that is fed.
       if (isPiped) last.isPiped = true;
+      last.writes.push(...draft.writes);
       last.fed += draft.fed;
       for (const [n, document] of this.#documents.entries())
         if (document.reader === draft) this.#documents[n] = { ...document, reader: last };
-    }
+    } else if (draft.writes.length > 0) this.#commands.push(Object.assign(draft, { isPiped }));
   }
 }
 
 function newDraft(): Draft {
-  return { words: [], fed: "", isPiped: false };
+  return { words: [], writes: [], fed: "", isPiped: false };
+}
+
+/** Whether a file is written there, and not read, and no other stream is meant. */
+function leadsToFile(redirect: string, word: string): boolean {
+  if (!redirect.includes(">") || word === "") return false;
+  return !(redirect.endsWith("&") && /^\d*-?$/.test(word));
+}
+
+/** Words of the shell after which a command begins. */
+export const keywords = new Set(["{", "!", "if", "then", "elif", "else", "while", "until", "do"]);
+
+const mostKeywords = 20;
+
+/** How far the end of an expression is looked for that is calculated. */
+const mostCalculated = 200;
+
+/** Whether the parenthesis before `at` is followed by another one, and both close together. */
+function isCalculated(text: string, at: number): boolean {
+  if (text[at] !== "(") return false;
+  const near = text.slice(at + 1, at + 1 + mostCalculated);
+  const end = closing(near, 0);
+  return end >= 0 && near[end + 1] === ")";
 }
 
 /** Whether a backslash takes the end of the line away, and not another one that of the backslash. */

@@ -1,6 +1,8 @@
 import type { ClientAction } from "./client-actions.js";
 import { isObject } from "./is-object.js";
-import { patchSteps, pathNames, shellSteps, type ToolStep } from "./shell-steps.js";
+import { pathNames } from "./places.js";
+import { patchSteps, shellSteps } from "./shell-steps.js";
+import type { ToolStep } from "./tool-step.js";
 import { webResource } from "./web-resource.js";
 
 /** What a client says of a tool that it is about to call. */

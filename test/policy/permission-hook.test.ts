@@ -428,6 +428,10 @@ rules:
       "chmod -R 777 src/a",
       "chown -R bob lib",
       "rm prod/x $FILE",
+      "rm $FILE",
+      "ls | xargs rm",
+      "find -name '*.log' -exec rm {} +",
+      "find prod -exec touch {} +",
       "rm ~+/prod/x",
       "sudo -D prod rm x",
       "curl https://example.org/$P",
@@ -440,7 +444,8 @@ rules:
     for (const command of [
       "git clean -n",
       "chmod +x src/a",
-      "rm $FILE",
+      "rm build/$FILE.log",
+      "find build -name '*.log' -exec rm {} +",
       "curl https://example.org/docs/x https://$HOST/x",
       "curl -o example.org/admin/x https://example.com/$P",
     ])
@@ -466,11 +471,68 @@ rules:
       "cat <<EOF > a.ts\nconst a = 1;\nEOF",
       "apply_patch <<'EOF'\n*** Begin Patch\n*** Add File: a\n+1\n*** End Patch\nEOF",
       "chmod -R +x scripts",
+      "chmod +x $SCRIPT",
+      "ls > out.txt",
+      "npm test 2>&1 | tee log",
+      "npm test > /tmp/log 2>&1 && cat < /tmp/log > $OUT",
+      'for f in *; do sort "$f" > "$f.tmp" && mv "$f.tmp" "$f"; done',
+      "cp a b; cp -r src lib; cp -r template/. .; cp $A $B; cp dist/* .",
+      "mv a b; mv -t lib $A; git mv a b; ln -s lib/a b",
+      "sed -i s/a/b/ src/a.ts; find . -name '*.ts' -exec sed -i s/a/b/ {} +",
+      "grep -rl a . | xargs sed -i s/a/b/; touch a/$B $B; cd $DIR && touch a",
+      "curl -O https://example.org/a; wget $URL; rsync -a src/ lib/",
     ])
       expect([command, stopped(command)]).toEqual([command, []]);
     expect(new Set(stopped("rm -r build; find src -name '*.o' -delete"))).toEqual(
       new Set(["require_approval"]),
     );
+  });
+
+  it("meets the rules about writing a file by whatever command writes it", async () => {
+    const desk = await open();
+    desk.put(`
+version: 1
+otherwise: allow
+unknown: deny
+rules:
+  - { id: no-secrets, actions: [file.write, file.move], resources: ["secrets/**", "**/.env"], effect: deny }
+  - { id: workflows, actions: [file.write], resources: [".github/**"], effect: require_approval }
+`);
+    desk.approvals = new MemoryApprovals();
+    const shell = (command: string, tool = "Bash"): Promise<HookAnswer> =>
+      ask(desk, tool, { command }, { root: "/repo" });
+    for (const command of [
+      "echo x > secrets/y",
+      "ls 2>> /repo/secrets/y",
+      "cat <<'EOF' > a/.env\nKEY=x\nEOF",
+      "cd a && echo x >| ../secrets/y",
+      "echo x > secrets/$NAME",
+      "echo x | sudo tee -a secrets/y > /dev/null",
+      "mv secrets/y z",
+      "mv z secrets",
+      "cp -t secrets z",
+      "cp -r z .env",
+      "ln -s secrets/y z",
+      "sed -i s/a/b/ secrets/y",
+      "curl -so secrets/y https://example.org",
+      "dd if=z of=secrets/y",
+    ])
+      expect([command, reasonOf(await shell(command))]).toEqual([
+        command,
+        expect.stringMatching(/^deny: .*not allowed/),
+      ]);
+    expect(reasonOf(await shell("echo x > .github/workflows/a.yml"))).toMatch(
+      /^deny: .*file\.write \.github\/workflows\/a\.yml needs a person/,
+    );
+    for (const command of [
+      "cat secrets/y > /dev/null 2>&1",
+      "cp -r src lib > log",
+      "mv a b",
+      "echo x > out/$NAME.txt",
+      "[[ a > secrets/y ]]",
+      "echo 'a > secrets/y'",
+    ])
+      expect([command, await shell(command)]).toEqual([command, {}]);
   });
 
   it("tells the model what an allowed call obliges it to", async () => {

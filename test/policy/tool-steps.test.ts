@@ -95,15 +95,15 @@ describe("a patch", () => {
     [`P='${deletes}\n'; apply_patch "$P"`, ["file.write", ...both]],
     [
       `apply_patch <<EOF\n${patch("*** Delete File: prod/$P", ...ok)}\nEOF`,
-      ["file.write ok", "file.delete", "file.delete prod/$P"],
+      ["file.write ok", "file.delete **", "file.delete prod/$P"],
     ],
     [
       `apply_patch <<EOF\n${patch("*** $DO File: x", "*** Delete File: y")}\nEOF`,
-      ["file.write", "file.delete y", "file.delete"],
+      ["file.write", "file.delete y", "file.delete **"],
     ],
     [`apply_patch <<'EOF'\n${patch("*** Add File: src/$id.tsx", "+$x")}\nEOF`, ["file.write src/$id.tsx"]],
     ["cat patch | apply_patch", ["file.write"]],
-    [`cat > p <<'EOF'\n${deletes}\nEOF\napply_patch < p`, ["file.write", ...both]],
+    [`cat > p <<'EOF'\n${deletes}\nEOF\napply_patch < p`, ["file.write p", "file.write", ...both]],
     [`apply_patch <<EOF\n${patch("*** Add File: a$.ts")}\nEOF`, ["file.write a$.ts"]],
   ])("given to a shell as %j is read as the shell passes it on", (command, expected) => {
     expect(asked("Bash", command)).toEqual(expected);
@@ -119,9 +119,9 @@ describe("a shell command", () => {
     ["/bin/rm 'a b' \"c d\" e\\ f", ["file.delete a b", "file.delete c d", "file.delete e f"]],
     ["rm *.log", ["file.delete *.log"]],
     ["rm -r src/[a-c]?/x* *", ["directory.delete src/*/x*", "directory.delete *"]],
-    ["rm {a,b}/x", ["file.delete"]],
+    ["rm {a,b}/x", ["file.delete a/x", "file.delete b/x"]],
     ["curl https://Example.org.:443/%70rod/%2E%2e/a%2fb", ["web.fetch example.org/a%2Fb"]],
-    ["rm $FILE", ["file.delete"]],
+    ["rm $FILE", ["file.delete **"]],
     ["rm ~/x", ["file.delete ~/x"]],
     [`rm ${"x ".repeat(51)}`, ["file.delete **"]],
     [
@@ -132,7 +132,7 @@ describe("a shell command", () => {
     ["true || rm a & rm b", ["file.delete a", "file.delete b"]],
     ["FORCE=1 sudo -u root rm a", ["file.delete a"]],
     ["env -u A B=1 nohup nice -n 5 timeout -k 1 10 rm a", ["file.delete a"]],
-    ["ls | xargs -n 1 rm", ["file.delete"]],
+    ["ls | xargs -n 1 rm", ["file.delete **"]],
     ["if true; then rm a; fi", ["file.delete a"]],
     ["(cd x && rm a)", ["file.delete a", "file.delete x/a"]],
     ['echo "$(rm a)"', ["file.delete a"]],
@@ -146,15 +146,15 @@ describe("a shell command", () => {
       "cd / && cd srv && rm -r x /etc",
       ["directory.delete x", "directory.delete /srv/x", "directory.delete /etc"],
     ],
-    ["cd $DIR && rm a", ["file.delete a", "file.delete"]],
+    ["cd $DIR && rm a", ["file.delete a", "file.delete **/a"]],
     ["ssh -i key -p 22 host rm a", ["file.delete a"]],
     ["ssh host rm -r /srv", ["directory.delete /srv"]],
     ["bash <<EOF\nrm a\nEOF\nls", ["file.delete a"]],
-    ["cat <<'EOF' > notes\nrm a\nEOF\nrm b", ["file.delete b"]],
+    ["cat <<'EOF' > notes\nrm a\nEOF\nrm b", ["file.write notes", "file.delete b"]],
     ["find . -name '*.o' -delete", ["file.delete ."]],
-    ["find src -type f -exec rm {} \\;", ["file.delete"]],
+    ["find src -type f -exec rm {} \\;", ["file.delete src/"]],
     ["rmdir a", ["directory.delete a"]],
-    ["truncate -s 0 a", ["file.delete a"]],
+    ["truncate -s 0 a", ["file.delete a", "file.write a"]],
     ["git rm -r old", ["directory.delete old"]],
     ["git -C sub rm a", ["file.delete a", "file.delete sub/a"]],
     ["git clean -fdx", ["file.delete ."]],
@@ -170,7 +170,7 @@ describe("a shell command", () => {
     ["echo 'delete from users' | sqlite3 a.db", ["db.delete"]],
     ["psql <<EOF\ndrop schema x;\nEOF", ["db.drop"]],
     ["dropdb prod", ["db.drop"]],
-    ["curl -s https://example.org/a/b?c=d -o x", ["web.fetch example.org/a/b"]],
+    ["curl -s https://example.org/a/b?c=d -o x", ["web.fetch example.org/a/b", "file.write x"]],
     ["chmod -R 777 .", ["access.grant ."]],
     ["if rm -rf prod; then :; fi", ["directory.delete prod"]],
     ["if true; then :; elif rm x; then :; fi", ["file.delete x"]],
@@ -182,14 +182,14 @@ describe("a shell command", () => {
     ["sudo --user=bob -nu bob -- rm x", ["file.delete x"]],
     [`${"sudo ".repeat(20)}rm x`, ["file.delete x"]],
     ["env -S 'rm x'", ["file.delete x"]],
-    ["ls | xargs --max-args 1 rm", ["file.delete"]],
-    ["ls | xargs rm tmp", ["file.delete tmp", "file.delete"]],
+    ["ls | xargs --max-args 1 rm", ["file.delete **"]],
+    ["ls | xargs rm tmp", ["file.delete tmp", "file.delete **"]],
     ["flock /tmp/lock rm x", ["file.delete x"]],
     ["bash <<< 'rm x'", ["file.delete x"]],
     ['bash 0<<<"rm x"; ls', ["file.delete x"]],
     ["cat <<< 'rm x' | bash", ["file.delete x"]],
     ["echo 'rm x' | bash", ["file.delete x"]],
-    ["printf '%s\\n' 'rm x' | tee log | sudo sh -s", ["file.delete x"]],
+    ["printf '%s\\n' 'rm x' | tee log | sudo sh -s", ["file.write log", "file.delete x"]],
     ["(echo 'rm x') |& bash", ["file.delete x"]],
     ["{ echo rm x; } | { bash; }", ["file.delete x"]],
     ["bash -c -- 'rm x'", ["file.delete x"]],
@@ -201,7 +201,7 @@ describe("a shell command", () => {
     ["exec -a foo rm x", ["file.delete x"]],
     ["find tmp prod -delete", ["file.delete tmp/", "file.delete prod/"]],
     ["find -L tmp prod \\( -name '*.o' \\) -delete", ["file.delete tmp/", "file.delete prod/"]],
-    ["find tmp -exec echo {} + -exec rm {} \\;", ["file.delete"]],
+    ["find tmp -exec echo {} + -exec rm {} \\;", ["file.delete tmp/"]],
     ["git push origin +main", ["git.push", "git.push_force"]],
     ["git push --repo=origin '+main'", ["git.push", "git.push_force"]],
     ["git push origin +refs/heads/a:b", ["git.push", "git.push_force"]],
@@ -214,15 +214,15 @@ describe("a shell command", () => {
     ["bash -c $'ls\\nrm x'", ["file.delete x"]],
     ["$'\\U00000072m' x", ["file.delete x"]],
     ['rm "pro\\\nd/x"', ["file.delete prod/x"]],
-    ["rm prod/x $FILE", ["file.delete prod/x", "file.delete"]],
+    ["rm prod/x $FILE", ["file.delete prod/x", "file.delete **"]],
     ["a[0]=1 rm prod/x; b[1 + 1]=2 rm y", ["file.delete prod/x", "file.delete y"]],
-    ["rm ~+/prod/x", ["file.delete ./prod/x", "file.delete"]],
+    ["rm ~+/prod/x", ["file.delete ./prod/x", "file.delete **"]],
     ["cd ~+/prod && rm x", ["file.delete x", "file.delete ./prod/x"]],
     [
       "rm / // ./ . .. /x/ a//b/",
       ["/", "//", "./", ".", "..", "/x/", "a//b/"].map((path) => `file.delete ${path}`),
     ],
-    ["rm ~-/x ~2/x", ["file.delete"]],
+    ["rm ~-/x ~2/x", ["file.delete **"]],
     ["rm ~root/x", ["file.delete ~root/x", "file.delete /root/x"]],
     ["env -iC prod rm x; rm y", ["file.delete x", "file.delete prod/x", "file.delete y"]],
     ["env --chdir=prod -S 'rm x' z", ["x", "prod/x", "z", "prod/z"].map((path) => `file.delete ${path}`)],
@@ -244,16 +244,16 @@ describe("a shell command", () => {
       ["git.commit", "git.push"],
     ],
     ["echo $( (rm a); rm b) $((1 + (2))) c; rm d", ["file.delete a", "file.delete b", "file.delete d"]],
-    ["rm $(true; echo a & echo b) prod/x", ["file.delete prod/x", "file.delete"]],
+    ["rm $(true; echo a & echo b) prod/x", ["file.delete prod/x", "file.delete **"]],
     ["case a in a) rm x;; b) rm y;; esac; rm z", ["x", "y", "z"].map((path) => `file.delete ${path}`)],
     ["((a = 1 << 2))\nrm x", ["file.delete x"]],
     ["find -delete", ["file.delete ."]],
     ["find -name '*.o' -delete", ["file.delete ."]],
-    ["find -files0-from list -delete", ["file.delete"]],
+    ["find -files0-from list -delete", ["file.delete **"]],
     ["git clean -fdx -e keep", ["file.delete ."]],
     ["git clean -fdx src/a", ["file.delete src/a/"]],
     ["git -C sub clean -f", ["file.delete .", "file.delete sub/./"]],
-    ["git rm ':(top)x' y", ["file.delete y", "file.delete"]],
+    ["git rm ':(top)x' y", ["file.delete y", "file.delete **"]],
     ["chmod -R a+x src/a . ../ /", ["src/a/", ".", "../", "/"].map((path) => `access.grant ${path}`)],
     ["chown --recursive bob src", ["access.grant src/"]],
     ["chmod +x a", ["access.grant a"]],
@@ -297,16 +297,98 @@ describe("a shell command", () => {
     ["--version", []],
     ["file:///etc/passwd", []],
   ])("curl %s fetches %j", (given, pages) => {
-    expect(shellSteps(`curl ${given}`, asGiven)).toEqual(
-      pages.map((resource) => ({ action: "web.fetch", resource })),
-    );
+    const fetched = shellSteps(`curl ${given}`, asGiven).filter(({ action }) => action === "web.fetch");
+    expect(fetched).toEqual(pages.map((resource) => ({ action: "web.fetch", resource })));
   });
 
   it("fetches pages by wget too, whose options are others", () => {
     expect(steps("wget -qO - -P dir example.org/admin/x --post-data a=b")).toEqual([
       "web.fetch example.org/admin/x",
     ]);
-    expect(steps("wget -i list")).toEqual(["web.fetch"]);
+    expect(steps("wget -i list")).toEqual(["web.fetch", "file.write"]);
+  });
+
+  it.each([
+    ["echo x > secrets/y", ["secrets/y"]],
+    ["a>b 2>>c &>d >|e <>f 1>'g h' {fd}>i 12>j", ["b", "c", "d", "e", "f", "g h", "i", "j"]],
+    ["a >& b >&2 2>&1 2>&- >&$fd", ["b", ""]],
+    ["a > /dev/null 2> /dev/stderr; b | tee /dev/tty /dev/fd/3 >(c)", []],
+    ["> a; { b; c; } > d; (e; f > g) 2> h | i; while j; do k; done < l > m", ["a", "d", "g", "h", "m"]],
+    ["echo \"$(a > b)\" `c > d`; bash -c 'e > f'; xargs sh -c 'g > h'", ["b", "d", "f", "h"]],
+    ["if [[ a > b && (c > d) ]] > e; then (( f > 5 )); echo $((1 > 2)) > g; fi", ["e", "g"]],
+    ["for ((n = 9; n > 0; n--)); do a > b; done; ((c > d; e) && f)", ["b", "d"]],
+    ["echo if [[ > a; '[[' > b; [ c > d ]; [[ e; f > g", ["a", "b", "d", "g"]],
+    ["cat <<A > b\nc > d\nA\ne \\> 'f > g' \"h > i\" # > j", ["b"]],
+    ["cd sub && a > b > /c > ~/d", ["b", "sub/b", "/c", "~/d"]],
+    ["env -C sub a > b", ["b"]],
+    ["a > $X > b/$X > b/$X.log > $X/c > ./$X", ["", "b/", "b/**/*.log"]],
+    ["tee -a log other; sudo tee /etc/x", ["log", "other", "/etc/x"]],
+    ["touch -d 2026-01-01 a{,.b}", ["a", "a.b"]],
+    ["dd if=a of=b bs=1M", ["b"]],
+    ["cp a b", ["b", "b/a"]],
+    ["cp -f x/a y/b dir; cp a ../dir/; cp a/. dir", ["dir/a", "dir/b", "../dir/a", "dir"]],
+    ["cp -t dir a x/b; cp --target-directory=d a; cp -T a b", ["dir/a", "dir/b", "d/a", "b"]],
+    ["cp -r a b; cp -a a dir/ ; cp -R a/. c/; cp -r a/. .", ["b", "b/a", "dir/a", "c", ""]],
+    ["cp a/* .; cp a/*.ts dir; cp $X dir; cp $X b dir/", ["", "dir", "dir/*.ts", "dir/b", "dir/"]],
+    ["cp a{,.bak}; ls | xargs -I{} cp {} dir/; ls | xargs cp -t into", ["a.bak", "a.bak/a", "dir/", "into/"]],
+    ["install -m 755 a b; install -d c d", ["b", "b/a"]],
+    ["ln a b", ["b", "b/a", "a"]],
+    ["ln -s ../secrets/y; ln -sfT ../secrets sub/z", ["./y", "./../secrets/y", "sub/z", "sub/../secrets"]],
+    ["sed -i s/a/b/ f g; sed -Ei.bak -e s/a/b/ h; sed --in-place=x -f s i", ["f", "g", "h", "i"]],
+    ["sed -i '' s/a/b/ f; sed -n 1p g; sed -e s/i/j/ h", ["f"]],
+    ["perl -pi -e s/a/b/ f; perl -i.bak -pe s/a/b/ g; perl -pe s/a/b/ h", ["f", "g"]],
+    ["find src -name '*.ts' -exec sed -i s/a/b/ {} +; find . -exec touch {} \\;", ["src/**/*.ts", ""]],
+    [
+      "curl -sSLo a https://b.org/c; curl --output=d b.org -D e -o -; curl -o /dev/null b.org",
+      ["a", "d", "e"],
+    ],
+    ["curl -OJ b.org/c; curl --output-dir d -O b.org/{e,f}; curl -O b.org/$X", ["", "d/e", "d/f"]],
+    ["curl -o 'd/#1.html' b.org/[1-3]", ["d/**/*.html"]],
+    [
+      "wget b.org/c/d?e; wget -P f b.org; wget -O g b.org -a h; wget -qO- b.org",
+      ["d", "f/index.html", "g", "h"],
+    ],
+    ["wget -r -P d b.org; wget --spider b.org/x", ["d/"]],
+    ["rsync -av src/ dst/; rsync -a a b; rsync -a a host:c; rsync -an a d", ["dst", "b", "b/a"]],
+    ["scp host:x/a . ; scp a host:b; scp -P 22 host:a host:b c", ["./a", "c/a", "c/b"]],
+  ])("%s writes %j", (command, files) => {
+    const written = shellSteps(command, asGiven).filter(({ action }) => action === "file.write");
+    expect(written.map(({ resource }) => resource)).toEqual(files);
+  });
+
+  it.each([
+    ["mv a b", ["file.move a", "file.write b", "file.write b/a"]],
+    ["mv -t dir a $X", ["file.move a", "file.move", "file.write dir/a", "file.write dir/"]],
+    ["git -C sub mv a b/", ["file.move a", "file.move sub/a", "file.write b/a", "file.write sub/b/a"]],
+    ["rsync -a --delete src/ dst", ["file.write dst", "file.delete dst/"]],
+  ])("%s plainly does %j, away from where it was", (command, expected) => {
+    expect(steps(command)).toEqual(expected);
+  });
+
+  it("is asked about by the name of a link too where it takes the place of one", () => {
+    const led = (path: string): string => (path === "prod/link" ? "/tmp/x" : path);
+    const written = (command: string): string[] =>
+      shellSteps(command, led)
+        .filter(({ action }) => action === "file.write")
+        .map(({ resource }) => resource);
+    expect(written("mv a prod/link")).toEqual(["/tmp/x", "prod/link", "prod/link/a"]);
+    expect(written("sed -i s/a/b/ prod/link")).toEqual(["/tmp/x", "prod/link"]);
+    expect(written("echo x > prod/link")).toEqual(["/tmp/x"]);
+  });
+
+  it("deletes any file where nobody can tell which, as far as its name does not tell", () => {
+    const named = (command: string): string[] => shellSteps(command, asGiven).map(({ resource }) => resource);
+    expect(named("rm $X; rm ./$X; rm /$X; rm a$X")).toEqual(["**"]);
+    expect(named("rm -r prod/$X ~/$X/ prod/a$X/b")).toEqual(["prod/", "~/", "prod/**/b"]);
+    expect(named("rm $X/build $X.log $X/../y {1..3} a/{1..3}.c")).toEqual([
+      ...["**/build", "**/*.log", "**", "a/**/*.c"],
+    ]);
+    expect(named("find a b -name '*.o' -exec rm {} +; find -name x -exec rm {} +")).toEqual([
+      ...["a/**/*.o", "b/**/*.o", "**/x"],
+    ]);
+    expect(named("find a ! -name x -exec rm {} +; find a -name x -o -name y -exec rm {} +")).toEqual(["a/"]);
+    expect(named("cd $X; rm ./a ../b /c ~/d")).toEqual(["./a", "**/a", "../b", "**", "/c", "~/d"]);
+    expect(named("chmod +x $X a/$X b/$X.sh")).toEqual(["", "a/", "b/**/*.sh"]);
   });
 
   it.each([
@@ -321,7 +403,7 @@ describe("a shell command", () => {
     "grep -r 'drop table' src",
     "cargo rm dep",
     "npm rm left-pad",
-    "cat 2>rm",
+    "cat 2>&1 2>/dev/null",
     "cat <<< 'rm x'",
     "echo 'rm x' || bash",
     "echo 'rm x' | cat; bash",
@@ -360,6 +442,28 @@ describe("a shell command", () => {
     `curl -${"s".repeat(90_000)}`,
     `${"a[ ".repeat(30_000)}rm x`,
     `env ${"-i ".repeat(30_000)}`,
+    ">a ".repeat(30_000),
+    "a>b;".repeat(25_000),
+    "a > {".repeat(20_000),
+    `a > ${"{a,".repeat(30_000)}`,
+    `a > ${"{,".repeat(40_000)}}`,
+    `a > ${",".repeat(99_000)}{`,
+    "((".repeat(50_000),
+    `${"((1 ".repeat(25_000)}${"))".repeat(1_000)}`,
+    `$((${"(".repeat(90_000)}`,
+    `${"if ".repeat(15_000)}${"[[ ]] ".repeat(8_000)}`,
+    ">(".repeat(50_000),
+    "> >(".repeat(25_000),
+    "&>".repeat(50_000),
+    `a ${"$X/".repeat(30_000)} > ${"$X/".repeat(3_000)}`,
+    `cp ${"{a,b} ".repeat(15_000)}c`,
+    `mv ${"a/".repeat(40_000)} b`,
+    `ln -s ${"a ".repeat(45_000)} b/`,
+    `sed ${"-i ".repeat(30_000)}`,
+    `perl -${"p".repeat(90_000)}`,
+    `curl ${"-o a -O ".repeat(10_000)} b.org`,
+    `xargs -I a mv ${"a ".repeat(40_000)}`,
+    `find ${"a ".repeat(20_000)} ${"-exec rm {} + ".repeat(4_000)}`,
   ])("that is hostile is read in time", (command) => {
     // Of this process alone, whatever else the machine does.
     const from = process.cpuUsage();

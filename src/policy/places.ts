@@ -1,0 +1,184 @@
+import { posix } from "node:path";
+import { inBraces } from "./brace-alternatives.js";
+import type { ClientAction } from "./client-actions.js";
+import { unknownPart } from "./shell-words.js";
+import type { ToolStep } from "./tool-step.js";
+
+/** Paths of one command that are asked about one by one; of more, all paths there are. */
+export const mostPaths = 50;
+export const anything = "**";
+
+/**
+ * What is asked about where only the shell could tell which path is meant. What deletes is asked about as if it were all
+ * there are. A write is not: most write to a name that they made up themselves, and each of them would wait for a person
+ * wherever a rule speaks of some folder.
+ */
+export function unknownOf(action: ClientAction): string {
+  return action.endsWith(".delete") ? anything : "";
+}
+
+/** How paths of a command are named, wherever it went before. */
+export class Places {
+  readonly #pathOf: (path: string) => string;
+  #folder: string;
+  #isLost: boolean;
+
+  /** @param pathOf the name under which a path is known to rules */
+  constructor(pathOf: (path: string) => string, folder = "", isLost = false) {
+    this.#pathOf = pathOf;
+    this.#folder = folder;
+    this.#isLost = isLost;
+  }
+
+  /** Goes to another folder, as `cd` does; a shell may come back from it unseen. */
+  goTo(given: string | undefined): void {
+    const path = given?.replace(/^~\+(?=\/|$)/, ".");
+    if (path === undefined || !isPlain(path)) this.#isLost = true;
+    else this.#folder = `${isWhole(path) ? "" : this.#folder}${path}/`.replace(/\/+$/, "/");
+  }
+
+  /** The same from other folders, one after the other, for one command alone. */
+  in(folders: readonly string[]): Places {
+    if (folders.length === 0) return this;
+    const places = new Places(this.#pathOf, this.#folder, this.#isLost);
+    for (const folder of folders) places.goTo(folder);
+    return places;
+  }
+
+  /**
+   * By its own name and by that from the folder that was gone to; where nobody can tell, by what it may be too.
+   *
+   * @param ofLink whether a link is meant itself, and not only what it leads to
+   */
+  resources(given: string, action: ClientAction, ofLink = false): readonly string[] {
+    // The folder of the shell, as a variable of it says; the one before it and those on its stack nobody knows.
+    const [, own, behind] = /^~(\+?|-|[-+]?\d+)(?=\/|$)(.*)$/s.exec(given) ?? [];
+    if (own === "+")
+      return [...new Set([...this.resources(`.${behind!}`, action, ofLink), unknownOf(action)])];
+    if (own) return [unknownOf(action)];
+    const elsewhere = this.#folder === "" || isWhole(given) ? [] : this.#from(given);
+    const ofRoot = /^~root(?=\/|$)/.test(given) ? [`/${given.slice(1)}`] : [];
+    const named = [given, ...elsewhere, ...ofRoot].flatMap((path) =>
+      pathNames(path, action, this.#pathOf, ofLink),
+    );
+    return this.#isLost && !isWhole(given) ? [...named, somewhere(given, action)] : named;
+  }
+
+  /** A shell takes `..` back by letters when it goes to a folder, and a program that is put there does not. */
+  #from(path: string): readonly string[] {
+    const folders = this.#folder.includes("..")
+      ? [this.#folder, posix.normalize(this.#folder)]
+      : [this.#folder];
+    return folders.map((folder) => folder + path);
+  }
+}
+
+/** A path from a folder that nobody knows. */
+function somewhere(path: string, action: ClientAction): string {
+  const any = unknownOf(action);
+  return any === "" || path.includes("..") ? any : `${any}/${path.replace(/^(?:\.\/+)+/, "")}`;
+}
+
+/**
+ * The names of a path to which something is done. What deletes a link, or puts something in its place, leaves alone what it
+ * leads to, so that this is told by the name of the folder that the link lies in too.
+ */
+export function pathNames(
+  path: string,
+  action: ClientAction,
+  pathOf: (path: string) => string,
+  ofLink = false,
+): readonly string[] {
+  const name = pathOf(path);
+  let end = path.length;
+  while (path[end - 1] === "/") end -= 1;
+  const from = path.lastIndexOf("/", end - 1) + 1;
+  const entry = path.slice(from, Math.max(from, end));
+  if ((!ofLink && !/\.(?:delete|move)$/.test(action)) || /^(?:|\.{1,2}|~.*)$/s.test(entry)) return [name];
+  const above = pathOf(path.slice(0, from) || ".");
+  if (above === ".." || above === "") return [name];
+  const own = above === "." ? entry : `${above.replace(/\/$/, "")}/${entry}`;
+  return own === name || `${own}/` === name ? [name] : [name, own];
+}
+
+/** What more is meant by a path than the file of that name. */
+export interface PathSense {
+  /** What lies in it, if it is a folder, which its action does not say by itself. */
+  readonly takesAll?: boolean;
+  /** A link of that name itself. */
+  readonly ofLinks?: boolean;
+}
+
+/** The steps of one action on paths as a shell reads them; without any, on what only the shell could tell. */
+export function stepsOn(
+  action: ClientAction,
+  operands: readonly string[],
+  places: Places,
+  { takesAll = false, ofLinks = false }: PathSense = {},
+): ToolStep[] {
+  const paths = operands.slice(0, mostPaths + 1).flatMap(inBraces);
+  if (paths.length > mostPaths) return [{ action, resource: anything }];
+  const all = (path: string): readonly string[] =>
+    places
+      .resources(path, action, ofLinks)
+      .map((one) => (/(?:^|^\.|^\.\.|\/|\*\*)$/.test(one) ? one : `${one}/`));
+  const resources = [
+    ...paths
+      .filter(isKnown)
+      .map(patternOf)
+      .flatMap((path) => (takesAll ? all(path) : places.resources(path, action, ofLinks))),
+    ...paths.filter((path) => !isKnown(path)).flatMap((path) => partlyKnown(path, action, all)),
+    ...(paths.length === 0 ? [unknownOf(action)] : []),
+  ];
+  return resources.map((resource) => ({ action, resource }));
+}
+
+/**
+ * What may be meant by a path of which only the shell could tell a part: all that lies in the folder it begins with, as far
+ * as it ends as the path does.
+ *
+ * @param namesOf the names of a folder
+ */
+function partlyKnown(
+  path: string,
+  action: ClientAction,
+  namesOf: (folder: string) => readonly string[],
+): readonly string[] {
+  const [begins] = /^[^{}\0]*/.exec(path)!;
+  const [, ends = ""] = /[{}\0]([^{}\0]*)$/.exec(path)!;
+  const slash = ends.indexOf("/");
+  const name = patternOf(slash < 0 ? `*${ends}` : ends.slice(slash + 1));
+  const tail = /^\**$|\/$|\.\./.test(name) ? "" : `/${name}`;
+  const any = unknownOf(action) && `${anything}${tail}`;
+  if (!begins.includes("/")) return [any];
+  return namesOf(patternOf(begins.slice(0, begins.lastIndexOf("/")) || "/")).map((folder) => {
+    if (isAround(folder)) return any;
+    return tail === "" ? folder : `${folder}${folder.endsWith("/") ? "" : "/"}${anything}${tail}`;
+  });
+}
+
+/** The root, or what that lies in: in there is all there is. */
+function isAround(resource: string): boolean {
+  return /^(?:\.{0,2}|\/)$/.test(resource);
+}
+
+/** Whether it is told without the shell which files are meant. */
+function isKnown(path: string): boolean {
+  return !/[{}]/.test(path) && !path.includes(unknownPart);
+}
+
+/** A path as rules know paths and patterns of them. */
+function patternOf(path: string): string {
+  const levels = path.replaceAll("?", "*").split("/");
+  return levels.map((level) => (level.includes("[") ? "*" : level)).join("/");
+}
+
+/** Whether the path means one folder, without the shell. */
+function isPlain(path: string): boolean {
+  return !/[*?[\]{}~]/.test(path.replace(/^~(?=\/|$)/, "")) && !path.includes(unknownPart);
+}
+
+/** Whether it is the same path from every folder. */
+function isWhole(path: string): boolean {
+  return /^[/~]/.test(path);
+}
