@@ -1,9 +1,11 @@
 import type { ClientAction } from "./client-actions.js";
+import { cmdletDeeds } from "./cmdlet-deeds.js";
 import { has, operandsOf, options, optionsEnd, optionValue } from "./command-options.js";
 import { fetchedPages } from "./fetched-pages.js";
 import type { FileDeed } from "./file-deed.js";
 import { patchedFiles } from "./patched-files.js";
 import { anything, mostPaths, type PathSense, Places, stepsOn, unknownOf } from "./places.js";
+import { listSeparator, powershellCommands } from "./powershell-words.js";
 import { savedPages } from "./saved-pages.js";
 import { keywords, type ShellCommand, shellCommands, unescaped, unknownPart } from "./shell-words.js";
 import type { ToolStep } from "./tool-step.js";
@@ -50,6 +52,7 @@ const wrappers: Readonly<Record<string, Wrapper>> = {
 };
 
 const shells = new Set(["sh", "bash", "zsh", "dash", "ksh", "ash", "fish"]);
+const powershells = new Set(["pwsh", "powershell"]);
 const patchers = new Set(["apply_patch", "applypatch"]);
 const databases = new Set([
   "psql",
@@ -67,9 +70,14 @@ const databases = new Set([
  * a program or a script can do anything, so that a rule about `shell.run` is the one that holds for every command.
  *
  * @param pathOf the name under which a path is known to rules
+ * @param read the commands of the text, for the shell that it is given to
  */
-export function shellSteps(text: string, pathOf: (path: string) => string): readonly ToolStep[] {
-  const commands = shellCommands(text);
+export function shellSteps(
+  text: string,
+  pathOf: (path: string) => string,
+  read = shellCommands,
+): readonly ToolStep[] {
+  const commands = read(text);
   const steps = stepsOfAll(text, commands, new Places(pathOf), 0);
   if (commands.some(({ words }) => databases.has(nameOf(words)))) steps.push(...sqlSteps(text));
   const unique = new Map(steps.map((step) => [`${step.action} ${step.resource}`, step]));
@@ -160,12 +168,64 @@ function printedBy(name: "echo" | "printf", args: readonly string[]): string {
 const mostTexts = 1_000;
 
 function readsCommands(name: string): boolean {
-  return shells.has(name) || patchers.has(name) || name === "ssh" || name === "source" || name === ".";
+  return (
+    shells.has(name) ||
+    powershells.has(name) ||
+    patchers.has(name) ||
+    name === "ssh" ||
+    name === "source" ||
+    name === "."
+  );
 }
 
 function stepsOf(command: ShellCommand, from: Places, deep: number, text: string): ToolStep[] {
-  const redirected = stepsOfDeeds([{ action: "file.write", paths: command.writes }], from);
-  return [...stepsOfProgram(command, from, deep, text), ...redirected];
+  const { writes, isOfPowershell } = command;
+  const paths = isOfPowershell ? writes.map((path) => path.replaceAll("\\", "/")) : writes;
+  const redirected = stepsOfDeeds([{ action: "file.write", paths }], from);
+  const run = isOfPowershell ? stepsOfCmdlet : stepsOfProgram;
+  return [...run(command, from, deep, text), ...redirected];
+}
+
+/** A command of PowerShell, which knows some of its own and runs programs as every shell does. */
+function stepsOfCmdlet(command: ShellCommand, places: Places, deep: number, text: string): ToolStep[] {
+  const [first = "", ...more] = command.words;
+  const [given = "", ...args] = /^(?:return|\.)$/i.test(first) ? more : [first, ...more];
+  const name = nameOf([given.replaceAll("\\", "/").toLowerCase()]);
+  const told = cmdletDeeds(name, args);
+  if (told) {
+    const pages = fetchedPages("curl", ["--", ...told.addresses]);
+    return [
+      ...pages.map((resource) => ({ action: "web.fetch", resource }) as const),
+      ...stepsOfDeeds(told.files, places),
+    ];
+  }
+  if (name === "invoke-expression" || name === "iex") {
+    const inner = operandsOf(args).join(" ");
+    return deep < mostDeep ? stepsOfAll(inner, powershellCommands(inner), places, deep + 1) : [];
+  }
+  const words = args.flatMap((arg) => arg.split(listSeparator));
+  const isText = shells.has(name) || powershells.has(name) || name === "ssh";
+  const slashed = isText ? words : words.map((word) => word.replaceAll("\\", "/"));
+  return stepsOfProgram({ ...command, words: [otherNames[name] ?? name, ...slashed] }, places, deep, text);
+}
+
+const otherNames: Readonly<Record<string, string>> = {
+  "set-location": "cd",
+  sl: "cd",
+  chdir: "cd",
+  "push-location": "pushd",
+  "pop-location": "popd",
+};
+
+/** What PowerShell is told to run: all that stands behind `-Command`, which its older program need not be told. */
+function commandOfPowershell(name: string, args: readonly string[]): string {
+  const at = args.findIndex((arg) => /^[-/]c(?:o(?:m(?:m(?:a(?:nd?)?)?)?)?)?$/i.test(arg));
+  if (at >= 0) return args.slice(at + 1).join(" ");
+  let from = 0;
+  while (/^[-/]/.test(args[from] ?? "")) from += /^.(?:e|v|w|i|o|ps|set)/i.test(args[from]!) ? 2 : 1;
+  return name === "pwsh" || args.slice(0, from).some((arg) => /^.f/i.test(arg))
+    ? ""
+    : args.slice(from).join(" ");
 }
 
 function stepsOfDeeds(deeds: readonly FileDeed[], places: Places): ToolStep[] {
@@ -183,12 +243,14 @@ function stepsOfProgram({ words, fed }: ShellCommand, from: Places, deep: number
   const places = from.in(folders);
   const [, ...args] = bare;
   const name = nameOf(bare);
-  const within = (inner: string): ToolStep[] =>
-    deep < mostDeep ? stepsOfAll(inner, shellCommands(inner), places, deep + 1) : [];
+  const within = (inner: string, read = shellCommands): ToolStep[] =>
+    deep < mostDeep ? stepsOfAll(inner, read(inner), places, deep + 1) : [];
   const on = (action: ClientAction, operands: readonly string[], sense?: PathSense): ToolStep[] =>
     stepsOn(action, operands, places, sense);
   const plain = operandsOf(args);
   if (shells.has(name)) return [...within(commandOf(args)), ...within(fed)];
+  if (powershells.has(name))
+    return [commandOfPowershell(name, args), fed].flatMap((inner) => within(inner, powershellCommands));
   switch (name) {
     case "eval":
       return within(args.slice(args[0] === "--" ? 1 : 0).join(" "));
@@ -455,5 +517,8 @@ const gitValued = ["-C", "-c", "--git-dir", "--work-tree", "--namespace", "--con
 
 /** The name of the program, wherever it lies. */
 function nameOf(words: readonly string[], at = 0): string {
-  return (words[at] ?? "").split("/").at(-1)!;
+  return (words[at] ?? "")
+    .split("/")
+    .at(-1)!
+    .replace(/\.exe$/i, "");
 }

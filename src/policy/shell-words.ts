@@ -10,6 +10,8 @@ export interface ShellCommand {
   readonly fed: string;
   /** What it prints goes to the next one. */
   readonly isPiped: boolean;
+  /** Whether it is one of PowerShell, and not of a shell of Unix. */
+  readonly isOfPowershell?: boolean;
 }
 
 /** Substitutions within substitutions that are looked into; deeper ones are not plain any more. */
@@ -414,12 +416,16 @@ export function unescaped(text: string): string {
   );
 }
 
-/** Where the parenthesis closes that was opened before `from`; -1 where it never does. */
-function closing(text: string, from: number): number {
+/**
+ * Where the parenthesis closes that was opened before `from`; -1 where it never does.
+ *
+ * @param mask what takes the meaning of the character behind it away
+ */
+export function closing(text: string, from: number, mask = "\\"): number {
   let open = 1;
   for (let at = from; at < text.length; at++) {
     const char = text[at];
-    if (char === "\\") at += 1;
+    if (char === mask) at += 1;
     else if (char === "'") {
       const end = text.indexOf("'", at + 1);
       if (end < 0) return -1;

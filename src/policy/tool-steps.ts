@@ -1,7 +1,9 @@
 import type { ClientAction } from "./client-actions.js";
 import { isObject } from "./is-object.js";
 import { pathNames } from "./places.js";
+import { powershellCommands } from "./powershell-words.js";
 import { patchSteps, shellSteps } from "./shell-steps.js";
+import { shellCommands } from "./shell-words.js";
 import type { ToolStep } from "./tool-step.js";
 import { webResource } from "./web-resource.js";
 
@@ -43,8 +45,10 @@ export function toolSteps(
   }
   if (tool === "Monitor" && text("command") === "")
     return [{ action: "web.fetch", resource: webResource(own(input.ws, "url")) }];
-  if (shells.has(tool))
-    return [{ action: "shell.run", resource: "" }, ...shellSteps(text("command"), pathOf)];
+  if (shells.has(tool)) {
+    const read = tool === "PowerShell" ? powershellCommands : shellCommands;
+    return [{ action: "shell.run", resource: "" }, ...shellSteps(text("command"), pathOf, read)];
+  }
   if (tool === "apply_patch")
     return patchSteps(text("command"), (path, action) => pathNames(path, action, pathOf));
   if (tool === "WebFetch") return [{ action: "web.fetch", resource: webResource(text("url")) }];

@@ -1,5 +1,7 @@
 import { describe, expect, it } from "vitest";
+import { powershellCommands } from "../../src/policy/powershell-words.js";
 import { shellSteps } from "../../src/policy/shell-steps.js";
+import { shellCommands } from "../../src/policy/shell-words.js";
 import { namingArgument, toolSteps } from "../../src/policy/tool-steps.js";
 
 const asGiven = (path: string): string => path;
@@ -416,6 +418,16 @@ describe("a shell command", () => {
   });
 
   it.each([
+    ['pwsh -NoProfile -Command "Remove-Item -Recurse x"', ["directory.delete x"]],
+    ["powershell.exe -ExecutionPolicy Bypass Set-Content x y", ["file.write x"]],
+    ["pwsh <<A\nri x\nA", ["file.delete x"]],
+    ["echo 'del x' | pwsh -c -", ["file.delete x"]],
+    ["powershell -File a.ps1 rm x", []],
+  ])("%s is one of PowerShell that does %j", (command, expected) => {
+    expect(steps(command)).toEqual(expected);
+  });
+
+  it.each([
     "$(".repeat(50_000),
     "'".repeat(99_999),
     "`".repeat(99_999),
@@ -465,10 +477,118 @@ describe("a shell command", () => {
     `xargs -I a mv ${"a ".repeat(40_000)}`,
     `find ${"a ".repeat(20_000)} ${"-exec rm {} + ".repeat(4_000)}`,
   ])("that is hostile is read in time", (command) => {
-    // Of this process alone, whatever else the machine does.
-    const from = process.cpuUsage();
-    expect(shellSteps(command, asGiven).length).toBeLessThanOrEqual(60);
-    const { user, system } = process.cpuUsage(from);
-    expect((user + system) / 1_000).toBeLessThan(1_000);
+    expect(readIn(command, shellCommands)).toBeLessThan(1_000);
+  });
+});
+
+/** Milliseconds of this process alone, whatever else the machine does. */
+function readIn(command: string, read: typeof shellCommands): number {
+  const from = process.cpuUsage();
+  expect(shellSteps(command, asGiven, read).length).toBeLessThanOrEqual(60);
+  const { user, system } = process.cpuUsage(from);
+  return (user + system) / 1_000;
+}
+
+describe("a command of PowerShell", () => {
+  const asked = (command: string): string[] =>
+    toolSteps({ tool: "PowerShell", input: { command } }, asGiven)
+      .map(({ action, resource }) => `${action} ${resource}`.trim())
+      .filter((step) => step !== "shell.run");
+
+  it.each([
+    [
+      "Remove-Item a, 'b c' ,\"d\"; ri -Path:e\\f; DEL C:\\g",
+      ["a", "b c", "d", "e/f", "C:/g"].map((path) => `file.delete ${path}`),
+    ],
+    [
+      "Remove-Item -Recurse -Force a; rm -rf b; rmdir c; rd -Path d",
+      ["a", "b", "c", "d"].map((path) => `directory.delete ${path}`),
+    ],
+    ["Remove-Item -Force -ErrorAction Stop -Include *.o a", ["file.delete a"]],
+    ["gci prod | Remove-Item", ["file.delete **"]],
+    ["gci prod | % { Remove-Item $_.FullName }", ["file.delete **"]],
+    [
+      'Remove-Item "$d\\x" -Recurse; ri (Join-Path a b); ri prod\\$x',
+      ["directory.delete **/x", "file.delete **", "file.delete prod/"],
+    ],
+    ["Remove-Item Env:A, Variable:b", []],
+    [
+      "Set-Content -Path a -Value 'b c'; ac b c; clc c; sc -Value x d",
+      ["a", "b", "c", "d"].map((path) => `file.write ${path}`),
+    ],
+    [
+      "'x' | Out-File -FilePath a\\b -Append -Encoding utf8; x | tee c | Tee-Object -Variable v",
+      ["file.write a/b", "file.write c"],
+    ],
+    ["@'\nrm no\n'@ | Set-Content a; @\"\n$(rm b)\n\"@", ["file.write a", "file.delete b"]],
+    [
+      "a > b 2>&1; c 2> $null *>> d; $r > out\\$n.txt; 5 -gt 4",
+      ["file.write b", "file.write d", "file.write out/**/*.txt"],
+    ],
+    ["New-Item a -Name b; ni -ItemType Directory c; mkdir d", ["file.write a/b"]],
+    ["New-Item -ItemType SymbolicLink a -Target secrets", ["file.write a", "file.write secrets"]],
+    ["Move-Item a b", ["file.move a", "file.write b", "file.write b/a"]],
+    [
+      "mv -Path a,b -Destination d\\; Copy-Item -Recurse e d; cp f",
+      [
+        "file.move a",
+        "file.move b",
+        "file.write d/a",
+        "file.write d/b",
+        "file.write d",
+        "file.write d/e",
+        "file.write ./f",
+      ],
+    ],
+    ["Rename-Item d\\a b", ["file.move d/a", "file.write d/b"]],
+    [
+      "iwr https://example.org/a -Headers @{b='c'} -OutFile d; irm -Uri example.org/$e",
+      ["web.fetch example.org/a", "file.write d", "web.fetch example.org/**"],
+    ],
+    [
+      "if ($a) { rm b } elseif (rm c) { try { rm d } catch {} } rm e",
+      ["b", "c", "d", "e"].map((path) => `file.delete ${path}`),
+    ],
+    [
+      "$a = rm b; $c.d=rm e; [string]$f = rm g; return rm h",
+      ["b", "e", "g", "h"].map((path) => `file.delete ${path}`),
+    ],
+    [
+      "iex 'rm a'; & 'C:\\Git\\bin\\git.exe' push --force; bash -c 'rm b\\ c'",
+      ["file.delete a", "git.push", "git.push_force", "file.delete b c"],
+    ],
+    ["Set-Location src\\a; rm b", ["file.delete b", "file.delete src/a/b"]],
+    ["rm `\n a`'b # rm c\n<# rm d\n#> rm e", ["file.delete a'b", "file.delete e"]],
+    ["Write-Host 'rm a' \"b > c\" | Out-Null; echo rm d", []],
+    ["Microsoft.PowerShell.Management\\Remove-Item a", ["file.delete a"]],
+    ["git commit -m a && git push || git reset --hard", ["git.commit", "git.push", "git.reset_hard"]],
+  ])("%s plainly does %j", (command, expected) => {
+    expect(asked(command)).toEqual(expected);
+  });
+
+  it.each([
+    "(".repeat(100_000),
+    "{".repeat(100_000),
+    ")".repeat(100_000),
+    "$(".repeat(50_000),
+    '"$('.repeat(33_000),
+    `"${"$(a)".repeat(25_000)}"`,
+    "$a[".repeat(33_000),
+    "${".repeat(50_000),
+    `$a${".b".repeat(50_000)}`,
+    "@'\n".repeat(33_000),
+    `@"\n${"$a".repeat(50_000)}`,
+    "`".repeat(100_000),
+    "a,".repeat(50_000),
+    " ".repeat(100_000),
+    "<# ".repeat(33_000),
+    ">a ".repeat(33_000),
+    "rm x;".repeat(20_000),
+    `rm ${"-Path a ".repeat(12_000)}`,
+    `cp ${"-x ".repeat(30_000)}`,
+    "iex 'iex ".repeat(10_000),
+    "pwsh -c ".repeat(12_000),
+  ])("that is hostile is read in time", (command) => {
+    expect(readIn(command, powershellCommands)).toBeLessThan(1_000);
   });
 });

@@ -1,0 +1,261 @@
+import { closing, type ShellCommand, unknownPart } from "./shell-words.js";
+
+/** Stands in a word between the elements of a list (`a, b`). */
+export const listSeparator = "\u0001";
+
+/** Substitutions within texts within substitutions that are looked into. */
+const mostDeep = 5;
+
+/**
+ * The commands of a text for PowerShell, those in its blocks and parentheses too, as far as they can be told without running
+ * it. Not a parser of the language: what is calculated is unknown, and words of it that are no commands are told as such.
+ */
+export function powershellCommands(text: string): readonly ShellCommand[] {
+  return new Reader(text, 0).read();
+}
+
+interface Draft {
+  readonly words: string[];
+  readonly writes: string[];
+  readonly fed: string;
+  isPiped: boolean;
+  readonly isOfPowershell: true;
+}
+
+/** What goes on behind the end of a block or a parenthesis. */
+interface Outer {
+  readonly draft: Draft;
+  readonly word: string | undefined;
+  readonly isTarget: boolean;
+  readonly isBlock: boolean;
+}
+
+class Reader {
+  readonly #text: string;
+  readonly #deep: number;
+  readonly #commands: Draft[] = [];
+  readonly #outer: Outer[] = [];
+  #at = 0;
+  #draft = newDraft();
+  #word: string | undefined;
+  /** The next word is where a stream is redirected to. */
+  #isTarget = false;
+
+  constructor(text: string, deep: number) {
+    this.#text = text;
+    this.#deep = deep;
+  }
+
+  read(): readonly Draft[] {
+    while (this.#at < this.#text.length) this.#step();
+    while (this.#outer.length > 0) this.#close();
+    this.#endCommand();
+    return this.#commands;
+  }
+
+  #step(): void {
+    const text = this.#text;
+    const char = text[this.#at++]!;
+    const next = text[this.#at] ?? "";
+    switch (char) {
+      case "'":
+      case '"':
+        this.#quoted(char);
+        return;
+      case "`":
+        this.#at += 1;
+        if (next === "\r" && text[this.#at] === "\n") this.#at += 1;
+        else if (next !== "\n") this.#add(next);
+        return;
+      case "@":
+        if (next === "'" || next === '"') this.#hereString(next);
+        else if (next === "(" || next === "{") this.#open(false);
+        else this.#add(/\w/.test(next) && this.#word === undefined ? unknownPart : char);
+        return;
+      case "$":
+        if (next === "(") this.#open(false);
+        else this.#variable();
+        return;
+      case "#":
+        if (this.#word !== undefined) this.#add(char);
+        else this.#at = end(text, "\n", this.#at);
+        return;
+      case "<":
+        if (next === "#") this.#at = end(text, "#>", this.#at) + 2;
+        return;
+      case ">":
+        this.#redirection();
+        return;
+      case "(":
+      case "{":
+        this.#at -= 1;
+        this.#open(char === "{");
+        return;
+      case ")":
+      case "}":
+        this.#close();
+        return;
+      case "|":
+        this.#endCommand(next !== "|");
+        return;
+      case "&":
+      case ";":
+      case "\n":
+        this.#endCommand();
+        return;
+      case ",":
+        this.#add(listSeparator);
+        this.#blanks(/[\s`]*/y);
+        return;
+      case " ":
+      case "\t":
+      case "\r":
+        this.#blanks(/[ \t\r]*/y);
+        // A list goes on.
+        if (text[this.#at] !== ",") this.#endWord();
+        return;
+      default:
+        this.#add(char);
+    }
+  }
+
+  #blanks(all: RegExp): void {
+    all.lastIndex = this.#at;
+    all.test(this.#text);
+    this.#at = all.lastIndex;
+  }
+
+  #quoted(quote: string): void {
+    const text = this.#text;
+    this.#add("");
+    while (this.#at < text.length) {
+      const char = text[this.#at++]!;
+      if (char === quote) {
+        if (text[this.#at] !== quote) return;
+        this.#at += 1;
+        this.#add(quote);
+      } else if (quote === '"') this.#expanded(char);
+      else this.#add(char);
+    }
+  }
+
+  /** A text over several lines, at whose end the closing sign begins a line. */
+  #hereString(quote: string): void {
+    const from = end(this.#text, "\n", this.#at) + 1;
+    const to = end(this.#text, `\n${quote}@`, from - 1);
+    if (quote === "'") this.#add(this.#text.slice(from, to));
+    else {
+      this.#add("");
+      for (this.#at = from; this.#at < to; ) this.#expanded(this.#text[this.#at++]!);
+    }
+    this.#at = to + 3;
+  }
+
+  #expanded(char: string): void {
+    const next = this.#text[this.#at] ?? "";
+    if (char === "`") {
+      this.#at += 1;
+      this.#add(next);
+    } else if (char === "$" && next === "(") {
+      const close = closing(this.#text, this.#at + 1, "`");
+      const inner = this.#text.slice(this.#at + 1, close < 0 ? undefined : close);
+      this.#at = close < 0 ? this.#text.length : close + 1;
+      this.#add(unknownPart);
+      if (this.#deep < mostDeep) this.#commands.push(...new Reader(inner, this.#deep + 1).read());
+    } else if (char === "$" && variable(this.#text, this.#at) !== "") this.#variable(false);
+    else this.#add(char);
+  }
+
+  /** @param mayBeSet whether what is put into it may follow, which may be a command */
+  #variable(mayBeSet = true): void {
+    const name = variable(this.#text, this.#at);
+    this.#at += name.length;
+    if (name === "") {
+      this.#add("$");
+      return;
+    }
+    const near = this.#text.slice(this.#at, this.#at + mostName);
+    const isFirst = mayBeSet && this.#draft.words.length === 0 && this.#word === undefined;
+    const [set] = (isFirst && assignment.exec(near)) || [];
+    if (set !== undefined) this.#at += set.length;
+    else {
+      // Behind other characters a dot is one too.
+      if (mayBeSet && this.#word === undefined) this.#at += members.exec(near)![0].length;
+      this.#add(this.#isTarget && /^null$/i.test(name) ? "/dev/null" : unknownPart);
+    }
+  }
+
+  #redirection(): void {
+    // The number of a stream stands before it, and `*` for all.
+    if (this.#word !== undefined && /^[\d*]$/.test(this.#word)) this.#word = undefined;
+    this.#endWord();
+    if (this.#text[this.#at] === ">") this.#at += 1;
+    if (this.#text[this.#at] === "&") this.#at += 2;
+    else this.#isTarget = true;
+  }
+
+  /** @param isBlock whether a command ends behind it */
+  #open(isBlock: boolean): void {
+    this.#at += 1;
+    this.#outer.push({ draft: this.#draft, word: this.#word, isTarget: this.#isTarget, isBlock });
+    [this.#draft, this.#word, this.#isTarget] = [newDraft(), undefined, false];
+  }
+
+  #close(): void {
+    this.#endCommand();
+    const outer = this.#outer.pop();
+    if (!outer) return;
+    this.#draft = outer.draft;
+    this.#isTarget = outer.isTarget;
+    this.#word = outer.isBlock ? outer.word : `${outer.word ?? ""}${unknownPart}`;
+    if (outer.isBlock) this.#endCommand();
+  }
+
+  #add(part: string): void {
+    this.#word = (this.#word ?? "") + part;
+  }
+
+  #endWord(): void {
+    const word = this.#word;
+    this.#word = undefined;
+    if (word === undefined) return;
+    const { words, writes } = this.#draft;
+    if (this.#isTarget) writes.push(word);
+    else if (words.length === 1 && words[0]!.includes(unknownPart) && /^[-+*/%?]{0,2}=$/.test(word))
+      words.pop();
+    else words.push(word);
+    this.#isTarget = false;
+  }
+
+  #endCommand(isPiped = false): void {
+    this.#endWord();
+    this.#isTarget = false;
+    const draft = this.#draft;
+    this.#draft = newDraft();
+    if (draft.words.length + draft.writes.length > 0) this.#commands.push(Object.assign(draft, { isPiped }));
+    else if (isPiped && this.#commands.length > 0) this.#commands.at(-1)!.isPiped = true;
+  }
+}
+
+/** The name of a variable that begins there, with what says where it is from; empty without one. */
+function variable(text: string, at: number): string {
+  const near = text.slice(at, at + mostName);
+  return /^(?:\{[^}]*\}|(?:[A-Za-z_]\w*:)?[A-Za-z_]\w*|\d+|[$?^])/.exec(near)?.[0] ?? "";
+}
+
+const mostName = 200;
+
+/** A part of what a variable holds. */
+const members = /^(?:\.\w+|\[[^\]]*\])*/;
+
+/** What stands behind a variable, or a part of one, before what is put into it. */
+const assignment = /^(?:\.\w+|\[[^\]]*\])*[ \t]*(?:[-+*/%]|\?\?)?=(?!=)/;
+
+function end(text: string, sign: string, from: number): number {
+  const at = text.indexOf(sign, from);
+  return at < 0 ? text.length : at;
+}
+
+function newDraft(): Draft {
+  return { words: [], writes: [], fed: "", isPiped: false, isOfPowershell: true };
+}
