@@ -11,6 +11,7 @@ import {
   approvalKeyList,
   approvalKeys,
   type Hints,
+  KeyLists,
   type Reply,
   type Script,
   type Store,
@@ -73,12 +74,10 @@ export class ApprovalContext {
       outcome: "allow",
       because: "@WHY@",
     });
-    return this.deps.store.run(script, approvalKeyList(approvalKeys(namespace)), [
-      `${this.#limits},${row}`,
-      ...args,
-    ]);
+    return this.deps.store.run(script, this.#keyLists.of(namespace), [`${this.#limits},${row}`, ...args]);
   }
 
+  readonly #keyLists = new KeyLists((namespace: string) => approvalKeyList(approvalKeys(namespace)));
   #runs = 0;
   readonly #name = Math.random().toString(36).slice(2, 10);
 }

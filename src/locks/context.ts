@@ -2,6 +2,7 @@ import { randomBytes } from "node:crypto";
 import type { Admit, Caller, RecordDecision, RightsOf } from "../identity/index.js";
 import {
   type Hints,
+  KeyLists,
   loadScript,
   lockKeyList,
   lockKeys,
@@ -36,7 +37,7 @@ export class LockContext {
   /** This process, as the queues know it: one heartbeat for all who hold or wait here. */
   readonly process = randomBytes(9).toString("base64url");
   readonly #scriptLimits: string;
-  readonly #keyLists = new Map<string, readonly string[]>();
+  readonly #keyLists = new KeyLists((namespace: string) => lockKeyList(lockKeys(namespace)));
   readonly #memories = new Map<string, { readonly namespace: string; readonly memory: LeaseMemory }>();
   readonly #pulses = new Map<string, Pulse>();
 
@@ -53,12 +54,12 @@ export class LockContext {
     args: readonly (string | number)[],
     timeoutMs?: number,
   ): Promise<Reply> {
-    let keys = this.#keyLists.get(namespace);
-    if (!keys) {
-      keys = lockKeyList(lockKeys(namespace));
-      this.#keyLists.set(namespace, keys);
-    }
-    return this.deps.store.run(script, keys, [this.#scriptLimits, ...args], timeoutMs);
+    return this.deps.store.run(
+      script,
+      this.#keyLists.of(namespace),
+      [this.#scriptLimits, ...args],
+      timeoutMs,
+    );
   }
 
   memory(caller: Caller): LeaseMemory {

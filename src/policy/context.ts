@@ -1,5 +1,5 @@
 import type { Admit, AgentFacts, Caller, RecordDecision, RightsOf } from "../identity/index.js";
-import { policyKeyList, policyKeys, type Reply, type Script, type Store } from "../redis/index.js";
+import { KeyLists, policyKeyList, policyKeys, type Reply, type Script, type Store } from "../redis/index.js";
 import type { ApprovalTerms } from "./decision.js";
 import { type PolicyLimits, scriptLimits } from "./limits.js";
 import type { Reads } from "./question.js";
@@ -122,18 +122,20 @@ export interface Duty {
 export class PolicyContext {
   readonly deps: PolicyDependencies;
   readonly limits: PolicyLimits;
+  readonly #scriptLimits: string;
+  readonly #keyLists = new KeyLists((namespace: string) => policyKeyList(policyKeys(namespace)));
   readonly #counts = new Map<string, string>();
   readonly #duties = new Map<string, Map<string, Set<string>>>();
 
   constructor(deps: PolicyDependencies) {
     this.deps = deps;
     this.limits = deps.limits;
+    this.#scriptLimits = scriptLimits(deps.limits);
   }
 
   /** Runs a script about budgets, whose second argument are the limits of the room. */
   run(namespace: string, script: Script, args: readonly (string | number)[]): Promise<Reply> {
-    const keys = policyKeyList(policyKeys(namespace));
-    return this.deps.store.run(script, keys, [scriptLimits(this.limits), ...args]);
+    return this.deps.store.run(script, this.#keyLists.of(namespace), [this.#scriptLimits, ...args]);
   }
 
   /** How often a counter was when this process last saw it: a guess, which the script holds against the truth. */

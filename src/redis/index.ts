@@ -4,6 +4,7 @@ export { digest } from "./digest.js";
 export { keptKeys } from "./encode-words.js";
 export { FreshCopy } from "./fresh-copy.js";
 export { Hints } from "./hints.js";
+export { KeyLists } from "./key-lists.js";
 export {
   type AttachmentKeys,
   type AuditKeys,

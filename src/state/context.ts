@@ -1,6 +1,7 @@
 import type { Admit, Caller, RecordDecision, RightsOf } from "../identity/index.js";
 import {
   type Hints,
+  KeyLists,
   type Reply,
   type Script,
   type Store,
@@ -42,6 +43,9 @@ export class StateContext {
   readonly deps: StateDependencies;
   readonly limits: StateLimits;
   readonly rooms: GroupRooms;
+  readonly #keyLists = new KeyLists((namespace: string, group: string) =>
+    stateGroupKeyList(stateGroupKeys(namespace, group)),
+  );
 
   constructor(deps: StateDependencies) {
     this.deps = deps;
@@ -57,7 +61,7 @@ export class StateContext {
     further: readonly string[],
     args: readonly (string | number)[],
   ): Promise<Reply> {
-    const keys = stateGroupKeyList(stateGroupKeys(namespace, group));
-    return this.deps.store.run(script, [...keys, ...further], args);
+    const keys = this.#keyLists.of(namespace, group);
+    return this.deps.store.run(script, further.length === 0 ? keys : [...keys, ...further], args);
   }
 }

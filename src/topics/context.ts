@@ -3,6 +3,7 @@ import type { Admit, Caller, RecordDecision, Rights, RightsOf } from "../identit
 import {
   directoryKeys,
   type Hints,
+  KeyLists,
   loadScript,
   type Reply,
   type Script,
@@ -31,6 +32,9 @@ export class TopicContext {
   readonly admit: Admit;
   readonly rightsOf: RightsOf;
   readonly record: RecordDecision;
+  readonly #keyLists = new KeyLists((namespace: string, root: string) =>
+    topicRootKeyList(topicRootKeys(namespace, root)),
+  );
   readonly #registered = new Set<string>();
 
   constructor(deps: TopicDependencies) {
@@ -50,7 +54,8 @@ export class TopicContext {
     further: readonly string[],
     args: readonly (string | number)[],
   ): Promise<Reply> {
-    return this.store.run(script, [...topicRootKeyList(topicRootKeys(namespace, root)), ...further], args);
+    const keys = this.#keyLists.of(namespace, root);
+    return this.store.run(script, further.length === 0 ? keys : [...keys, ...further], args);
   }
 
   /** Writes the root into the directory before its first use, so that nothing in it can go unnoticed. */
