@@ -24,7 +24,7 @@ const include = /^--@include (\S+)$/gm;
 export function loadScript(callerUrl: string, file: string): Script {
   const url = new URL(file, callerUrl);
   const source = readFileSync(url, "utf8").replace(include, (_, path: string) =>
-    readFileSync(new URL(path, url), "utf8").trimEnd(),
+    included(new URL(path, url)),
   );
   if (!source.startsWith("#!lua")) throw new Error(`${fileURLToPath(url)} does not begin with #!lua`);
   const plainSource = `--${source.slice(2)}`;
@@ -35,6 +35,17 @@ export function loadScript(callerUrl: string, file: string): Script {
     plainSource,
     plainSha: sha1(plainSource),
   };
+}
+
+const includedBy = new Map<string, string>();
+
+/** Read once: most scripts share a few of these. */
+function included({ href }: URL): string {
+  const known = includedBy.get(href);
+  if (known !== undefined) return known;
+  const text = readFileSync(new URL(href), "utf8").trimEnd();
+  includedBy.set(href, text);
+  return text;
 }
 
 /** EVALSHA names scripts by SHA-1; nothing secret depends on it. */
