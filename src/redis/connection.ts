@@ -1,5 +1,5 @@
-import { Cluster, Redis, type RedisOptions } from "ioredis";
 import { refuse } from "../errors/index.js";
+import { Cluster, Redis, type RedisOptions } from "./driver.js";
 
 /** Where a store is reached: a unix socket of a local engine, or a URL the operator configured. */
 export type Endpoint = { readonly socketPath: string } | { readonly url: string };

@@ -1,5 +1,5 @@
-import type { Redis } from "ioredis";
 import { type Connection, type Endpoint, openConnection } from "./connection.js";
+import type { Redis } from "./driver.js";
 
 const pingEveryMs = 2_000;
 

@@ -1,4 +1,4 @@
-import { Command } from "ioredis";
+import { Command } from "./driver.js";
 import { encodeKeys, encodeWords } from "./encode-words.js";
 
 /**

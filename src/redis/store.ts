@@ -1,7 +1,7 @@
 import { randomUUID } from "node:crypto";
-import { Command, type Redis } from "ioredis";
 import { MailboxError, refuse } from "../errors/index.js";
 import { type Connection, type Endpoint, openConnection } from "./connection.js";
+import { Command, type Redis } from "./driver.js";
 import type { Script } from "./script.js";
 import { ScriptCall } from "./script-call.js";
 
