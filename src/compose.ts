@@ -35,7 +35,7 @@ import {
 import * as lock from "./locks/index.js";
 import * as mail from "./mailbox/index.js";
 import type { Rooms, WholeMessage } from "./mcp/index.js";
-import type { Logger } from "./observability/index.js";
+import type { Log } from "./observability/index.js";
 import * as policy from "./policy/index.js";
 import { ensureEngine } from "./redis/engine/index.js";
 import {
@@ -104,7 +104,7 @@ const formMs = 10 * 60_000;
  * @param timing.seal when audit rows are sealed, signed and trimmed
  * @throws {MailboxError} `store.unavailable`, `store.tier_too_low`, `config.invalid`
  */
-export async function openHouse(config: Config, log: Logger, timing: HouseOptions = {}): Promise<House> {
+export async function openHouse(config: Config, log: Log, timing: HouseOptions = {}): Promise<House> {
   const logEvent = (event: string, facts?: Record<string, unknown>): void => log.warn(facts ?? {}, event);
   const jwt = jwtOf(config, logEvent);
   const store = await openStore(config, log, timing);
@@ -355,7 +355,7 @@ function jwtOf(
 }
 
 /** Where the store is, in the order of preference: a configured address, or the local engine of the data directory. */
-async function openStore(config: Config, log: Logger, timing: HouseOptions): Promise<Store> {
+async function openStore(config: Config, log: Log, timing: HouseOptions): Promise<Store> {
   const store =
     config.redisUrl === undefined
       ? await openLocal(config, log, timing)
@@ -368,7 +368,7 @@ async function openStore(config: Config, log: Logger, timing: HouseOptions): Pro
   return store;
 }
 
-async function openRemote(url: string, log: Logger, timing: HouseOptions): Promise<Store> {
+async function openRemote(url: string, log: Log, timing: HouseOptions): Promise<Store> {
   // A password stands before the last @, whatever is in it, or in what follows a question mark.
   const shown = url.replace(/\/\/.*@/, "//…@").replace(/\?.*/, "");
   return Store.open({
@@ -381,7 +381,7 @@ async function openRemote(url: string, log: Logger, timing: HouseOptions): Promi
 
 async function openLocal(
   config: Config,
-  log: Logger,
+  log: Log,
   { onRoundTrip }: Pick<HouseOptions, "onRoundTrip">,
 ): Promise<Store> {
   const ensure = () =>

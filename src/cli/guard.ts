@@ -12,7 +12,7 @@ import {
   releaseLock,
   releaseRun,
 } from "../locks/index.js";
-import { openLog } from "../observability/index.js";
+import { loadLog } from "../observability/index.js";
 import { holdsData } from "../redis/engine/index.js";
 import { hookAnswer, readHookCall } from "./client-hook.js";
 import { type Findings, judge, type Manner, type Reserved, type Verdict } from "./guard-verdict.js";
@@ -205,7 +205,7 @@ const stopped = Symbol("the asker was stopped");
 async function asked<T>(config: Config, ask: (house: House) => Promise<T>): Promise<T | typeof away> {
   const { openHouse } = await import("../compose.js");
   try {
-    const house = await openHouse(config, openLog("silent"), { callTimeoutMs });
+    const house = await openHouse(config, await loadLog("silent"), { callTimeoutMs });
     try {
       return await ask(house);
     } finally {

@@ -6,7 +6,7 @@ import type { House } from "../compose.js";
 import { type Config, readConfig } from "../config/index.js";
 import { isRefusal, MailboxError } from "../errors/index.js";
 import type { Principal } from "../identity/index.js";
-import { openLog } from "../observability/index.js";
+import { loadLog } from "../observability/index.js";
 import { denial, type HookAnswer, type HookEvent, readHookEvent } from "../policy/index.js";
 import { realPath } from "./real-path.js";
 import { aroundFolder, repositoryAbove, repositoryPath } from "./repository-path.js";
@@ -55,7 +55,7 @@ async function answer(switches: PolicyHookSwitches): Promise<void> {
   const event = await eventGiven();
   if (!event) return;
   const { openHouse } = await import("../compose.js");
-  const house = await openHouse(config, openLog("silent"), { callTimeoutMs });
+  const house = await openHouse(config, await loadLog("silent"), { callTimeoutMs });
   try {
     const principal = await principalOf(house, config);
     await house.access.refuseStopped(principal.namespace, principal.agent);

@@ -7,7 +7,7 @@ import {
   operatorPrincipal,
   type RunId,
 } from "../identity/index.js";
-import { openLog } from "../observability/index.js";
+import { loadLog } from "../observability/index.js";
 import { holdsData } from "../redis/engine/index.js";
 import { type Switches, settingsOf } from "./switches.js";
 import { terminal } from "./terminal.js";
@@ -27,7 +27,7 @@ export async function withHouseOf<T>(
   work: (house: House, config: Config) => Promise<T>,
 ): Promise<T> {
   // At a terminal the answer says what went wrong; who wants the log too asks for it.
-  const log = openLog(terminal().env.LLM_MAILBOX_LOG_LEVEL ? config.logLevel : "silent");
+  const log = await loadLog(terminal().env.LLM_MAILBOX_LOG_LEVEL ? config.logLevel : "silent");
   const { openHouse } = await import("../compose.js");
   const house = await openHouse(config, log);
   try {
