@@ -1,4 +1,5 @@
 import { z } from "zod";
+import { priorities } from "./priorities.js";
 
 /**
  * What callers may ask of the mailbox room. Every face (tools, REST, SDK) takes its schemas from here, so they cannot
@@ -7,7 +8,7 @@ import { z } from "zod";
 
 const IdempotencyKey = z.string().min(1).max(200).describe("Repeats safely: same key, done once (24 h)");
 
-export const Priority = z.enum(["low", "normal", "high", "urgent"]);
+export const Priority = z.enum(priorities);
 export type Priority = z.infer<typeof Priority>;
 
 /** A bare string, or a list written as a string, is accepted where a list is asked for: models write them so. */

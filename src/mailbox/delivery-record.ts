@@ -1,5 +1,5 @@
 import type { ReplyValue } from "../redis/index.js";
-import { type DeliveryState, Priority } from "./contract.js";
+import type { DeliveryState } from "./contract.js";
 import type { Delivery, StoredMessage } from "./feed.js";
 
 /** The record lua/delivery.lua keeps for each message, field by field. */
@@ -30,8 +30,6 @@ export interface Entry {
   /** Undefined where the script was asked for records alone. */
   readonly message: StoredMessage | undefined;
 }
-
-export const priorities = Priority.options;
 
 export function parseRecord(text: string): DeliveryRecord {
   const words = text.split("|");

@@ -1,8 +1,8 @@
 import { parseAddress } from "../addresses/index.js";
 import { refuse } from "../errors/index.js";
 import type { ReadInbox } from "./contract.js";
-import { priorities } from "./delivery-record.js";
 import type { FeedFilter } from "./feed.js";
+import { priorities } from "./priorities.js";
 
 /** @throws {MailboxError} `address.invalid`, `input.invalid` */
 export function filterOf(input: ReadInbox): FeedFilter {

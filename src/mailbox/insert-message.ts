@@ -2,9 +2,9 @@ import { refuse } from "../errors/index.js";
 import { loadScript, type MailboxName } from "../redis/index.js";
 import { confirmSoon, expectConfirmation, idsOf } from "./attachment-references.js";
 import type { MailContext } from "./context.js";
-import { priorities } from "./delivery-record.js";
 import type { StoredMessage } from "./feed.js";
 import type { Operation } from "./operation.js";
+import { priorities } from "./priorities.js";
 
 const sendScript = loadScript(import.meta.url, "send-message.lua");
 

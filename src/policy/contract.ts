@@ -1,6 +1,7 @@
 import { z } from "zod";
 import type { ApprovalState } from "./context.js";
 import type { Effect } from "./decision.js";
+import { mostReserved } from "./limits.js";
 import { maxActionLength, maxResourceLength } from "./name-pattern.js";
 
 /** An object as it is: what it may hold is for the question to say, which counts before it looks. */
@@ -11,9 +12,6 @@ const Context = z
       issues.push({ code: "invalid_type", expected: "record", input: value });
   })
   .meta({ type: "object" }) as unknown as z.ZodType<Readonly<Record<string, unknown>>>;
-
-/** Most that one step may hold, in the namespace's currency. */
-export const mostReserved = 1e9;
 
 const IdempotencyKey = z.string().min(1).max(200).optional();
 

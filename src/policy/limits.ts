@@ -27,6 +27,9 @@ export const defaultPolicyLimits: PolicyLimits = {
   decisionBytes: 16 * 1024,
 };
 
+/** Most that one step may hold, in the namespace's currency. */
+export const mostReserved = 1e9;
+
 /** What every script about budgets takes, in the order of lua/use.lua. */
 export function scriptLimits(limits: PolicyLimits): string {
   const { reservationMs, endedMs, figuresMs, attemptMs, decisions } = limits;
