@@ -1,4 +1,4 @@
-import { spawn } from "node:child_process";
+import { execFileSync, spawn } from "node:child_process";
 import { once } from "node:events";
 import {
   copyFileSync,
@@ -6,8 +6,10 @@ import {
   mkdirSync,
   mkdtempSync,
   readdirSync,
+  readFileSync,
   rmSync,
   symlinkSync,
+  utimesSync,
   writeFileSync,
 } from "node:fs";
 import { tmpdir } from "node:os";
@@ -72,4 +74,24 @@ it("a file that has no source any more goes with the next build", async () => {
   rmSync(inFolder("src/room/old.lua"));
   expect(await build()).toBe(0);
   expect(existsSync(inFolder("dist/room/old.lua"))).toBe(false);
+});
+
+it("a process that was started before a build finds the rest of its program after it", async () => {
+  const program = (): string => /program-\w+/.exec(readFileSync(inFolder("dist/main.js"), "utf8"))![0];
+  writeFileSync(inFolder("src/late.ts"), "export const late: number = 1;\n");
+  writeFileSync(inFolder("src/main.ts"), 'console.log((await import("./late.js")).late);\nexport {};\n');
+  expect(await build()).toBe(0);
+  const first = program();
+  writeFileSync(inFolder("src/late.ts"), "export const late: number = 2;\n");
+  expect(await build()).toBe(0);
+  expect(program()).not.toBe(first);
+  const run = (folder: string): string =>
+    execFileSync(process.execPath, [inFolder(`dist/${folder}/main.js`)], { encoding: "utf8" });
+  expect([run(first), run(program())]).toEqual(["1\n", "2\n"]);
+
+  const yesterday = new Date(Date.now() - 25 * 60 * 60 * 1_000);
+  utimesSync(inFolder(`dist/${first}`), yesterday, yesterday);
+  expect(await build()).toBe(0);
+  expect(existsSync(inFolder(`dist/${first}`))).toBe(false);
+  expect(run(program())).toBe("2\n");
 });

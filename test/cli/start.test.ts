@@ -1,0 +1,77 @@
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { type Loaded, loadedBy, tellingLoads } from "../protocol/loaded-modules.js";
+import { startStore, type TestStore } from "../stores/index.js";
+import { type Office, openOffice, spawnOn } from "./command-line.js";
+
+/** Clients wait for a process to start, for those of their hooks at every call of a tool. */
+describe("the built command line loads what it needs and no more", () => {
+  const home = mkdtempSync(join(tmpdir(), "mailbox-start-"));
+  let store: TestStore;
+  let office: Office;
+  beforeAll(async () => {
+    store = await startStore("embedded");
+    office = await openOffice(store.url);
+    await office.as("bob");
+  });
+  afterAll(async () => {
+    await office.close();
+    await store.stop();
+    rmSync(home, { recursive: true, force: true });
+  });
+
+  async function loaded(event: object, ...args: readonly string[]): Promise<Loaded> {
+    const settings = { ...office.settings, HOME: home, XDG_STATE_HOME: home, NODE_OPTIONS: tellingLoads };
+    const { status, err } = await spawnOn(JSON.stringify(event), settings, ...args);
+    expect(status).toBe(0);
+    return loadedBy(err);
+  }
+
+  const heavy = [
+    "ioredis",
+    "zod",
+    "pino",
+    "yaml",
+    "re2js",
+    "@marcbachmann/cel-js",
+    "jose",
+    "js-redis-server",
+  ];
+  const sdk = "@modelcontextprotocol/server";
+  const heavyOf = ({ packages }: Loaded): readonly string[] =>
+    packages.filter((name) => name === sdk || heavy.includes(name));
+  const before = { session_id: "s", hook_event_name: "PreToolUse", cwd: home };
+
+  it("for its help, nothing but the syntax", async () => {
+    const { sources, packages } = await loaded({}, "--help");
+    expect(packages).toEqual(["commander"]);
+    expect(sources).toContain("src/cli/program.ts");
+    expect(sources.filter((source) => !/^src\/(main|cli|addresses|errors|identity)/.test(source))).toEqual(
+      [],
+    );
+  });
+
+  it.each([
+    ["check", { session_id: "s", hook_event_name: "UserPromptSubmit" }, "check --hook claude-code"],
+    ["guard", { ...before, tool_name: "Edit", tool_input: { file_path: join(home, "a") } }, "guard edit"],
+  ])("for the hook of %s, the store alone", async (_, event, words) => {
+    const found = await loaded(event, ...words.split(" "), "--agent", "bob");
+    expect(found.sources).toContain("src/compose.ts");
+    expect(heavyOf(found)).toEqual(["ioredis"]);
+  });
+
+  it("for the hook of the policy, the store and the languages of rules", async () => {
+    const event = { ...before, tool_name: "Bash", tool_input: { command: "ls" } };
+    const found = await loaded(event, "policy", "hook", "claude-code", "--agent", "bob");
+    expect(found.sources).toContain("src/policy/compile-rules.ts");
+    expect(heavyOf(found)).toEqual(["@marcbachmann/cel-js", "ioredis", "re2js", "yaml", "zod"]);
+  });
+
+  it("for a client, no language of rules and no engine", async () => {
+    const found = await loaded({}, "stdio", "--agent", "bob");
+    expect(found.sources).toContain("src/mcp/toolbox.ts");
+    expect(heavyOf(found)).toEqual([sdk, "ioredis", "pino", "zod"]);
+  });
+});
