@@ -4,6 +4,7 @@ import { catalogue, isRefusal } from "../errors/index.js";
 import { defaultHttpLimits, type HttpOptions, type HttpService, serveHttp } from "../http/index.js";
 import { toolNames } from "../mcp/index.js";
 import { openLog, openServiceMetrics, type ServiceMetrics } from "../observability/index.js";
+import { loadSoon } from "./load-soon.js";
 import { leave, terminal } from "./terminal.js";
 import { packageVersion } from "./version.js";
 
@@ -20,6 +21,7 @@ export async function serve(flags: Flags): Promise<void> {
   showStore(metrics, house);
   // What the command line recorded or left to be done must not wait for the first agent.
   house.runs.attend();
+  loadSoon((err) => log.warn({ err }, "the compiler of rules could not be loaded"));
   const start = async (): Promise<HttpService & { readonly believesNames: boolean }> => {
     const { tokensRequired } = await house.access.rules(config.namespace);
     const isGuarded = tokensRequired || config.jwtJwks !== undefined;

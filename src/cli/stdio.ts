@@ -1,6 +1,7 @@
 import { type Config, readConfig } from "../config/index.js";
 import { relayStdio, serveStdio } from "../mcp/index.js";
 import { openLog } from "../observability/index.js";
+import { loadSoon } from "./load-soon.js";
 import { startPrincipal } from "./start-principal.js";
 import { type ServerSwitches, type Switches, serverSettingsOf, settingsOf } from "./switches.js";
 import { leave, terminal } from "./terminal.js";
@@ -33,6 +34,7 @@ async function serve(config: Config): Promise<void> {
     await house.close();
     throw refusal;
   });
+  loadSoon((err) => log.warn({ err }, "the compiler of rules could not be loaded"));
   await serveStdio(house.rooms, {
     namespace: config.namespace,
     ...(principal ? { principal } : {}),

@@ -1,6 +1,10 @@
-import { mkdtempSync, rmSync } from "node:fs";
+import { cpSync, mkdtempSync, rmSync, symlinkSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { setTimeout as delay } from "node:timers/promises";
+import { fileURLToPath } from "node:url";
+import { Client } from "@modelcontextprotocol/sdk/client/index.js";
+import { StdioClientTransport } from "@modelcontextprotocol/sdk/client/stdio.js";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { type Loaded, loadedBy, tellingLoads } from "../protocol/loaded-modules.js";
 import { startStore, type TestStore } from "../stores/index.js";
@@ -75,3 +79,34 @@ describe("the built command line loads what it needs and no more", () => {
     expect(heavyOf(found)).toEqual([sdk, "ioredis", "pino", "zod"]);
   });
 });
+
+const inRoot = (name: string): string => fileURLToPath(new URL(`../../${name}`, import.meta.url));
+
+/** Whoever updates the package while servers run takes their files away. */
+it("a server that a client has started goes on when its program is replaced", async () => {
+  const folder = mkdtempSync(join(tmpdir(), "mailbox-replaced-"));
+  const store = await startStore("embedded");
+  cpSync(inRoot("dist"), join(folder, "dist"), { recursive: true });
+  for (const name of ["package.json", "node_modules"]) symlinkSync(inRoot(name), join(folder, name));
+  const transport = new StdioClientTransport({
+    command: process.execPath,
+    args: [join(folder, "dist", "main.js"), "stdio", "--agent", "bob"],
+    env: { PATH: process.env.PATH!, REDIS_URL: store.url, LLM_MAILBOX_ALLOW_UNVERIFIED: "1" },
+    stderr: "ignore",
+  });
+  const client = new Client({ name: "test", version: "0" });
+  try {
+    await client.connect(transport);
+    await delay(4_000);
+    rmSync(join(folder, "dist"), { recursive: true });
+    const { isError, content } = await client.callTool({
+      name: "send_message",
+      arguments: { to: ["bob"], body: "still here" },
+    });
+    expect(isError ?? false, JSON.stringify(content)).toBe(false);
+  } finally {
+    await client.close();
+    await store.stop();
+    rmSync(folder, { recursive: true, force: true });
+  }
+}, 30_000);
