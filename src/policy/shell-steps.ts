@@ -1,55 +1,22 @@
 import type { ClientAction } from "./client-actions.js";
 import { cmdletDeeds } from "./cmdlet-deeds.js";
-import { has, operandsOf, options, optionsEnd, optionValue } from "./command-options.js";
+import { has, operandsOf, options, optionsEnd } from "./command-options.js";
 import { fetchedPages } from "./fetched-pages.js";
-import type { FileDeed } from "./file-deed.js";
-import { patchedFiles } from "./patched-files.js";
-import { anything, mostPaths, type PathSense, Places, stepsOn, unknownOf } from "./places.js";
+import { stepsOfDeeds } from "./file-deed.js";
+import { gitSteps } from "./git-steps.js";
+import { patchedBy } from "./patch-steps.js";
+import { anything, type PathSense, Places, stepsOn } from "./places.js";
 import { listSeparator, powershellCommands } from "./powershell-words.js";
+import { printedBy } from "./printed-text.js";
 import { savedPages } from "./saved-pages.js";
-import { keywords, type ShellCommand, shellCommands, unescaped, unknownPart } from "./shell-words.js";
+import { type ShellCommand, shellCommands, unknownPart } from "./shell-words.js";
 import type { ToolStep } from "./tool-step.js";
+import { envValued, nameOf, splitByEnv, unwrapped } from "./wrapped-command.js";
 import { writtenFiles } from "./written-files.js";
 
 const mostSteps = 60;
 /** Texts of commands in texts of commands. */
 const mostDeep = 5;
-
-/** A command before a command: which of its options take a word of their own, and how many words follow them. */
-interface Wrapper {
-  readonly valued: readonly string[];
-  readonly operands?: number;
-  /** Those that name the folder in which the command is run. */
-  readonly folder?: readonly string[];
-}
-
-const wrappers: Readonly<Record<string, Wrapper>> = {
-  sudo: {
-    valued: options(
-      "u user g group C close-from D chdir h host p prompt R chroot r role t type T command-timeout U other-user",
-    ),
-    folder: options("D chdir"),
-  },
-  doas: { valued: options("u C a") },
-  env: { valued: options("u unset C chdir S split-string"), folder: options("C chdir") },
-  nice: { valued: options("n adjustment") },
-  ionice: { valued: options("c class n classdata p pid P pgid u uid") },
-  timeout: { valued: options("k kill-after s signal"), operands: 1 },
-  xargs: {
-    valued: options("I n max-args P max-procs d delimiter L s max-chars E a arg-file process-slot-var J R S"),
-  },
-  stdbuf: { valued: options("i input o output e error") },
-  time: { valued: options("f format o output") },
-  exec: { valued: options("a") },
-  flock: { valued: options("w wait timeout E conflict-exit-code"), operands: 1 },
-  chroot: { valued: options("userspec groups"), operands: 1 },
-  nohup: { valued: [] },
-  setsid: { valued: [] },
-  busybox: { valued: [] },
-  command: { valued: [] },
-  builtin: { valued: [] },
-  coproc: { valued: [] },
-};
 
 const shells = new Set(["sh", "bash", "zsh", "dash", "ksh", "ash", "fish"]);
 const powershells = new Set(["pwsh", "powershell"]);
@@ -89,35 +56,6 @@ export function shellSteps(
 }
 
 /**
- * What a patch writes and deletes; where it names no file, something is written of which nobody can tell what.
- *
- * @param resourcesOf the names under which a path is known to rules
- */
-export function patchSteps(
-  patch: string,
-  resourcesOf: (path: string, action: ClientAction) => readonly string[],
-): readonly [ToolStep, ...ToolStep[]] {
-  const { written, deleted } = patchedFiles(patch);
-  const on = (action: ClientAction, paths: readonly string[]): ToolStep[] => {
-    const plain = paths.filter((path) => !path.includes(unknownPart));
-    if (paths.length > mostPaths) return [{ action, resource: anything }];
-    const known = plain.flatMap((path) =>
-      resourcesOf(path, action).map((resource) => ({ action, resource })),
-    );
-    return plain.length < paths.length ? [...known, { action, resource: unknownOf(action) }] : known;
-  };
-  const [first = { action: "file.write", resource: "" }, ...rest] = [
-    ...on("file.write", hasUnknownLine.test(patch) ? [...written, unknownPart] : written),
-    ...on("file.delete", deletesUnknown.test(patch) ? [...deleted, unknownPart] : deleted),
-  ];
-  return [first, ...rest];
-}
-
-/** A line of a patch of which only the shell could tell whether it names a file. */
-const hasUnknownLine = /^[ \t]*(?:\*\*\* [^:\n]*)?\0/m;
-const deletesUnknown = /^[ \t]*\*\*\* [^:\n]*\0/m;
-
-/**
  * What is printed into a pipe may be commands, for a shell at its end.
  *
  * @param text in which the commands stand
@@ -142,30 +80,6 @@ function stepsOfAll(
     return steps;
   });
 }
-
-/** What `echo` prints, with and without what it may make of backslashes, and what `printf` does. */
-function printedBy(name: "echo" | "printf", args: readonly string[]): string {
-  if (name === "echo") {
-    const from = args.findIndex((arg) => !/^-[neE]+$/.test(arg));
-    const said = from < 0 ? "" : args.slice(from).join(" ");
-    return said.includes("\\") ? `${said}\n${unescaped(said)}` : said;
-  }
-  const [format = "", ...values] = args[0] === "--" ? args.slice(1) : args;
-  const texts: string[] = [];
-  let next = 0;
-  do {
-    const from = next;
-    const filled = unescaped(format).replace(/%(%|[-+ #0]*\d*(?:\.\d+)?[A-Za-z])/g, (_, kind: string) =>
-      kind === "%" ? "%" : (values[next++] ?? ""),
-    );
-    texts.push(filled);
-    if (next === from) break;
-  } while (next < values.length && texts.length < mostTexts);
-  return [...texts, ...values.slice(next).map((value) => `\n${value}`)].join("");
-}
-
-/** Times that a format is filled. */
-const mostTexts = 1_000;
 
 function readsCommands(name: string): boolean {
   return (
@@ -227,16 +141,6 @@ function commandOfPowershell(name: string, args: readonly string[]): string {
     ? ""
     : args.slice(from).join(" ");
 }
-
-function stepsOfDeeds(deeds: readonly FileDeed[], places: Places): ToolStep[] {
-  return deeds.flatMap(({ action, paths: given, ...sense }) => {
-    const paths = action === "file.write" ? given.filter((path) => !isStream.test(path)) : given;
-    return paths.length === 0 ? [] : stepsOn(action, paths, places, sense);
-  });
-}
-
-/** What is called like a file, and keeps nothing of what is written to it. */
-const isStream = /^\/dev\/(?:null|stdout|stderr|tty|fd\/\d+)$/;
 
 function stepsOfProgram({ words, fed }: ShellCommand, from: Places, deep: number, text: string): ToolStep[] {
   const { words: bare, folders } = unwrapped(words);
@@ -306,90 +210,11 @@ function stepsOfProgram({ words, fed }: ShellCommand, from: Places, deep: number
   }
 }
 
-/**
- * What a patch does that a command is told or fed. Where the shell had a part in it, names are read as they are written too:
- * Codex takes a here-document so, and what a variable holds may stand elsewhere in the text.
- */
-function patchedBy(args: readonly string[], fed: string, places: Places, text: string): ToolStep[] {
-  const resourcesOf = (path: string, action: ClientAction): readonly string[] =>
-    places.resources(path, action);
-  const given = `${args.join("\n")}\n${fed}`;
-  const steps = patchSteps(given, resourcesOf);
-  const isPlain = fed === "" && !given.includes(unknownPart) && namesFiles(given);
-  return isPlain || !namesFiles(text) ? [...steps] : [...steps, ...patchSteps(text, resourcesOf)];
-}
-
-function namesFiles(patch: string): boolean {
-  const { written, deleted } = patchedFiles(patch);
-  return written.length + deleted.length > 0;
-}
-
 /** The files that are named behind what is to become of them, which an option may say too. */
 function changedBy(args: readonly string[]): readonly string[] {
   const operands = operandsOf(args);
   const isTold = args.some((arg) => /^-[rwxXst]+$/.test(arg) || /^--ref/.test(arg));
   return isTold ? operands : operands.slice(1);
-}
-
-/** A command without what stands before it, and the folders that this names; behind xargs with a word more. */
-function unwrapped(words: readonly string[]): {
-  readonly words: readonly string[];
-  readonly folders: readonly string[];
-} {
-  const folders: string[] = [];
-  let at = 0;
-  let isGiven = false;
-  let stand: string | undefined;
-  for (;;) {
-    for (let end = assignmentEnd(words, at); end > at; end = assignmentEnd(words, at)) at = end;
-    const name = nameOf(words, at);
-    if (name === "function") {
-      at += 2;
-      continue;
-    }
-    const wrapper = Object.hasOwn(wrappers, name) ? wrappers[name]! : undefined;
-    if (!wrapper) break;
-    const end = optionsEnd(words, at + 1, wrapper.valued);
-    const given = words.slice(at + 1, end);
-    const folder = wrapper.folder && optionValue(given, wrapper.folder, wrapper.valued);
-    if (folder !== undefined) folders.push(folder);
-    // A command in one word is looked into as that of a shell is.
-    if (name === "env" && splitByEnv(given) !== undefined) break;
-    at = end + (wrapper.operands ?? 0);
-    if (name !== "xargs") continue;
-    isGiven = true;
-    stand = standIn(given);
-  }
-  const rest = at === 0 ? words : words.slice(at);
-  if (!isGiven) return { words: rest, folders };
-  return {
-    words: stand ? rest.map((word) => word.replaceAll(stand, unknownPart)) : [...rest, unknownPart],
-    folders,
-  };
-}
-
-/** What stands in a command of xargs for a word that it reads; undefined where those are put behind it. */
-function standIn(given: readonly string[]): string | undefined {
-  const { valued } = wrappers.xargs!;
-  const named = optionValue(given, ["-I", "-J"], valued);
-  if (named !== undefined) return named;
-  const [, , stand] = given.map((arg) => /^(-i|--replace(?:=|$))(.*)$/s.exec(arg)).find(Boolean) ?? [];
-  return stand === undefined ? undefined : stand || "{}";
-}
-
-/** Where the word begins behind a keyword or an assignment, whose subscript may be of several words. */
-function assignmentEnd(words: readonly string[], at: number): number {
-  const word = words[at] ?? "";
-  if (keywords.has(word) || /^[A-Za-z_]\w*(?:\[[^\]]*\])?\+?=/.test(word)) return at + 1;
-  if (!/^[A-Za-z_]\w*\[[^\]]*$/.test(word)) return at;
-  const end = words.slice(at + 1, at + 1 + mostSubscript).findIndex((one) => /^[^\]]*\]\+?=/.test(one));
-  return end < 0 ? at : at + end + 2;
-}
-
-const mostSubscript = 10;
-
-function splitByEnv(args: readonly string[]): string | undefined {
-  return optionValue(args, ["-S", "--split-string"], envValued);
 }
 
 function suCommand(args: readonly string[]): string {
@@ -454,53 +279,6 @@ function nameFound(args: readonly string[]): string {
 
 const mostStarts = 10;
 
-function gitSteps(given: readonly string[], from: Places): ToolStep[] {
-  const folders: string[] = [];
-  let at = 0;
-  while (given[at]?.startsWith("-")) {
-    if (given[at] === "-C") folders.push(given[at + 1] ?? "");
-    at += gitValued.includes(given[at]!) ? 2 : 1;
-  }
-  const places = from.in(folders);
-  const [verb, ...args] = given.slice(at);
-  const operands = operandsOf(args);
-  // What begins with a colon says from where it is told, or what it is not.
-  const paths = operandsOf(args, verb === "clean" ? ["-e", "--exclude"] : []).map((path) =>
-    path.startsWith(":") ? unknownPart : path,
-  );
-  const whole = (action: ClientAction): ToolStep[] => [{ action, resource: "" }];
-  switch (verb) {
-    case "push": {
-      // The first of them may be the remote, whose name begins with neither.
-      const forces =
-        has(args, "f", "--force", "--force-with-lease", "--mirror") ||
-        operands.some((ref) => ref.startsWith("+"));
-      const deletes = has(args, "d", "--delete", "--prune") || operands.some((ref) => /^\+?:./.test(ref));
-      return [
-        { action: "git.push", resource: "" },
-        ...(forces ? whole("git.push_force") : []),
-        ...(deletes ? whole("branch.delete") : []),
-      ];
-    }
-    case "commit":
-      return whole("git.commit");
-    case "reset":
-      return args.includes("--hard") ? whole("git.reset_hard") : [];
-    case "clean":
-      return has(args, "f", "--force")
-        ? stepsOn("file.delete", paths.length > 0 ? paths : ["."], places, { takesAll: true })
-        : [];
-    case "mv":
-      return stepsOfDeeds(writtenFiles("mv", args), places);
-    case "rm":
-      return stepsOn(has(args, "r") ? "directory.delete" : "file.delete", paths, places);
-    case "branch":
-      return has(args, "dD", "--delete") ? whole("branch.delete") : [];
-    default:
-      return [];
-  }
-}
-
 function sqlSteps(text: string): ToolStep[] {
   return [
     ...(/\bdrop\s+(?:table|database|schema|view|index|keyspace)\b/i.test(text) ? ["db.drop" as const] : []),
@@ -511,14 +289,4 @@ function sqlSteps(text: string): ToolStep[] {
 /** Options of ssh that take a word of their own. */
 const sshValued = [..."BbcDEeFIiJLlmOopQRSWw"].map((letter) => `-${letter}`);
 const shellValued = ["-o", "-O", "+o", "+O", "--rcfile", "--init-file"];
-const envValued = wrappers.env!.valued;
 const aclValued = options("m modify M modify-file x remove X remove-file set set-file");
-const gitValued = ["-C", "-c", "--git-dir", "--work-tree", "--namespace", "--config-env", "--attr-source"];
-
-/** The name of the program, wherever it lies. */
-function nameOf(words: readonly string[], at = 0): string {
-  return (words[at] ?? "")
-    .split("/")
-    .at(-1)!
-    .replace(/\.exe$/i, "");
-}

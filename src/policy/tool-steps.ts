@@ -1,8 +1,9 @@
 import type { ClientAction } from "./client-actions.js";
 import { isObject } from "./is-object.js";
+import { patchSteps } from "./patch-steps.js";
 import { pathNames } from "./places.js";
 import { powershellCommands } from "./powershell-words.js";
-import { patchSteps, shellSteps } from "./shell-steps.js";
+import { shellSteps } from "./shell-steps.js";
 import { shellCommands } from "./shell-words.js";
 import type { ToolStep } from "./tool-step.js";
 import { webResource } from "./web-resource.js";

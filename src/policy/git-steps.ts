@@ -1,0 +1,57 @@
+import type { ClientAction } from "./client-actions.js";
+import { has, operandsOf } from "./command-options.js";
+import { stepsOfDeeds } from "./file-deed.js";
+import { type Places, stepsOn } from "./places.js";
+import { unknownPart } from "./shell-words.js";
+import type { ToolStep } from "./tool-step.js";
+import { writtenFiles } from "./written-files.js";
+
+const valued = ["-C", "-c", "--git-dir", "--work-tree", "--namespace", "--config-env", "--attr-source"];
+
+/** What a command of git does to files, branches and others. */
+export function gitSteps(given: readonly string[], from: Places): ToolStep[] {
+  const folders: string[] = [];
+  let at = 0;
+  while (given[at]?.startsWith("-")) {
+    if (given[at] === "-C") folders.push(given[at + 1] ?? "");
+    at += valued.includes(given[at]!) ? 2 : 1;
+  }
+  const places = from.in(folders);
+  const [verb, ...args] = given.slice(at);
+  const operands = operandsOf(args);
+  // What begins with a colon says from where it is told, or what it is not.
+  const paths = operandsOf(args, verb === "clean" ? ["-e", "--exclude"] : []).map((path) =>
+    path.startsWith(":") ? unknownPart : path,
+  );
+  const whole = (action: ClientAction): ToolStep[] => [{ action, resource: "" }];
+  switch (verb) {
+    case "push": {
+      // The first of them may be the remote, whose name begins with neither.
+      const forces =
+        has(args, "f", "--force", "--force-with-lease", "--mirror") ||
+        operands.some((ref) => ref.startsWith("+"));
+      const deletes = has(args, "d", "--delete", "--prune") || operands.some((ref) => /^\+?:./.test(ref));
+      return [
+        { action: "git.push", resource: "" },
+        ...(forces ? whole("git.push_force") : []),
+        ...(deletes ? whole("branch.delete") : []),
+      ];
+    }
+    case "commit":
+      return whole("git.commit");
+    case "reset":
+      return args.includes("--hard") ? whole("git.reset_hard") : [];
+    case "clean":
+      return has(args, "f", "--force")
+        ? stepsOn("file.delete", paths.length > 0 ? paths : ["."], places, { takesAll: true })
+        : [];
+    case "mv":
+      return stepsOfDeeds(writtenFiles("mv", args), places);
+    case "rm":
+      return stepsOn(has(args, "r") ? "directory.delete" : "file.delete", paths, places);
+    case "branch":
+      return has(args, "dD", "--delete") ? whole("branch.delete") : [];
+    default:
+      return [];
+  }
+}

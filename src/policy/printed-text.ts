@@ -1,0 +1,25 @@
+import { unescaped } from "./shell-words.js";
+
+/** What `echo` prints, with and without what it may make of backslashes, and what `printf` does. */
+export function printedBy(name: "echo" | "printf", args: readonly string[]): string {
+  if (name === "echo") {
+    const from = args.findIndex((arg) => !/^-[neE]+$/.test(arg));
+    const said = from < 0 ? "" : args.slice(from).join(" ");
+    return said.includes("\\") ? `${said}\n${unescaped(said)}` : said;
+  }
+  const [format = "", ...values] = args[0] === "--" ? args.slice(1) : args;
+  const texts: string[] = [];
+  let next = 0;
+  do {
+    const from = next;
+    const filled = unescaped(format).replace(/%(%|[-+ #0]*\d*(?:\.\d+)?[A-Za-z])/g, (_, kind: string) =>
+      kind === "%" ? "%" : (values[next++] ?? ""),
+    );
+    texts.push(filled);
+    if (next === from) break;
+  } while (next < values.length && texts.length < mostTexts);
+  return [...texts, ...values.slice(next).map((value) => `\n${value}`)].join("");
+}
+
+/** Times that a format is filled. */
+const mostTexts = 1_000;

@@ -1,0 +1,111 @@
+import { options, optionsEnd, optionValue } from "./command-options.js";
+import { keywords, unknownPart } from "./shell-words.js";
+
+/** A command before a command: which of its options take a word of their own, and how many words follow them. */
+interface Wrapper {
+  readonly valued: readonly string[];
+  readonly operands?: number;
+  /** Those that name the folder in which the command is run. */
+  readonly folder?: readonly string[];
+}
+
+const wrappers: Readonly<Record<string, Wrapper>> = {
+  sudo: {
+    valued: options(
+      "u user g group C close-from D chdir h host p prompt R chroot r role t type T command-timeout U other-user",
+    ),
+    folder: options("D chdir"),
+  },
+  doas: { valued: options("u C a") },
+  env: { valued: options("u unset C chdir S split-string"), folder: options("C chdir") },
+  nice: { valued: options("n adjustment") },
+  ionice: { valued: options("c class n classdata p pid P pgid u uid") },
+  timeout: { valued: options("k kill-after s signal"), operands: 1 },
+  xargs: {
+    valued: options("I n max-args P max-procs d delimiter L s max-chars E a arg-file process-slot-var J R S"),
+  },
+  stdbuf: { valued: options("i input o output e error") },
+  time: { valued: options("f format o output") },
+  exec: { valued: options("a") },
+  flock: { valued: options("w wait timeout E conflict-exit-code"), operands: 1 },
+  chroot: { valued: options("userspec groups"), operands: 1 },
+  nohup: { valued: [] },
+  setsid: { valued: [] },
+  busybox: { valued: [] },
+  command: { valued: [] },
+  builtin: { valued: [] },
+  coproc: { valued: [] },
+};
+
+/** Options of `env` that take a word of their own. */
+export const envValued = wrappers.env!.valued;
+
+/** A command without what stands before it, and the folders that this names; behind xargs with a word more. */
+export function unwrapped(words: readonly string[]): {
+  readonly words: readonly string[];
+  readonly folders: readonly string[];
+} {
+  const folders: string[] = [];
+  let at = 0;
+  let isGiven = false;
+  let stand: string | undefined;
+  for (;;) {
+    for (let end = assignmentEnd(words, at); end > at; end = assignmentEnd(words, at)) at = end;
+    const name = nameOf(words, at);
+    if (name === "function") {
+      at += 2;
+      continue;
+    }
+    const wrapper = Object.hasOwn(wrappers, name) ? wrappers[name]! : undefined;
+    if (!wrapper) break;
+    const end = optionsEnd(words, at + 1, wrapper.valued);
+    const given = words.slice(at + 1, end);
+    const folder = wrapper.folder && optionValue(given, wrapper.folder, wrapper.valued);
+    if (folder !== undefined) folders.push(folder);
+    // A command in one word is looked into as that of a shell is.
+    if (name === "env" && splitByEnv(given) !== undefined) break;
+    at = end + (wrapper.operands ?? 0);
+    if (name !== "xargs") continue;
+    isGiven = true;
+    stand = standIn(given);
+  }
+  const rest = at === 0 ? words : words.slice(at);
+  if (!isGiven) return { words: rest, folders };
+  return {
+    words: stand ? rest.map((word) => word.replaceAll(stand, unknownPart)) : [...rest, unknownPart],
+    folders,
+  };
+}
+
+/** What stands in a command of xargs for a word that it reads; undefined where those are put behind it. */
+function standIn(given: readonly string[]): string | undefined {
+  const { valued } = wrappers.xargs!;
+  const named = optionValue(given, ["-I", "-J"], valued);
+  if (named !== undefined) return named;
+  const [, , stand] = given.map((arg) => /^(-i|--replace(?:=|$))(.*)$/s.exec(arg)).find(Boolean) ?? [];
+  return stand === undefined ? undefined : stand || "{}";
+}
+
+/** Where the word begins behind a keyword or an assignment, whose subscript may be of several words. */
+function assignmentEnd(words: readonly string[], at: number): number {
+  const word = words[at] ?? "";
+  if (keywords.has(word) || /^[A-Za-z_]\w*(?:\[[^\]]*\])?\+?=/.test(word)) return at + 1;
+  if (!/^[A-Za-z_]\w*\[[^\]]*$/.test(word)) return at;
+  const end = words.slice(at + 1, at + 1 + mostSubscript).findIndex((one) => /^[^\]]*\]\+?=/.test(one));
+  return end < 0 ? at : at + end + 2;
+}
+
+const mostSubscript = 10;
+
+/** The command that `env` is given in one word. */
+export function splitByEnv(args: readonly string[]): string | undefined {
+  return optionValue(args, ["-S", "--split-string"], envValued);
+}
+
+/** The name of the program, wherever it lies. */
+export function nameOf(words: readonly string[], at = 0): string {
+  return (words[at] ?? "")
+    .split("/")
+    .at(-1)!
+    .replace(/\.exe$/i, "");
+}
