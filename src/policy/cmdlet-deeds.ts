@@ -1,5 +1,6 @@
 import { copiedFiles, within } from "./copied-files.js";
 import type { FileDeed } from "./file-deed.js";
+import { mostPaths } from "./places.js";
 import { listSeparator } from "./powershell-words.js";
 import { unknownPart } from "./shell-words.js";
 
@@ -74,10 +75,11 @@ function filesOf(deed: Deed, name: string, given: Arguments): readonly FileDeed[
 function madeBy(folders: readonly string[], given: Arguments): readonly string[] {
   const [kind = ""] = given.of("itemtype", "type");
   if (/^d/i.test(kind)) return [];
-  const entries = given.of("name");
-  const made = folders.flatMap((folder) =>
-    entries.length === 0 ? [folder] : entries.map((entry) => within(folder, entry)),
-  );
+  const entries = given.of("name").slice(0, mostPaths + 1);
+  const made = folders
+    .filter((folder) => !isNoFile.test(folder))
+    .slice(0, mostPaths + 1)
+    .flatMap((folder) => (entries.length === 0 ? [folder] : entries.map((entry) => within(folder, entry))));
   // What a link leads to gets another name by it.
   const linked = /link$|^junction/i.test(kind) ? given.of("target", "value") : [];
   return [...(folders.length === 0 ? entries : made), ...linked];

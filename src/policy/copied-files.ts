@@ -1,4 +1,5 @@
 import type { FileDeed } from "./file-deed.js";
+import { mostPaths } from "./places.js";
 import { unknownPart } from "./shell-words.js";
 
 /** What is copied, moved or linked, and to where. */
@@ -17,7 +18,9 @@ export interface Copy {
  */
 export function copiedFiles({ sources, target, goes, replaces }: Copy): FileDeed {
   const isFolder = goes === "into" || (goes === "either" && (sources.length > 1 || namesFolder(target)));
-  const entries = goes === "onto" ? [] : sources.map((source) => copied(source, target));
+  // One more than is asked about one by one.
+  const few = sources.slice(0, mostPaths + 1);
+  const entries = goes === "onto" ? [] : few.map((source) => copied(source, target));
   const known = entries.filter((entry) => !entry.includes(unknownPart));
   return { action: "file.write", paths: isFolder ? entries : [target, ...known], ofLinks: replaces };
 }

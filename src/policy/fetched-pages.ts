@@ -44,8 +44,7 @@ export function addressesOf(program: "curl" | "wget", args: readonly string[]): 
   for (let at = 0; at < args.length; at++) {
     const arg = args[at]!;
     if (arg === "--") {
-      addresses.push(...args.slice(at + 1));
-      break;
+      return addresses.concat(args.slice(at + 1));
     }
     if (!arg.startsWith("-")) addresses.push(arg);
     else if (arg === "--url") addresses.push(args[++at] ?? "");

@@ -1,8 +1,32 @@
 import type { ClientAction } from "./client-actions.js";
-import { patchedFiles } from "./patched-files.js";
+import { type PatchedFiles, patchedFiles } from "./patched-files.js";
 import { anything, mostPaths, type Places, unknownOf } from "./places.js";
 import { unknownPart } from "./shell-words.js";
 import type { ToolStep } from "./tool-step.js";
+
+/** A text in which a patch may stand, read when it is first asked for, and once. */
+export class PatchText {
+  readonly #text: string;
+  #files: PatchedFiles | undefined;
+
+  constructor(text: string) {
+    this.#text = text;
+  }
+
+  /** The files that it names, with an unknown one where only the shell could tell whether it names more. */
+  get files(): PatchedFiles {
+    this.#files ??= filesOf(this.#text);
+    return this.#files;
+  }
+}
+
+function filesOf(text: string): PatchedFiles {
+  const { written, deleted } = patchedFiles(text);
+  return {
+    written: hasUnknownLine.test(text) ? [...written, unknownPart] : written,
+    deleted: deletesUnknown.test(text) ? [...deleted, unknownPart] : deleted,
+  };
+}
 
 /**
  * What a patch writes and deletes; where it names no file, something is written of which nobody can tell what.
@@ -10,10 +34,10 @@ import type { ToolStep } from "./tool-step.js";
  * @param resourcesOf the names under which a path is known to rules
  */
 export function patchSteps(
-  patch: string,
+  patch: PatchText,
   resourcesOf: (path: string, action: ClientAction) => readonly string[],
 ): readonly [ToolStep, ...ToolStep[]] {
-  const { written, deleted } = patchedFiles(patch);
+  const { written, deleted } = patch.files;
   const on = (action: ClientAction, paths: readonly string[]): ToolStep[] => {
     const plain = paths.filter((path) => !path.includes(unknownPart));
     if (paths.length > mostPaths) return [{ action, resource: anything }];
@@ -23,8 +47,8 @@ export function patchSteps(
     return plain.length < paths.length ? [...known, { action, resource: unknownOf(action) }] : known;
   };
   const [first = { action: "file.write", resource: "" }, ...rest] = [
-    ...on("file.write", hasUnknownLine.test(patch) ? [...written, unknownPart] : written),
-    ...on("file.delete", deletesUnknown.test(patch) ? [...deleted, unknownPart] : deleted),
+    ...on("file.write", written),
+    ...on("file.delete", deleted),
   ];
   return [first, ...rest];
 }
@@ -37,16 +61,16 @@ const deletesUnknown = /^[ \t]*\*\*\* [^:\n]*\0/m;
  * What a patch does that a command is told or fed. Where the shell had a part in it, names are read as they are written too:
  * Codex takes a here-document so, and what a variable holds may stand elsewhere in the text.
  */
-export function patchedBy(args: readonly string[], fed: string, places: Places, text: string): ToolStep[] {
+export function patchedBy(args: readonly string[], fed: string, places: Places, text: PatchText): ToolStep[] {
   const resourcesOf = (path: string, action: ClientAction): readonly string[] =>
     places.resources(path, action);
   const given = `${args.join("\n")}\n${fed}`;
-  const steps = patchSteps(given, resourcesOf);
-  const isPlain = fed === "" && !given.includes(unknownPart) && namesFiles(given);
+  const patch = new PatchText(given);
+  const steps = patchSteps(patch, resourcesOf);
+  const isPlain = fed === "" && !given.includes(unknownPart) && namesFiles(patch);
   return isPlain || !namesFiles(text) ? [...steps] : [...steps, ...patchSteps(text, resourcesOf)];
 }
 
-function namesFiles(patch: string): boolean {
-  const { written, deleted } = patchedFiles(patch);
+function namesFiles({ files: { written, deleted } }: PatchText): boolean {
   return written.length + deleted.length > 0;
 }

@@ -8,6 +8,9 @@ import type { ToolStep } from "./tool-step.js";
 export const mostPaths = 50;
 export const anything = "**";
 
+/** Characters of the path of a folder; from a deeper one nothing is told. */
+const mostFolder = 4_096;
+
 /**
  * What is asked about where only the shell could tell which path is meant. What deletes is asked about as if it were all
  * there are. A write is not: most write to a name that they made up themselves, and each of them would wait for a person
@@ -35,6 +38,9 @@ export class Places {
     const path = given?.replace(/^~\+(?=\/|$)/, ".");
     if (path === undefined || !isPlain(path)) this.#isLost = true;
     else this.#folder = `${isWhole(path) ? "" : this.#folder}${path}/`.replace(/\/+$/, "/");
+    if (this.#folder.length <= mostFolder) return;
+    this.#folder = "";
+    this.#isLost = true;
   }
 
   /** The same from other folders, one after the other, for one command alone. */

@@ -161,7 +161,8 @@ class Reader {
       const inner = this.#text.slice(this.#at + 1, close < 0 ? undefined : close);
       this.#at = close < 0 ? this.#text.length : close + 1;
       this.#add(unknownPart);
-      if (this.#deep < mostDeep) this.#commands.push(...new Reader(inner, this.#deep + 1).read());
+      if (this.#deep < mostDeep)
+        for (const command of new Reader(inner, this.#deep + 1).read()) this.#commands.push(command);
     } else if (char === "$" && variable(this.#text, this.#at) !== "") this.#variable(false);
     else this.#add(char);
   }

@@ -9,6 +9,7 @@ export function printedBy(name: "echo" | "printf", args: readonly string[]): str
   }
   const [format = "", ...values] = args[0] === "--" ? args.slice(1) : args;
   const texts: string[] = [];
+  let length = 0;
   let next = 0;
   do {
     const from = next;
@@ -16,10 +17,12 @@ export function printedBy(name: "echo" | "printf", args: readonly string[]): str
       kind === "%" ? "%" : (values[next++] ?? ""),
     );
     texts.push(filled);
+    length += filled.length;
     if (next === from) break;
-  } while (next < values.length && texts.length < mostTexts);
+  } while (next < values.length && texts.length < mostTexts && length < mostPrinted);
   return [...texts, ...values.slice(next).map((value) => `\n${value}`)].join("");
 }
 
-/** Times that a format is filled. */
+/** Times that a format is filled, and characters from which it is filled no more. */
 const mostTexts = 1_000;
+const mostPrinted = 200_000;

@@ -2,9 +2,10 @@ import type { ClientAction } from "./client-actions.js";
 import { cmdletDeeds } from "./cmdlet-deeds.js";
 import { has, operandsOf, options, optionsEnd } from "./command-options.js";
 import { fetchedPages } from "./fetched-pages.js";
+import { fewLookups } from "./few-lookups.js";
 import { stepsOfDeeds } from "./file-deed.js";
 import { gitSteps } from "./git-steps.js";
-import { patchedBy } from "./patch-steps.js";
+import { PatchText, patchedBy } from "./patch-steps.js";
 import { anything, type PathSense, Places, stepsOn } from "./places.js";
 import { listSeparator, powershellCommands } from "./powershell-words.js";
 import { printedBy } from "./printed-text.js";
@@ -45,7 +46,7 @@ export function shellSteps(
   read = shellCommands,
 ): readonly ToolStep[] {
   const commands = read(text);
-  const steps = stepsOfAll(text, commands, new Places(pathOf), 0);
+  const steps = stepsOfAll(new PatchText(text), commands, new Places(fewLookups(pathOf)), 0);
   if (commands.some(({ words }) => databases.has(nameOf(words)))) steps.push(...sqlSteps(text));
   const unique = new Map(steps.map((step) => [`${step.action} ${step.resource}`, step]));
   if (unique.size <= mostSteps) return [...unique.values()];
@@ -58,10 +59,10 @@ export function shellSteps(
 /**
  * What is printed into a pipe may be commands, for a shell at its end.
  *
- * @param text in which the commands stand
+ * @param text in which the commands stand, and perhaps a patch
  */
 function stepsOfAll(
-  text: string,
+  text: PatchText,
   commands: readonly ShellCommand[],
   places: Places,
   deep: number,
@@ -92,7 +93,7 @@ function readsCommands(name: string): boolean {
   );
 }
 
-function stepsOf(command: ShellCommand, from: Places, deep: number, text: string): ToolStep[] {
+function stepsOf(command: ShellCommand, from: Places, deep: number, text: PatchText): ToolStep[] {
   const { writes, isOfPowershell } = command;
   const paths = isOfPowershell ? writes.map((path) => path.replaceAll("\\", "/")) : writes;
   const redirected = stepsOfDeeds([{ action: "file.write", paths }], from);
@@ -101,7 +102,7 @@ function stepsOf(command: ShellCommand, from: Places, deep: number, text: string
 }
 
 /** A command of PowerShell, which knows some of its own and runs programs as every shell does. */
-function stepsOfCmdlet(command: ShellCommand, places: Places, deep: number, text: string): ToolStep[] {
+function stepsOfCmdlet(command: ShellCommand, places: Places, deep: number, text: PatchText): ToolStep[] {
   const [first = "", ...more] = command.words;
   const [given = "", ...args] = /^(?:return|\.)$/i.test(first) ? more : [first, ...more];
   const name = nameOf([given.replaceAll("\\", "/").toLowerCase()]);
@@ -115,7 +116,9 @@ function stepsOfCmdlet(command: ShellCommand, places: Places, deep: number, text
   }
   if (name === "invoke-expression" || name === "iex") {
     const inner = operandsOf(args).join(" ");
-    return deep < mostDeep ? stepsOfAll(inner, powershellCommands(inner), places, deep + 1) : [];
+    return deep < mostDeep
+      ? stepsOfAll(new PatchText(inner), powershellCommands(inner), places, deep + 1)
+      : [];
   }
   const words = args.flatMap((arg) => arg.split(listSeparator));
   const isText = shells.has(name) || powershells.has(name) || name === "ssh";
@@ -142,13 +145,18 @@ function commandOfPowershell(name: string, args: readonly string[]): string {
     : args.slice(from).join(" ");
 }
 
-function stepsOfProgram({ words, fed }: ShellCommand, from: Places, deep: number, text: string): ToolStep[] {
+function stepsOfProgram(
+  { words, fed }: ShellCommand,
+  from: Places,
+  deep: number,
+  text: PatchText,
+): ToolStep[] {
   const { words: bare, folders } = unwrapped(words);
   const places = from.in(folders);
   const [, ...args] = bare;
   const name = nameOf(bare);
   const within = (inner: string, read = shellCommands): ToolStep[] =>
-    deep < mostDeep ? stepsOfAll(inner, read(inner), places, deep + 1) : [];
+    deep < mostDeep ? stepsOfAll(new PatchText(inner), read(inner), places, deep + 1) : [];
   const on = (action: ClientAction, operands: readonly string[], sense?: PathSense): ToolStep[] =>
     stepsOn(action, operands, places, sense);
   const plain = operandsOf(args);
@@ -250,7 +258,9 @@ function findSteps(args: readonly string[], places: Places, deep: number): ToolS
     while (stop < args.length && args[stop] !== ";" && args[stop] !== "+") stop += 1;
     // Which files it finds only running it would tell, and where they lie the folders do that it looks into.
     const words = args.slice(at + 1, stop).flatMap((arg) => foundBy(arg, found));
-    steps.push(...stepsOf({ words, writes: [], fed: "", isPiped: false }, places, deep + 1, ""));
+    steps.push(
+      ...stepsOf({ words, writes: [], fed: "", isPiped: false }, places, deep + 1, new PatchText("")),
+    );
     at = stop;
   }
   return steps;
@@ -266,7 +276,7 @@ function foundBy(word: string, found: readonly string[]): readonly string[] {
 
 /** What lies in the folders that find looks into, as far as they are few, and mean themselves wherever they stand. */
 function foundIn(starts: readonly string[], name: string): readonly string[] {
-  const arePlain = starts.length <= mostStarts && starts.every((one) => /^[\w./@+-]+$/.test(one));
+  const arePlain = starts.length <= mostStarts && starts.every((one) => /^[\w./@+-]{1,200}$/.test(one));
   return arePlain ? starts.map((start) => `${start}/${unknownPart}${name}`) : [unknownPart];
 }
 
@@ -274,10 +284,12 @@ function foundIn(starts: readonly string[], name: string): readonly string[] {
 function nameFound(args: readonly string[]): string {
   const at = args.indexOf("-name");
   const isOnly = at >= 0 && !args.some((arg) => /^(?:-o|-or|!|-not|,)$/.test(arg));
-  return isOnly ? `/${args[at + 1] ?? ""}` : "";
+  const name = args[at + 1] ?? "";
+  return isOnly && name.length <= mostName ? `/${name}` : "";
 }
 
 const mostStarts = 10;
+const mostName = 200;
 
 function sqlSteps(text: string): ToolStep[] {
   return [

@@ -17,6 +17,7 @@ export interface ShellCommand {
 /** Substitutions within substitutions that are looked into; deeper ones are not plain any more. */
 const mostDeep = 5;
 
+/** Here-documents without an end for which one is looked for. */
 const mostEndless = 5;
 
 /** Stands in a word for what only running it would tell. */
@@ -232,7 +233,7 @@ class Reader {
     }
     if (char === "$" && this.#deep < mostDeep) {
       const inner = new Reader(text, this.#deep + 1, this.#at + 1);
-      this.#commands.push(...inner.read());
+      this.#take(inner.read());
       this.#at = inner.#at;
       return;
     }
@@ -240,7 +241,12 @@ class Reader {
     const end = char === "`" ? text.indexOf("`", from) : closing(text, from);
     const inner = text.slice(from, end < 0 ? undefined : end);
     this.#at = end < 0 ? text.length : end + 1;
-    if (this.#deep < mostDeep) this.#commands.push(...new Reader(inner, this.#deep + 1).read());
+    if (this.#deep < mostDeep) this.#take(new Reader(inner, this.#deep + 1).read());
+  }
+
+  /** One by one: they may be more than arguments of a call can be. */
+  #take(commands: readonly Draft[]): void {
+    for (const command of commands) this.#commands.push(command);
   }
 
   #redirection(char: string): void {
@@ -285,16 +291,21 @@ class Reader {
 
   #hereDocuments(): void {
     for (const document of this.#documents.splice(0)) {
+      if (this.#endless >= mostEndless) continue;
       const from = this.#at;
       const { isQuoted, reader } = document;
       const { text, hasEnd } = this.#body(document);
-      // What only looks like one, as a shift of bits does, is followed by commands.
-      if (!hasEnd && this.#endless++ < mostEndless) this.#at = from;
+      if (!hasEnd) {
+        // What only looks like one, as a shift of bits does, is followed by commands.
+        this.#at = from;
+        // All that follows is fed to one alone, for each text would be read as often as there are such in it, at each depth.
+        if (this.#endless++ > 0) continue;
+      }
       if (isQuoted || this.#deep >= mostDeep) reader.fed += text;
       else {
         const expanded = new Reader(text, this.#deep + 1).expand();
         reader.fed += expanded.text;
-        this.#commands.push(...expanded.commands);
+        this.#take(expanded.commands);
       }
     }
   }
@@ -361,7 +372,7 @@ class Reader {
     else if (last) {
       // Of a group, what its last command prints and what that is fed.
       if (isPiped) last.isPiped = true;
-      last.writes.push(...draft.writes);
+      for (const path of draft.writes) last.writes.push(path);
       last.fed += draft.fed;
       for (const [n, document] of this.#documents.entries())
         if (document.reader === draft) this.#documents[n] = { ...document, reader: last };

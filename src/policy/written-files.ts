@@ -2,6 +2,7 @@ import { inBraces } from "./brace-alternatives.js";
 import { has, operandsOf, options, optionValues } from "./command-options.js";
 import { copiedFiles, entryOf, within } from "./copied-files.js";
 import type { FileDeed } from "./file-deed.js";
+import { mostPaths } from "./places.js";
 
 const valued: Readonly<Record<string, readonly string[]>> = {
   cp: options("t target-directory S suffix"),
@@ -96,7 +97,8 @@ function linkedBy(args: readonly string[], sources: readonly string[], links: re
   if (!has(args, "s", "--symbolic")) return { action: "file.write", paths: sources };
   // What a link holds is told from the folder that the link lies in.
   const folders = new Set(links.map((link) => link.slice(0, link.lastIndexOf("/") + 1)));
-  const paths = sources.flatMap((source) => [...folders].map((folder) => within(folder, source)));
+  const few = [...new Set(sources)].slice(0, mostPaths + 1);
+  const paths = few.flatMap((source) => [...folders].map((folder) => within(folder, source)));
   return { action: "file.write", paths: [...new Set(paths)] };
 }
 

@@ -476,8 +476,33 @@ describe("a shell command", () => {
     `curl ${"-o a -O ".repeat(10_000)} b.org`,
     `xargs -I a mv ${"a ".repeat(40_000)}`,
     `find ${"a ".repeat(20_000)} ${"-exec rm {} + ".repeat(4_000)}`,
+    `find ${"a".repeat(40_000)} -exec echo ${"{}".repeat(25_000)} +`,
+    `find a -name ${"a".repeat(40_000)} -exec echo ${"{}".repeat(25_000)} +`,
+    "sh <<x\n".repeat(14_000),
+    `*** Add File: a\n${"apply_patch;".repeat(8_000)}`,
+    `printf '${"rm a;".repeat(10_000)}%s' ${"x ".repeat(25_000)} | sh`,
+    `cp ${"a ".repeat(25_000)}${"b".repeat(50_000)}`,
+    `ln -s ${"a ".repeat(25_000)}${"b".repeat(50_000)}/`,
+    "cd a; rm b;".repeat(9_000),
+    "cd ../a; rm b;".repeat(7_000),
+    `$(${"a;".repeat(150_000)})`,
+    `a; ${">b ".repeat(150_000)}`,
+    `curl -- ${"b ".repeat(150_000)}`,
   ])("that is hostile is read in time", (command) => {
     expect(readIn(command, shellCommands)).toBeLessThan(1_000);
+  });
+
+  it("that deletes a great many files looks few of them up", () => {
+    const lookups = (command: string): number => {
+      let count = 0;
+      shellSteps(command, (path) => {
+        count += 1;
+        return path;
+      });
+      return count;
+    };
+    expect(lookups("rm x;".repeat(50_000))).toBe(2);
+    expect(lookups(Array.from({ length: 20_000 }, (_, n) => `rm ${n}`).join(";"))).toBeLessThanOrEqual(500);
   });
 });
 
@@ -588,6 +613,9 @@ describe("a command of PowerShell", () => {
     `cp ${"-x ".repeat(30_000)}`,
     "iex 'iex ".repeat(10_000),
     "pwsh -c ".repeat(12_000),
+    `mv ${"a ".repeat(25_000)}${"b".repeat(50_000)}`,
+    `ni -Path ${"a,".repeat(12_000)}a -Name ${"b,".repeat(12_000)}b`,
+    `"$(${"a;".repeat(150_000)})"`,
   ])("that is hostile is read in time", (command) => {
     expect(readIn(command, powershellCommands)).toBeLessThan(1_000);
   });
