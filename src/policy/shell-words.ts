@@ -58,6 +58,12 @@ class Reader {
   #draft = newDraft();
   #word: string | undefined;
   #isQuoted = false;
+  /** Whether a word of the command is quoted, which makes no keyword of any behind it. */
+  #hasQuoted = false;
+  /** Expansions of parameters that stand in each other there. */
+  #parameters = 0;
+  /** Of each `case` that has not ended, the parentheses that were open before it. */
+  readonly #cases: number[] = [];
   /** The redirection before a word: what it names is no word of the command. */
   #redirect: string | undefined;
   /** Within `[[`, where what redirects elsewhere compares. */
@@ -171,8 +177,9 @@ class Reader {
         this.#endCommand();
         return;
       case ")":
-        // Of a pattern of `case` outside of a substitution there is one more.
-        if (this.#open > 0 || this.#isWithin) this.#open -= 1;
+        this.#endWord();
+        // A pattern of `case` has one more, which closes nothing.
+        if (this.#cases.at(-1) !== this.#open && (this.#open > 0 || this.#isWithin)) this.#open -= 1;
         if (this.#open === this.#calculated) this.#calculated = undefined;
         this.#endCommand();
         return;
@@ -195,7 +202,7 @@ class Reader {
   /** A character where blanks are characters too; a backslash is one, unless it stands before one of those given. */
   #expanded(char: string, escapable: string): void {
     const next = this.#text[this.#at] ?? "";
-    if (char === "$" || char === "`") this.#substitution(char);
+    if (char === "$" || char === "`") this.#substitution(char, escapable);
     else if (char !== "\\" || (next !== "\n" && !escapable.includes(next))) this.#add(char);
     else {
       this.#at += 1;
@@ -211,7 +218,8 @@ class Reader {
     this.#add(unescaped(inner!));
   }
 
-  #substitution(char: string): void {
+  /** @param escapable what a backslash makes a character of where it stands */
+  #substitution(char: string, escapable = "\\$`"): void {
     const text = this.#text;
     // The end of a here-document is what is written.
     if (this.#endsNext) {
@@ -225,6 +233,10 @@ class Reader {
     }
     this.#add(unknownPart);
     const isCommand = char === "`" || text[this.#at] === "(";
+    if (text[this.#at] === "{" && this.#parameters < mostDeep) {
+      this.#parameter();
+      return;
+    }
     if (!isCommand) {
       const name =
         /^(?:\{[^}]*\}|[A-Za-z_]\w*|[\d@*#?!$-])/.exec(text.slice(this.#at, this.#at + 200))?.[0] ?? "";
@@ -237,11 +249,51 @@ class Reader {
       this.#at = inner.#at;
       return;
     }
-    const from = char === "`" ? this.#at : this.#at + 1;
-    const end = char === "`" ? text.indexOf("`", from) : closing(text, from);
-    const inner = text.slice(from, end < 0 ? undefined : end);
-    this.#at = end < 0 ? text.length : end + 1;
+    const inner = char === "`" ? this.#untilBacktick(escapable) : this.#untilParenthesis();
     if (this.#deep < mostDeep) this.#take(new Reader(inner, this.#deep + 1).read());
+  }
+
+  /** A substitution may stand in another one behind backslashes. */
+  #untilBacktick(escapable: string): string {
+    const text = this.#text;
+    let inner = "";
+    let from = this.#at;
+    for (; this.#at < text.length && text[this.#at] !== "`"; this.#at++) {
+      if (text[this.#at] !== "\\") continue;
+      if (escapable.includes(text[this.#at + 1] ?? "\n")) {
+        inner += text.slice(from, this.#at);
+        from = this.#at + 1;
+      }
+      this.#at += 1;
+    }
+    inner += text.slice(from, this.#at);
+    this.#at += 1;
+    return inner;
+  }
+
+  #untilParenthesis(): string {
+    const from = this.#at + 1;
+    const end = closing(this.#text, from);
+    this.#at = end < 0 ? this.#text.length : end + 1;
+    return this.#text.slice(from, end < 0 ? undefined : end);
+  }
+
+  /** A parameter in braces, to whose end quotes and substitutions stand as everywhere. */
+  #parameter(): void {
+    const [text, word, isQuoted] = [this.#text, this.#word, this.#isQuoted];
+    this.#parameters += 1;
+    this.#at += 1;
+    while (this.#at < text.length) {
+      const char = text[this.#at++]!;
+      if (char === "}") break;
+      if (char === "\\") this.#at += 1;
+      else if (char === '"') this.#quoted();
+      else if (char === "'") this.#at = text.indexOf("'", this.#at) + 1 || text.length + 1;
+      else if (char === "$" && text[this.#at] === "'") this.#escaped();
+      else if (char === "$" || char === "`") this.#substitution(char);
+    }
+    this.#parameters -= 1;
+    [this.#word, this.#isQuoted] = [word, isQuoted];
   }
 
   /** One by one: they may be more than arguments of a call can be. */
@@ -251,6 +303,8 @@ class Reader {
 
   #redirection(char: string): void {
     const text = this.#text;
+    // What redirects may stand right behind the end of a test.
+    if (this.#isTest && this.#word === "]]" && !this.#isQuoted) this.#endWord();
     if (this.#isTest || this.#calculated !== undefined) {
       this.#add(char);
       return;
@@ -350,21 +404,37 @@ class Reader {
       this.#documents.push({ end: word, isQuoted, stripsTabs, reader: this.#draft });
     } else if (this.#isFedNext) this.#draft.fed += `${word}\n`;
     else if (this.#redirect === undefined) {
-      const { words } = this.#draft;
       if (word === "]]") this.#isTest = false;
-      else if (word === "[[" && !isQuoted && words.length < mostKeywords)
-        this.#isTest ||= words.every((one) => keywords.has(one));
-      words.push(word);
-    } else if (leadsToFile(this.#redirect, word)) this.#draft.writes.push(word);
+      else if (!isQuoted && !this.#hasQuoted) this.#keyword(word);
+      this.#hasQuoted ||= isQuoted;
+      this.#draft.words.push(word);
+    } else if (leadsToFile(this.#redirect, word)) {
+      this.#draft.writes.push(word);
+      // As zsh is told to write over a file.
+      if (word === "!" && !isQuoted) return;
+      if (word.startsWith("!")) this.#draft.writes.push(word.slice(1));
+    }
     this.#endsNext = undefined;
     this.#isFedNext = false;
     this.#redirect = undefined;
+  }
+
+  /** What follows a word is read otherwise where it begins a test, or begins or ends a `case`. */
+  #keyword(word: string): void {
+    if (word !== "[[" && word !== "case" && word !== "esac") return;
+    const { words } = this.#draft;
+    const isFirst = words.length < mostKeywords && words.every((one) => keywords.has(one));
+    if (word === "[[") this.#isTest ||= isFirst;
+    else if (word === "case") {
+      if (isFirst) this.#cases.push(this.#open);
+    } else if (isFirst || (words.at(-1) === "in" && words.at(-3) === "case")) this.#cases.pop();
   }
 
   #endCommand(isPiped = false): void {
     this.#endWord();
     const draft = this.#draft;
     this.#draft = newDraft();
+    this.#hasQuoted = false;
     this.#isFedNext = false;
     this.#redirect = undefined;
     const last = this.#commands.at(-1);
@@ -403,7 +473,9 @@ function isCalculated(text: string, at: number): boolean {
   if (text[at] !== "(") return false;
   const near = text.slice(at + 1, at + 1 + mostCalculated);
   const end = closing(near, 0);
-  return end >= 0 && near[end + 1] === ")";
+  // Quotes in which a parenthesis stands leave it open which ones close together.
+  const isPlain = !near.slice(0, Math.max(end, 0)).replace(/"[^"()]*"/g, "").includes('"');
+  return end >= 0 && near[end + 1] === ")" && isPlain;
 }
 
 /** Whether a backslash takes the end of the line away, and not another one that of the backslash. */
