@@ -69,6 +69,25 @@ export function has(args: readonly string[], short: string, ...long: readonly st
   );
 }
 
+function isCutShort(option: string): boolean {
+  return option.startsWith("--") && option.length > 2;
+}
+
+/** Options without their values, also those that stand in the same word. */
+export function withoutValues(args: readonly string[], valued: readonly string[]): readonly string[] {
+  const given: string[] = [];
+  for (let at = 0; at < args.length && args[at] !== "--"; at++) {
+    const arg = args[at]!;
+    if (!/^-./.test(arg)) continue;
+    const letters = arg.startsWith("--")
+      ? -1
+      : [...arg].findIndex((_, n) => n > 0 && valued.includes(`-${arg[n]}`));
+    given.push(letters < 0 ? arg : arg.slice(0, letters + 1));
+    if (takesNext(arg, valued)) at += 1;
+  }
+  return given;
+}
+
 /** All values of the options, wherever among the words they stand. */
 export function optionValues(
   args: readonly string[],
@@ -81,7 +100,10 @@ export function optionValues(
     if (!/^-./.test(arg)) continue;
     const [option, value] = inTwo(arg, valued);
     const isValued = valued.some((one) => one === option);
-    const isNamed = names.some((one) => one === option || (option.length > 9 && one.startsWith(option)));
+    // Cut short it is the one of those that it may be, unless another one is called so.
+    const isNamed = names.some(
+      (one) => one === option || (!isValued && isCutShort(option) && one.startsWith(option)),
+    );
     if (isNamed) values.push(value ?? args[at + 1] ?? "");
     if ((isNamed || isValued) && value === undefined) at += 1;
   }

@@ -10,17 +10,24 @@ export interface Copy {
   readonly goes: "into" | "onto" | "either";
   /** Whether it takes the place of a link at the target, and does not write to what that leads to. */
   readonly replaces: boolean;
+  /** Whether it lies there under its whole path, and not by its last name alone. */
+  readonly keepsPath?: boolean;
 }
 
 /**
  * What a copy writes: in a folder the entries that are called as the sources are, else the target. Where it may be either,
  * both, as far as the entry is known. What lies in a folder that is copied is not told.
  */
-export function copiedFiles({ sources, target, goes, replaces }: Copy): FileDeed {
+export function copiedFiles({ sources, target, goes, replaces, keepsPath = false }: Copy): FileDeed {
   const isFolder = goes === "into" || (goes === "either" && (sources.length > 1 || namesFolder(target)));
   // One more than is asked about one by one.
   const few = sources.slice(0, mostPaths + 1);
-  const entries = goes === "onto" ? [] : few.map((source) => copied(source, target));
+  const entries =
+    goes === "onto"
+      ? []
+      : few.map((source) =>
+          keepsPath ? within(target, source.replace(/^\/+/, "")) : copied(source, target),
+        );
   const known = entries.filter((entry) => !entry.includes(unknownPart));
   return { action: "file.write", paths: isFolder ? entries : [target, ...known], ofLinks: replaces };
 }

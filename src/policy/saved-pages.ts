@@ -6,7 +6,17 @@ import { unknownPart } from "./shell-words.js";
 
 /** Options that name a file to which something else than the page is written. */
 const besides: Readonly<Record<"curl" | "wget", readonly string[]>> = {
-  curl: ["-D", "--dump-header", "-c", "--cookie-jar", "--trace", "--trace-ascii", "--stderr"],
+  curl: [
+    "-D",
+    "--dump-header",
+    "-c",
+    "--cookie-jar",
+    "--trace",
+    "--trace-ascii",
+    "--stderr",
+    "--etag-save",
+    "--libcurl",
+  ],
   wget: ["-o", "--output-file", "-a", "--append-output", "--save-cookies"],
 };
 

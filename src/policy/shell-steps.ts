@@ -1,6 +1,6 @@
 import type { ClientAction } from "./client-actions.js";
 import { cmdletDeeds } from "./cmdlet-deeds.js";
-import { has, operandsOf, options, optionsEnd } from "./command-options.js";
+import { has, operandsOf, options, optionsEnd, optionValue } from "./command-options.js";
 import { fetchedPages } from "./fetched-pages.js";
 import { fewLookups } from "./few-lookups.js";
 import { stepsOfDeeds } from "./file-deed.js";
@@ -171,8 +171,13 @@ function stepsOfProgram(
       return within(fed);
     case "trap":
       return within(plain[0] ?? "");
+    case "runuser": {
+      if (optionValue(args, ["-u", "--user"], runuserValued) === undefined)
+        return [...within(suCommand(args)), ...within(fed)];
+      const command = args.slice(optionsEnd(args, 0, runuserValued));
+      return stepsOfProgram({ words: command, writes: [], fed, isPiped: false }, places, deep, text);
+    }
     case "su":
-    case "runuser":
       return [...within(suCommand(args)), ...within(fed)];
     case "env":
       return within(`env ${splitByEnv(args) ?? ""} ${args.slice(optionsEnd(args, 0, envValued)).join(" ")}`);
@@ -246,24 +251,34 @@ function findSteps(args: readonly string[], places: Places, deep: number): ToolS
   while (findOptions.test(args[from] ?? "")) from += args[from] === "-D" ? 2 : 1;
   const end = args.findIndex((arg, n) => n >= from && /^(?:-|[(),!]$)/.test(arg));
   const named = args.slice(from, end < 0 ? undefined : end);
-  const starts = args.some((arg) => arg === "-files0-from") ? [...named, unknownPart] : named;
-  const steps = args.includes("-delete")
-    ? stepsOn("file.delete", starts.length > 0 ? starts : ["."], places, { takesAll: true })
-    : [];
+  const told = args.some((arg) => arg === "-files0-from") ? [...named, unknownPart] : named;
+  const starts = told.length > 0 ? told : ["."];
+  const steps = args.includes("-delete") ? stepsOn("file.delete", starts, places, { takesAll: true }) : [];
   if (deep >= mostDeep) return steps;
-  const found = foundIn(starts.length > 0 ? starts : ["."], nameFound(args));
+  const found = foundIn(starts, nameFound(args));
   for (let at = 0; at < args.length; at++) {
-    if (!/^-(?:exec|execdir|ok|okdir)$/.test(args[at]!)) continue;
+    const option = args[at]!;
+    if (/^-(?:fprint0?|fprintf|fls)$/.test(option)) {
+      at += 1;
+      steps.push(...stepsOfDeeds([{ action: "file.write", paths: args.slice(at, at + 1) }], places));
+    }
+    if (!/^-(?:exec|execdir|ok|okdir)$/.test(option)) continue;
     let stop = at + 1;
     while (stop < args.length && args[stop] !== ";" && args[stop] !== "+") stop += 1;
     // Which files it finds only running it would tell, and where they lie the folders do that it looks into.
     const words = args.slice(at + 1, stop).flatMap((arg) => foundBy(arg, found));
-    steps.push(
-      ...stepsOf({ words, writes: [], fed: "", isPiped: false }, places, deep + 1, new PatchText("")),
-    );
+    const command = { words, writes: [], fed: "", isPiped: false };
+    for (const folder of option.endsWith("dir") ? foldersOf(starts, places) : [places])
+      steps.push(...stepsOf(command, folder, deep + 1, new PatchText("")));
     at = stop;
   }
   return steps;
+}
+
+/** The folders that find begins in, which are the first of those in which it runs a command by `-execdir`. */
+function foldersOf(starts: readonly string[], places: Places): readonly Places[] {
+  const few = starts.length > mostStarts ? [unknownPart] : starts;
+  return few.map((start) => places.in([start]));
 }
 
 /** A word of a command that find runs, for each path that it may stand for. */
@@ -300,5 +315,6 @@ function sqlSteps(text: string): ToolStep[] {
 
 /** Options of ssh that take a word of their own. */
 const sshValued = [..."BbcDEeFIiJLlmOopQRSWw"].map((letter) => `-${letter}`);
+const runuserValued = options("u user g group G supp-group w whitelist-environment");
 const shellValued = ["-o", "-O", "+o", "+O", "--rcfile", "--init-file"];
 const aclValued = options("m modify M modify-file x remove X remove-file set set-file");

@@ -474,7 +474,10 @@ function isCalculated(text: string, at: number): boolean {
   const near = text.slice(at + 1, at + 1 + mostCalculated);
   const end = closing(near, 0);
   // Quotes in which a parenthesis stands leave it open which ones close together.
-  const isPlain = !near.slice(0, Math.max(end, 0)).replace(/"[^"()]*"/g, "").includes('"');
+  const isPlain = !near
+    .slice(0, Math.max(end, 0))
+    .replace(/"[^"()]*"/g, "")
+    .includes('"');
   return end >= 0 && near[end + 1] === ")" && isPlain;
 }
 

@@ -32,6 +32,9 @@ const wrappers: Readonly<Record<string, Wrapper>> = {
   nohup: { valued: [] },
   setsid: { valued: [] },
   busybox: { valued: [] },
+  toybox: { valued: [] },
+  noglob: { valued: [] },
+  nocorrect: { valued: [] },
   command: { valued: [] },
   builtin: { valued: [] },
   coproc: { valued: [] },
@@ -65,6 +68,9 @@ export function unwrapped(words: readonly string[]): {
     // A command in one word is looked into as that of a shell is.
     if (name === "env" && splitByEnv(given) !== undefined) break;
     at = end + (wrapper.operands ?? 0);
+    if (name === "env" && words[at] === "-") at += 1;
+    if (name === "flock" && /^(?:-c|--command)$/.test(words[at] ?? ""))
+      return { words: ["sh", "-c", ...words.slice(at + 1)], folders };
     if (name !== "xargs") continue;
     isGiven = true;
     stand = standIn(given);

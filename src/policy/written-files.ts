@@ -1,5 +1,5 @@
 import { inBraces } from "./brace-alternatives.js";
-import { has, operandsOf, options, optionValues } from "./command-options.js";
+import { has, operandsOf, options, optionValues, withoutValues } from "./command-options.js";
 import { copiedFiles, entryOf, within } from "./copied-files.js";
 import type { FileDeed } from "./file-deed.js";
 import { mostPaths } from "./places.js";
@@ -22,7 +22,7 @@ const valued: Readonly<Record<string, readonly string[]>> = {
 
 /** Of programs that edit texts: options by which they do it in the file, and by which they are told what to do. */
 const editors: Readonly<Record<"sed" | "perl", { readonly inPlace: RegExp; readonly script: RegExp }>> = {
-  sed: { inPlace: /^(?:-[nErsuzb]*i|--i)/, script: /^(?:-[nErsuzb]*[ef]|--(?:exp|file))/ },
+  sed: { inPlace: /^(?:-[nErsuzb]*[iI]|--i)/, script: /^(?:-[nErsuzb]*[ef]|--(?:exp|file))/ },
   perl: { inPlace: /^-[aclnpsSTtuUvwWX0-9]*i/, script: /^-[aclnpsSTtuUvwWX0-9]*[eE]/ },
 };
 
@@ -77,24 +77,28 @@ function copiedBy(
   args: readonly string[],
   operands: readonly string[],
 ): readonly FileDeed[] {
-  if (program === "install" && has(args, "d", "--directory")) return [];
+  const given = withoutValues(args, valued[program]!);
+  if (program === "install" && has(given, "d", "--directory")) return [];
   const folder = optionValues(args, ["-t", "--target-directory"], valued[program]!).at(-1);
   const isAlone = folder === undefined && operands.length === 1 && program === "ln";
   const sources = folder === undefined && !isAlone ? operands.slice(0, -1) : operands;
   const target = folder ?? (isAlone ? "." : (operands.at(-1) ?? ""));
   if (sources.length === 0) return [];
-  const isFile = has(args, "T", "--no-target-directory");
+  const isFile = has(given, "T", "--no-target-directory");
+  const keepsPath = program === "cp" && has(given, "", "--parents");
+  const isFolder = folder !== undefined || isAlone || keepsPath;
   const written = copiedFiles({
-    ...{ sources, target, goes: folder === undefined && !isAlone ? (isFile ? "onto" : "either") : "into" },
+    ...{ sources, target, goes: isFolder ? "into" : isFile ? "onto" : "either" },
     replaces: program !== "cp",
+    keepsPath,
   });
   if (program === "mv") return [{ action: "file.move", paths: sources }, written];
-  return program === "ln" ? [written, linkedBy(args, sources, written.paths)] : [written];
+  return program === "ln" ? [written, linkedBy(given, sources, written.paths)] : [written];
 }
 
 /** What gets another name, under which no rule would know it. */
-function linkedBy(args: readonly string[], sources: readonly string[], links: readonly string[]): FileDeed {
-  if (!has(args, "s", "--symbolic")) return { action: "file.write", paths: sources };
+function linkedBy(given: readonly string[], sources: readonly string[], links: readonly string[]): FileDeed {
+  if (!has(given, "s", "--symbolic")) return { action: "file.write", paths: sources };
   // What a link holds is told from the folder that the link lies in.
   const folders = new Set(links.map((link) => link.slice(0, link.lastIndexOf("/") + 1)));
   const few = [...new Set(sources)].slice(0, mostPaths + 1);
@@ -108,12 +112,24 @@ function sentBy(
   operands: readonly string[],
 ): readonly FileDeed[] {
   const [sources, target] = [operands.slice(0, -1), operands.at(-1) ?? ""];
-  const isElsewhere = /^[^/]*:/.test(target);
-  if (sources.length === 0 || isElsewhere || (program === "rsync" && has(args, "n", "--dry-run"))) return [];
-  const named = sources.map((source) =>
-    program === "rsync" && source.endsWith("/") ? "." : entryOf(source.replace(/^[^/]*:/, "")),
-  );
-  const written = copiedFiles({ sources: named, target, goes: "either", replaces: program === "rsync" });
-  const deletes = program === "rsync" && args.some((arg) => /^--del(?:ete|$)/.test(arg));
-  return deletes ? [written, { action: "file.delete", paths: [target], takesAll: true }] : [written];
+  const given = withoutValues(args, valued[program]!);
+  const isRsync = program === "rsync";
+  if (sources.length === 0 || (isRsync && has(given, "n", "--dry-run"))) return [];
+  const moves = isRsync && given.some((arg) => /^--remove-s/.test(arg));
+  const moved = moves ? sources.filter((source) => !isElsewhere.test(source)) : [];
+  const deeds: FileDeed[] = [{ action: "file.move", paths: moved, takesAll: true }];
+  if (isElsewhere.test(target)) return deeds;
+  const keepsPath = isRsync && has(given, "R", "--relative");
+  const named = sources.map((source) => {
+    const path = source.replace(isElsewhere, "");
+    if (keepsPath) return path.replace(/^.*\/\.\//s, "");
+    return isRsync && path.endsWith("/") ? "." : entryOf(path);
+  });
+  const goes = keepsPath ? "into" : "either";
+  deeds.push(copiedFiles({ sources: named, target, goes, replaces: isRsync, keepsPath }));
+  const deletes = isRsync && given.some((arg) => /^--del(?:ete|$)/.test(arg));
+  return deletes ? [...deeds, { action: "file.delete", paths: [target], takesAll: true }] : deeds;
 }
+
+/** A file of another machine, up to the name that it has there. */
+const isElsewhere = /^[^/]*:/;

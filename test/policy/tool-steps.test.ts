@@ -134,6 +134,9 @@ describe("a shell command", () => {
     ["true || rm a & rm b", ["file.delete a", "file.delete b"]],
     ["FORCE=1 sudo -u root rm a", ["file.delete a"]],
     ["env -u A B=1 nohup nice -n 5 timeout -k 1 10 rm a", ["file.delete a"]],
+    ["env - A=b rm a; noglob rm b; toybox rm c", ["file.delete a", "file.delete b", "file.delete c"]],
+    ["runuser -u bob -- rm a; runuser - bob -c 'rm b'", ["file.delete a", "file.delete b"]],
+    ["flock -n lock -c 'rm a'; flock lock rm b", ["file.delete a", "file.delete b"]],
     ["ls | xargs -n 1 rm", ["file.delete **"]],
     ["if true; then rm a; fi", ["file.delete a"]],
     ["(cd x && rm a)", ["file.delete a", "file.delete x/a"]],
@@ -342,16 +345,24 @@ describe("a shell command", () => {
     ["cp a b", ["b", "b/a"]],
     ["cp -f x/a y/b dir; cp a ../dir/; cp a/. dir", ["dir/a", "dir/b", "../dir/a", "dir"]],
     ["cp -t dir a x/b; cp --target-directory=d a; cp -T a b", ["dir/a", "dir/b", "d/a", "b"]],
+    [
+      "cp --target=dir a; cp --tar dir b; cp --parents x/a /y/b into",
+      ["dir/a", "dir/b", "into/x/a", "into/y/b"],
+    ],
     ["cp -r a b; cp -a a dir/ ; cp -R a/. c/; cp -r a/. .", ["b", "b/a", "dir/a", "c", ""]],
     ["cp a/* .; cp a/*.ts dir; cp $X dir; cp $X b dir/", ["", "dir", "dir/*.ts", "dir/b", "dir/"]],
     ["cp a{,.bak}; ls | xargs -I{} cp {} dir/; ls | xargs cp -t into", ["a.bak", "a.bak/a", "dir/", "into/"]],
     ["install -m 755 a b; install -d c d", ["b", "b/a"]],
+    ["install -gadmin a b; install -m644 -odaemon a c/", ["b", "b/a", "c/a"]],
     ["ln a b", ["b", "b/a", "a"]],
     ["ln -s ../secrets/y; ln -sfT ../secrets sub/z", ["./y", "./../secrets/y", "sub/z", "sub/../secrets"]],
     ["sed -i s/a/b/ f g; sed -Ei.bak -e s/a/b/ h; sed --in-place=x -f s i", ["f", "g", "h", "i"]],
+    ["sed -I '' s/a/b/ f; sed -nI .bak -e p g", ["f", ".bak", "g"]],
     ["sed -i '' s/a/b/ f; sed -n 1p g; sed -e s/i/j/ h", ["f"]],
     ["perl -pi -e s/a/b/ f; perl -i.bak -pe s/a/b/ g; perl -pe s/a/b/ h", ["f", "g"]],
     ["find src -name '*.ts' -exec sed -i s/a/b/ {} +; find . -exec touch {} \\;", ["src/**/*.ts", ""]],
+    ["find . -fprint a -fls /dev/stderr; find . -fprintf b %p -exec tee c ';'", ["a", "b", "c"]],
+    ["find a b -execdir tee c ';'", ["c", "a/c", "b/c"]],
     [
       "curl -sSLo a https://b.org/c; curl --output=d b.org -D e -o -; curl -o /dev/null b.org",
       ["a", "d", "e"],
@@ -364,6 +375,8 @@ describe("a shell command", () => {
     ],
     ["wget -r -P d b.org; wget --spider b.org/x", ["d/"]],
     ["rsync -av src/ dst/; rsync -a a b; rsync -a a host:c; rsync -an a d", ["dst", "b", "b/a"]],
+    ["rsync -Tn a b/; rsync -aR x/a/./b/c /y dst", ["b/a", "dst/b/c", "dst/y"]],
+    ["curl --libcurl a --etag-save b b.org", ["a", "b"]],
     ["scp host:x/a . ; scp a host:b; scp -P 22 host:a host:b c", ["./a", "c/a", "c/b"]],
   ])("%s writes %j", (command, files) => {
     const written = shellSteps(command, asGiven).filter(({ action }) => action === "file.write");
@@ -374,6 +387,7 @@ describe("a shell command", () => {
     ["mv a b", ["file.move a", "file.write b", "file.write b/a"]],
     ["mv -t dir a $X", ["file.move a", "file.move", "file.write dir/a", "file.write dir/"]],
     ["git -C sub mv a b/", ["file.move a", "file.move sub/a", "file.write b/a", "file.write sub/b/a"]],
+    ["rsync -a --remove-source-files src/ h:a host:dst", ["file.move src/"]],
     ["rsync -a --delete src/ dst", ["file.write dst", "file.delete dst/"]],
   ])("%s plainly does %j, away from where it was", (command, expected) => {
     expect(steps(command)).toEqual(expected);
