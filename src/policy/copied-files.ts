@@ -29,7 +29,13 @@ export function copiedFiles({ sources, target, goes, replaces, keepsPath = false
           keepsPath ? within(target, source.replace(/^\/+/, "")) : copied(source, target),
         );
   const known = entries.filter((entry) => !entry.includes(unknownPart));
-  return { action: "file.write", paths: isFolder ? entries : [target, ...known], ofLinks: replaces };
+  if (isFolder) return { action: "file.write", paths: entries, ofLinks: replaces };
+  // The root, or what that lies in, is a folder, in which nothing but the entry is written.
+  const isIn = goes === "either" && !entries.includes(withoutSlashes(target));
+  return {
+    ...{ action: "file.write", paths: [target, ...known], ofLinks: replaces },
+    ...(isIn && { asFile: target }),
+  };
 }
 
 export function within(folder: string, entry: string): string {

@@ -4,23 +4,8 @@ import { anything, mostPaths, type Places, unknownOf } from "./places.js";
 import { unknownPart } from "./shell-words.js";
 import type { ToolStep } from "./tool-step.js";
 
-/** A text in which a patch may stand, read when it is first asked for, and once. */
-export class PatchText {
-  readonly #text: string;
-  #files: PatchedFiles | undefined;
-
-  constructor(text: string) {
-    this.#text = text;
-  }
-
-  /** The files that it names, with an unknown one where only the shell could tell whether it names more. */
-  get files(): PatchedFiles {
-    this.#files ??= filesOf(this.#text);
-    return this.#files;
-  }
-}
-
-function filesOf(text: string): PatchedFiles {
+/** The files that a patch names, with an unknown one where only the shell could tell whether it names more. */
+export function filesOfPatch(text: string): PatchedFiles {
   const { written, deleted } = patchedFiles(text);
   return {
     written: hasUnknownLine.test(text) ? [...written, unknownPart] : written,
@@ -34,10 +19,9 @@ function filesOf(text: string): PatchedFiles {
  * @param resourcesOf the names under which a path is known to rules
  */
 export function patchSteps(
-  patch: PatchText,
+  { written, deleted }: PatchedFiles,
   resourcesOf: (path: string, action: ClientAction) => readonly string[],
 ): readonly [ToolStep, ...ToolStep[]] {
-  const { written, deleted } = patch.files;
   const on = (action: ClientAction, paths: readonly string[]): ToolStep[] => {
     const plain = paths.filter((path) => !path.includes(unknownPart));
     if (paths.length > mostPaths) return [{ action, resource: anything }];
@@ -61,16 +45,21 @@ const deletesUnknown = /^[ \t]*\*\*\* [^:\n]*\0/m;
  * What a patch does that a command is told or fed. Where the shell had a part in it, names are read as they are written too:
  * Codex takes a here-document so, and what a variable holds may stand elsewhere in the text.
  */
-export function patchedBy(args: readonly string[], fed: string, places: Places, text: PatchText): ToolStep[] {
+export function patchedBy(
+  args: readonly string[],
+  fed: string,
+  places: Places,
+  text: { readonly files: PatchedFiles },
+): ToolStep[] {
   const resourcesOf = (path: string, action: ClientAction): readonly string[] =>
     places.resources(path, action);
   const given = `${args.join("\n")}\n${fed}`;
-  const patch = new PatchText(given);
+  const patch = filesOfPatch(given);
   const steps = patchSteps(patch, resourcesOf);
   const isPlain = fed === "" && !given.includes(unknownPart) && namesFiles(patch);
-  return isPlain || !namesFiles(text) ? [...steps] : [...steps, ...patchSteps(text, resourcesOf)];
+  return isPlain || !namesFiles(text.files) ? [...steps] : [...steps, ...patchSteps(text.files, resourcesOf)];
 }
 
-function namesFiles({ files: { written, deleted } }: PatchText): boolean {
+function namesFiles({ written, deleted }: PatchedFiles): boolean {
   return written.length + deleted.length > 0;
 }

@@ -113,6 +113,8 @@ export interface PathSense {
   readonly takesAll?: boolean;
   /** A link of that name itself. */
   readonly ofLinks?: boolean;
+  /** The one of the paths that is meant only if it is no folder. */
+  readonly asFile?: string;
 }
 
 /** The steps of one action on paths as a shell reads them; without any, on what only the shell could tell. */
@@ -120,7 +122,7 @@ export function stepsOn(
   action: ClientAction,
   operands: readonly string[],
   places: Places,
-  { takesAll = false, ofLinks = false }: PathSense = {},
+  { takesAll = false, ofLinks = false, asFile }: PathSense = {},
 ): ToolStep[] {
   const paths = operands.slice(0, mostPaths + 1).flatMap(inBraces);
   if (paths.length > mostPaths) return [{ action, resource: anything }];
@@ -128,11 +130,13 @@ export function stepsOn(
     places
       .resources(path, action, ofLinks)
       .map((one) => (/(?:^|^\.|^\.\.|\/|\*\*)$/.test(one) ? one : `${one}/`));
+  const named = (path: string): readonly string[] => {
+    if (takesAll) return all(patternOf(path));
+    const names = places.resources(patternOf(path), action, ofLinks);
+    return path === asFile ? names.map((name) => (/^\.{1,2}$/.test(name) ? unknownOf(action) : name)) : names;
+  };
   const resources = [
-    ...paths
-      .filter(isKnown)
-      .map(patternOf)
-      .flatMap((path) => (takesAll ? all(path) : places.resources(path, action, ofLinks))),
+    ...paths.filter(isKnown).flatMap(named),
     ...paths.filter((path) => !isKnown(path)).flatMap((path) => partlyKnown(path, action, all)),
     ...(paths.length === 0 ? [unknownOf(action)] : []),
   ];

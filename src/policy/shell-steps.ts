@@ -1,11 +1,12 @@
 import type { ClientAction } from "./client-actions.js";
 import { cmdletDeeds } from "./cmdlet-deeds.js";
 import { has, operandsOf, options, optionsEnd, optionValue } from "./command-options.js";
+import { CommandText, databases } from "./command-text.js";
 import { fetchedPages } from "./fetched-pages.js";
 import { fewLookups } from "./few-lookups.js";
 import { stepsOfDeeds } from "./file-deed.js";
 import { gitSteps } from "./git-steps.js";
-import { PatchText, patchedBy } from "./patch-steps.js";
+import { patchedBy } from "./patch-steps.js";
 import { anything, type PathSense, Places, stepsOn } from "./places.js";
 import { listSeparator, powershellCommands } from "./powershell-words.js";
 import { printedBy } from "./printed-text.js";
@@ -22,16 +23,6 @@ const mostDeep = 5;
 const shells = new Set(["sh", "bash", "zsh", "dash", "ksh", "ash", "fish"]);
 const powershells = new Set(["pwsh", "powershell"]);
 const patchers = new Set(["apply_patch", "applypatch"]);
-const databases = new Set([
-  "psql",
-  "mysql",
-  "mariadb",
-  "sqlite3",
-  "sqlcmd",
-  "duckdb",
-  "clickhouse-client",
-  "cqlsh",
-]);
 
 /**
  * What a shell command plainly does beside running: what it writes, deletes, pushes, drops or fetches. Not all that it may do:
@@ -46,8 +37,7 @@ export function shellSteps(
   read = shellCommands,
 ): readonly ToolStep[] {
   const commands = read(text);
-  const steps = stepsOfAll(new PatchText(text), commands, new Places(fewLookups(pathOf)), 0);
-  if (commands.some(({ words }) => databases.has(nameOf(words)))) steps.push(...sqlSteps(text));
+  const steps = stepsOfAll(new CommandText(text), commands, new Places(fewLookups(pathOf)), 0);
   const unique = new Map(steps.map((step) => [`${step.action} ${step.resource}`, step]));
   if (unique.size <= mostSteps) return [...unique.values()];
   // Too many to ask about: all there is, so that what forbids any of them is met.
@@ -62,7 +52,7 @@ export function shellSteps(
  * @param text in which the commands stand, and perhaps a patch
  */
 function stepsOfAll(
-  text: PatchText,
+  text: CommandText,
   commands: readonly ShellCommand[],
   places: Places,
   deep: number,
@@ -93,7 +83,7 @@ function readsCommands(name: string): boolean {
   );
 }
 
-function stepsOf(command: ShellCommand, from: Places, deep: number, text: PatchText): ToolStep[] {
+function stepsOf(command: ShellCommand, from: Places, deep: number, text: CommandText): ToolStep[] {
   const { writes, isOfPowershell } = command;
   const paths = isOfPowershell ? writes.map((path) => path.replaceAll("\\", "/")) : writes;
   const redirected = stepsOfDeeds([{ action: "file.write", paths }], from);
@@ -102,7 +92,7 @@ function stepsOf(command: ShellCommand, from: Places, deep: number, text: PatchT
 }
 
 /** A command of PowerShell, which knows some of its own and runs programs as every shell does. */
-function stepsOfCmdlet(command: ShellCommand, places: Places, deep: number, text: PatchText): ToolStep[] {
+function stepsOfCmdlet(command: ShellCommand, places: Places, deep: number, text: CommandText): ToolStep[] {
   const [first = "", ...more] = command.words;
   const [given = "", ...args] = /^(?:return|\.)$/i.test(first) ? more : [first, ...more];
   const name = nameOf([given.replaceAll("\\", "/").toLowerCase()]);
@@ -117,7 +107,7 @@ function stepsOfCmdlet(command: ShellCommand, places: Places, deep: number, text
   if (name === "invoke-expression" || name === "iex") {
     const inner = operandsOf(args).join(" ");
     return deep < mostDeep
-      ? stepsOfAll(new PatchText(inner), powershellCommands(inner), places, deep + 1)
+      ? stepsOfAll(new CommandText(inner), powershellCommands(inner), places, deep + 1)
       : [];
   }
   const words = args.flatMap((arg) => arg.split(listSeparator));
@@ -149,14 +139,14 @@ function stepsOfProgram(
   { words, fed }: ShellCommand,
   from: Places,
   deep: number,
-  text: PatchText,
+  text: CommandText,
 ): ToolStep[] {
   const { words: bare, folders } = unwrapped(words);
   const places = from.in(folders);
   const [, ...args] = bare;
   const name = nameOf(bare);
   const within = (inner: string, read = shellCommands): ToolStep[] =>
-    deep < mostDeep ? stepsOfAll(new PatchText(inner), read(inner), places, deep + 1) : [];
+    deep < mostDeep ? stepsOfAll(new CommandText(inner), read(inner), places, deep + 1) : [];
   const on = (action: ClientAction, operands: readonly string[], sense?: PathSense): ToolStep[] =>
     stepsOn(action, operands, places, sense);
   const plain = operandsOf(args);
@@ -217,6 +207,7 @@ function stepsOfProgram(
     case "setfacl":
       return on("access.grant", operandsOf(args, aclValued), { takesAll: has(args, "R", "--recursive") });
     default:
+      if (databases.has(name)) return [...text.sqlSteps];
       return args[0] === "--codex-run-as-apply-patch"
         ? patchedBy(args, fed, places, text)
         : stepsOfDeeds(writtenFiles(name, args), places);
@@ -269,7 +260,7 @@ function findSteps(args: readonly string[], places: Places, deep: number): ToolS
     const words = args.slice(at + 1, stop).flatMap((arg) => foundBy(arg, found));
     const command = { words, writes: [], fed: "", isPiped: false };
     for (const folder of option.endsWith("dir") ? foldersOf(starts, places) : [places])
-      steps.push(...stepsOf(command, folder, deep + 1, new PatchText("")));
+      steps.push(...stepsOf(command, folder, deep + 1, new CommandText(words.join(" "))));
     at = stop;
   }
   return steps;
@@ -305,13 +296,6 @@ function nameFound(args: readonly string[]): string {
 
 const mostStarts = 10;
 const mostName = 200;
-
-function sqlSteps(text: string): ToolStep[] {
-  return [
-    ...(/\bdrop\s+(?:table|database|schema|view|index|keyspace)\b/i.test(text) ? ["db.drop" as const] : []),
-    ...(/\b(?:truncate\s+\w|delete\s+from)\b/i.test(text) ? ["db.delete" as const] : []),
-  ].map((action) => ({ action, resource: "" }));
-}
 
 /** Options of ssh that take a word of their own. */
 const sshValued = [..."BbcDEeFIiJLlmOopQRSWw"].map((letter) => `-${letter}`);

@@ -1,6 +1,6 @@
 import type { ClientAction } from "./client-actions.js";
 import { isObject } from "./is-object.js";
-import { PatchText, patchSteps } from "./patch-steps.js";
+import { filesOfPatch, patchSteps } from "./patch-steps.js";
 import { pathNames } from "./places.js";
 import { powershellCommands } from "./powershell-words.js";
 import { shellSteps } from "./shell-steps.js";
@@ -51,7 +51,7 @@ export function toolSteps(
     return [{ action: "shell.run", resource: "" }, ...shellSteps(text("command"), pathOf, read)];
   }
   if (tool === "apply_patch")
-    return patchSteps(new PatchText(text("command")), (path, action) => pathNames(path, action, pathOf));
+    return patchSteps(filesOfPatch(text("command")), (path, action) => pathNames(path, action, pathOf));
   if (tool === "WebFetch") return [{ action: "web.fetch", resource: webResource(text("url")) }];
   const [, server, name] = /^mcp__(.+?)__(.+)$/.exec(tool) ?? [];
   if (server !== undefined) return [{ action: `mcp.${level(server)}.${level(name!)}`, resource: "" }];

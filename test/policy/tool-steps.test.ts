@@ -180,6 +180,7 @@ describe("a shell command", () => {
     ["git reset --hard HEAD~1", ["git.reset_hard"]],
     ["git branch -D old", ["branch.delete"]],
     ["psql -c 'DROP TABLE users'", ["db.drop"]],
+    ["P=1 sudo -u db psql -c 'drop table a'; bash -c \"mysql -e 'delete from a'\"", ["db.drop", "db.delete"]],
     ["echo 'delete from users' | sqlite3 a.db", ["db.delete"]],
     ["psql <<EOF\ndrop schema x;\nEOF", ["db.drop"]],
     ["dropdb prod", ["db.drop"]],
@@ -404,6 +405,20 @@ describe("a shell command", () => {
     expect(written("echo x > prod/link")).toEqual(["/tmp/x"]);
   });
 
+  it("copies into the root or what that lies in what is named, and not over all that is there", () => {
+    const named = (path: string): string => {
+      if (/^\/(?:tmp\/?)?$/.test(path)) return "..";
+      return path === "/tmp/root" ? "." : path;
+    };
+    const written = (command: string): string[] =>
+      shellSteps(command, named)
+        .filter(({ action }) => action === "file.write")
+        .map(({ resource }) => resource);
+    expect(written("cp a /tmp; mv b /tmp/root")).toEqual(["", "/tmp/a", "/tmp/root/b"]);
+    expect(written("mv *.tgz /tmp")).toEqual(["", "/tmp/*.tgz"]);
+    expect(written("cp -r a/. /tmp; cp -rT b /tmp/root")).toEqual(["..", "."]);
+  });
+
   it("deletes any file where nobody can tell which, as far as its name does not tell", () => {
     const named = (command: string): string[] => shellSteps(command, asGiven).map(({ resource }) => resource);
     expect(named("rm $X; rm ./$X; rm /$X; rm a$X")).toEqual(["**"]);
@@ -513,6 +528,7 @@ describe("a shell command", () => {
     `$(${"case x in x) ".repeat(7_000)}`,
     "echo >!".repeat(14_000),
     `*** Add File: a\n${"apply_patch;".repeat(8_000)}`,
+    "psql;".repeat(20_000),
     `printf '${"rm a;".repeat(10_000)}%s' ${"x ".repeat(25_000)} | sh`,
     `cp ${"a ".repeat(25_000)}${"b".repeat(50_000)}`,
     `ln -s ${"a ".repeat(25_000)}${"b".repeat(50_000)}/`,
