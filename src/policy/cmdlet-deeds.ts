@@ -22,6 +22,8 @@ const deeds: Readonly<Record<string, Deed>> = {
 const valued = names(
   "path literalpath pspath lp filepath destination name newname itemtype type value target filter include exclude encoding credential stream width inputobject delimiter outfile uri method headers body contenttype websession useragent timeoutsec erroraction ea warningaction errorvariable ev outvariable ov variable",
 );
+/** Those of them whose word may be a path. */
+const ofPaths = names("path literalpath pspath lp filepath destination name newname target outfile uri");
 const switches = names(
   "recurse force confirm whatif append noclobber nonewline passthru asbytestream container verbose debug usebasicparsing notypeinformation",
 );
@@ -34,7 +36,9 @@ export interface CmdletDeeds {
 
 /** @param name in lower case; undefined for what is no such command */
 export function cmdletDeeds(name: string, args: readonly string[]): CmdletDeeds | undefined {
-  const deed = Object.hasOwn(deeds, name) ? deeds[name]! : undefined;
+  // The PowerShell of Windows calls its own command so, and every other one the program.
+  const isOwn = /^(?:curl|wget)$/.test(name) && args.some((arg) => /^-outf/i.test(arg));
+  const deed = isOwn ? "fetch" : Object.hasOwn(deeds, name) ? deeds[name]! : undefined;
   if (!deed) return undefined;
   const given = readArguments(args);
   const addresses = deed === "fetch" ? [...given.of("uri"), ...given.operands.flat()].slice(0, 1) : [];
@@ -138,7 +142,10 @@ function readArguments(args: readonly string[]): Arguments {
 function parameterOf(name: string): string | undefined {
   if (valued.has(name) || switches.has(name)) return name;
   const meant = [...valued, ...switches].filter((one) => one.startsWith(name));
-  return meant.length === 1 ? meant[0] : undefined;
+  // Each of them takes a word that is no path, so that it does not matter which it is.
+  return meant.length === 1 || meant.every((one) => valued.has(one) && !ofPaths.has(one))
+    ? meant[0]
+    : undefined;
 }
 
 /** The elements of a list, with slashes. */

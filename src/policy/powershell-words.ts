@@ -55,8 +55,8 @@ class Reader {
 
   #step(): void {
     const text = this.#text;
-    const char = text[this.#at++]!;
-    const next = text[this.#at] ?? "";
+    const char = plainly(text[this.#at++]!);
+    const next = plainly(text[this.#at] ?? "");
     switch (char) {
       case "'":
       case '"':
@@ -115,7 +115,7 @@ class Reader {
         if (text[this.#at] !== ",") this.#endWord();
         return;
       default:
-        this.#add(char);
+        this.#add(this.#word === undefined ? char : text[this.#at - 1]!);
     }
   }
 
@@ -130,8 +130,8 @@ class Reader {
     this.#add("");
     while (this.#at < text.length) {
       const char = text[this.#at++]!;
-      if (char === quote) {
-        if (text[this.#at] !== quote) return;
+      if (plainly(char) === quote) {
+        if (plainly(text[this.#at] ?? "") !== quote) return;
         this.#at += 1;
         this.#add(quote);
       } else if (quote === '"') this.#expanded(char);
@@ -198,8 +198,17 @@ class Reader {
   /** @param isBlock whether a command ends behind it */
   #open(isBlock: boolean): void {
     this.#at += 1;
-    this.#outer.push({ draft: this.#draft, word: this.#word, isTarget: this.#isTarget, isBlock });
+    const ends = isBlock || this.#declares();
+    this.#outer.push({ draft: this.#draft, word: this.#word, isTarget: this.#isTarget, isBlock: ends });
     [this.#draft, this.#word, this.#isTarget] = [newDraft(), undefined, false];
+  }
+
+  /** Whether parameters are declared, behind which a command begins. */
+  #declares(): boolean {
+    const { words } = this.#draft;
+    if (words.length > 2) return false;
+    const all = this.#word === undefined ? words : [...words, this.#word];
+    return /^param$/i.test(all.at(-1) ?? "") && all.slice(0, -1).every((one) => one.startsWith("["));
   }
 
   #close(): void {
@@ -236,6 +245,13 @@ class Reader {
     if (draft.words.length + draft.writes.length > 0) this.#commands.push(Object.assign(draft, { isPiped }));
     else if (isPiped && this.#commands.length > 0) this.#commands.at(-1)!.isPiped = true;
   }
+}
+
+/** A sign as it is read where it begins something: quotes and dashes of print are quotes and dashes. */
+function plainly(char: string): string {
+  if (/[\u2018-\u201b]/.test(char)) return "'";
+  if (/[\u201c-\u201e]/.test(char)) return '"';
+  return /[\u2013-\u2015]/.test(char) ? "-" : char;
 }
 
 /** The name of a variable that begins there, with what says where it is from; empty without one. */

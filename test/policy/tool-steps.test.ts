@@ -634,6 +634,19 @@ describe("a command of PowerShell", () => {
     ["Set-Location src\\a; rm b", ["file.delete b", "file.delete src/a/b"]],
     ["rm `\n a`'b # rm c\n<# rm d\n#> rm e", ["file.delete a'b", "file.delete e"]],
     ["Write-Host 'rm a' \"b > c\" | Out-Null; echo rm d", []],
+    [
+      "Remove-Item “a b”, ‘c’; ri –Path d–e; ri —Recurse f",
+      ["file.delete a b", "file.delete c", "file.delete d–e", "directory.delete f"],
+    ],
+    [
+      "& { param($p) rm a }; & { [b()] param ($p = 'c') rm d }; cp param (e) -Destination f",
+      ["file.delete a", "file.delete d", "file.write f/param", "file.write f/"],
+    ],
+    ["Set-Content -Va x a", ["file.write a"]],
+    [
+      "curl example.org -OutFile a; wget -OutF b -Uri example.org",
+      ["web.fetch example.org", "file.write a", "file.write b"],
+    ],
     ["Microsoft.PowerShell.Management\\Remove-Item a", ["file.delete a"]],
     ["git commit -m a && git push || git reset --hard", ["git.commit", "git.push", "git.reset_hard"]],
   ])("%s plainly does %j", (command, expected) => {
