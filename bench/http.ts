@@ -98,8 +98,8 @@ export const http: Measurement = {
       const rested = await measureRested(kinds, options);
       const busily = await measureAtOnce(kinds, { ...options, ...together });
       findings.push(
-        compared(store, behind("`send_message`", afterRest), [rested.byTwo, rested.byOne], 1.05),
-        compared(store, behind("`send_message`", inFlight), [busily.byTwo, busily.byOne]),
+        compared(store, behind("`send_message`", inFlight), [busily.byTwo, busily.byOne], 1.05),
+        compared(store, behind("`send_message`", afterRest), [rested.byTwo, rested.byOne]),
         compared(store, behind("call of a tool that does nothing", inFlight), [
           busily.nothingByTwo,
           busily.nothingByOne,
