@@ -10,13 +10,17 @@ export interface Served {
   stop(): Promise<number | null>;
 }
 
-const main = fileURLToPath(new URL("../../dist/main.js", import.meta.url));
-const overlay = ["--import", "tsx", "--import", new URL("./overlay.ts", import.meta.url).href];
+const at = (path: string): string => fileURLToPath(new URL(path, import.meta.url));
+const main = at("../../dist/main.js");
+const overlaid = [
+  ...["--import", "tsx", "--import", new URL("./overlay.ts", import.meta.url).href],
+  at("./from-modules.mjs"),
+];
 
 /** The built `serve` on a free port and a store of its own, as it is or with the fixtures laid over it. */
 export function serve({ fixtures }: { readonly fixtures: boolean }): Promise<Served> {
   const dataDir = mkdtempSync(join(tmpdir(), "mailbox-served-"));
-  const child = spawn(process.execPath, [...(fixtures ? overlay : []), main, "serve", "--port", "0"], {
+  const child = spawn(process.execPath, [...(fixtures ? overlaid : [main]), "serve", "--port", "0"], {
     stdio: ["ignore", "ignore", "pipe"],
     env: {
       PATH: process.env.PATH!,
