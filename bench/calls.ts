@@ -69,13 +69,13 @@ export const calls: Measurement = {
         ].join("; "),
       };
     };
-    const all = (how: string, of: typeof rested, aim?: number): readonly Finding[] => [
-      finding("send_message", how, of.send, of.nothingSender, aim),
-      finding("read_inbox", how, of.read, of.nothingReader, aim),
+    const all = (how: string, of: typeof rested): readonly Finding[] => [
+      finding("send_message", how, of.send, of.nothingSender, 3),
+      finding("read_inbox", how, of.read, of.nothingReader, 3),
       finding(ping, how, of.ping, of.nothingReader),
     ];
     return [
-      ...all(`${restMs} ms after the call before`, rested, 3),
+      ...all(`${restMs} ms after the call before`, rested),
       ...all("one at once after another", atOnce),
       ...all(`${busy} in flight`, together),
     ];
