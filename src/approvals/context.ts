@@ -77,7 +77,7 @@ export class ApprovalContext {
     return this.deps.store.run(script, this.#keyLists.of(namespace), [`${this.#limits},${row}`, ...args]);
   }
 
-  readonly #keyLists = new KeyLists((namespace: string) => approvalKeyList(approvalKeys(namespace)));
+  readonly #keyLists = new KeyLists(approvalKeys, approvalKeyList);
   #runs = 0;
   readonly #name = Math.random().toString(36).slice(2, 10);
 }

@@ -21,7 +21,7 @@ export async function serve(flags: Flags): Promise<void> {
   showStore(metrics, house);
   // What the command line recorded or left to be done must not wait for the first agent.
   house.runs.attend();
-  loadSoon((err) => log.warn({ err }, "the compiler of rules could not be loaded"));
+  loadSoon(log);
   const start = async (): Promise<HttpService & { readonly believesNames: boolean }> => {
     const { tokensRequired } = await house.access.rules(config.namespace);
     const isGuarded = tokensRequired || config.jwtJwks !== undefined;

@@ -34,7 +34,7 @@ async function serve(config: Config): Promise<void> {
     await house.close();
     throw refusal;
   });
-  loadSoon((err) => log.warn({ err }, "the compiler of rules could not be loaded"));
+  loadSoon(log);
   await serveStdio(house.rooms, {
     namespace: config.namespace,
     ...(principal ? { principal } : {}),

@@ -37,7 +37,7 @@ export class LockContext {
   /** This process, as the queues know it: one heartbeat for all who hold or wait here. */
   readonly process = randomBytes(9).toString("base64url");
   readonly #scriptLimits: string;
-  readonly #keyLists = new KeyLists((namespace: string) => lockKeyList(lockKeys(namespace)));
+  readonly #keyLists = new KeyLists(lockKeys, lockKeyList);
   readonly #memories = new Map<string, { readonly namespace: string; readonly memory: LeaseMemory }>();
   readonly #pulses = new Map<string, Pulse>();
 

@@ -1,7 +1,7 @@
 import type { Admit, Caller, RecordDecision, RightsOf } from "../identity/index.js";
 import {
   type Hints,
-  keptKeys,
+  KeyLists,
   type MailboxKeys,
   type MailboxName,
   mailboxKeyList,
@@ -79,7 +79,7 @@ export class MailContext {
   readonly rate = new CallRate();
   readonly #scriptLimits: string;
   readonly #memories = new Map<string, RunMemory>();
-  readonly #slots = new Map<string, { readonly keys: MailboxKeys; readonly list: readonly string[] }>();
+  readonly #keyLists = new KeyLists(mailboxKeys, mailboxKeyList);
 
   constructor(deps: MailDependencies) {
     this.deps = deps;
@@ -95,12 +95,12 @@ export class MailContext {
     args: readonly (string | number)[],
     timeoutMs?: number,
   ): Promise<Reply> {
-    const { list } = this.#slot(namespace, mailbox);
-    return this.deps.store.run(script, list, [this.#scriptLimits, ...args], timeoutMs);
+    const keys = this.#keyLists.of(namespace, mailbox);
+    return this.deps.store.run(script, keys, [this.#scriptLimits, ...args], timeoutMs);
   }
 
   keys(namespace: string, mailbox: MailboxName): MailboxKeys {
-    return this.#slot(namespace, mailbox).keys;
+    return this.#keyLists.keys(namespace, mailbox);
   }
 
   memory(caller: Caller): RunMemory {
@@ -115,19 +115,6 @@ export class MailContext {
   forget(run: string): void {
     this.#memories.get(run)?.stopListening?.();
     this.#memories.delete(run);
-  }
-
-  /** Few mailboxes are written to and read often: their keys are built once. */
-  #slot(namespace: string, mailbox: MailboxName) {
-    const name = `${namespace}/${mailbox}`;
-    let slot = this.#slots.get(name);
-    if (!slot) {
-      if (this.#slots.size > 5_000) this.#slots.clear();
-      const keys = mailboxKeys(namespace, mailbox);
-      slot = { keys, list: keptKeys(mailboxKeyList(keys)) };
-      this.#slots.set(name, slot);
-    }
-    return slot;
   }
 }
 

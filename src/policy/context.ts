@@ -123,7 +123,7 @@ export class PolicyContext {
   readonly deps: PolicyDependencies;
   readonly limits: PolicyLimits;
   readonly #scriptLimits: string;
-  readonly #keyLists = new KeyLists((namespace: string) => policyKeyList(policyKeys(namespace)));
+  readonly #keyLists = new KeyLists(policyKeys, policyKeyList);
   readonly #counts = new Map<string, string>();
   readonly #duties = new Map<string, Map<string, Set<string>>>();
 

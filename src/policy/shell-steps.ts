@@ -98,11 +98,7 @@ function stepsOfCmdlet(command: ShellCommand, places: Places, deep: number, text
   const name = nameOf([given.replaceAll("\\", "/").toLowerCase()]);
   const told = cmdletDeeds(name, args);
   if (told) {
-    const pages = fetchedPages("curl", ["--", ...told.addresses]);
-    return [
-      ...pages.map((resource) => ({ action: "web.fetch", resource }) as const),
-      ...stepsOfDeeds(told.files, places),
-    ];
+    return [...fetchSteps("curl", ["--", ...told.addresses]), ...stepsOfDeeds(told.files, places)];
   }
   if (name === "invoke-expression" || name === "iex") {
     const inner = operandsOf(args).join(" ");
@@ -197,10 +193,7 @@ function stepsOfProgram(
       return [{ action: "db.drop", resource: "" }];
     case "curl":
     case "wget":
-      return [
-        ...fetchedPages(name, args).map((resource) => ({ action: "web.fetch", resource }) as const),
-        ...stepsOfDeeds([savedPages(name, args)], places),
-      ];
+      return [...fetchSteps(name, args), ...stepsOfDeeds([savedPages(name, args)], places)];
     case "chmod":
     case "chown":
       return on("access.grant", changedBy(args), { takesAll: has(args, "R", "--recursive") });
@@ -212,6 +205,10 @@ function stepsOfProgram(
         ? patchedBy(args, fed, places, text)
         : stepsOfDeeds(writtenFiles(name, args), places);
   }
+}
+
+function fetchSteps(program: "curl" | "wget", args: readonly string[]): ToolStep[] {
+  return fetchedPages(program, args).map((resource) => ({ action: "web.fetch", resource }));
 }
 
 /** The files that are named behind what is to become of them, which an option may say too. */

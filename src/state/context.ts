@@ -43,9 +43,7 @@ export class StateContext {
   readonly deps: StateDependencies;
   readonly limits: StateLimits;
   readonly rooms: GroupRooms;
-  readonly #keyLists = new KeyLists((namespace: string, group: string) =>
-    stateGroupKeyList(stateGroupKeys(namespace, group)),
-  );
+  readonly #keyLists = new KeyLists(stateGroupKeys, stateGroupKeyList);
 
   constructor(deps: StateDependencies) {
     this.deps = deps;

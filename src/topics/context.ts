@@ -32,9 +32,7 @@ export class TopicContext {
   readonly admit: Admit;
   readonly rightsOf: RightsOf;
   readonly record: RecordDecision;
-  readonly #keyLists = new KeyLists((namespace: string, root: string) =>
-    topicRootKeyList(topicRootKeys(namespace, root)),
-  );
+  readonly #keyLists = new KeyLists(topicRootKeys, topicRootKeyList);
   readonly #registered = new Set<string>();
 
   constructor(deps: TopicDependencies) {
