@@ -55,8 +55,7 @@ export const backlog: Measurement = {
     const part = (which: Which) => async (round: number) => {
       await fill(which, which === "little" && round === 0 ? little : perRound);
       const reader = readers[which];
-      const own = await reader.cpuUs();
-      const theirs = cpuUsOf(store.pid);
+      const before = cpuUsOf(reader.child.pid!, store.pid);
       const lasted: number[] = [];
       for (let n = 0; n < perRound; n++) {
         const start = performance.now();
@@ -64,11 +63,10 @@ export const backlog: Measurement = {
         lasted.push(performance.now() - start);
         if (!text.includes("of many")) throw new Error(`nothing was read: ${text}`);
       }
-      const storeUs = cpuUsOf(store.pid) - theirs;
-      const serverUs = (await reader.cpuUs()) - own;
+      const used = cpuUsOf(reader.child.pid!, store.pid) - before;
       if (round < 3) return;
       of.latency[which].push(percentile(lasted, 0.5));
-      of.cpu[which].push((storeUs + serverUs) / perRound);
+      of.cpu[which].push(used / perRound);
     };
     await inTurn(rounds + 3, [part("little"), part("much")]);
     await Promise.all([readers.much.close(), readers.little.close(), house.close()]);

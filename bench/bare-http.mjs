@@ -1,25 +1,16 @@
-// The least that the SDK needs to serve both eras over HTTP with its own adapter: one tool that does nothing, and one
-// that tells the CPU time used. What a server of this SDK costs before anything is guarded, bound or kept.
+// The least that the SDK needs to serve both eras over HTTP with its own adapter: one tool that does nothing. What a
+// server of this SDK costs before anything is guarded, bound or kept.
 import { randomUUID } from "node:crypto";
 import { createServer } from "node:http";
 import { NodeStreamableHTTPServerTransport, toNodeHandler } from "@modelcontextprotocol/node";
 import { createMcpHandler, Server } from "@modelcontextprotocol/server";
 
 const inputSchema = { type: "object" };
-const tools = ["bench_nothing", "bench_cpu"].map((name) => ({
-  name,
-  description: "For the bench",
-  inputSchema,
-}));
+const tools = [{ name: "bench_nothing", description: "For the bench", inputSchema }];
 const serve = () => {
   const server = new Server({ name: "bare", version: "0" }, { capabilities: { tools: {} } });
   server.setRequestHandler("tools/list", () => ({ tools }));
-  server.setRequestHandler("tools/call", ({ params }) => {
-    const { user, system } = process.cpuUsage();
-    return {
-      content: [{ type: "text", text: params.name === "bench_cpu" ? String(user + system) : "done" }],
-    };
-  });
+  server.setRequestHandler("tools/call", () => ({ content: [{ type: "text", text: "done" }] }));
   return server;
 };
 const modern = toNodeHandler(createMcpHandler(serve, { legacy: "reject" }));

@@ -1,5 +1,4 @@
-// The built server with three tools more: one that does nothing, one that asks the store for nothing but a PONG, and one
-// that tells what CPU time the process has used.
+// The built server with two tools more: one that does nothing, and one that asks the store for nothing but a PONG.
 // They come by the same factory, the same checks and the same reply as the server's own.
 import { z } from "zod";
 import { defineTool } from "../dist/mcp/define-tool.js";
@@ -26,12 +25,6 @@ toolbox.push(
       return {};
     },
     say: () => "done",
-  }),
-  defineTool({
-    ...nothing,
-    name: "bench_cpu",
-    handle: async () => process.cpuUsage(),
-    say: ({ user, system }) => String(user + system),
   }),
 );
 const { runProcess } = await import("../dist/cli/index.js");

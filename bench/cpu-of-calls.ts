@@ -1,6 +1,5 @@
-import { readdirSync, readFileSync } from "node:fs";
 import { setTimeout as delay } from "node:timers/promises";
-import { inTurn } from "./measure.js";
+import { cpuUsOf, inTurn } from "./measure.js";
 
 /** One kind of call, and the processes whose CPU it costs. */
 export interface Kind {
@@ -61,9 +60,9 @@ export async function measureRested<Name extends string>(
 }
 
 /**
- * Makes many calls of one kind before those of the next, as fast as they are answered, `inFlight` at once for each process. Each kind is
- * called as often as the others, before anything is counted and after: the compiler makes code faster by how often it
- * ran. And so often a round that one collection of garbage more or less does not show.
+ * Makes many calls of one kind before those of the next, as fast as they are answered, `inFlight` at once for each
+ * process. Each kind is called as often as the others, before anything is counted and after: the compiler makes code
+ * faster by how often it ran. And so often a round that one collection of garbage more or less does not show.
  */
 export async function measureAtOnce<Name extends string>(
   kinds: Readonly<Record<Name, Kind>>,
@@ -106,20 +105,20 @@ async function timed({ call }: Kind, latencies: number[]): Promise<void> {
 /** CPU that is used while something is done. */
 class Meter {
   readonly #kind: Kind;
-  readonly #store: readonly number[];
+  readonly #store: number;
   #own = 0;
   #stores = 0;
 
   constructor(kind: Kind, { storePid }: Options) {
     this.#kind = kind;
-    this.#store = [storePid];
+    this.#store = storePid;
   }
 
   async during(work: () => Promise<unknown>): Promise<void> {
-    const [own, stores] = [cpuOfThreadsUs(this.#kind.pids), cpuOfThreadsUs(this.#store)];
+    const [own, stores] = [cpuUsOf(...this.#kind.pids), cpuUsOf(this.#store)];
     await work();
-    this.#own += cpuOfThreadsUs(this.#kind.pids) - own;
-    this.#stores += cpuOfThreadsUs(this.#store) - stores;
+    this.#own += cpuUsOf(...this.#kind.pids) - own;
+    this.#stores += cpuUsOf(this.#store) - stores;
   }
 
   /** Adds a round of so many calls. */
@@ -127,13 +126,4 @@ class Meter {
     cpuUs.push(this.#own / count);
     storeUs.push(this.#stores / count);
   }
-}
-
-/** CPU time of all threads of these processes so far in microseconds, as the kernel counts it. */
-function cpuOfThreadsUs(pids: readonly number[]): number {
-  let ns = 0;
-  for (const pid of pids)
-    for (const thread of readdirSync(`/proc/${pid}/task`))
-      ns += Number(readFileSync(`/proc/${pid}/task/${thread}/schedstat`, "latin1").split(" ")[0]);
-  return ns / 1000;
 }

@@ -1,4 +1,4 @@
-import { readFileSync } from "node:fs";
+import { readdirSync, readFileSync } from "node:fs";
 
 /** What several rounds gave. */
 export interface Spread {
@@ -29,17 +29,13 @@ export function ratios(of: readonly number[], to: readonly number[]): Spread {
   return spread(of.map((value, round) => value / to[round]!));
 }
 
-/** CPU time of the main thread of a process in microseconds, or of all its threads in steps of 10 ms. */
-export function cpuUsOf(pid: number): number {
-  try {
-    const ns = Number(readFileSync(`/proc/${pid}/schedstat`, "latin1").split(" ")[0]);
-    if (ns > 0) return ns / 1000;
-  } catch {
-    // Not every system has it.
-  }
-  const stat = readFileSync(`/proc/${pid}/stat`, "latin1");
-  const fields = stat.slice(stat.lastIndexOf(")") + 2).split(" ");
-  return (Number(fields[11]) + Number(fields[12])) * 10_000;
+/** CPU time of all threads of these processes so far in microseconds, as the kernel counts it. */
+export function cpuUsOf(...pids: readonly number[]): number {
+  let ns = 0;
+  for (const pid of pids)
+    for (const thread of readdirSync(`/proc/${pid}/task`))
+      ns += Number(readFileSync(`/proc/${pid}/task/${thread}/schedstat`, "latin1").split(" ")[0]);
+  return ns / 1000;
 }
 
 /** Resident memory of a process, in bytes. */

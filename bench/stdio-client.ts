@@ -84,11 +84,6 @@ export class StdioClient {
     return text;
   }
 
-  /** CPU time, user and system, that the server process has used so far, in microseconds; as it says itself. */
-  async cpuUs(): Promise<number> {
-    return Number(await this.call("bench_cpu"));
-  }
-
   async close(): Promise<void> {
     if (this.#exited) return;
     const gone = new Promise((resolve) => this.child.once("exit", resolve));
