@@ -1,7 +1,20 @@
 // Several agents in one process, called by lines of JSON: {id, agent, tool, input} in, {id, result | refused} out.
 import { createInterface } from "node:readline";
+import { openHouse } from "../../dist/compose.js";
+import { readConfig } from "../../dist/config/index.js";
 import { isRefusal } from "../../dist/errors/index.js";
 import { localPrincipal } from "../../dist/identity/index.js";
+import { openLog } from "../../dist/observability/index.js";
+
+/** Opens the house as often as it takes: the store may be away just when a killed process is started again. */
+export async function openWhenThere(env, timing) {
+  for (;;)
+    try {
+      return await openHouse(readConfig(env), openLog("silent"), timing);
+    } catch (error) {
+      if (!isRefusal(error) || error.code !== "store.unavailable") throw error;
+    }
+}
 
 /**
  * Answers until standard input closes, and ends the process then.

@@ -20,6 +20,8 @@ export class Server {
     { resolve: (value: unknown) => void; reject: (error: Error) => void }
   >();
   #child: ChildProcess | undefined;
+  /** Why it is not there, where nobody killed it. */
+  #ended: Error | undefined;
   #calls = 0;
 
   /**
@@ -41,8 +43,13 @@ export class Server {
 
   start(): void {
     const args = this.#stdio ? [main, "stdio", "--agent", this.agents[0]!] : [this.#house];
-    const child = spawn(process.execPath, args, { env: this.#env, stdio: ["pipe", "pipe", "ignore"] });
+    const child = spawn(process.execPath, args, { env: this.#env, stdio: ["pipe", "pipe", "pipe"] });
     this.#child = child;
+    this.#ended = undefined;
+    let said = "";
+    child.stderr.setEncoding("utf8").on("data", (text: string) => {
+      said = (said + text).slice(-2_000);
+    });
     child.stdin.on("error", () => undefined);
     const lines = createInterface(child.stdout);
     lines.on("line", (line) => {
@@ -59,11 +66,12 @@ export class Server {
       else waiting?.resolve(result);
     });
     const begun = this.#calls;
-    child.on("close", () => {
+    child.on("close", (code, signal) => {
+      if (signal !== "SIGKILL") this.#ended = new Error(`the process ended by itself (${code}): ${said}`);
       for (const [id, waiting] of this.#waiting)
         if (id <= begun || child === this.#child) {
           this.#waiting.delete(id);
-          waiting.reject(new Cut("the process is gone"));
+          waiting.reject(this.#ended ?? new Cut("the process is gone"));
         }
     });
     if (this.#stdio)
@@ -96,8 +104,14 @@ export class Server {
     this.#child?.kill("SIGCONT");
   }
 
-  /** The whole answer of a tool. @throws {Cut} when the process ended first, an `Error` with the refusal's text */
+  /**
+   * The whole answer of a tool.
+   *
+   * @throws {Cut} when the process was killed first, an `Error` with the refusal's text, or with what the process said
+   *   last where it ended by itself
+   */
   async call(agent: string, tool: string, input: object): Promise<Record<string, unknown>> {
+    if (this.#ended) throw this.#ended;
     if (!this.#child) throw new Cut("the process is gone");
     if (!this.#stdio) {
       const id = ++this.#calls;

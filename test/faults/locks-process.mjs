@@ -1,14 +1,11 @@
 // Several agents in one process that lock, called as answer-lines.mjs says. What the scripts do is written down beside
 // the locks.
-import { openHouse } from "../../dist/compose.js";
-import { readConfig } from "../../dist/config/index.js";
 import { verifyToken } from "../../dist/locks/index.js";
-import { openLog } from "../../dist/observability/index.js";
 import { recordHistory } from "../locks/record-history.mjs";
-import { answerLines } from "./answer-lines.mjs";
+import { answerLines, openWhenThere } from "./answer-lines.mjs";
 
 const { LOCK_LIMITS, ...env } = process.env;
-const house = await openHouse(readConfig(env), openLog("silent"), {
+const house = await openWhenThere(env, {
   callTimeoutMs: 2_000,
   locks: JSON.parse(LOCK_LIMITS),
 });

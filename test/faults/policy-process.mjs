@@ -1,10 +1,7 @@
 // Several agents in one process that ask before a step, called as answer-lines.mjs says.
-import { openHouse } from "../../dist/compose.js";
-import { readConfig } from "../../dist/config/index.js";
-import { openLog } from "../../dist/observability/index.js";
-import { answerLines } from "./answer-lines.mjs";
+import { answerLines, openWhenThere } from "./answer-lines.mjs";
 
-const house = await openHouse(readConfig(process.env), openLog("silent"));
+const house = await openWhenThere(process.env);
 const { policy } = house.rooms;
 
 answerLines(house, {

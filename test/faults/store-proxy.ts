@@ -11,6 +11,8 @@ import { join } from "node:path";
 export interface Cut {
   readonly nth: number;
   readonly when: "before" | "after";
+  /** Counts only commands that hold this text. */
+  readonly of?: string;
   /** The store stays out of reach from then on, until `heal`. */
   readonly stayAway?: boolean;
 }
@@ -25,6 +27,8 @@ export class StoreProxy {
   readonly #server: Server;
   readonly #open = new Set<Socket>();
   #armed: Cut | undefined;
+  /** Commands since `arm` that the cut counts. */
+  #matching = 0;
   #away = false;
   #onCut: () => void = () => undefined;
 
@@ -47,6 +51,7 @@ export class StoreProxy {
   /** Counts from now on, and cuts once. The answer resolves when it did. */
   arm(cut: Cut): Promise<void> {
     this.seen = [];
+    this.#matching = 0;
     this.#armed = cut;
     return new Promise((resolve) => {
       this.#onCut = resolve;
@@ -108,7 +113,8 @@ export class StoreProxy {
       const armed = this.#armed;
       if (isCounted(frame)) {
         this.seen.push(nameOf(frame));
-        if (armed && this.seen.length === armed.nth) {
+        if (!armed?.of || frame.includes(armed.of)) this.#matching += 1;
+        if (armed && this.#matching === armed.nth) {
           this.#armed = undefined;
           staying = armed.stayAway ?? false;
           if (armed.when === "before") {
