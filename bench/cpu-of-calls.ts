@@ -1,4 +1,5 @@
 import { setTimeout as delay } from "node:timers/promises";
+import { keepApart } from "./keep-apart.js";
 import { cpuUsOf, inTurn } from "./measure.js";
 
 /** One kind of call, and the processes whose CPU it costs. */
@@ -42,6 +43,7 @@ export async function measureRested<Name extends string>(
   const [rounds, perRound, warming] = options.quick ? [3, 5, 50] : [10, 10, 2_000];
   const names = Object.keys(kinds) as Name[];
   const taken = emptySeries(names);
+  const letGo = keepServersApart(kinds, options);
   for (let n = 0; n < warming; n++) for (const name of names) await kinds[name].call();
   for (let round = 0; round < rounds; round++) {
     const meters = new Map(names.map((name) => [name, new Meter(kinds[name], options)]));
@@ -56,20 +58,22 @@ export async function measureRested<Name extends string>(
       }
     for (const name of names) meters.get(name)!.tell(taken[name], perRound);
   }
+  letGo();
   return taken;
 }
 
 /**
  * Makes many calls of one kind before those of the next, as fast as they are answered, `inFlight` at once for each
  * process. Each kind is called as often as the others, before anything is counted and after: the compiler makes code
- * faster by how often it ran. And so often a round that one collection of garbage more or less does not show.
+ * faster by how often it ran. And so often a round that some collections of garbage are in each, also of the kind that
+ * makes least of it.
  */
 export async function measureAtOnce<Name extends string>(
   kinds: Readonly<Record<Name, Kind>>,
   options: Options & { readonly inFlight?: number; readonly perRound?: number },
 ): Promise<Readonly<Record<Name, Series>>> {
-  const [rounds, warming] = options.quick ? [3, 2] : [15, 12];
-  const perRound = options.quick ? 64 : (options.perRound ?? 320);
+  const [rounds, warming] = options.quick ? [3, 2] : [12, 4];
+  const perRound = options.quick ? 64 : (options.perRound ?? 1_000);
   const names = Object.keys(kinds) as Name[];
   const taken = emptySeries(names);
   const part = (name: Name) => async (round: number) => {
@@ -86,8 +90,16 @@ export async function measureAtOnce<Name extends string>(
     taken[name].latencyMs.push(...latencies);
     meter.tell(taken[name], count);
   };
+  const letGo = keepServersApart(kinds, options);
   await inTurn(rounds + warming, names.map(part));
+  letGo();
   return taken;
+}
+
+/** Their clients are this process, and what stands between is started by it. */
+function keepServersApart(kinds: Readonly<Record<string, Kind>>, { storePid }: Options): () => void {
+  const servers = new Set(Object.values<Kind>(kinds).flatMap(({ pids }) => pids));
+  return keepApart([...servers], [storePid, process.pid]);
 }
 
 function emptySeries<Name extends string>(names: readonly Name[]): Readonly<Record<Name, Series>> {

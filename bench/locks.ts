@@ -61,7 +61,7 @@ async function uncontended(store: BenchStore, quick: boolean): Promise<readonly 
   });
   const atOnce = await measureAtOnce(
     { nothing: two(nothing, nothing), locks: two(acquire, release) },
-    { ...options, perRound: 160 },
+    { ...options, perRound: 500 },
   );
   await client.close();
   const finding = (own: Series, bare: Series, how: string): Finding => {
