@@ -23,6 +23,8 @@ export interface Options {
   readonly quick: boolean;
   /** The store's process. */
   readonly storePid: number;
+  /** Servers that are compared by how many they are share the processors as the scheduler has it. */
+  readonly shared?: boolean;
 }
 
 /** Before each call that is measured the processes rest so long. */
@@ -97,7 +99,8 @@ export async function measureAtOnce<Name extends string>(
 }
 
 /** Their clients are this process, and what stands between is started by it. */
-function keepServersApart(kinds: Readonly<Record<string, Kind>>, { storePid }: Options): () => void {
+function keepServersApart(kinds: Readonly<Record<string, Kind>>, { storePid, shared }: Options): () => void {
+  if (shared) return () => undefined;
   const servers = new Set(Object.values<Kind>(kinds).flatMap(({ pids }) => pids));
   return keepApart([...servers], [storePid, process.pid]);
 }

@@ -95,8 +95,9 @@ export const http: Measurement = {
       };
       const behind = (what: string, how: string): string =>
         `CPU of the servers per ${what} (${era}) with two processes behind a round-robin proxy, against one behind it, ${how}`;
-      const rested = await measureRested(kinds, options);
-      const busily = await measureAtOnce(kinds, { ...options, ...together });
+      const shared = { ...options, shared: true };
+      const rested = await measureRested(kinds, shared);
+      const busily = await measureAtOnce(kinds, { ...shared, ...together });
       findings.push(
         compared(store, behind("`send_message`", inFlight), [busily.byTwo, busily.byOne], 1.05),
         compared(store, behind("`send_message`", afterRest), [rested.byTwo, rested.byOne]),
