@@ -18,9 +18,9 @@ export const words: Measurement = {
         what: `\`tools/list\` of the ${own.length} tools there are (characters / 4)`,
         store: "any",
         value: `${tokens} tokens`,
-        aim: "≤ 1,500",
-        met: tokens <= 1_500,
-        beside: "≤ 3,000 once all tools exist",
+        aim: "≤ 3,000",
+        met: tokens <= 3_000,
+        beside: "those of an ordinary agent",
       },
       {
         what: "A receipt for one recipient",
