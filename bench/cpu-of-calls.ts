@@ -45,22 +45,25 @@ export async function measureRested<Name extends string>(
   const [rounds, perRound, warming] = options.quick ? [3, 5, 50] : [10, 10, 2_000];
   const names = Object.keys(kinds) as Name[];
   const taken = emptySeries(names);
-  const letGo = keepServersApart(kinds, options);
-  for (let n = 0; n < warming; n++) for (const name of names) await kinds[name].call();
-  for (let round = 0; round < rounds; round++) {
-    const meters = new Map(names.map((name) => [name, new Meter(kinds[name], options)]));
-    for (let n = 0; n < perRound; n++)
-      for (const name of names) {
-        await kinds[name].nothing();
-        await delay(restMs);
-        await meters.get(name)!.during(async () => {
-          await timed(kinds[name], taken[name].latencyMs);
-          await delay(afterMs);
-        });
-      }
-    for (const name of names) meters.get(name)!.tell(taken[name], perRound);
+  const release = keepServersApart(kinds, options);
+  try {
+    for (let n = 0; n < warming; n++) for (const name of names) await kinds[name].call();
+    for (let round = 0; round < rounds; round++) {
+      const meters = new Map(names.map((name) => [name, new Meter(kinds[name], options)]));
+      for (let n = 0; n < perRound; n++)
+        for (const name of names) {
+          await kinds[name].nothing();
+          await delay(restMs);
+          await meters.get(name)!.during(async () => {
+            await timed(kinds[name], taken[name].latencyMs);
+            await delay(afterMs);
+          });
+        }
+      for (const name of names) meters.get(name)!.tell(taken[name], perRound);
+    }
+  } finally {
+    release();
   }
-  letGo();
   return taken;
 }
 
@@ -92,13 +95,16 @@ export async function measureAtOnce<Name extends string>(
     taken[name].latencyMs.push(...latencies);
     meter.tell(taken[name], count);
   };
-  const letGo = keepServersApart(kinds, options);
-  await inTurn(rounds + warming, names.map(part));
-  letGo();
+  const release = keepServersApart(kinds, options);
+  try {
+    await inTurn(rounds + warming, names.map(part));
+  } finally {
+    release();
+  }
   return taken;
 }
 
-/** Their clients are this process, and what stands between is started by it. */
+/** Their clients are this process. */
 function keepServersApart(kinds: Readonly<Record<string, Kind>>, { storePid, shared }: Options): () => void {
   if (shared) return () => undefined;
   const servers = new Set(Object.values<Kind>(kinds).flatMap(({ pids }) => pids));

@@ -29,12 +29,24 @@ export function ratios(of: readonly number[], to: readonly number[]): Spread {
   return spread(of.map((value, round) => value / to[round]!));
 }
 
+/** What each thread of a process had used when it was last looked at: what one used that has ended since is not lost. */
+const usedBy = new Map<number, Map<string, number>>();
+
 /** CPU time of all threads of these processes so far in microseconds, as the kernel counts it. */
 export function cpuUsOf(...pids: readonly number[]): number {
   let ns = 0;
-  for (const pid of pids)
+  for (const pid of pids) {
+    const threads = usedBy.get(pid) ?? new Map<string, number>();
+    usedBy.set(pid, threads);
     for (const thread of readdirSync(`/proc/${pid}/task`))
-      ns += Number(readFileSync(`/proc/${pid}/task/${thread}/schedstat`, "latin1").split(" ")[0]);
+      try {
+        const text = readFileSync(`/proc/${pid}/task/${thread}/schedstat`, "latin1");
+        threads.set(thread, Number(text.split(" ")[0]));
+      } catch {
+        // It has ended since the list was made.
+      }
+    for (const used of threads.values()) ns += used;
+  }
   return ns / 1000;
 }
 

@@ -12,7 +12,7 @@ import type { BenchStore } from "./stores.js";
 
 const waitSeconds = 50;
 /** After so long the audit rows of calls are sealed and out of the way, which is the doing of the calls, not of whoever waits. */
-const sealedAfterMs = 30_000;
+const sealedAfterMs = 21_000;
 const mib = 1024 * 1024;
 
 /** Many agents that wait at one HTTP server: what they cost while nothing happens, and how soon all of them hear. */

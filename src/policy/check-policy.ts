@@ -49,8 +49,9 @@ export async function checkPolicy(
   if (action === "")
     refuse("input.invalid", { problem: "action is missing; name the step, such as file.delete" });
   const resource = input.resource?.trim() ?? "";
+  // Before anything else looks at it, or makes a copy of it.
+  refuseUnreadable(input.context ?? {});
   const { reserve, cost, asked } = costsOf(input);
-  // Before anything else looks into it.
   refuseUnreadable(asked);
   const question = await askedBy(context, caller, action, resource, asked);
   const attempt = deps.store.attempt();

@@ -6,13 +6,14 @@ import { isRefusal } from "../../dist/errors/index.js";
 import { localPrincipal } from "../../dist/identity/index.js";
 import { openLog } from "../../dist/observability/index.js";
 
-/** Opens the house as often as it takes: the store may be away just when a killed process is started again. */
+/** Opens the house as often as it takes in a minute: the store may be away just when a killed process is started again. */
 export async function openWhenThere(env, timing) {
+  const until = Date.now() + 60_000;
   for (;;)
     try {
       return await openHouse(readConfig(env), openLog("silent"), timing);
     } catch (error) {
-      if (!isRefusal(error) || error.code !== "store.unavailable") throw error;
+      if (!isRefusal(error) || error.code !== "store.unavailable" || Date.now() > until) throw error;
     }
 }
 

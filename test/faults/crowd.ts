@@ -20,6 +20,9 @@ export class Server {
     { resolve: (value: unknown) => void; reject: (error: Error) => void }
   >();
   #child: ChildProcess | undefined;
+  #closed: Promise<void> = Promise.resolve();
+  /** Whom we kill: it does not end by itself. */
+  #killing: ChildProcess | undefined;
   /** Why it is not there, where nobody killed it. */
   #ended: Error | undefined;
   #calls = 0;
@@ -66,8 +69,14 @@ export class Server {
       else waiting?.resolve(result);
     });
     const begun = this.#calls;
+    let hasClosed = (): void => undefined;
+    this.#closed = new Promise((resolve) => {
+      hasClosed = resolve;
+    });
     child.on("close", (code, signal) => {
-      if (signal !== "SIGKILL") this.#ended = new Error(`the process ended by itself (${code}): ${said}`);
+      if (child !== this.#killing)
+        this.#ended = new Error(`the process ended by itself (${code ?? signal}): ${said}`);
+      hasClosed();
       for (const [id, waiting] of this.#waiting)
         if (id <= begun || child === this.#child) {
           this.#waiting.delete(id);
@@ -89,9 +98,9 @@ export class Server {
   async kill(): Promise<void> {
     const child = this.#child;
     if (!child) return;
-    const closed = new Promise((resolve) => child.once("close", resolve));
+    this.#killing = child;
     child.kill("SIGKILL");
-    await closed;
+    await this.#closed;
     this.#child = undefined;
   }
 
