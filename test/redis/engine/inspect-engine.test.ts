@@ -106,8 +106,13 @@ describe("a look at a data directory", () => {
     });
     expect(process.kill(report.running!.supervisor, 0)).toBe(true);
     await expect
-      .poll(() => inspectEngine(base, "auto"), { timeout: 10_000 })
-      .toMatchObject({ pulse: "absent" });
-    expect((await inspectEngine(base, "auto")).running).toBeUndefined();
+      .poll(
+        async () => {
+          const { pulse, running } = await inspectEngine(base, "auto");
+          return { pulse, running };
+        },
+        { timeout: 10_000 },
+      )
+      .toEqual({ pulse: "absent", running: undefined });
   });
 });
