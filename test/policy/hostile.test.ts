@@ -305,10 +305,12 @@ describe("many hostile rules", () => {
         { action: "directory.delete", resource },
       ).ms;
     const plain = cpuMs("false", "a");
+    // What is asked for the first time is not compiled yet, which takes longer than the names do.
+    cpuMs('resource == "x"', deepest);
     for (const resource of [deepest, `${deepest}*`, `~/${"a/".repeat(500)}`]) {
-      // Made for each rule they took a hundred times as long; the bounds leave room for a machine that others use too.
+      // Made for each rule they took a hundred times as long; the bound leaves room for a machine that others use too.
       expect(cpuMs("false", resource)).toBeLessThan(10 * plain + 2);
-      expect(cpuMs('resource == "x"', resource)).toBeLessThan(ceilingMs);
+      expect(cpuMs('resource == "x"', resource)).toBeLessThan(10);
     }
   });
 
