@@ -1,4 +1,3 @@
-import { randomBytes } from "node:crypto";
 import { afterAll, expect, it } from "vitest";
 import { type House, openHouse } from "../src/compose.js";
 import { readConfig } from "../src/config/index.js";
@@ -7,6 +6,7 @@ import type { ReadInbox, SendMessage } from "../src/mailbox/index.js";
 import { openLog } from "../src/observability/index.js";
 import { directoryKeys } from "../src/redis/index.js";
 import { describeOnEachStore } from "./stores/index.js";
+import { newNamespace } from "./stores/new-namespace.js";
 
 interface Desk {
   readonly caller: Caller;
@@ -20,10 +20,7 @@ interface Desk {
 
 describeOnEachStore.concurrent("the rooms together", (store) => {
   const houses: House[] = [];
-  const open = async (
-    namespace = `t${randomBytes(5).toString("hex")}`,
-    settings: Record<string, string> = {},
-  ): Promise<House> => {
+  const open = async (namespace = newNamespace(), settings: Record<string, string> = {}): Promise<House> => {
     const config = readConfig({
       REDIS_URL: store().url,
       LLM_MAILBOX_ALLOW_UNVERIFIED: "1",
@@ -198,7 +195,7 @@ describeOnEachStore.concurrent("the rooms together", (store) => {
     expect,
   }) => {
     const house = await open();
-    const other = `t${randomBytes(5).toString("hex")}`;
+    const other = newNamespace();
     const namespaces = [house.config.namespace, other];
     const callers = await Promise.all(
       namespaces.map((namespace) => house.rooms.runs.begin(localPrincipal(namespace, "alice"))),

@@ -1,10 +1,10 @@
-import { randomBytes } from "node:crypto";
 import { afterEach, describe, expect, it } from "vitest";
 import { Access, Grants, grantsMost } from "../../src/agents/index.js";
 import { type Caller, localPrincipal, operatorPrincipal, type RunId } from "../../src/identity/index.js";
 import { Hints, Store } from "../../src/redis/index.js";
 import { StoreProxy } from "../faults/store-proxy.js";
 import { describeOnEachStore, startStore } from "../stores/index.js";
+import { newNamespace } from "../stores/new-namespace.js";
 import { changeGrants, grantOf, removeGrants } from "./change-grants.js";
 
 /** One process: its own connections, its own memory of the rules. */
@@ -70,7 +70,6 @@ describeOnEachStore("the rules of a namespace", (store) => {
     open.push(one);
     return one;
   };
-  const newNamespace = (): string => `t${randomBytes(5).toString("hex")}`;
   afterEach(() => {
     for (const one of open.splice(0)) one.close();
   });

@@ -9,8 +9,8 @@ import {
   type RunId,
 } from "../../src/identity/index.js";
 import { directoryKeys, Hints, Store } from "../../src/redis/index.js";
-import { newNamespace } from "../faults/fault-house.js";
 import { describeOnEachStore } from "../stores/index.js";
+import { newNamespace } from "../stores/new-namespace.js";
 
 interface Process {
   readonly store: Store;

@@ -1,4 +1,3 @@
-import { randomBytes } from "node:crypto";
 import { afterEach, expect, it } from "vitest";
 import { type House, openHouse } from "../../src/compose.js";
 import { readConfig } from "../../src/config/index.js";
@@ -12,6 +11,7 @@ import {
 import type { WatchTarget } from "../../src/mcp/index.js";
 import { openLog } from "../../src/observability/index.js";
 import { describeOnEachStore } from "../stores/index.js";
+import { newNamespace } from "../stores/new-namespace.js";
 import { changeGrants, type Rule, removeGrants } from "./change-grants.js";
 
 interface Desk {
@@ -25,7 +25,7 @@ interface Desk {
 describeOnEachStore("what was granted", (store) => {
   const houses: House[] = [];
   const open = async (): Promise<House> => {
-    const namespace = `t${randomBytes(5).toString("hex")}`;
+    const namespace = newNamespace();
     const config = readConfig({
       REDIS_URL: store().url,
       LLM_MAILBOX_ALLOW_UNVERIFIED: "1",

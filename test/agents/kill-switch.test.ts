@@ -7,9 +7,10 @@ import { type Caller, localPrincipal, operatorPrincipal, type RunId } from "../.
 import { verifyToken } from "../../src/locks/index.js";
 import { recentMessages } from "../../src/mailbox/index.js";
 import { main, runWith } from "../cli/command-line.js";
-import { Agent, newNamespace, openFaultHouse } from "../faults/fault-house.js";
+import { Agent, openFaultHouse } from "../faults/fault-house.js";
 import { connectStdio, type TestClient } from "../protocol/clients.js";
 import { describeOnEachStore } from "../stores/index.js";
+import { newNamespace } from "../stores/new-namespace.js";
 
 const stopThenDie = fileURLToPath(new URL("../faults/stop-then-die.mjs", import.meta.url));
 const stopped = expect.objectContaining({ code: "access.stopped" });

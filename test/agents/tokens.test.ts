@@ -1,4 +1,3 @@
-import { randomBytes } from "node:crypto";
 import { afterEach, expect, it } from "vitest";
 import { Access, Credentials, type IssuedToken, Tokens } from "../../src/agents/index.js";
 import {
@@ -10,6 +9,7 @@ import {
 } from "../../src/identity/index.js";
 import { directoryKeys, Hints, Store } from "../../src/redis/index.js";
 import { describeOnEachStore } from "../stores/index.js";
+import { newNamespace } from "../stores/new-namespace.js";
 
 /** What one process has of the room. */
 interface Process {
@@ -46,7 +46,6 @@ describeOnEachStore("tokens", (store) => {
     });
     return { store: opened, access, tokens, credentials };
   };
-  const newNamespace = (): string => `t${randomBytes(5).toString("hex")}`;
   const asOperator = (namespace: string): Caller => callerOf(operatorPrincipal(namespace));
   const callerOf = (principal: Principal): Caller => ({ principal, run: { id: "x/test" as RunId } });
   const named = (namespace: string, agent: string): Caller =>

@@ -25,7 +25,7 @@ import { type Caller, operatorPrincipal, type Role, type RunId } from "../../src
 import { openLog } from "../../src/observability/index.js";
 import { approvalKeyList, approvalKeys } from "../../src/redis/index.js";
 import { told } from "../audit/audit-desk.js";
-import { newNamespace } from "../faults/fault-house.js";
+import { newNamespace } from "../stores/new-namespace.js";
 
 export const plainTerms: Terms = {
   expiresMs: 3_600_000,

@@ -5,8 +5,9 @@ import { refuse } from "../../src/errors/index.js";
 import { type Caller, localPrincipal, operatorPrincipal, type RunId } from "../../src/identity/index.js";
 import { blockSender, recentMessages, unblockSender } from "../../src/mailbox/index.js";
 import { approvalKeys } from "../../src/redis/index.js";
-import { Agent, newNamespace, openFaultHouse } from "../faults/fault-house.js";
+import { Agent, openFaultHouse } from "../faults/fault-house.js";
 import { describeOnEachStore } from "../stores/index.js";
+import { newNamespace } from "../stores/new-namespace.js";
 import { ApprovalDesk } from "./approval-desk.js";
 
 const plansNeedAPerson = `

@@ -6,7 +6,8 @@ import { type House, openHouse } from "../../src/compose.js";
 import { readConfig } from "../../src/config/index.js";
 import type { Role } from "../../src/identity/index.js";
 import { openLog } from "../../src/observability/index.js";
-import { Agent, newNamespace } from "../faults/fault-house.js";
+import { Agent } from "../faults/fault-house.js";
+import { newNamespace } from "../stores/new-namespace.js";
 
 /** No process seals by itself, and rows are old enough at once, whatever the two clocks differ by. */
 export const byHand: Partial<SealTimes> = { everyMs: 3_600_000, leaveMs: -5_000, signMs: 0 };

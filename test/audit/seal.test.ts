@@ -11,9 +11,9 @@ import {
   verifyChain,
 } from "../../src/audit/index.js";
 import { auditKeys } from "../../src/redis/index.js";
-import { newNamespace } from "../faults/fault-house.js";
 import { StoreProxy } from "../faults/store-proxy.js";
 import { describeOnEachStore, startStore, type TestStore } from "../stores/index.js";
+import { newNamespace } from "../stores/new-namespace.js";
 import { AuditDesk, byHand, type DeskOptions } from "./audit-desk.js";
 
 /** What is known outside the store, as the command line collects it. */

@@ -1,5 +1,4 @@
 import { type ChildProcessWithoutNullStreams, execFile, spawn } from "node:child_process";
-import { randomBytes } from "node:crypto";
 import { Readable } from "node:stream";
 import { fileURLToPath } from "node:url";
 import { run } from "../../src/cli/run.js";
@@ -8,6 +7,7 @@ import { readConfig } from "../../src/config/index.js";
 import { type Caller, localPrincipal } from "../../src/identity/index.js";
 import type { Inbox, SendReceipt } from "../../src/mailbox/index.js";
 import { openLog } from "../../src/observability/index.js";
+import { newNamespace } from "../stores/new-namespace.js";
 import { Paper } from "./paper.js";
 
 /** The built executable, as people and programs call it. */
@@ -166,7 +166,7 @@ export async function openOffice(url: string): Promise<Office> {
   const settings = {
     REDIS_URL: url,
     LLM_MAILBOX_ALLOW_UNVERIFIED: "1",
-    LLM_MAILBOX_NAMESPACE: `t${randomBytes(5).toString("hex")}`,
+    LLM_MAILBOX_NAMESPACE: newNamespace(),
   };
   const config = readConfig(settings);
   const house = await openHouse(config, openLog("silent"), { seal: { everyMs: 3_600_000 } });

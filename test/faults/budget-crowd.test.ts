@@ -5,8 +5,9 @@ import type { House } from "../../src/compose.js";
 import { operatorPrincipal, type RunId } from "../../src/identity/index.js";
 import { listBudgets, type PolicyAnswer } from "../../src/policy/index.js";
 import { describeOnEachStore } from "../stores/index.js";
+import { newNamespace } from "../stores/new-namespace.js";
 import { Cut, Server } from "./crowd.js";
-import { newNamespace, openFaultHouse } from "./fault-house.js";
+import { openFaultHouse } from "./fault-house.js";
 
 const program = fileURLToPath(new URL("./policy-process.mjs", import.meta.url));
 

@@ -6,7 +6,8 @@ import { type Caller, operatorPrincipal, type RunId } from "../../src/identity/i
 import { forceRelease } from "../../src/locks/index.js";
 import { sweepOutboxes } from "../../src/mailbox/index.js";
 import { type StoreName, startStore, type TestStore } from "../stores/index.js";
-import { Agent, newNamespace, openFaultHouse } from "./fault-house.js";
+import { newNamespace } from "../stores/new-namespace.js";
+import { Agent, openFaultHouse } from "./fault-house.js";
 import { plain, storeImage } from "./store-image.js";
 import { StoreProxy } from "./store-proxy.js";
 

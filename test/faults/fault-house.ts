@@ -1,4 +1,3 @@
-import { randomBytes } from "node:crypto";
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -7,10 +6,7 @@ import { readConfig } from "../../src/config/index.js";
 import { type Caller, localPrincipal, type Role } from "../../src/identity/index.js";
 import type { AckMessages, Inbox, ReadInbox, SendMessage, SendReceipt } from "../../src/mailbox/index.js";
 import { openLog } from "../../src/observability/index.js";
-
-export function newNamespace(): string {
-  return `t${randomBytes(6).toString("hex")}`;
-}
+import { newNamespace } from "../stores/new-namespace.js";
 
 /** The product in this process on a store that may fail, quiet about what the tests provoke. */
 export async function openFaultHouse(

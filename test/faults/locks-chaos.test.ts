@@ -6,8 +6,8 @@ import { checkHistory, readHistory } from "../locks/check-history.js";
 import { LockCrowd } from "../locks/lock-crowd.js";
 import { rawStore } from "../locks/open-locks.js";
 import { type StoreName, startStore, type TestStore } from "../stores/index.js";
+import { newNamespace } from "../stores/new-namespace.js";
 import { Server } from "./crowd.js";
-import { newNamespace } from "./fault-house.js";
 import { FaultyWay } from "./faulty-way.js";
 
 const program = fileURLToPath(new URL("./locks-process.mjs", import.meta.url));

@@ -2,7 +2,8 @@ import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import type { House } from "../../src/compose.js";
 import { sweepOutboxes } from "../../src/mailbox/index.js";
 import { type StoreName, startStore, type TestStore } from "../stores/index.js";
-import { Agent, newNamespace, openFaultHouse } from "./fault-house.js";
+import { newNamespace } from "../stores/new-namespace.js";
+import { Agent, openFaultHouse } from "./fault-house.js";
 import { type Cut, StoreProxy } from "./store-proxy.js";
 
 const recipients = ["bob", "carl", "dora", "queue:work", "topic:news.today"];

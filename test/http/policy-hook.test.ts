@@ -2,10 +2,11 @@ import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import type { House } from "../../src/compose.js";
 import { type HttpService, serveHttp } from "../../src/http/index.js";
 import { type Caller, operatorPrincipal, type RunId } from "../../src/identity/index.js";
-import { newNamespace, openFaultHouse } from "../faults/fault-house.js";
+import { openFaultHouse } from "../faults/fault-house.js";
 import { noLog } from "../mcp/support.js";
 import { connectHttp, eras } from "../protocol/clients.js";
 import { startStore, type TestStore } from "../stores/index.js";
+import { newNamespace } from "../stores/new-namespace.js";
 
 const rules = `
 version: 1

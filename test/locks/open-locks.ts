@@ -4,7 +4,7 @@ import { readConfig } from "../../src/config/index.js";
 import { type Caller, localPrincipal } from "../../src/identity/index.js";
 import type { AcquireLock, LockAnswer, LockLimits, LockList, Released } from "../../src/locks/index.js";
 import { openLog } from "../../src/observability/index.js";
-import { newNamespace } from "../faults/fault-house.js";
+import { newNamespace } from "../stores/new-namespace.js";
 
 /** A process of the product, and agents in it that lock. Two of one namespace are as two processes. */
 export interface LockHouse {

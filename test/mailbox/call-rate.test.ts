@@ -2,7 +2,7 @@ import { describe, expect, it } from "vitest";
 import type { MailboxError } from "../../src/errors/index.js";
 import { serveHttp } from "../../src/http/index.js";
 import { CallRate } from "../../src/mailbox/call-rate.js";
-import { Agent, newNamespace, openFaultHouse } from "../faults/fault-house.js";
+import { Agent, openFaultHouse } from "../faults/fault-house.js";
 import {
   type Asked,
   ask,
@@ -15,6 +15,7 @@ import {
 } from "../http/raw-http.js";
 import { noLog } from "../mcp/support.js";
 import { startStore } from "../stores/index.js";
+import { newNamespace } from "../stores/new-namespace.js";
 
 describe("the calls an agent makes in a minute", () => {
   it("are counted by its name, and anew with each minute", async () => {

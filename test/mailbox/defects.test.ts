@@ -1,9 +1,9 @@
-import { randomBytes } from "node:crypto";
 import { afterEach, expect, it } from "vitest";
 import type { House } from "../../src/compose.js";
 import type { Caller } from "../../src/identity/index.js";
 import { Agent, openFaultHouse } from "../faults/fault-house.js";
 import { describeOnEachStore } from "../stores/index.js";
+import { newNamespace } from "../stores/new-namespace.js";
 
 /** What went wrong in the systems this one replaces, each by its name. */
 describeOnEachStore("a defect of others that we do not have:", (store) => {
@@ -37,7 +37,7 @@ describeOnEachStore("a defect of others that we do not have:", (store) => {
   it.each(["bob", "topic:news"])(
     "mail to %s whose reply reached nobody was missed by the read that waited meanwhile",
     async (to) => {
-      const namespace = `t${randomBytes(6).toString("hex")}`;
+      const namespace = newNamespace();
       const [house, elsewhere] = [await open(namespace), await open(namespace)];
       const [alice, bob] = (await begin(house, "alice", "bob")) as [Agent, Agent];
       const [again] = (await begin(elsewhere, "bob")) as [Agent];
@@ -187,7 +187,7 @@ describeOnEachStore("a defect of others that we do not have:", (store) => {
   });
 
   it("permission cache never invalidated in other processes", async () => {
-    const namespace = `t${randomBytes(6).toString("hex")}`;
+    const namespace = newNamespace();
     const [here, there] = [await open(namespace), await open(namespace)];
     const [owner] = (await begin(here, "owner")) as [Agent];
     const [bob] = (await begin(there, "bob")) as [Agent];

@@ -1,4 +1,3 @@
-import { randomBytes } from "node:crypto";
 import { Access, Directory, Runs } from "../../src/agents/index.js";
 import { Recorder } from "../../src/audit/index.js";
 import {
@@ -27,6 +26,7 @@ import {
   type TopicFeed,
 } from "../../src/mailbox/index.js";
 import { Hints, Store } from "../../src/redis/index.js";
+import { newNamespace } from "../stores/new-namespace.js";
 
 /** A feed of somebody who follows nothing: the mailbox room by itself. */
 const noTopics: TopicFeed = {
@@ -78,7 +78,7 @@ export async function openMail(
   limits: Partial<MailboxLimits> = {},
   deps: Partial<Pick<MailDependencies, "filesDir" | "publish" | "feed" | "topicRetentionMs">> = {},
 ): Promise<MailOffice> {
-  const namespace = `t${randomBytes(5).toString("hex")}`;
+  const namespace = newNamespace();
   const store = await Store.open({ endpoint: { url }, label: "test" });
   const hints = new Hints({ url });
   const log = (event: string, facts: Record<string, unknown>): void => {

@@ -10,8 +10,9 @@ import {
 import { compileRules } from "../../src/policy/rule-compiler.js";
 import { policyKeys, Store } from "../../src/redis/index.js";
 import { describeOnEachStore, type StoreName } from "../stores/index.js";
+import { newNamespace } from "../stores/new-namespace.js";
 import { BudgetModel, type ModelLimit } from "./budget-model.js";
-import { moveTime, newNamespace } from "./policy-desk.js";
+import { moveTime } from "./policy-desk.js";
 
 /** Where a script costs most of a millisecond, all of them take minutes: there the long tests follow them all. */
 function schedulesOn(store: StoreName): number {

@@ -2,8 +2,9 @@ import { afterEach, expect, it } from "vitest";
 import type { House } from "../../src/compose.js";
 import { type Caller, operatorPrincipal, parseAuditRow, type RunId } from "../../src/identity/index.js";
 import { recentMessages } from "../../src/mailbox/index.js";
-import { Agent, newNamespace, openFaultHouse } from "../faults/fault-house.js";
+import { Agent, openFaultHouse } from "../faults/fault-house.js";
 import { describeOnEachStore } from "../stores/index.js";
+import { newNamespace } from "../stores/new-namespace.js";
 import { MemoryApprovals } from "./memory-approvals.js";
 
 const rulesOf = (body: string): string => `version: 1\notherwise: allow\nunknown: allow\n${body}`;

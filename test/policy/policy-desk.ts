@@ -1,4 +1,4 @@
-import { createHash, randomUUID } from "node:crypto";
+import { createHash } from "node:crypto";
 import { Access } from "../../src/agents/index.js";
 import {
   type AgentFacts,
@@ -26,6 +26,7 @@ import {
 } from "../../src/policy/index.js";
 import { compileRules } from "../../src/policy/rule-compiler.js";
 import { Hints, policyKeys, type Script, Store } from "../../src/redis/index.js";
+import { newNamespace } from "../stores/new-namespace.js";
 
 /** Policy of one process on a test store, in a namespace of its own, with short words for what tests do. */
 export class PolicyDesk {
@@ -154,10 +155,6 @@ export class PolicyDesk {
   async fields(key: "counts" | "reservations" | "figures"): Promise<Record<string, string>> {
     return Object.fromEntries(await this.store.hash(this.keys[key]));
   }
-}
-
-export function newNamespace(): string {
-  return `n${randomUUID().slice(0, 8)}`;
 }
 
 const noApprovals: PolicyDesk["approvals"] = {

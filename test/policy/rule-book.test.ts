@@ -1,4 +1,3 @@
-import { randomBytes } from "node:crypto";
 import { afterEach, describe, expect, it } from "vitest";
 import { Access } from "../../src/agents/index.js";
 import { type Caller, localPrincipal, operatorPrincipal, type RunId } from "../../src/identity/index.js";
@@ -6,6 +5,7 @@ import { type InForce, RuleBook } from "../../src/policy/index.js";
 import { Hints, policyKeys, Store } from "../../src/redis/index.js";
 import { StoreProxy } from "../faults/store-proxy.js";
 import { describeOnEachStore, startStore } from "../stores/index.js";
+import { newNamespace } from "../stores/new-namespace.js";
 
 /** One process: its own connections, its own memory of the rules. */
 interface Process {
@@ -21,7 +21,6 @@ const operatorOf = (namespace: string): Caller => ({
   principal: operatorPrincipal(namespace),
   run: { id: "operator/1" as RunId },
 });
-const newNamespace = (): string => `t${randomBytes(5).toString("hex")}`;
 
 /** A rule set by which one action has one effect. */
 const rules = (effect: string, action = "file.delete"): string => `version: 1

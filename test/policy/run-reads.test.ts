@@ -8,8 +8,9 @@ import {
   type RunId,
 } from "../../src/identity/index.js";
 import { policyKeys } from "../../src/redis/index.js";
-import { Agent, newNamespace, openFaultHouse } from "../faults/fault-house.js";
+import { Agent, openFaultHouse } from "../faults/fault-house.js";
 import { describeOnEachStore } from "../stores/index.js";
+import { newNamespace } from "../stores/new-namespace.js";
 
 const nothing = { unverified: [], foreign: [] };
 

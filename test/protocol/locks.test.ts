@@ -1,7 +1,7 @@
 import { afterEach, beforeAll, describe, expect, it } from "vitest";
 import { main } from "../cli/command-line.js";
-import { newNamespace } from "../faults/fault-house.js";
 import { startStore, type TestStore } from "../stores/index.js";
+import { newNamespace } from "../stores/new-namespace.js";
 import { connectStdio, eras, type TestClient } from "./clients.js";
 
 describe.each(eras)("two clients of %s, each with a server of its own", (era) => {

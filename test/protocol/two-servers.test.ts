@@ -1,10 +1,11 @@
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import type { House } from "../../src/compose.js";
 import { type HttpService, serveHttp } from "../../src/http/index.js";
-import { newNamespace, openFaultHouse } from "../faults/fault-house.js";
+import { openFaultHouse } from "../faults/fault-house.js";
 import { ask, modernCall, textIn } from "../http/raw-http.js";
 import { noLog } from "../mcp/support.js";
 import { describeOnEachStore } from "../stores/index.js";
+import { newNamespace } from "../stores/new-namespace.js";
 import { connectHttp, connectSse, type TestClient } from "./clients.js";
 
 const ways = ["2025-11-25", "2026-07-28", "2024-11-05 (HTTP+SSE)"] as const;

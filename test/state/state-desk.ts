@@ -1,4 +1,3 @@
-import { randomUUID } from "node:crypto";
 import { Access } from "../../src/agents/index.js";
 import { refuse } from "../../src/errors/index.js";
 import { type Caller, localPrincipal, operatorPrincipal, type RunId } from "../../src/identity/index.js";
@@ -18,6 +17,7 @@ import {
   type StatePage,
   watchState,
 } from "../../src/state/index.js";
+import { newNamespace } from "../stores/new-namespace.js";
 
 /** Shared state of one process on a test store, in a namespace of its own, with short words for what tests do. */
 export class StateDesk {
@@ -49,7 +49,7 @@ export class StateDesk {
   static async open(
     url: string,
     limits: Partial<StateLimits> = {},
-    namespace = `n${randomUUID().slice(0, 8)}`,
+    namespace = newNamespace(),
   ): Promise<StateDesk> {
     const endpoint = { url };
     const store = await Store.open({ endpoint, label: "test" });
@@ -57,7 +57,7 @@ export class StateDesk {
   }
 
   /** The same process in a namespace of its own, or with other limits in this one. */
-  other(limits: Partial<StateLimits> = {}, namespace = `n${randomUUID().slice(0, 8)}`): StateDesk {
+  other(limits: Partial<StateLimits> = {}, namespace = newNamespace()): StateDesk {
     return new StateDesk(this.store, this.#hints, namespace, limits);
   }
 

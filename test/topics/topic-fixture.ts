@@ -6,6 +6,7 @@ import type { Delivery, StoredMessage } from "../../src/mailbox/index.js";
 import { Hints, Store } from "../../src/redis/index.js";
 import { type TopicLimits, Topics } from "../../src/topics/index.js";
 import type { TestStore } from "../stores/index.js";
+import { newNamespace } from "../stores/new-namespace.js";
 
 /** Topics of one process on a test store, in a namespace of its own, with short words for what tests do. */
 export class TopicDesk {
@@ -34,7 +35,7 @@ export class TopicDesk {
   static async open(
     store: TestStore,
     limits: Partial<TopicLimits> = {},
-    namespace = `n${randomUUID().slice(0, 8)}`,
+    namespace = newNamespace(),
   ): Promise<TopicDesk> {
     const endpoint = { url: store.url };
     const opened = await Store.open({ endpoint, label: store.name });
@@ -43,7 +44,7 @@ export class TopicDesk {
 
   /** The same process in a namespace of its own. */
   inNamespace(): TopicDesk {
-    return new TopicDesk(this.store, this.#hints, `n${randomUUID().slice(0, 8)}`, {});
+    return new TopicDesk(this.store, this.#hints, newNamespace(), {});
   }
 
   /** A process of the same namespace in which `act` happens once, just before the named script runs. */
