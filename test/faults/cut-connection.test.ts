@@ -234,7 +234,7 @@ const operator = (house: House): Caller => ({
 });
 
 /** Long enough for a busy machine, short enough to wait out. */
-const shortCallMs = 800;
+const shortCallMs = 2_000;
 
 const storesUnderFault: readonly StoreName[] = ["embedded", "redis-server"];
 
