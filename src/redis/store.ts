@@ -1,6 +1,7 @@
 import { randomUUID } from "node:crypto";
 import { MailboxError, refuse } from "../errors/index.js";
 import { type Connection, type Endpoint, openConnection } from "./connection.js";
+import { Deadlines } from "./deadlines.js";
 import { Command, type Redis } from "./driver.js";
 import type { Script } from "./script.js";
 import { ScriptCall } from "./script-call.js";
@@ -39,6 +40,8 @@ export class Store {
   readonly #connection: Connection;
   readonly #options: StoreOptions;
   readonly #callTimeoutMs: number;
+  /** Of the commands that wait for their answers. */
+  readonly #deadlines = new Deadlines();
   #tier: Tier;
   #clockOffsetMs = 0;
   /** Whether scripts may begin with `#!lua` flags; the embedded engine does not know them. */
@@ -174,10 +177,12 @@ export class Store {
         throw error;
       }
       const command = make(inFull, lost);
+      const alone = this.#deadlines.size === 0;
       // Taken before it is sent: a Cluster puts its own in its place, which would try again.
-      const timer = setTimeout(giveUp, Math.max(until - Date.now(), 1), command.reject);
+      const { reject } = command;
+      const answered = this.#deadlines.watch(until - Date.now(), () => giveUp(reject));
       try {
-        return { reply: await this.#measured(send(this.#connection, command)), lost };
+        return { reply: await this.#measured(send(this.#connection, command, alone)), lost };
       } catch (error) {
         const verdict = judge(error as Error);
         if (verdict === "load") inFull = true;
@@ -190,7 +195,7 @@ export class Store {
           refuse(lost && counts ? "store.outcome_unknown" : "store.unavailable", {}, { cause: error });
         if (verdict !== "load") await pause(20);
       } finally {
-        clearTimeout(timer);
+        answered();
       }
     }
   }
@@ -280,19 +285,23 @@ function commandOf(name: string, args: readonly (string | number)[]): Command {
   return new Command(name, args.map(String), { replyEncoding: "utf8" });
 }
 
-function send(connection: Connection, command: Command): Promise<unknown> {
-  writeTogether((connection as Redis).stream);
+/** @param alone whether no other command waits for its answer */
+function send(connection: Connection, command: Command, alone = true): Promise<unknown> {
+  writeTogether((connection as Redis).stream, alone);
   return connection.sendCommand(command) as Promise<unknown>;
 }
 
 /**
  * What is asked in one turn of the event loop goes out as one write, also where several requests of HTTP began it: a write
- * costs our process more than the command in it.
+ * costs our process more than the command in it. What is alone waits for no others but those of the same callback: one
+ * more turn of the loop would cost it as much as it could save.
  */
-function writeTogether(stream: Redis["stream"] | undefined): void {
+function writeTogether(stream: Redis["stream"] | undefined, alone: boolean): void {
   if (!stream || stream.writableCorked > 0) return;
   stream.cork();
-  setImmediate(() => stream.uncork());
+  const write = (): void => stream.uncork();
+  if (alone) process.nextTick(write);
+  else setImmediate(write);
 }
 
 /** What a failed command tells: was it executed (`lost`: nobody knows), or must it be loaded, or is it our mistake? */
