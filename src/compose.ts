@@ -491,8 +491,8 @@ function roomsOf(parts: Parts): Rooms {
       readInbox: (caller, input, options) =>
         guard(caller, "mailbox.read", [input.mailbox ?? caller.principal.agent], () =>
           whileProved(credentials, caller, input.wait_seconds, options, (bounded) =>
-            lock.whileAwaiting(locks, caller, input.wait_seconds ? input.sender : undefined, () =>
-              mail.readInbox(context, caller, input, bounded),
+            lock.whileAwaiting(locks, caller, input.wait_seconds ? input.sender : undefined, (mayWait) =>
+              mail.readInbox(context, caller, mayWait ? input : { ...input, wait_seconds: 0 }, bounded),
             ),
           ),
         ),
@@ -625,8 +625,8 @@ function roomsOf(parts: Parts): Rooms {
               ? await approving.onlyApprover(approvals, caller, input.approval_id)
               : undefined;
           return whileProved(credentials, caller, input.wait_seconds, options, (bounded) =>
-            lock.whileAwaiting(locks, caller, approver, () =>
-              policy.checkPolicy(budgets, caller, input, bounded),
+            lock.whileAwaiting(locks, caller, approver, (mayWait) =>
+              policy.checkPolicy(budgets, caller, mayWait ? input : { ...input, wait_seconds: 0 }, bounded),
             ),
           );
         }),

@@ -15,7 +15,7 @@
   ARGV[15…] resources, sorted; none with a ticket
 
   Returns {"GRANTED", effect, id, token, ends at ms, {resource, …}} · {"ALREADY", the same} · {"QUEUED", effect, id, place,
-          due in ms or -1, agent that waits for mail of the asker or empty, {agent, mode, state, ends at ms, resource, …},
+          due in ms or -1, {agent, resource or empty, agent that it waits for, …} of a circle that a message could open, {agent, mode, state, ends at ms, resource, …},
           {resource, …}}, effect 1 where this call took or changed something, 0 where it found what the run had · {"DEADLOCK", {agent, resource, agent that it waits for, …}} · {"CROWDED", resource} ·
           {"FULL", NAMESPACE · RUN} · {"UNKNOWN"} · {"GONE", id} · {"CONFLICT"} · {"LATE"}
 ]]
@@ -27,6 +27,7 @@
 --@include lua/request.lua
 --@include lua/queue.lua
 --@include lua/deadlock.lua
+--@include lua/awaiting.lua
 if late() then return { 'LATE' } end
 local run, process, call, ticket, mode = ARGV[3], ARGV[4], ARGV[5], ARGV[6], ARGV[7]
 local priority, leaseMs = tonumber(ARGV[8]), tonumber(ARGV[9])
@@ -52,7 +53,7 @@ local function granted(request, hadEffect)
   return { 'GRANTED', flag(hadEffect), lease(request) }
 end
 local function queued(request, blockers, hadEffect)
-  local place, holders, mailWait = 1, {}, ''
+  local place, holders = 1, {}
   for _, blocker in ipairs(blockers) do
     local other = blocker.request
     if other.state == 'waiting' then place = place + 1
@@ -62,11 +63,11 @@ local function queued(request, blockers, hadEffect)
           holders[#holders + 1] = word
         end
       end
-      if redis.call('HGET', slot.awaiting, other.run) == agentOf(run) then mailWait = agentOf(other.run) end
     end
   end
   tell(true)
-  return { 'QUEUED', flag(hadEffect), request.id, whole(place), nextDueMs(), mailWait, holders, request.resources }
+  local circle = circleOfAwaited(run, request)
+  return { 'QUEUED', flag(hadEffect), request.id, whole(place), nextDueMs(), circle, holders, request.resources }
 end
 local function sameResources(other)
   if #other.resources ~= #resources then return false end

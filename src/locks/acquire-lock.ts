@@ -51,7 +51,8 @@ interface Found {
  *
  * At most one conflicting lease is live at any instant of lock time. The holder's own clock may differ: protect each
  * write with the fencing token, not with the expiry. What the run already holds is answered as `already_held` with the
- * same token. A place in the queue is kept between calls; a call that waits while another one of its run takes what came of
+ * same token. A place in the queue is kept between calls; a call that waits answers at once when it learns that it waits
+ * in a circle that only a message or a decision would open; a call that waits while another one of its run takes what came of
  * it, or gives it up, is refused.
  *
  * @throws {MailboxError} `access.denied`, `policy.*`, `lock.resource_invalid`, `lock.deadlock`, `lock.too_many_waiters`, `lock.full`,
@@ -198,6 +199,8 @@ async function wait(
       if (answer.state !== "queued" || signal?.aborted) return answer;
       if (Date.now() >= wake.until) return { ...answer, timed_out: true };
       const ticket = answer.ticket!;
+      // Only whoever has the answer can do something about it, so it is told at once; who goes on waiting knows of it.
+      if (context.memory(caller).isNewsOfWait(ticket, answer.circle)) return answer;
       wish = { ...wish, ticket, waits: true, named: { operation: "", digest: "" } };
       waiting.waitsWith(ticket);
       await wake.sleep();
@@ -261,12 +264,12 @@ async function look(
       };
     }
     case "QUEUED": {
-      const [hadEffect, id, place, dueIn, mailWait, holders, resources] = rest as [
+      const [hadEffect, id, place, dueIn, circle, holders, resources] = rest as [
         string,
         string,
         string,
         string,
-        string,
+        readonly string[],
         readonly string[],
         readonly string[],
       ];
@@ -278,7 +281,7 @@ async function look(
           ticket: id,
           place: Number(place),
           holders: holdersOf(holders),
-          ...(mailWait === "" ? {} : { awaits_you: mailWait }),
+          ...warningOf(circle, caller.principal.agent),
           timed_out: false,
           resources,
         },
@@ -307,6 +310,17 @@ async function look(
     default:
       throw new Error(`acquire-lock answered ${word}`);
   }
+}
+
+/** What is told of a circle that a message or a decision would open. */
+function warningOf(
+  circle: readonly string[],
+  asker: string,
+): Pick<LockAnswer, "awaits_you" | "circle"> | undefined {
+  if (circle.length === 0) return undefined;
+  const [from, resource, to] = circle.slice(-3);
+  const awaitsAsker = resource === "" && to === asker;
+  return { circle: circleInWords(circle, asker), ...(awaitsAsker ? { awaits_you: from! } : {}) };
 }
 
 function holdersOf(words: readonly string[]): Holder[] {

@@ -63,6 +63,8 @@ export interface LockAnswer {
   readonly holders?: readonly Holder[];
   /** A holder that waits for a message or a decision of the asker before it goes on. */
   readonly awaits_you?: string;
+  /** A circle of waits, in words, that stays closed unless a message or a decision comes that somebody in it waits for. */
+  readonly circle?: string;
   /** The call waited its whole time. */
   readonly timed_out?: boolean;
   readonly resources: readonly string[];

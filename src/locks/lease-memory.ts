@@ -23,6 +23,8 @@ export interface KnownWait {
   /** A hint spoke of it: its turn may have come, or have passed. */
   isDoubtful: boolean;
   told: "" | "offered" | "passed over";
+  /** The circle it was told to wait in. */
+  circle?: string | undefined;
 }
 
 /**
@@ -32,6 +34,10 @@ export interface KnownWait {
 export class LeaseMemory {
   readonly leases = new Map<string, KnownLease>();
   readonly waits = new Map<string, KnownWait>();
+  /** The circle that the run closes by waiting for a message or a decision, and whether it was told of it. */
+  circle: { readonly inWords: string; isTold: boolean } | undefined;
+  /** Ends the note of a wait for a message or a decision. */
+  noteEnds: NodeJS.Timeout | undefined;
 
   get isEmpty(): boolean {
     return this.leases.size === 0 && this.waits.size === 0;
@@ -47,7 +53,23 @@ export class LeaseMemory {
   /** @param notify empty where it stays as it was */
   waitsFor(id: string, resources: readonly string[], notify: string): void {
     const where = notify || (this.waits.get(id)?.notify ?? "");
-    this.waits.set(id, { id, resources, notify: where, isDoubtful: false, told: "" });
+    const circle = this.waits.get(id)?.circle;
+    this.waits.set(id, { id, resources, notify: where, isDoubtful: false, told: "", circle });
+  }
+
+  /** Whether a wait is in a circle of which it was not told yet; from then on it was. */
+  isNewsOfWait(id: string, circle: string | undefined): boolean {
+    const wait = this.waits.get(id);
+    if (!wait || wait.circle === circle) return false;
+    wait.circle = circle;
+    return circle !== undefined;
+  }
+
+  /** Whether the run is in a circle, by what it waits for besides locks, of which it was not told yet. */
+  isNewsOfAwaited(circle: string | undefined): boolean {
+    if (this.circle?.inWords === circle) return false;
+    this.circle = circle === undefined ? undefined : { inWords: circle, isTold: false };
+    return circle !== undefined;
   }
 
   drop(id: string): void {

@@ -4,7 +4,15 @@ import type { KnownLease, KnownWait } from "./lease-memory.js";
 import { touchLeases } from "./renew-leases.js";
 
 /** Something about the locks of a run that it has not been told yet. */
-export interface LockNews {
+export type LockNews = NewsOfLock | NewsOfCircle;
+
+/** The run waits for a message or a decision in a circle with those that wait for what it holds. */
+interface NewsOfCircle {
+  readonly what: "circle";
+  readonly circle: string;
+}
+
+interface NewsOfLock {
   readonly id: string;
   readonly what: "lost" | "ends soon" | "your turn" | "passed over";
   readonly resources: readonly string[];
@@ -24,17 +32,21 @@ export async function lockNews(context: LockContext, caller: Caller): Promise<re
   if (!memory || memory.isEmpty) return [];
   // From now on, and without a store command, it is heard when something becomes of them.
   await context.pulse(caller.principal.namespace).listen();
+  const news: LockNews[] = [];
+  if (memory.circle && !memory.circle.isTold) {
+    memory.circle.isTold = true;
+    news.push({ what: "circle", circle: memory.circle.inWords });
+  }
   const now = context.deps.store.now();
   const leases = [...memory.leases.values()].filter((lease) => lease.isDoubtful || lease.lookAt <= now);
   const waits = [...memory.waits.values()].filter(({ isDoubtful }) => isDoubtful);
-  if (leases.length === 0 && waits.length === 0) return [];
+  if (leases.length === 0 && waits.length === 0) return news;
   for (const one of [...leases, ...waits]) one.isDoubtful = false;
   const standings = await touchLeases(
     context,
     caller,
     [...leases, ...waits].map(({ id }) => id),
   );
-  const news: LockNews[] = [];
   for (const lease of leases) {
     const standing = standings.get(lease.id);
     if (standing?.word === "HELD") noteHeld(news, lease, standing.endsAt, now);

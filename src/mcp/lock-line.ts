@@ -1,7 +1,10 @@
 import { type LockNews, shownResources } from "../locks/index.js";
 
 /** One line for something about a lock that its run has not been told. */
-export function lockLine({ what, id, resources, until }: LockNews): string {
+export function lockLine(news: LockNews): string {
+  if (news.what === "circle")
+    return `lock: this wait may never end: ${news.circle}; release what you hold, or go on without`;
+  const { what, id, resources, until } = news;
   const lock = `${id} (${shownResources(resources)})`;
   switch (what) {
     case "lost":

@@ -1,7 +1,8 @@
-import { afterAll, expect, it } from "vitest";
+import { afterAll, describe, type ExpectStatic, expect, it } from "vitest";
 import { decideApproval } from "../../src/approvals/index.js";
 import { operatorPrincipal, type RunId } from "../../src/identity/index.js";
 import { type LockLimits, parseResource } from "../../src/locks/index.js";
+import type { Inbox } from "../../src/mailbox/index.js";
 import { lockKeys } from "../../src/redis/index.js";
 import { changeGrants } from "../agents/change-grants.js";
 import { describeOnEachStore } from "../stores/index.js";
@@ -412,19 +413,107 @@ describeOnEachStore.concurrent("acquire_lock", (store) => {
     await expect(bob.claim(ticket!)).rejects.toThrow(/^lock\.ticket_unknown/);
   });
 
-  it("warns who queues for what is held by somebody that waits for their mail", async ({ expect }) => {
-    const house = await open();
-    const [alice, bob] = await three(house);
-    await alice.acquire("x");
-    const reading = house.house.rooms.mail.readInbox(
-      alice.caller,
-      { wait_seconds: 20, sender: "bob" },
-      { maxChars: 1_000 },
-    );
-    await expect.poll(async () => (await bob.acquire("x")).awaits_you).toBe("alice");
-    await house.house.rooms.mail.sendMessage(bob.caller, { to: ["alice"], body: "go on" });
-    await reading;
-    await expect.poll(async () => (await bob.acquire("x")).awaits_you).toBeUndefined();
+  describe("a circle that a message or a decision would open", () => {
+    const reads = (house: LockHouse, { caller }: Locker, from: string): Promise<Inbox> =>
+      house.house.rooms.mail.readInbox(caller, { wait_seconds: 20, sender: from }, { maxChars: 1_000 });
+    const isNoted = (house: LockHouse, expect: ExpectStatic): Promise<void> =>
+      expect.poll(() => house.house.store.command("HLEN", lockKeys(house.namespace).awaiting)).toBe(1);
+    const send = (house: LockHouse, { caller }: Locker, to: string): Promise<unknown> =>
+      house.house.rooms.mail.sendMessage(caller, { to: [to], body: "go on" });
+
+    it("is told at once to who waits for what is held by somebody that waits for their mail", async ({
+      expect,
+    }) => {
+      const house = await open();
+      const [alice, bob] = await three(house);
+      await alice.acquire("x");
+      const reading = reads(house, alice, "bob");
+      await isNoted(house, expect);
+      const asked = await bob.acquire("x", { wait_seconds: 30 });
+      expect(asked).toMatchObject({ state: "queued", awaits_you: "alice", timed_out: false });
+      expect(asked.circle).toBe(
+        'you wait for "x", where alice is before you; alice waits for a message or a decision of yours',
+      );
+      // Who was told and waits all the same may wait.
+      expect(await bob.claim(asked.ticket!, { wait_seconds: 1 })).toMatchObject({
+        awaits_you: "alice",
+        timed_out: true,
+      });
+      await send(house, bob, "alice");
+      expect((await reading).messages).toHaveLength(1);
+      await expect.poll(async () => (await bob.acquire("x")).circle).toBeUndefined();
+    });
+
+    it("is told at once to both where the one waits for the lock before the other waits for the mail", async ({
+      expect,
+    }) => {
+      const house = await open();
+      const [alice, bob] = await three(house);
+      await alice.acquire("x");
+      const { ticket } = await bob.acquire("x");
+      const waiting = bob.claim(ticket!, { wait_seconds: 30 });
+      expect(await reads(house, alice, "bob")).toMatchObject({ messages: [] });
+      expect(await alice.news()).toEqual([
+        'circle you wait for a message or a decision of bob; bob waits for "x", where you are before it',
+      ]);
+      expect(await waiting).toMatchObject({ state: "queued", awaits_you: "alice", timed_out: false });
+      expect(await alice.news()).toEqual([]);
+      // Who was told and waits all the same may wait; whoever looks meanwhile finds the circle.
+      const reading = reads(house, alice, "bob");
+      await isNoted(house, expect);
+      expect(await bob.claim(ticket!)).toMatchObject({ awaits_you: "alice" });
+      await send(house, bob, "alice");
+      expect((await reading).messages).toHaveLength(1);
+    });
+
+    it("is found through others that wait for locks", async ({ expect }) => {
+      const house = await open();
+      const [alice, bob, carl] = await three(house);
+      await alice.acquire("m");
+      await carl.acquire("n");
+      const reading = reads(house, alice, "bob");
+      await isNoted(house, expect);
+      expect((await carl.acquire("m")).circle).toBeUndefined();
+      const asked = await bob.acquire("n", { wait_seconds: 30 });
+      expect(asked.awaits_you).toBe("alice");
+      expect(asked.circle).toBe(
+        'you wait for "n", where carl is before you; carl waits for "m", where alice is before it; alice waits for a message or a decision of yours',
+      );
+      await send(house, bob, "alice");
+      await reading;
+    });
+
+    it("is told to who closes it without being waited for by message", async ({ expect }) => {
+      const house = await open();
+      const [alice, bob, carl] = await three(house);
+      await alice.acquire("m");
+      await carl.acquire("n");
+      await bob.acquire("n");
+      const reading = reads(house, alice, "bob");
+      await isNoted(house, expect);
+      const asked = await carl.acquire("m", { wait_seconds: 30 });
+      expect(asked).toMatchObject({ state: "queued", timed_out: false });
+      expect(asked.awaits_you).toBeUndefined();
+      expect(asked.circle).toBe(
+        'you wait for "m", where alice is before you; alice waits for a message or a decision of bob; bob waits for "n", where you are before it',
+      );
+      await send(house, bob, "alice");
+      await reading;
+    });
+
+    it("is not seen where who is waited for waits for others only", async ({ expect }) => {
+      const house = await open();
+      const [alice, bob, carl] = await three(house);
+      await alice.acquire("m");
+      await carl.acquire("n");
+      expect((await bob.acquire("n")).circle).toBeUndefined();
+      const reading = reads(house, alice, "bob");
+      await isNoted(house, expect);
+      expect((await bob.acquire("n")).circle).toBeUndefined();
+      await send(house, bob, "alice");
+      expect((await reading).messages).toHaveLength(1);
+      expect(await alice.news()).toEqual([]);
+    });
   });
 
   it("warns the one who may decide and queues for what is held by somebody that waits for the decision", async ({
@@ -445,7 +534,8 @@ describeOnEachStore.concurrent("acquire_lock", (store) => {
     const { approval } = await rooms.policy.checkPolicy(alice.caller, { action: "deploy" });
     await alice.acquire("x");
     const waiting = rooms.policy.checkPolicy(alice.caller, { approval_id: approval!.id, wait_seconds: 30 });
-    await expect.poll(async () => (await bob.acquire("x")).awaits_you).toBe("alice");
+    await expect.poll(() => house.house.store.command("HLEN", lockKeys(house.namespace).awaiting)).toBe(1);
+    expect((await bob.acquire("x")).awaits_you).toBe("alice");
     await decideApproval(approvals, bob.caller, { approval_id: approval!.id, decision: "approve" }, "tool");
     expect((await waiting).decision).toBe("allow");
     await expect.poll(async () => (await bob.acquire("x")).awaits_you).toBeUndefined();

@@ -72,7 +72,8 @@ function locker(house: House, caller: Caller): Locker {
       }),
     release: (id, more) => locks.releaseLock(caller, { lock_id: id, ...more }),
     list: (resource) => locks.listLocks(caller, resource === undefined ? {} : { resource }),
-    news: async () => (await locks.news(caller)).map(({ what, id }) => `${what} ${id}`),
+    news: async () =>
+      (await locks.news(caller)).map((one) => `${one.what} ${one.what === "circle" ? one.circle : one.id}`),
     end: () => runs.end(caller),
   };
 }

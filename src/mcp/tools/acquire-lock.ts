@@ -33,6 +33,7 @@ export const acquireLock = defineTool({
       )
       .exactOptional(),
     awaits_you: z.string().exactOptional(),
+    circle: z.string().exactOptional(),
     timed_out: z.boolean().exactOptional(),
     resources: z.array(z.string()),
   }),
@@ -55,9 +56,9 @@ function tell(answer: LockAnswer, { input }: Telling<AcquireLock>): string {
     `not yours yet${answer.timed_out && input.wait_seconds ? ` after ${input.wait_seconds} s` : ""}: place ${answer.place}, ticket ${answer.ticket}`,
     ...holders.slice(0, mostHolders).map(standing),
     more > 0 ? `and ${more} more` : "",
-    answer.awaits_you
-      ? `${answer.awaits_you} waits for a message or a decision of yours meanwhile: give it before you wait`
-      : "",
+    answer.circle === undefined
+      ? ""
+      : `this wait may never end: ${answer.circle}. ${answer.awaits_you ? `Give ${answer.awaits_you} what it waits for` : "Release what you hold"} before you wait`,
     `call acquire_lock with this ticket and wait_seconds up to 50, or release_lock to leave${input.ticket === undefined ? ` the queue for ${shownResources(answer.resources)}` : ""}`,
   ]
     .filter(Boolean)
