@@ -58,4 +58,23 @@ describe.each(eras)("two clients of %s, each with a server of its own", (era) =>
     const refused = await anna.call("acquire_lock", { resources: ["../x"] });
     expect([refused.isError, refused.text.slice(0, 21)]).toEqual([true, "lock.resource_invalid"]);
   });
+
+  it("are both told at once of a circle that a message would open", { timeout: 60_000 }, async () => {
+    const [anna, ben] = await two();
+    await anna.call("acquire_lock", { resources: ["x"] });
+    await ben.call("my_status");
+    const { text } = await ben.call("acquire_lock", { resources: ["x"] });
+    const waiting = ben.call("acquire_lock", { ticket: idIn(text), wait_seconds: 40 });
+    const from = performance.now();
+    expect((await anna.call("read_inbox", { sender: "ben", wait_seconds: 40 })).text).toBe(
+      'nothing new\nlock: this wait may never end: you wait for a message or a decision of ben; ben waits for "x", where you are before it; release what you hold, or go on without',
+    );
+    expect((await waiting).text).toContain(
+      'this wait may never end: you wait for "x", where anna is before you; anna waits for a message or a decision of yours. Give anna what it waits for before you wait\n',
+    );
+    expect(performance.now() - from).toBeLessThan(20_000);
+    const reading = anna.call("read_inbox", { sender: "ben", wait_seconds: 40 });
+    await ben.call("send_message", { to: ["anna"], body: "it is done" });
+    expect((await reading).text).toContain("it is done");
+  });
 });
