@@ -204,6 +204,12 @@ export async function openHouse(config: Config, log: Log, timing: HouseOptions =
     goOn: (namespace, agent) => mail.flushSoon(context, namespace, agent),
     log: logEvent,
   });
+  const leaseOf: mail.MailDependencies["leaseOf"] = async (caller, given, token) => {
+    const verdict = await lock.verifyToken(locks, caller, given, token);
+    if (!verdict.valid || verdict.agent !== caller.principal.agent) refuse("lock.stale_token");
+    const { expiresAt, mode } = verdict;
+    return { expiresAt, resource: lock.parseResource(given), shared: mode === "shared" };
+  };
   const context = new mail.MailContext({
     store,
     hints,
@@ -216,6 +222,7 @@ export async function openHouse(config: Config, log: Log, timing: HouseOptions =
     runs,
     publish: (caller, topic, message, operation, row, ttlMs) =>
       topics.publish(caller, { ...message, to: `topic:${topic}` }, operation, row, ttlMs),
+    leaseOf,
     isStopped: isStoppedNow,
     noteReads: (caller, shown) => reads.note(caller, shown),
     topicRetentionMs: (namespace, topic) => topics.retentionMs(namespace, topic),
@@ -229,11 +236,7 @@ export async function openHouse(config: Config, log: Log, timing: HouseOptions =
     admit,
     rightsOf,
     record,
-    leaseOf: async (caller, given, token) => {
-      const verdict = await lock.verifyToken(locks, caller, given, token);
-      if (!verdict.valid || verdict.agent !== caller.principal.agent) refuse("lock.stale_token");
-      return { expiresAt: verdict.expiresAt, resource: lock.parseResource(given) };
-    },
+    leaseOf,
   });
   const approvals = new approving.ApprovalContext({
     ...{ store, hints, admit, rightsOf, record, log: logEvent },
@@ -761,9 +764,14 @@ function requestNamed(id: string | undefined): string {
 async function answerToPostmaster(
   { context, approvals, recorder }: Pick<Parts, "context" | "approvals" | "recorder">,
   caller: Caller,
-  { to, in_reply_to: inReplyTo, body, data, idempotency_key: idempotencyKey }: mail.SendMessage,
+  input: mail.SendMessage,
 ): Promise<mail.SendReceipt | undefined> {
+  const { to, in_reply_to: inReplyTo, body, data, idempotency_key: idempotencyKey } = input;
   if (inReplyTo === undefined || to.length !== 1 || !/^\s*@?postmaster\s*$/i.test(to[0]!)) return undefined;
+  if (input.fencing_token !== undefined)
+    refuse("input.invalid", {
+      problem: "a reply to the postmaster takes neither resource nor fencing_token",
+    });
   let about = "*";
   const decided = await recorder.guard(
     caller,

@@ -1,5 +1,5 @@
 import { visible } from "../addresses/index.js";
-import { type Delivery, envelope, type StoredMessage } from "../mailbox/index.js";
+import { type Delivery, envelope, type MessageLock, type StoredMessage } from "../mailbox/index.js";
 import { printLine } from "./print.js";
 
 const linesShown = 20;
@@ -14,6 +14,7 @@ export function printMessage(message: StoredMessage): void {
     ["priority", message.priority],
     ["thread", message.thread],
     ...(message.inReplyTo ? [["in reply to", message.inReplyTo]] : []),
+    ...(message.lock ? [["under lock", lockOf(message.lock)]] : []),
     ...(message.subject ? [["subject", visible(message.subject)]] : []),
     ...(message.contentType === "text/plain" ? [] : [["content type", visible(message.contentType)]]),
   ] as const;
@@ -31,6 +32,7 @@ export function printPassing({ message, state }: Delivery, inTopic: boolean): vo
     ...(message.priority === "normal" ? [] : [message.priority]),
     // In a topic each follower has a position of its own.
     ...(inTopic ? [] : [state]),
+    ...(message.lock ? [`under lock ${lockOf(message.lock)}`] : []),
     message.id,
   ];
   printLine(facts.join("  "));
@@ -49,6 +51,10 @@ export function messageAsJson({ message, state }: Delivery, inTopic: boolean): o
     body: message.body,
     ...(message.data ? { data: message.data } : {}),
   };
+}
+
+function lockOf({ resource, fencing_token: token }: MessageLock): string {
+  return `${JSON.stringify(resource)}, token ${token}`;
 }
 
 /** The bar before each line is ours: no text can pretend to be the envelope of another message. */

@@ -58,6 +58,17 @@ export interface MailDependencies {
     row: string,
     ttlMs?: number,
   ) => Promise<{ readonly state: "stored" | "replayed" | "conflict"; readonly id: string }>;
+  /**
+   * The lease by which the caller's agent holds a resource under this token, by the store's clock, and the resource in
+   * the one form in which it is locked.
+   *
+   * @throws {MailboxError} `lock.stale_token` when there is none
+   */
+  readonly leaseOf: (
+    caller: Caller,
+    resource: string,
+    token: number,
+  ) => Promise<{ readonly resource: string; readonly expiresAt: number; readonly shared: boolean }>;
   /** Whether an agent was stopped: what it sent and nobody has been given yet waits meanwhile. */
   readonly isStopped: (namespace: string, agent: string) => Promise<boolean>;
   /** Told of what a caller is shown, before it is shown; where it fails, nothing is shown. */

@@ -48,6 +48,8 @@ export const SendMessage = z.object({
     .max(10)
     .optional()
     .describe("Uploaded ids, or file:NAME from the shared folder"),
+  resource: z.string().max(600).optional().describe("Only while you hold this lock"),
+  fencing_token: z.number().int().min(0).optional(),
   create: z.boolean().optional().describe("Open a mailbox for an unknown name"),
   again: z.boolean().optional().describe("Send although you just sent the same"),
   idempotency_key: IdempotencyKey.optional(),
@@ -97,6 +99,12 @@ export const ReadInbox = z.object({
 });
 export type ReadInbox = z.infer<typeof ReadInbox>;
 
+/** Under which lock a message was sent. */
+export interface MessageLock {
+  readonly resource: string;
+  readonly fencing_token: number;
+}
+
 /** A message as its reader gets it. Everything but `body`, `data`, `subject` is vouched for by us. */
 export interface DeliveredMessage {
   readonly id: string;
@@ -112,6 +120,8 @@ export interface DeliveredMessage {
   readonly body: string;
   readonly data?: Record<string, unknown>;
   readonly in_reply_to?: string;
+  /** Its sender held this lock under this token when it was stored. */
+  readonly lock?: MessageLock;
   readonly attachments?: readonly { readonly id: string; readonly name: string; readonly bytes: number }[];
   readonly ack_required: boolean;
   /** Longer than one reply: it stays open until it was read to its end by `message_id` and `offset`. */
@@ -209,6 +219,7 @@ export interface FoundMessage {
   readonly priority: Priority;
   readonly thread: string;
   readonly subject?: string;
+  readonly lock?: MessageLock;
   /** The first 300 characters. */
   readonly excerpt: string;
   /** For own mail: this agent's delivery. For sent mail: one per recipient. */

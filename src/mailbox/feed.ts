@@ -1,5 +1,5 @@
 import type { Caller, PendingRow } from "../identity/index.js";
-import type { DeliveryState, Priority } from "./contract.js";
+import type { DeliveryState, MessageLock, Priority } from "./contract.js";
 
 /** A message as it is kept, before it is made ready for a reader. Written by us alone; opaque to the scripts. */
 export interface StoredMessage {
@@ -19,6 +19,7 @@ export interface StoredMessage {
   readonly body: string;
   readonly data?: Record<string, unknown>;
   readonly inReplyTo?: string;
+  readonly lock?: MessageLock;
   readonly attachments?: readonly { readonly id: string; readonly name: string; readonly bytes: number }[];
 }
 

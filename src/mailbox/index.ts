@@ -13,6 +13,7 @@ export {
   type FoundMessage,
   type Inbox,
   ManageDeadLetters,
+  type MessageLock,
   Priority,
   ReadInbox,
   type RecipientReceipt,

@@ -3,7 +3,7 @@ import { loadScript, type MailboxName } from "../redis/index.js";
 import { confirmSoon, expectConfirmation, idsOf } from "./attachment-references.js";
 import type { MailContext } from "./context.js";
 import type { StoredMessage } from "./feed.js";
-import type { Operation } from "./operation.js";
+import { leaseWord, type Operation } from "./operation.js";
 import { priorities } from "./priorities.js";
 
 const sendScript = loadScript(import.meta.url, "send-message.lua");
@@ -53,6 +53,7 @@ export async function insertMessage(
     limits.senderMessages,
     idsOf(message).join(","),
     row,
+    ...leaseWord(operation),
   ]);
   switch (word) {
     case "STORED":
@@ -68,6 +69,9 @@ export async function insertMessage(
       break;
     case "SENDER_FULL":
       refuse("mailbox.sender_full", { address: mailbox, count: Number(first) });
+      break;
+    case "LEASE_OVER":
+      refuse("lock.stale_token");
       break;
     case "BLOCKED":
       refuse("mailbox.blocked", { address: mailbox });

@@ -9,22 +9,28 @@
   ARGV[5]   how long the operation is remembered, ms ARGV[6]   message id
   ARGV[7]   entry, opaque                            ARGV[8]   recipients, separated by commas
   ARGV[9]   audit rows, one a line
+  ARGV[10…] under a lock alone: its lease, see ../redis/lua/lease.lua
 
-  Returns {"STORED", id} · {"REPLAYED", answer} · {"CONFLICT"} · {"LATE"}
+  Returns {"STORED", id} · {"REPLAYED", answer} · {"CONFLICT"} · {"LEASE_OVER"} · {"LATE"}
 ]]
 --@include ../redis/lua/clock.lua
 --@include ../redis/lua/audit.lua
 --@include ../redis/lua/operations.lua
+--@include ../redis/lua/lease.lua
 if late() then return { 'LATE' } end
 local operations, operationExpiry, outbox, auditRows = KEYS[1], KEYS[2], KEYS[3], KEYS[4]
 local operation, digest, attempt, keepMs = ARGV[2], ARGV[3], ARGV[4], tonumber(ARGV[5])
 local id, entry, recipients, rows = ARGV[6], ARGV[7], ARGV[8], ARGV[9]
+local leaseAt = 10
+local lease = readLease(ARGV[leaseAt])
 local known, answer = recallOperation(operations, operationExpiry, operation, digest, attempt)
 if known == 'CONFLICT' then return { 'CONFLICT' } end
 if known == 'SAME' then return { 'STORED', id } end
 if known then return { 'REPLAYED', answer } end
+if lease and isOver(operations, lease) then return { 'LEASE_OVER' } end
 audit(auditRows, rows)
 redis.call('HSET', outbox, 'entry:' .. id, entry, 'left:' .. id, recipients)
 rememberOperation(operations, operationExpiry, operation, digest, attempt, id, keepMs)
+if lease then noteToken(operations, operationExpiry, lease) end
 forgetOldOperations(operations, operationExpiry)
 return { 'STORED', id }

@@ -13,13 +13,15 @@
   ARGV[15]  most unsettled messages                  ARGV[16]  most unsettled bytes
   ARGV[17]  most unsettled messages of one sender    ARGV[18]  ids of its attachments, separated by commas
   ARGV[19]  audit row, or empty when it was recorded before
+  ARGV[20…] under a lock alone: its lease, see ../redis/lua/lease.lua
 
   Returns {"STORED", id} · {"REPLAYED", id} · {"CONFLICT"} · {"FULL", count, bytes} · {"SENDER_FULL", count} ·
-          {"BLOCKED"} · {"LATE"}
+          {"BLOCKED"} · {"LEASE_OVER"} · {"LATE"}
 ]]
 --@include ../redis/lua/clock.lua
 --@include ../redis/lua/audit.lua
 --@include ../redis/lua/operations.lua
+--@include ../redis/lua/lease.lua
 --@include lua/mailbox.lua
 --@include lua/delivery.lua
 --@include lua/upkeep.lua
@@ -29,11 +31,14 @@ local id, body, bytes = ARGV[7], ARGV[8], tonumber(ARGV[9])
 local priority, sender, lifeMs, flags, thread = tonumber(ARGV[10]), ARGV[11], tonumber(ARGV[12]), ARGV[13], ARGV[14]
 local mostCount, mostBytes, mostOfSender = tonumber(ARGV[15]), tonumber(ARGV[16]), tonumber(ARGV[17])
 local files, row = ARGV[18], ARGV[19]
+local leaseAt = 20
+local lease = readLease(ARGV[leaseAt])
 
 local known, answer = recallOperation(box.operations, box.operationExpiry, operation, digest, attempt)
 if known == 'CONFLICT' then return { 'CONFLICT' } end
 if known == 'SAME' then return { 'STORED', answer } end
 if known == 'REPLAYED' then return { 'REPLAYED', answer } end
+if lease and isOver(box.operations, lease) then return { 'LEASE_OVER' } end
 if redis.call('SISMEMBER', box.blocked, sender) == 1 then return { 'BLOCKED' } end
 
 local function refusal()
@@ -65,6 +70,7 @@ redis.call('ZADD', box.expiring, whole(record.expires), id)
 if files ~= '' then redis.call('HSET', box.outbox, 'carried:' .. id, files) end
 count(record, 1)
 rememberOperation(box.operations, box.operationExpiry, operation, digest, attempt, id, keepMs)
+if lease then noteToken(box.operations, box.operationExpiry, lease) end
 forgetOldOperations(box.operations, box.operationExpiry)
 redis.call('PUBLISH', box.channel, 'stored')
 return { 'STORED', id }

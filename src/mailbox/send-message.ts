@@ -9,6 +9,7 @@ import { findAttachments } from "./find-attachments.js";
 import { findDelivery, mayReadAt } from "./find-delivery.js";
 import type { Posting } from "./insert-message.js";
 import { joinConversation, leaveConversation } from "./join-conversation.js";
+import { checkLock, leaseOfSend } from "./lease-of-send.js";
 import { newMessageId } from "./message-id.js";
 import { noteCall } from "./note-call.js";
 import { checkRate } from "./note-send.js";
@@ -24,10 +25,13 @@ import { settleAnswered } from "./settle-deliveries.js";
  * its recipient later, or the sender's dead letters after 24 h. A send without a key that equals one of the same run
  * within a minute inserts nothing and names the first (`duplicate_of`), unless `again`.
  *
+ * Under a lock nothing is stored once the lease is over by the store's clock, nor after a newer token was seen in the same
+ * mailbox or topic root; a send to several is stored by the step that accepts it, in the sender's mailbox.
+ *
  * @throws {MailboxError} `access.denied`, `policy.*`, `address.invalid`, `mailbox.unknown_recipient`, `mailbox.too_many_unclaimed`, `mailbox.full`,
  *   `mailbox.sender_full`, `mailbox.body_too_large`, `mailbox.too_many_recipients`, `mailbox.idempotency_conflict`,
  *   `mailbox.conversation_exhausted`, `mailbox.rate_limited`, `mailbox.blocked`, `mailbox.not_yours`, `attachment.*`,
- *   `store.*`;
+ *   `lock.stale_token`, `store.*`;
  *   for several recipients a refusal of one is in the receipt
  */
 export async function sendMessage(
@@ -37,12 +41,14 @@ export async function sendMessage(
 ): Promise<SendReceipt> {
   const { limits, deps } = context;
   await noteCall(context, caller);
+  checkLock(input);
   const bytes = measureContent(context, input);
   const addresses = uniqueAddresses(input.to);
   if (addresses.length > limits.recipients)
     refuse("mailbox.too_many_recipients", { count: addresses.length, limit: limits.recipients });
   checkRate(context, caller);
-  const { idempotency_key: idempotencyKey, again: _, ...asked } = input;
+  // The token of a lease is no part of what is asked: a send that waited for a person has another.
+  const { idempotency_key: idempotencyKey, again: _, fencing_token: __, ...asked } = input;
   const admissions = await admitAll(
     deps.admit,
     caller,
@@ -83,7 +89,9 @@ async function send(
   const answered = input.in_reply_to ? await findAnswered(context, caller, input.in_reply_to) : undefined;
   const id = newMessageId(deps.store.now());
   const cause = answered ?? memory.cause;
-  const operation = operationOf(context, caller, input, addresses);
+  const lease = input.resource === undefined ? undefined : await leaseOfSend(context, caller, input);
+  const asked = operationOf(context, caller, input, addresses);
+  const operation = lease ? { ...asked, lease: lease.text } : asked;
   const message: { -readonly [Name in keyof StoredMessage]: StoredMessage[Name] } = {
     id,
     from: caller.principal.agent,
@@ -99,6 +107,7 @@ async function send(
   if (input.subject) message.subject = input.subject;
   if (input.data) message.data = input.data;
   if (input.in_reply_to) message.inReplyTo = input.in_reply_to;
+  if (lease) message.lock = lease.lock;
   const ttlMs = input.ttl_seconds ? input.ttl_seconds * 1000 : undefined;
   const posting: Posting = {
     message,
@@ -109,6 +118,7 @@ async function send(
   };
 
   // Everything that can be refused comes before a mailbox is opened for a name that nobody has.
+  if (lease?.isOver) await refuseToOpen(context, caller, addresses);
   if (!input.create && (addresses.length > 1 || input.attachments))
     for (const { kind, name } of named(addresses))
       if (name !== caller.principal.agent) await deps.directory.isUnseen(caller, kind, name, mayKnow);
@@ -159,6 +169,19 @@ async function reachAll(
     if (reached === "opened") opened.add(formatAddress(address));
   }
   return opened;
+}
+
+/** A repetition finds each of its mailboxes open; what would open one is new, and needs a lease that holds. */
+async function refuseToOpen(
+  context: MailContext,
+  caller: Caller,
+  addresses: readonly Address[],
+): Promise<void> {
+  for (const { kind, name } of named(addresses)) {
+    if (name === caller.principal.agent) continue;
+    const isNew = await context.deps.directory.isUnseen(caller, kind, name, () => false);
+    if (isNew) refuse("lock.stale_token");
+  }
 }
 
 function named(addresses: readonly Address[]): (Address & { readonly kind: "agent" | "queue" })[] {

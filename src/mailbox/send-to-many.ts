@@ -7,7 +7,7 @@ import { type MailContext, ownMailbox } from "./context.js";
 import type { RecipientReceipt, SendReceipt } from "./contract.js";
 import type { Posting } from "./insert-message.js";
 import { noteStored } from "./note-send.js";
-import type { Operation } from "./operation.js";
+import { leaseWord, type Operation } from "./operation.js";
 import { advanceEntry, deliver, isHeldBack, type OutboxEntry, type OutboxTarget } from "./outbox.js";
 
 const putOutbox = loadScript(import.meta.url, "put-outbox.lua");
@@ -53,10 +53,12 @@ export async function sendToMany(
       JSON.stringify(entry),
       targets.join(","),
       admissions.map(({ row }) => row).join("\n"),
+      ...leaseWord(operation),
     ],
   );
   if (word !== "STORED") await releaseRefused(context, namespace, message, targets);
   if (word === "CONFLICT") refuse("mailbox.idempotency_conflict");
+  if (word === "LEASE_OVER") refuse("lock.stale_token");
   if (word === "REPLAYED") {
     const [id, ...rest] = String(answer).split("|");
     await noteStored(context, caller, id!, targets.join(","), operation.attempt);

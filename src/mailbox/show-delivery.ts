@@ -5,7 +5,7 @@ type Writable<T> = { -readonly [Name in keyof T]: T[Name] };
 
 export type Envelope = Pick<
   DeliveredMessage,
-  "id" | "from" | "verified" | "to" | "sent_at" | "priority" | "thread" | "subject"
+  "id" | "from" | "verified" | "to" | "sent_at" | "priority" | "thread" | "subject" | "lock"
 >;
 
 /** Room for the envelope beside each body, in characters. */
@@ -23,6 +23,7 @@ export function envelope(message: StoredMessage): Envelope {
     thread: message.thread,
   };
   if (message.subject) envelope.subject = message.subject;
+  if (message.lock) envelope.lock = message.lock;
   return envelope;
 }
 

@@ -1,5 +1,6 @@
 import type { DeliveredMessage, Inbox } from "../mailbox/index.js";
 import { fitting, frameChars, type Part, shown, wholeCharacters } from "./reply.js";
+import { underLock, wholeResource } from "./under-lock.js";
 
 /** What a reader can ask for when a text was cut. */
 type ReadOn = (next: number, total: number) => string;
@@ -67,6 +68,7 @@ export function envelopeLine(message: DeliveredMessage): string {
   if (message.priority !== "normal") line += ` · ${message.priority}`;
   if (message.thread !== message.id) line += ` · thread ${message.thread}`;
   if (message.in_reply_to) line += ` · in reply to ${message.in_reply_to}`;
+  if (message.lock) line += ` · ${underLock(message)}`;
   if (message.delivery_count > 1) line += ` · delivery ${message.delivery_count}`;
   if (message.claimed_until)
     line += ` · a job, yours until ${message.claimed_until}: reply or call ack_messages`;
@@ -85,6 +87,7 @@ function expiresSoon(message: DeliveredMessage): boolean {
 
 function draw(message: DeliveredMessage, label: string, part: Inbox["part"], offset: number): Drawn {
   let head = "";
+  if (message.lock) head += wholeResource(message) && `${wholeResource(message)}\n`;
   if (message.subject) head += `subject: ${message.subject.replace(/\s+/g, " ")}\n`;
   if (message.content_type !== "text/plain")
     head += `content type: ${message.content_type.replace(/\s+/g, " ")}\n`;

@@ -16,12 +16,14 @@
   ARGV[15]  default retention, messages              ARGV[16]  default retention, bytes
   ARGV[17]  most messages trimmed at a call          ARGV[18]  1 when no access list binds the sender
   ARGV[19]  audit row, or empty when it was recorded before
+  ARGV[20…] under a lock alone: its lease, see ../redis/lua/lease.lua
 
-  Returns {"STORED", id} · {"REPLAYED", id} · {"CONFLICT"} · {"DENIED"} · {"LATE"}
+  Returns {"STORED", id} · {"REPLAYED", id} · {"CONFLICT"} · {"DENIED"} · {"LEASE_OVER"} · {"LATE"}
 ]]
 --@include ../redis/lua/clock.lua
 --@include ../redis/lua/audit.lua
 --@include ../redis/lua/operations.lua
+--@include ../redis/lua/lease.lua
 --@include lua/root.lua
 --@include lua/topic.lua
 --@include lua/trim.lua
@@ -30,11 +32,14 @@ local operations, operationExpiry, index, trims, auditRows = KEYS[11], KEYS[12],
 local operation, digest, attempt, keepMs = ARGV[2], ARGV[3], ARGV[4], tonumber(ARGV[5])
 local id, body, topic, sender, priority = ARGV[6], ARGV[7], ARGV[8], ARGV[9], ARGV[10]
 local bytes, thread, lifeMs, unbound, row = tonumber(ARGV[11]), ARGV[12], tonumber(ARGV[13]), ARGV[18] == '1', ARGV[19]
+local leaseAt = 20
+local lease = readLease(ARGV[leaseAt])
 
 local known, answer = recallOperation(operations, operationExpiry, operation, digest, attempt)
 if known == 'CONFLICT' then return { 'CONFLICT' } end
 if known == 'SAME' then return { 'STORED', answer } end
 if known == 'REPLAYED' then return { 'REPLAYED', answer } end
+if lease and isOver(operations, lease) then return { 'LEASE_OVER' } end
 if not unbound and not allows(setting(topic, 'publishers'), sender) then return { 'DENIED' } end
 
 audit(auditRows, row)
@@ -51,6 +56,7 @@ record.last, record.published, record.bytes = nowMs, record.published + 1, recor
 trim(topic, record, index, trims, retention(topic, ARGV[14], ARGV[15], ARGV[16]), tonumber(ARGV[17]))
 putTopic(topic, record)
 rememberOperation(operations, operationExpiry, operation, digest, attempt, id, keepMs)
+if lease then noteToken(operations, operationExpiry, lease) end
 forgetOldOperations(operations, operationExpiry)
 redis.call('PUBLISH', root.channel, topic)
 return { 'STORED', id }

@@ -1,4 +1,5 @@
 import { parseTopic, rootOf } from "../addresses/index.js";
+import { refuse } from "../errors/index.js";
 import type { Caller } from "../identity/index.js";
 import type { StoredMessage } from "../mailbox/index.js";
 import { loadScript, topicRootKeys } from "../redis/index.js";
@@ -13,6 +14,8 @@ export interface PublishOperation {
   readonly digest: string;
   readonly attempt: string;
   readonly keepMs: number;
+  /** Not done any more once this lease is over, see redis/lua/lease.lua. */
+  readonly lease?: string;
 }
 
 /**
@@ -24,7 +27,7 @@ export interface PublishOperation {
  * Whether the caller may publish here at all was decided when its message was accepted; what is delivered from an outbox
  * is not decided twice.
  *
- * @throws {MailboxError} `access.denied` when the topic's access list leaves the caller out
+ * @throws {MailboxError} `access.denied` when the topic's access list leaves the caller out, `lock.stale_token`
  */
 export async function publishMessage(
   context: TopicContext,
@@ -66,9 +69,11 @@ export async function publishMessage(
       limits.trimMost,
       isUnbound(rights) ? "1" : "0",
       row,
+      ...(operation.lease === undefined ? [] : [operation.lease]),
     ],
   );
   if (word === "CONFLICT") return { state: "conflict", id: message.id };
+  if (word === "LEASE_OVER") refuse("lock.stale_token");
   if (word === "DENIED") denied(caller, "topic.publish", topic);
   return { state: word === "STORED" ? "stored" : "replayed", id: String(id) };
 }

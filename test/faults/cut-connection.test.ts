@@ -66,6 +66,18 @@ const sends: readonly Call[] = [
     prepare: jobForBob,
     make: ({ bob, id }) => bob.send("alice", "the result", { in_reply_to: id, ...key }),
   },
+  ...(["bob", "topic:news.today", ["bob", "queue:work"]] as const).map((to) => ({
+    name: `send under a lock to ${to}`,
+    prepare: async (stage: Stage) => {
+      const answer = await stage.house.rooms.locks.acquireLock(stage.alice.caller, { resources: ["x"] });
+      stage.id = String(answer.token);
+    },
+    make: ({ alice, id }: Stage) =>
+      alice.send(typeof to === "string" ? to : [...to], "hello", {
+        ...{ resource: "x", fencing_token: Number(id) },
+        ...key,
+      }),
+  })),
 ];
 
 const reads: readonly Call[] = [

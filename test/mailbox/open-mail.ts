@@ -1,5 +1,6 @@
 import { Access, Directory, Runs } from "../../src/agents/index.js";
 import { Recorder } from "../../src/audit/index.js";
+import { refuse } from "../../src/errors/index.js";
 import {
   type Admission,
   type Caller,
@@ -76,7 +77,9 @@ export interface Clerk {
 export async function openMail(
   url: string,
   limits: Partial<MailboxLimits> = {},
-  deps: Partial<Pick<MailDependencies, "filesDir" | "publish" | "feed" | "topicRetentionMs">> = {},
+  deps: Partial<
+    Pick<MailDependencies, "filesDir" | "publish" | "feed" | "leaseOf" | "topicRetentionMs">
+  > = {},
 ): Promise<MailOffice> {
   const namespace = newNamespace();
   const store = await Store.open({ endpoint: { url }, label: "test" });
@@ -107,6 +110,7 @@ export async function openMail(
       releaseGone: (_, gone) => runs.releaseGone(gone),
     },
     publish: () => Promise.reject(new Error("no topics here")),
+    leaseOf: () => Promise.resolve(refuse("lock.stale_token")),
     isStopped: async (of, agent) => (await access.rules(of)).stopped.has(agent),
     noteReads: async () => undefined,
     log,

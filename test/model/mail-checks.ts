@@ -4,9 +4,11 @@ import {
   blockSender,
   listDeadLetters,
   type MailboxLimits,
+  type MailDependencies,
   messageById,
   recallMessage,
   requeueDeadLetters,
+  type SendReceipt,
   searchMessages,
 } from "../../src/mailbox/index.js";
 import { loadScript } from "../../src/redis/index.js";
@@ -91,6 +93,43 @@ export const checks: readonly Check[] = [
       await office.as("bob");
       await blockSender(office.context, office.operator, "bob", "ann");
       await expect(ann.send("bob", "x")).rejects.toThrow(/^mailbox.blocked/);
+    },
+  },
+  {
+    what: "under a lock: not after the lease, nor with a lower token than was seen, but for who shares",
+    limits: {},
+    holds: async (office) => {
+      const ann = await office.as("ann");
+      await office.as("bob");
+      await office.as("cleo");
+      const deps = office.context.deps as { leaseOf: MailDependencies["leaseOf"] };
+      const leased = (shared: boolean, leftMs = 3_600_000): void => {
+        deps.leaseOf = async (_, resource) => ({ resource, shared, expiresAt: office.store.now() + leftMs });
+      };
+      for (const to of ["bob", ["bob", "cleo"]]) {
+        const send = (fencing_token: number, resource = "r"): Promise<SendReceipt> =>
+          ann.send(to, "x", { resource, fencing_token, again: true });
+        const refused = (token: number): Promise<unknown> =>
+          expect(send(token)).rejects.toThrow(/^lock\.stale_token/);
+        leased(false);
+        await send(20);
+        await send(20);
+        await refused(19);
+        await send(9, "other");
+        leased(true);
+        await refused(19);
+        await send(31);
+        await send(30);
+        leased(false);
+        await refused(30);
+        await send(31);
+        leased(true);
+        await refused(30);
+        leased(true, -5);
+        await refused(40);
+        leased(false);
+        await send(39);
+      }
     },
   },
   {

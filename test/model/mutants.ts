@@ -279,6 +279,21 @@ export const mutants: readonly Mutant[] = [
     "local _ = (function() end)(operations,",
   ),
   of("put-outbox", "keeps no recipients", "'left:' .. id, recipients", "'left:' .. id, ''"),
+  ...(["send-message", "put-outbox"] as const).flatMap((script) => [
+    of(script, "forgets the lease", "if lease and isOver(", "if false and isOver("),
+    of(script, "forgets when the lease is over", "if nowMs >= lease.endsMs then return true end", ""),
+    of(script, "forgets which token it saw", "if lease then noteToken(", "if false then noteToken("),
+    of(script, "refuses a token it saw itself", "lease.token < (", "lease.token <= ("),
+    of(script, "takes who shares for late", "lease.shared and excluding or any", "any"),
+    of(script, "takes who excludes for one who shares", "lease.shared and excluding or any", "excluding"),
+    of(script, "forgets who excludes", "if not lease.shared then excluding = lease.token end", ""),
+    of(
+      script,
+      "forgets a higher token for a lower",
+      "whole(math.max(any, lease.token))",
+      "whole(lease.token)",
+    ),
+  ]),
   of(
     "advance-outbox",
     "never strikes an entry off",

@@ -4,6 +4,7 @@ import { entryLine } from "../entry-line.js";
 import { envelopeLine } from "../message-parts.js";
 import { frame, newBoundary, shown } from "../reply.js";
 import type { Rooms, WholeMessage } from "../rooms.js";
+import { underLock, wholeResource } from "../under-lock.js";
 import type { ResourceName } from "./resource-uri.js";
 
 export interface ResourceText {
@@ -93,6 +94,7 @@ function foundEnvelope(message: WholeMessage): string {
     message.priority === "normal" ? "" : message.priority,
     `thread ${message.thread}`,
     message.in_reply_to ? `in reply to ${message.in_reply_to}` : "",
+    underLock(message),
     states.join(", "),
   ]
     .filter(Boolean)
@@ -101,6 +103,7 @@ function foundEnvelope(message: WholeMessage): string {
 
 function quote(message: DeliveredMessage | WholeMessage, boundary: string): string {
   const lines = [
+    wholeResource(message),
     message.subject ? `subject: ${message.subject.replace(/\s+/g, " ")}` : "",
     message.content_type === "text/plain" ? "" : `content type: ${message.content_type.replace(/\s+/g, " ")}`,
     ...(message.attachments ?? []).map((one) => `attachment ${one.id}: ${one.name}, ${one.bytes} bytes`),

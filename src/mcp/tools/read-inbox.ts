@@ -4,6 +4,8 @@ import { defineTool, type Telling } from "../define-tool.js";
 import { messageParts } from "../message-parts.js";
 import { type Part, replyChars } from "../reply.js";
 
+export const messageLockOutput = z.object({ resource: z.string(), fencing_token: z.number() });
+
 /** Kept free for the lines around the messages. */
 const linesChars = 1_500;
 const mostShown = 20;
@@ -29,6 +31,7 @@ export const readInbox = defineTool({
         body: z.string(),
         data: z.record(z.string(), z.unknown()).exactOptional(),
         in_reply_to: z.string().exactOptional(),
+        lock: messageLockOutput.exactOptional(),
         attachments: z
           .array(z.object({ id: z.string(), name: z.string(), bytes: z.number() }))
           .exactOptional(),

@@ -3,6 +3,8 @@ import { type FoundMessage, Priority, SearchMessages, type SearchResult } from "
 import { defineTool, type Telling } from "../define-tool.js";
 import { onOneLine } from "../message-parts.js";
 import { type Part, replyChars, shown } from "../reply.js";
+import { underLock } from "../under-lock.js";
+import { messageLockOutput } from "./read-inbox.js";
 
 /** A page of text has room for this many with their envelopes; a program that gets the whole answer may ask for more. */
 const mostShown = 20;
@@ -23,6 +25,7 @@ export const searchMessages = defineTool({
         priority: Priority,
         thread: z.string(),
         subject: z.string().exactOptional(),
+        lock: messageLockOutput.exactOptional(),
         excerpt: z.string(),
         states: z.array(
           z.object({
@@ -90,6 +93,7 @@ function envelope(message: FoundMessage): string {
     message.sent_at,
     message.priority === "normal" ? "" : message.priority,
     message.thread === message.id ? "" : `thread ${message.thread}`,
+    underLock(message),
     listed.join(", "),
   ]
     .filter(Boolean)
