@@ -117,6 +117,18 @@ rules:
     expect(await stateOf(house, again)).toBe("approved");
 
     const { locks } = house.rooms;
+    // By the time a person agreed, the lock may be another of the same resource.
+    let token = 7;
+    const fenced = () => alice.send("bob", "under a lock", { resource: "z", fencing_token: token });
+    const [under] = await approved(house, fenced);
+    expect(await codeOf(fenced())).toBe("lock.stale_token");
+    expect(await stateOf(house, under)).toBe("approved");
+    token = (await locks.acquireLock(alice.caller, { resources: ["z"] })).token!;
+    const elsewhere = alice.send("bob", "under a lock", { resource: "y", fencing_token: token });
+    expect(await codeOf(elsewhere)).toBe("policy.approval_required");
+    expect(await codeOf(fenced())).toBe("done");
+    expect(await stateOf(house, under)).toBe("used");
+
     await locks.acquireLock(alice.caller, { resources: ["a"] });
     await locks.acquireLock(bob.caller, { resources: ["b"] });
     const waiting = await locks.acquireLock(bob.caller, { resources: ["a"] });

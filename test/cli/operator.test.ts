@@ -342,6 +342,18 @@ describe("watching messages", () => {
     expect(lines.map((line) => JSON.parse(line).state)).toEqual(["read", "read", "read"]);
   });
 
+  it("says under which lock a message was sent", async () => {
+    const alice = await office.as("alice");
+    const { token } = await office.house.rooms.locks.acquireLock(alice.caller, { resources: ["src/a b"] });
+    const lock = { resource: "src/a b", fencing_token: token! };
+    await alice.send("dan", "done", lock);
+    const { out } = await office.run("tail", "--agent", "dan");
+    expect(out).toMatch(
+      new RegExp(`→ dan {2}stored {2}under lock "src/a b", token ${token} {2}\\S+\\n {2}│ done`),
+    );
+    expect(JSON.parse((await office.run("tail", "--agent", "dan", "--json")).out)).toMatchObject({ lock });
+  });
+
   it("follows the topics a pattern means, also those that come up later, each message once", async () => {
     const alice = await office.as("alice");
     await alice.send("topic:deploy.eu", "first");

@@ -14,7 +14,7 @@ describe.each(eras)("two clients of %s, each with a server of its own", (era) =>
   afterEach(async () => {
     await Promise.all(clients.splice(0).map((client) => client.close()));
   });
-  const two = async (): Promise<[TestClient, TestClient]> => {
+  const two = async (settings: Record<string, string> = {}): Promise<[TestClient, TestClient]> => {
     const namespace = newNamespace();
     const connect = async (agent: string): Promise<TestClient> => {
       const client = await connectStdio(era, {
@@ -24,6 +24,7 @@ describe.each(eras)("two clients of %s, each with a server of its own", (era) =>
           REDIS_URL: store.url,
           LLM_MAILBOX_ALLOW_UNVERIFIED: "1",
           LLM_MAILBOX_NAMESPACE: namespace,
+          ...settings,
         },
       });
       clients.push(client);
@@ -76,5 +77,65 @@ describe.each(eras)("two clients of %s, each with a server of its own", (era) =>
     const reading = anna.call("read_inbox", { sender: "ben", wait_seconds: 40 });
     await ben.call("send_message", { to: ["anna"], body: "it is done" });
     expect((await reading).text).toContain("it is done");
+  });
+
+  it("send under a lock: the reader is told which, and nobody sends under a lock that is lost", {
+    timeout: 60_000,
+  }, async () => {
+    const [anna, ben] = await two();
+    await ben.call("subscribe_topic", { topic: "builds" });
+    const lock = async (resource: string, more: object = {}): Promise<[id: string, token: string]> => {
+      const { text } = await anna.call("acquire_lock", { resources: [resource], ...more });
+      return [idIn(text), /token (\d{16})/.exec(text)![1]!];
+    };
+    const [id, token] = await lock("src/a.ts");
+    const under = { resource: "src/a.ts", fencing_token: token };
+    const key = { idempotency_key: "k" };
+    const sent = await anna.call("send_message", { to: "ben", body: "changed", ...under, ...key });
+    expect(sent.text).toMatch(/^sent \S+ to ben$/);
+    const messageId = sent.text.split(" ")[1]!;
+    await anna.call("send_message", { to: ["topic:builds", "queue:work"], body: "all", ...under });
+    const told = `under lock "src/a.ts", token ${token}`;
+    const [envelope, quote] = (await ben.call("read_inbox", { sender: "anna", limit: 1 })).blocks.slice(1);
+    expect(envelope).toMatch(new RegExp(`^${messageId} from anna \\(unverified\\) to ben · \\S+ · ${told}$`));
+    expect(quote).not.toContain(token);
+    const shown = [
+      (await ben.call("read_inbox")).text,
+      (await ben.call("read_inbox", { mailbox: "queue:work" })).text,
+      (await ben.call("search_messages", { query: "changed" })).text,
+      (await anna.call("search_messages", { sent: true, query: "changed" })).text,
+      (await ben.call("search_messages", { topic: "builds" })).text,
+      await ben.read(`mailbox://messages/${messageId}`),
+      await anna.read(`mailbox://messages/${messageId}`),
+      await ben.read(`mailbox://threads/${messageId}`),
+      await ben.read("mailbox://topics/builds"),
+    ];
+    for (const text of shown) expect(text).toContain(` · ${told}`);
+
+    await anna.call("release_lock", { lock_id: id });
+    const late = await anna.call("send_message", { to: "ben", body: "late", ...under });
+    expect([late.isError, late.text.slice(0, 17)]).toEqual([true, "lock.stale_token:"]);
+    const again = await anna.call("send_message", { to: "ben", body: "changed", ...under, ...key });
+    expect(again).toMatchObject({ isError: false, text: `replayed: ${sent.text}` });
+    const alone = await anna.call("send_message", { to: "ben", body: "x", fencing_token: token });
+    expect(alone.text).toMatch(/^input\.invalid: .*resource and fencing_token go together/);
+    expect((await ben.call("read_inbox")).text).toMatch(/^nothing new/);
+
+    const long = `packages/${"deeper/".repeat(20)}file.ts`;
+    const [, second] = await lock(long);
+    await anna.call("send_message", { to: "ben", body: "far", resource: long, fencing_token: second });
+    const { text } = await ben.call("read_inbox");
+    expect(text).toContain(`under lock "${long.slice(0, 79)}…", token ${second}`);
+    expect(text).toContain(`\nresource: ${long}\n\nfar\n`);
+  });
+
+  it("tell programs of the lock of a message in fields", { timeout: 60_000 }, async () => {
+    const [anna, ben] = await two({ LLM_MAILBOX_STRUCTURED: "1" });
+    const { structured: granted } = await anna.call("acquire_lock", { resources: ["a"] });
+    const lock = { resource: "a", fencing_token: granted!.token };
+    await anna.call("send_message", { to: ["ben"], body: "x", ...lock });
+    expect((await ben.call("search_messages")).structured).toMatchObject({ messages: [{ lock }] });
+    expect(JSON.parse(await ben.read("mailbox://inbox"))).toMatchObject({ envelopes: [{ lock }] });
+    expect((await ben.call("read_inbox")).structured).toMatchObject({ messages: [{ body: "x", lock }] });
   });
 });
