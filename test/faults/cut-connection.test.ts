@@ -1,7 +1,7 @@
 import { Redis } from "ioredis";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import type { House } from "../../src/compose.js";
-import { isRefusal } from "../../src/errors/index.js";
+import { isRefusal, type MailboxError } from "../../src/errors/index.js";
 import { type Caller, operatorPrincipal, type RunId } from "../../src/identity/index.js";
 import { forceRelease } from "../../src/locks/index.js";
 import { sweepOutboxes } from "../../src/mailbox/index.js";
@@ -398,6 +398,34 @@ describe.each(storesUnderFault)("the connection to the store (%s) cut at each co
         expect(sent, where).toEqual(once.sent);
         return hasCut;
       });
+    },
+  );
+
+  it.each([
+    { when: "after", what: "was done", answer: "stored" },
+    { when: "before", what: "is refused", answer: "lock.stale_token" },
+  ] as const)(
+    "a send under a lock, cut $when it was stored and repeated by us when the lease is over, $what",
+    async ({ when, answer }) => {
+      const { stage, proxy, leave } = await setUp({ name: "", make: async () => ({}) }, 5_000);
+      const { house, alice, bob } = stage;
+      await alice.send("bob", "so that the script is known");
+      const { token } = await house.rooms.locks.acquireLock(alice.caller, {
+        resources: ["x"],
+        lease_seconds: 1,
+      });
+      const cut = proxy.arm({ nth: 1, when, of: ":mb:bob}:ready", stayAway: true });
+      const sending = alice.send("bob", "hello", { resource: "x", fencing_token: token! }).then(
+        ({ recipients }) => recipients[0]!.state as string,
+        (error: MailboxError) => error.code,
+      );
+      await cut;
+      await new Promise((resolve) => setTimeout(resolve, 1_050));
+      proxy.heal();
+      expect(await sending).toBe(answer);
+      const bodies = (await bob.read()).messages.map(({ body }) => body);
+      expect(bodies.slice(1)).toEqual(when === "after" ? ["hello"] : []);
+      await leave();
     },
   );
 
