@@ -17,7 +17,7 @@ import {
 import * as approving from "./approvals/index.js";
 import { type Places, Recorder, Sealer, type SealTimes } from "./audit/index.js";
 import { type Config, settings } from "./config/index.js";
-import { isRefusal, refuse } from "./errors/index.js";
+import { isRefusal, type MailboxError, refuse } from "./errors/index.js";
 import {
   type Admit,
   alsoBecause,
@@ -605,6 +605,25 @@ function roomsOf(parts: Parts): Rooms {
           await mail.noteCall(context, caller);
           return lock.listLocks(locks, caller, input);
         }),
+      guardFiles: (principal, { files, take }) => {
+        const caller = { principal, run: { id: lock.guardRun(principal.agent, take?.session ?? "") } };
+        return guard(caller, "lock.read", files.slice(0, 1).map(lockable), async () => {
+          await mail.noteCall(context, ofHooks(principal));
+          const onRefused = (resource: string, error: MailboxError): Promise<void> =>
+            recorder.refused(caller, { action: "lock.acquire", resource }, error);
+          return lock.guardFiles(locks, caller, files, {
+            onRefused,
+            ...(take && { takeSeconds: take.lease_seconds }),
+          });
+        });
+      },
+      guardStop: (principal, session) => {
+        const caller = { principal, run: { id: lock.guardRun(principal.agent, session) } };
+        return guard(caller, "lock.acquire", ["*"], async () => {
+          await mail.noteCall(context, ofHooks(principal));
+          await lock.releaseRun(locks, principal.namespace, caller.run.id, true);
+        });
+      },
       news: (caller) => lock.lockNews(locks, caller),
     },
     state: {
@@ -640,7 +659,7 @@ function roomsOf(parts: Parts): Rooms {
         }),
       news: async (caller) => budgets.duties(caller),
       hook: (principal, event, options) => {
-        const caller = { principal, run: { id: `${principal.agent}/hook` as RunId } };
+        const caller = ofHooks(principal);
         return guard(caller, "policy.check", ["*"], async () => {
           await mail.noteCall(context, caller);
           return policy.answerHook(budgets, caller, event, options);
@@ -927,6 +946,11 @@ function whole(delivery: mail.Delivery, states: WholeMessage["states"]): WholeMe
 }
 
 /** What is to be locked, as the gate and the audit name it. */
+/** One for all hooks of an agent: what is remembered of a caller is not to grow with their sessions. */
+function ofHooks(principal: Principal): Caller {
+  return { principal, run: { id: `${principal.agent}/hook` as RunId } };
+}
+
 function lockable(resource: string): string {
   return resource === "*" ? "*" : `lock:${resource}`;
 }

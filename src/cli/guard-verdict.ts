@@ -1,24 +1,19 @@
+import { visible } from "../addresses/index.js";
 import { MailboxError } from "../errors/index.js";
+import type { GuardFindings } from "../locks/index.js";
 import { onOneLine } from "./print.js";
 
-/** A file that another agent has reserved. */
-export interface Reserved {
-  readonly path: string;
-  readonly agent: string;
-  /** ISO time; the lease may be prolonged until then. */
-  readonly until: string;
-}
-
 /** What a guard found out. */
-export interface Findings {
-  readonly reserved: readonly Reserved[];
-  /** Paths that have no name under which they could be locked, so that nobody can have reserved them by it. */
-  readonly unnameable: readonly string[];
-  /** The store could not be asked, so that nothing is known. */
-  readonly away: boolean;
+export interface Findings extends GuardFindings {
+  /** Who could not be asked, so that nothing is known. */
+  readonly away?: "store" | "server";
   /** The asker, where it was stopped: it is to change nothing at all. */
   readonly stopped?: string;
+  /** What kept a store or a server that can be reached from saying more. */
+  readonly undecided?: string;
 }
+
+export const nothingFound: Findings = { reserved: [], wanted: [], refused: [], untold: [], unnameable: [] };
 
 /** What is to become of an edit or commit when a file is reserved, and when nobody can be asked. */
 export interface Manner {
@@ -34,44 +29,63 @@ export interface Verdict extends Findings {
 
 const mostNamed = 10;
 
-/** Decides by what was found. Only paths of the asker, names of agents and times are put into words. */
-export function judge(findings: Findings, manner: Manner): Verdict {
-  const { reserved, unnameable, away, stopped } = findings;
-  if (stopped !== undefined) {
-    const { message } = new MailboxError("access.stopped", { agent: stopped });
-    return { ...findings, allowed: false, text: `llm-mailbox guard: ${message}` };
-  }
-  const allowed = away ? manner.storeAway === "allow" : reserved.length === 0 || manner.onConflict === "warn";
-  const named = reserved
-    .slice(0, mostNamed)
-    .map(({ path, agent, until }) => `${shown(path)} is reserved by ${agent} until ${until}`);
-  const more = reserved.length - named.length;
-  const lines = [
-    ...(away
-      ? [
-          `the store cannot be reached, so nobody knows whether these files are reserved; ${allowed ? "going on all the same" : "try again when it is back"}`,
-        ]
-      : []),
-    ...named,
-    ...(more > 0 ? [`and ${more} more`] : []),
-    ...(reserved.length > 0
-      ? [
-          allowed
-            ? "going on all the same, as configured; tell them what you change"
-            : "leave it alone, agree with them by send_message, or wait with acquire_lock",
-        ]
-      : []),
-    ...(unnameable.length > 0
-      ? [
-          `not looked at, because no lock can have such a name: ${unnameable.slice(0, mostNamed).map(shown).join(", ")}`,
-        ]
-      : []),
-  ];
-  return {
+/**
+ * Decides by what was found. `--on-conflict warn` passes by what other agents have or want, and by locks that cannot be
+ * had for other reasons of theirs; what rules or rights forbid stays forbidden.
+ *
+ * @param isTaking whether the files were to be reserved
+ */
+export function judge(findings: Findings, manner: Manner, isTaking = false): Verdict {
+  const { reserved, wanted, refused, untold, unnameable, away, stopped, undecided } = findings;
+  const verdict = (allowed: boolean, ...lines: string[]): Verdict => ({
     ...findings,
     allowed,
     text: lines.length > 0 ? `llm-mailbox guard: ${lines.join("\n")}` : "",
-  };
+  });
+  if (stopped !== undefined)
+    return verdict(false, new MailboxError("access.stopped", { agent: stopped }).message);
+  if (undecided !== undefined)
+    return verdict(false, `nothing could be decided, so this is refused: ${visible(undecided, "\n")}`);
+  if (away) {
+    const allowed = manner.storeAway === "allow";
+    return verdict(
+      allowed,
+      `the ${away} cannot be reached, so nobody knows whether these files are reserved; ${allowed ? "going on all the same" : "try again when it is back"}`,
+    );
+  }
+  const isContested = reserved.length + wanted.length + untold.length > 0;
+  const isRefused = refused.length > 0;
+  const allowed =
+    (!isContested && !isRefused) ||
+    (manner.onConflict === "warn" && refused.every(({ code }) => code.startsWith("lock.")));
+  const all = [
+    ...reserved.map(
+      ({ path, agent, until }) => `${shown(path)} is reserved by ${named(agent)} until ${until}`,
+    ),
+    ...wanted.map(
+      ({ path, agent, waits_for: other }) =>
+        `${shown(path)} is wanted before you by ${named(agent)}${other ? `, who waits for ${shown(other.resource)}, reserved by ${other.agent} until ${other.until}` : ""}`,
+    ),
+    ...untold.map(
+      (path) => `so many locks lie around ${shown(path)} that nobody can tell whether it is reserved`,
+    ),
+    ...refused.map(({ path, message }) => `${shown(path)} cannot be reserved: ${visible(message, "\n")}`),
+  ];
+  const more = all.length - mostNamed;
+  const lines = [...all.slice(0, mostNamed), ...(more > 0 ? [`and ${more} more`] : [])];
+  if (allowed && lines.length > 0)
+    lines.push("going on all the same, as configured; tell them what you change");
+  if (!allowed && isContested)
+    lines.push("leave it alone, agree with them by send_message, or wait with acquire_lock");
+  if (isTaking && unnameable.length > 0)
+    lines.push(
+      `not reserved for you, because no lock can have such a name; a lock on its folder covers it: ${unnameable.slice(0, mostNamed).map(shown).join(", ")}`,
+    );
+  return verdict(allowed, ...lines);
+}
+
+function named(agent: string | undefined): string {
+  return agent ?? "another agent";
 }
 
 function shown(path: string): string {

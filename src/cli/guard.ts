@@ -1,37 +1,21 @@
-import { createHash } from "node:crypto";
 import { dirname } from "node:path";
-import type { House } from "../compose.js";
-import { type Config, readConfig } from "../config/index.js";
-import { isRefusal } from "../errors/index.js";
-import type { Caller, RunId } from "../identity/index.js";
-import {
-  acquireLock,
-  conflictsOf,
-  parseResource,
-  type Resource,
-  releaseLock,
-  releaseRun,
-} from "../locks/index.js";
-import { loadLog } from "../observability/index.js";
-import { holdsData } from "../redis/engine/index.js";
+import { readConfig } from "../config/index.js";
 import { hookAnswer, readHookCall } from "./client-hook.js";
-import { type Findings, judge, type Manner, type Reserved, type Verdict } from "./guard-verdict.js";
+import { findingsOf, type GuardConfig, giveBack } from "./guard-findings.js";
+import { type Findings, judge, type Manner, type Verdict } from "./guard-verdict.js";
 import { printJson, printLine } from "./print.js";
 import { realPath } from "./real-path.js";
 import { repositoryAbove, repositoryPath } from "./repository-path.js";
 import { stagedPaths } from "./staged-paths.js";
 import { standardInput } from "./standard-input.js";
+import { type ServerSwitches, type Switches, serverSettingsOf, settingsOf } from "./switches.js";
 import { endWith, terminal } from "./terminal.js";
 import { UsageError } from "./usage-error.js";
-import { onlookerOf, type Switches, settingsOf } from "./with-house.js";
 
-/** A person or a model waits for a hook: a store that does not answer by then is away. */
-const callTimeoutMs = 2_000;
-const pathsAtOnce = 100;
 const mostInput = 64 * 1024 * 1024;
 const tooLong = "standard input is far longer than what a hook is told";
 
-export interface GuardSwitches extends Switches, Manner {
+export interface GuardSwitches extends Switches, ServerSwitches, Manner {
   /** Put before each path, where several repositories share a namespace. */
   readonly prefix?: string;
 }
@@ -39,12 +23,17 @@ export interface GuardSwitches extends Switches, Manner {
 /** Before a commit: whether another agent has reserved a file that it changes. Status 1 refuses the commit. */
 export async function guardCommit(switches: GuardSwitches): Promise<void> {
   const config = configOf(switches);
-  const folder = terminal().folder;
-  const paths = await stagedPaths(folder);
-  const verdict = judge(await find(config, switches, paths, callerOf(config), false, 0), switches);
+  const paths = await stagedPaths(terminal().folder);
+  const verdict = judge(await find(config, switches, paths), switches);
   if (switches.json) {
-    const { allowed, reserved, unnameable, away, stopped: agent } = verdict;
-    printJson({ allowed, reserved, unnameable, store_away: away, ...(agent && { stopped: agent }) });
+    const { allowed, reserved, unnameable, untold, refused, away, stopped: agent, undecided } = verdict;
+    printJson({
+      ...{ allowed, reserved, unnameable, store_away: away !== undefined },
+      ...(refused.length > 0 && { refused }),
+      ...(untold.length > 0 && { untold }),
+      ...(undecided !== undefined && { undecided }),
+      ...(agent && { stopped: agent }),
+    });
   } else tell(verdict);
   if (!verdict.allowed) endWith(1);
 }
@@ -72,32 +61,30 @@ export async function guardEdit(
     throw new UsageError(
       "guard edit --take needs to know whose edit it is: the hook told no session_id; pass --session",
     );
-  const caller = callerOf(config, session);
-  const take = switches.take ?? false;
-  const verdict = judge(await find(config, switches, paths, caller, take, switches.leaseSeconds), switches);
+  const take = switches.take ? { session: session!, lease_seconds: switches.leaseSeconds } : undefined;
+  const verdict = judge(await find(config, switches, paths, take), switches, take !== undefined);
   const answer = hookAnswer(verdict);
   if (answer !== "") printLine(answer);
 }
 
 /** When the client's turn is over: gives back what `guard edit --take` reserved for its session. */
-export async function guardStop(switches: Switches & { readonly session?: string }): Promise<void> {
+export async function guardStop(
+  switches: Switches & ServerSwitches & { readonly session?: string },
+): Promise<void> {
   const config = configOf(switches);
   const session = switches.session ?? readHookCall(await standardInput(mostInput, tooLong))?.session;
   if (session === undefined)
     throw new UsageError(
       "guard stop reads the JSON of a hook with a session_id from standard input, or pass --session",
     );
-  if (isEmpty(config)) return;
-  const { run } = callerOf(config, session);
-  const given = await asked(config, (house) => releaseRun(house.locks, config.namespace, run.id, true));
-  if (given === away)
+  if (!(await giveBack(config, session)))
     terminal().stderr.write(
-      "llm-mailbox guard: the store cannot be reached; what was reserved is free when its lease is over\n",
+      `llm-mailbox guard: the ${config.server === undefined ? "store" : "server"} cannot be reached; what was reserved is free when its lease is over\n`,
     );
 }
 
-function configOf(switches: Switches): Config & { readonly agent: string } {
-  const config = readConfig(terminal().env, settingsOf(switches));
+function configOf(switches: Switches & ServerSwitches): GuardConfig {
+  const config = readConfig(terminal().env, { ...settingsOf(switches), ...serverSettingsOf(switches) });
   const { agent } = config;
   if (agent === undefined)
     throw new UsageError(
@@ -106,118 +93,26 @@ function configOf(switches: Switches): Config & { readonly agent: string } {
   return { ...config, agent };
 }
 
-/** A session of a client is a run of its agent that lives in the store alone: each hook is a process of its own. */
-function callerOf(config: Config & { readonly agent: string }, session?: string): Caller {
-  const caller = onlookerOf(config, config.agent);
-  if (session === undefined) return caller;
-  const name = createHash("sha256").update(session).digest("base64url").slice(0, 16);
-  return { ...caller, run: { id: `${config.agent}/guard-${name}` as RunId } };
-}
-
-function isEmpty(config: Config): boolean {
-  return config.redisUrl === undefined && !holdsData(config.dataDir);
-}
-
+/** Asks about files by the names under which they are locked, and tells of them by their own. */
 async function find(
-  config: Config,
-  { prefix }: { readonly prefix?: string },
+  config: GuardConfig,
+  { prefix }: Pick<GuardSwitches, "prefix">,
   paths: readonly string[],
-  caller: Caller,
-  take: boolean,
-  leaseSeconds: number,
+  take?: { readonly session: string; readonly lease_seconds: number },
 ): Promise<Findings> {
-  const unnameable: string[] = [];
-  const named: { path: string; resource: Resource }[] = [];
-  for (const path of paths) {
-    const resource = resourceOf(prefix === undefined ? path : `${prefix}/${path}`);
-    if (resource) named.push({ path, resource });
-    else unnameable.push(path);
-  }
-  // Where nothing was ever stored nobody can have reserved anything, and no engine has to be started to see that.
-  if (named.length === 0 || (isEmpty(config) && !take)) return { reserved: [], unnameable, away: false };
-  const { agent } = caller.principal;
-  const reserved = await asked(config, async (house) => {
-    if ((await house.access.rules(config.namespace)).stopped.has(agent)) return stopped;
-    const found: Reserved[] = [];
-    for (let n = 0; n < named.length; n += pathsAtOnce)
-      found.push(...(await reservedBy(house, caller, named.slice(n, n + pathsAtOnce), take, leaseSeconds)));
-    return found;
-  });
-  if (reserved === away) return { reserved: [], unnameable, away: true };
-  if (reserved === stopped) return { reserved: [], unnameable, away: false, stopped: agent };
-  return { reserved, unnameable, away: false };
-}
-
-async function reservedBy(
-  { locks }: House,
-  caller: Caller,
-  named: readonly { readonly path: string; readonly resource: Resource }[],
-  take: boolean,
-  leaseSeconds: number,
-): Promise<readonly Reserved[]> {
-  const all = named.map(({ resource }) => resource);
-  const standing = await conflictsOf(locks, caller, all, "exclusive");
-  const found: Reserved[] = [];
-  for (const { path, resource } of named) {
-    // One look at all tells whether there is anything; which file it is about is asked only then.
-    const holders = standing.length === 0 ? [] : await conflictsOf(locks, caller, [resource], "exclusive");
-    const other = holders.find(({ agent }) => agent !== caller.principal.agent);
-    if (other) found.push({ path, agent: other.agent, until: other.until });
-    else if (take && holders.length === 0) {
-      const taken = await takeLease(locks, caller, resource, leaseSeconds);
-      if (taken) found.push({ path, ...taken });
-    }
-  }
-  return found;
-}
-
-/** Reserves a file or prolongs that; what somebody else got a moment earlier is not queued for. */
-async function takeLease(
-  locks: House["locks"],
-  caller: Caller,
-  resource: Resource,
-  leaseSeconds: number,
-): Promise<Omit<Reserved, "path"> | undefined> {
-  const answer = await acquireLock(locks, caller, { resources: [resource], lease_seconds: leaseSeconds });
-  if (answer.state === "already_held")
-    await acquireLock(locks, caller, { lock_id: answer.lock_id!, lease_seconds: leaseSeconds });
-  if (answer.state !== "queued") return undefined;
-  await releaseLock(locks, caller, { ticket: answer.ticket! });
-  const [holder] = answer.holders ?? [];
-  return holder
-    ? { agent: holder.agent, until: holder.until }
-    : { agent: "somebody", until: "a moment from now" };
-}
-
-function resourceOf(path: string): Resource | undefined {
-  try {
-    return parseResource(path);
-  } catch (error) {
-    if (isRefusal(error, "lock.resource_invalid")) return undefined;
-    throw error;
-  }
-}
-
-const away = Symbol("the store is away");
-const stopped = Symbol("the asker was stopped");
-
-/** What the store says, or that it is away. */
-async function asked<T>(config: Config, ask: (house: House) => Promise<T>): Promise<T | typeof away> {
-  const { openHouse } = await import("../compose.js");
-  try {
-    const house = await openHouse(config, await loadLog("silent"), { callTimeoutMs });
-    try {
-      return await ask(house);
-    } finally {
-      await house.close();
-    }
-  } catch (error) {
-    const isAway =
-      (isRefusal(error) && error.code.startsWith("store.")) ||
-      (error instanceof Error && error.name === "EngineError");
-    if (isAway) return away;
-    throw error;
-  }
+  const names = new Map(paths.map((path) => [prefix === undefined ? path : `${prefix}/${path}`, path]));
+  const found = await findingsOf({ config, files: [...names.keys()], ...(take && { take }) });
+  const own = (name: string): string => names.get(name) ?? name;
+  const ownOf = <One extends { readonly path: string }>(files: readonly One[]): One[] =>
+    files.map((file) => ({ ...file, path: own(file.path) }));
+  return {
+    ...found,
+    reserved: ownOf(found.reserved),
+    wanted: ownOf(found.wanted),
+    refused: ownOf(found.refused),
+    untold: found.untold.map(own),
+    unnameable: found.unnameable.map(own),
+  };
 }
 
 function tell({ text }: Verdict): void {

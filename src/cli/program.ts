@@ -621,7 +621,7 @@ function addGuard(program: Command): void {
           .default("refuse"),
       )
       .addOption(
-        new Option("--store-away <what>", "when the store cannot be asked")
+        new Option("--store-away <what>", "when the store or server cannot be asked")
           .choices(["allow", "refuse"])
           .default("allow"),
       )
@@ -641,7 +641,7 @@ function addGuard(program: Command): void {
       name: "pre-commit",
       description: "before a commit: refuse it when a file that it changes is reserved by another agent",
       example: "llm-mailbox guard pre-commit --agent reviewer",
-      set: (command) => withManner(withJson(command)),
+      set: (command) => withServer(withManner(withJson(command))),
     },
     async ({ switches }) => (await import("./guard.js")).guardCommit(switches),
   );
@@ -653,7 +653,7 @@ function addGuard(program: Command): void {
         "before a client edits a file: refuse when another agent has reserved it; reads the hook's JSON",
       example: "llm-mailbox guard edit --agent reviewer --take",
       set: (command) =>
-        withManner(command)
+        withServer(withManner(command))
           .option("--take", "reserve the file for the client's session, until guard stop")
           .addOption(
             new Option("--lease-seconds <seconds>", "with --take: how long, unless it is edited again")
@@ -664,14 +664,15 @@ function addGuard(program: Command): void {
     },
     async ({ switches }) => (await import("./guard.js")).guardEdit(switches),
   );
-  add<Switches & { session?: string }>(
+  add<Switches & ServerSwitches & { session?: string }>(
     guard,
     {
       name: "stop",
       description:
         "when the client's turn is over: give back what guard edit --take reserved; reads the hook's JSON",
       example: "llm-mailbox guard stop --agent reviewer",
-      set: (command) => command.option("--session <name>", "the session, instead of the one the hook tells"),
+      set: (command) =>
+        withServer(command).option("--session <name>", "the session, instead of the one the hook tells"),
     },
     async ({ switches }) => (await import("./guard.js")).guardStop(switches),
   );

@@ -7,6 +7,7 @@ const paths = [
   "/sse",
   "/sse/messages",
   "/policy/hook",
+  "/locks/guard",
   "/approvals",
   "/a",
   "/healthz",

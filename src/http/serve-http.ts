@@ -81,6 +81,7 @@ const methods: Readonly<Record<string, readonly string[]>> = {
   "/approvals/…": ["GET", "POST"],
   "/a/…": ["GET", "POST"],
   "/policy/hook": ["POST"],
+  "/locks/guard": ["POST"],
 };
 
 /** A path, or the family of those that end with the name of something. */
@@ -89,8 +90,8 @@ function familyOf(path: string): string {
 }
 
 /**
- * Listens, on loopback unless credentials are required: MCP at `/mcp` and `/sse`, the hooks of clients at `/policy/hook`,
- * what a client needs to find a credential (RFC 9728), `/approvals` and `/a` (for approvers, see `ApprovalDoor`),
+ * Listens, on loopback unless credentials are required: MCP at `/mcp` and `/sse`, the hooks of clients at `/policy/hook`
+ * and `/locks/guard`, what a client needs to find a credential (RFC 9728), `/approvals` and `/a` (for approvers, see `ApprovalDoor`),
  * `/healthz` (the process lives), `/readyz` (it can serve) and `/metrics`.
  *
  * @throws {MailboxError} `config.invalid` for another address without credentials, and for a port that is taken
@@ -229,7 +230,7 @@ class Service {
     const allowed = methods[family];
     if (!allowed)
       return json(response, 404, {
-        error: "there is /mcp, /sse, /policy/hook, /approvals, /healthz, /readyz and /metrics",
+        error: "there is /mcp, /sse, /policy/hook, /locks/guard, /approvals, /healthz, /readyz and /metrics",
       });
     if (!allowed.includes(request.method ?? "")) {
       response.setHeader("allow", allowed.join(", "));

@@ -10,7 +10,8 @@ import { stateInWords } from "./state-in-words.js";
 
 const listLocksScript = loadScript(import.meta.url, "list-locks.lua");
 
-const mostListed = 200;
+/** How many conflicts and locks one look tells of. */
+export const mostListed = 200;
 
 interface Row {
   readonly id: string;

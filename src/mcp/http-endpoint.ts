@@ -4,6 +4,7 @@ import { httpStatus, MailboxError } from "../errors/index.js";
 import { localPrincipal, type Principal } from "../identity/index.js";
 import { denial } from "../policy/index.js";
 import { closedAnswer, hookPath, isClosedHook } from "./closed-hook.js";
+import { guardPath } from "./guard-path.js";
 import { whoAsks } from "./http-asker.js";
 import {
   type Asking,
@@ -12,6 +13,7 @@ import {
   type McpEndpointOptions,
   requestIds,
 } from "./http-asking.js";
+import { answerGuardRequest } from "./http-guard.js";
 import { answerHookRequest } from "./http-hook.js";
 import { defaultEndpointLimits } from "./http-limits.js";
 import { Owners } from "./http-owners.js";
@@ -84,12 +86,12 @@ export function openEndpoint(rooms: Rooms, options: McpEndpointOptions): McpEndp
     return (await isOlderEra(request, body)) ? sessions.fetch(asking) : stateless.fetch(asking);
   };
 
-  const hook = async (asking: Asking): Promise<Response> => {
+  const hook = async (asking: Asking, answerTo: typeof answerHookRequest): Promise<Response> => {
     const give = owners.hold(asking.account, "call");
     if (give instanceof Response) return give;
     asking.exchange.onSettled(give);
     owners.connected(asking.owner, asking.exchange);
-    return answerHookRequest(rooms, options, asking);
+    return answerTo(rooms, options, asking);
   };
 
   const answer: McpEndpoint["fetch"] = async (request, exchange, given) => {
@@ -107,13 +109,19 @@ export function openEndpoint(rooms: Rooms, options: McpEndpointOptions): McpEndp
     const url = new URL(request.url);
     const structured = ["1", "true"].includes(url.searchParams.get("structured") ?? "");
     const isHook = url.pathname === hookPath;
+    const isGuard = url.pathname === guardPath;
     if (asker instanceof MailboxError)
-      return isHook ? Response.json(denial(asker.message)) : toldToModel(asker, read.value, structured);
+      return isHook
+        ? Response.json(denial(asker.message))
+        : isGuard
+          ? Response.json({ stopped: asker.message })
+          : toldToModel(asker, read.value, structured);
     const asking: Asking = {
       ...asker,
       ...{ request, body: read.value, exchange, structured, draining: draining.signal },
     };
-    if (isHook) return hook(asking);
+    if (isHook) return hook(asking, answerHookRequest);
+    if (isGuard) return hook(asking, answerGuardRequest);
     if (url.pathname === "/sse") return streams.open(asking);
     return url.pathname === "/sse/messages" ? streams.receive(asking) : streamable(asking);
   };

@@ -8,14 +8,17 @@ export type { Log } from "./log.js";
 export type { RelayOptions } from "./relay.js";
 export { type Reminded, remind } from "./reminder.js";
 export type { Rooms, WatchTarget, WholeMessage } from "./rooms.js";
+export type { ServerGuard } from "./server-guard.js";
 export type { ServerInbox } from "./server-inbox.js";
 export type { StdioOptions } from "./stdio.js";
 export { unreadLine } from "./unread-line.js";
 
+import type { GuardFiles, GuardStop } from "../locks/index.js";
 import type { McpEndpoint, McpEndpointOptions } from "./http-endpoint.js";
 import type { RelayOptions } from "./relay.js";
 import type { RelayedServerOptions } from "./relay-server.js";
 import type { Rooms } from "./rooms.js";
+import type { ServerGuard } from "./server-guard.js";
 import type { ServerInbox } from "./server-inbox.js";
 import type { StdioOptions } from "./stdio.js";
 
@@ -52,4 +55,14 @@ export async function inboxAtServer(
 ): Promise<ServerInbox> {
   const { inboxAtServer: look } = await import("./server-inbox.js");
   return look(options, signal);
+}
+
+/** What a server elsewhere tells a guard; see `ServerGuard`. Nothing of a store is loaded for it. */
+export async function guardAtServer(
+  options: RelayedServerOptions,
+  asked: GuardFiles | GuardStop,
+  signal: AbortSignal,
+): Promise<ServerGuard> {
+  const { guardAtServer: ask } = await import("./server-guard.js");
+  return ask(options, asked, signal);
 }

@@ -12,6 +12,8 @@ import type { MailboxError } from "../errors/index.js";
 import type { Action, Caller, Principal } from "../identity/index.js";
 import type {
   AcquireLock,
+  GuardFiles,
+  GuardFindings,
   ListLocks,
   LockAnswer,
   LockList,
@@ -161,6 +163,10 @@ export interface Rooms {
     acquireLock(caller: Caller, input: AcquireLock, options?: WaitOptions): Promise<LockAnswer>;
     releaseLock(caller: Caller, input: ReleaseLock): Promise<Released>;
     listLocks(caller: Caller, input: ListLocks): Promise<LockList>;
+    /** Who has reserved files that a client of this agent is about to change. Begins no run. */
+    guardFiles(principal: Principal, input: GuardFiles): Promise<GuardFindings>;
+    /** Gives back what was reserved for a session of its. Safe to repeat. */
+    guardStop(principal: Principal, session: string): Promise<void>;
     /** What the run has not been told of its locks; the face calls it when it answers, whatever the call was. */
     news(caller: Caller): Promise<readonly LockNews[]>;
   };

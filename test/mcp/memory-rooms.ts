@@ -287,6 +287,8 @@ export function memoryRooms({ waitingEveryMs = 10_000, mayUse = mayOrdinary } = 
         locked.clear();
         return { state, next: [], replayed: false };
       },
+      guardFiles: async () => ({ reserved: [], wanted: [], refused: [], untold: [], unnameable: [] }),
+      guardStop: async () => undefined,
       listLocks: async () => ({
         holders: [...locked].map(([resource, agent]) => ({
           lock_id: "lk-1",

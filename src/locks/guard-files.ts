@@ -1,0 +1,206 @@
+import { isRefusal, MailboxError } from "../errors/index.js";
+import type { Caller } from "../identity/index.js";
+import { acquireLock } from "./acquire-lock.js";
+import type { LockContext } from "./context.js";
+import type { ListedLock } from "./contract.js";
+import type { GuardFindings, RefusedFile, ReservedFile, WantedFile } from "./guard-contract.js";
+import { guardRun } from "./guard-run.js";
+import { conflictsOf, listLocks, mostListed } from "./list-locks.js";
+import { overlaps } from "./overlaps.js";
+import { releaseLock } from "./release-lock.js";
+import { parseResource, type Resource } from "./resource.js";
+import { unnamedFile } from "./unnamed-file.js";
+
+const filesAtOnce = 100;
+
+/** One file: by which name it is locked, where it has one. */
+interface File {
+  readonly path: string;
+  readonly resource: Resource;
+}
+
+export interface GuardOptions {
+  /** Reserves what is free for the caller's run. */
+  readonly takeSeconds?: number;
+  /** Told of each file about which the caller was refused. */
+  readonly onRefused?: (resource: string, error: MailboxError) => Promise<void>;
+}
+
+/**
+ * Tells which files another agent has reserved, by their names or by a pattern; with `takeSeconds` reserves the others,
+ * or prolongs that. Nobody queues: what is not free at once is told. What the caller's agent holds in another run of its
+ * is free for it, and left to that run.
+ *
+ * A file whose name no lock can have is compared with every pattern that may mean it.
+ *
+ * @throws {MailboxError} `store.*` when the store does not answer; what else is refused is told of the file it is about
+ */
+export async function guardFiles(
+  context: LockContext,
+  caller: Caller,
+  paths: readonly string[],
+  options: GuardOptions = {},
+): Promise<GuardFindings> {
+  const may = await context.deps.rightsOf(caller);
+  const found = new Found(options);
+  const named: File[] = [];
+  for (const path of paths) {
+    const resource = resourceOf(path);
+    const lock = `lock:${resource ?? path}`;
+    if (!may("lock.read", lock) && !may("lock.acquire", lock))
+      await found.refuse(path, lock, deniedTo(caller, lock));
+    else if (resource) named.push({ path, resource });
+    else await lookAround(context, caller, path, found);
+  }
+  try {
+    for (let n = 0; n < named.length; n += filesAtOnce)
+      await lookAt(context, caller, named.slice(n, n + filesAtOnce), found);
+  } finally {
+    // The next hook may ask another process, and no reply tells this run of its locks.
+    context.forget(caller.run.id);
+  }
+  const known = ({ agent, ...file }: ReservedFile): ReservedFile =>
+    agent !== undefined && may("lock.read", `lock:${resourceOf(file.path) ?? file.path}`)
+      ? { ...file, agent }
+      : file;
+  return { ...found.findings, reserved: found.reserved.map(known) };
+}
+
+/** What was found so far. */
+class Found {
+  readonly reserved: ReservedFile[] = [];
+  readonly wanted: WantedFile[] = [];
+  readonly refused: RefusedFile[] = [];
+  readonly untold: string[] = [];
+  readonly unnameable: string[] = [];
+  readonly options: GuardOptions;
+
+  constructor(options: GuardOptions) {
+    this.options = options;
+  }
+
+  async refuse(path: string, resource: string, error: MailboxError): Promise<void> {
+    await this.options.onRefused?.(resource, error);
+    this.refused.push({ path, code: error.code, message: error.message });
+  }
+
+  get findings(): GuardFindings {
+    const { reserved, wanted, refused, untold, unnameable } = this;
+    return { reserved, wanted, refused, untold, unnameable };
+  }
+}
+
+async function lookAround(context: LockContext, caller: Caller, path: string, found: Found): Promise<void> {
+  found.unnameable.push(path);
+  const { around, name } = unnamedFile(path);
+  // With the eyes of no run, so that all there is counts among what is listed.
+  const run = { id: guardRun(caller.principal.agent, "") };
+  const standing = await conflictsOf(context, { ...caller, run }, [around], "exclusive");
+  const other = othersOf(caller, standing).find(({ resources }) =>
+    resources.some((resource) => overlaps(resource as Resource, name)),
+  );
+  if (other) found.reserved.push({ path, agent: other.agent, until: other.until });
+  else if (standing.length >= mostListed) found.untold.push(path);
+}
+
+async function lookAt(
+  context: LockContext,
+  caller: Caller,
+  files: readonly File[],
+  found: Found,
+): Promise<void> {
+  const all = files.map(({ resource }) => resource);
+  const standing = await conflictsOf(context, caller, all, "exclusive");
+  for (const { path, resource } of files) {
+    // One look at all tells whether there is anything; which file it is about is asked only then.
+    const holders = standing.length === 0 ? [] : await conflictsOf(context, caller, [resource], "exclusive");
+    const [other] = othersOf(caller, holders);
+    if (other) found.reserved.push({ path, agent: other.agent, until: other.until });
+    else if (holders.length === 0) await take(context, caller, { path, resource }, found);
+  }
+}
+
+/** Reserves a file or prolongs that; what somebody else got a moment earlier is not queued for. */
+async function take(
+  context: LockContext,
+  caller: Caller,
+  { path, resource }: File,
+  found: Found,
+): Promise<void> {
+  const seconds = found.options.takeSeconds;
+  if (seconds === undefined) return;
+  try {
+    const answer = await acquireLock(context, caller, { resources: [resource], lease_seconds: seconds });
+    if (answer.state === "already_held")
+      await acquireLock(context, caller, { lock_id: answer.lock_id!, lease_seconds: seconds });
+    if (answer.state !== "queued") return;
+    await releaseLock(context, caller, { ticket: answer.ticket! });
+    const [holder] = othersOf(caller, answer.holders ?? []);
+    if (holder) found.reserved.push({ path, agent: holder.agent, until: holder.until });
+    else if ((answer.holders ?? []).length === 0) {
+      const wanted = await whoWants(context, caller, resource, answer.place! - 1);
+      if (wanted) found.wanted.push({ path, ...wanted });
+    }
+  } catch (error) {
+    if (!isRefusal(error) || isAway(error)) throw error;
+    await found.refuse(path, `lock:${resource}`, error);
+  }
+}
+
+/**
+ * Who waits for a resource that nobody has, before the caller would.
+ *
+ * @param before how many wait before it
+ * @returns undefined where these are its own agent's, or are gone meanwhile
+ */
+async function whoWants(
+  context: LockContext,
+  caller: Caller,
+  resource: Resource,
+  before: number,
+): Promise<Omit<WantedFile, "path"> | undefined> {
+  const { waiters, holders } = await listLocks(context, caller, { resource }).catch((error: unknown) => {
+    if (isRefusal(error, "access.denied")) return { waiters: [], holders: [] };
+    throw error;
+  });
+  const inLine = waiters.filter(({ passed_over }) => !passed_over);
+  const [first] = othersOf(caller, inLine);
+  if (!first) return inLine.length >= before || holders.length > 0 ? undefined : {};
+  const rest = first.resources.map((one) => parseResource(one));
+  const inTheWay = (await conflictsOf(context, caller, rest, first.mode)).find(
+    ({ agent }) => agent !== first.agent,
+  );
+  const resourceOfIt =
+    inTheWay && rest.find((one) => inTheWay.resources.some((other) => overlaps(other as Resource, one)));
+  return {
+    agent: first.agent,
+    ...(inTheWay && resourceOfIt
+      ? { waits_for: { resource: resourceOfIt, agent: inTheWay.agent, until: inTheWay.until } }
+      : {}),
+  };
+}
+
+function othersOf<One extends Pick<ListedLock, "agent">>(
+  { principal }: Caller,
+  all: readonly One[],
+): readonly One[] {
+  return all.filter(({ agent }) => agent !== principal.agent);
+}
+
+function resourceOf(path: string): Resource | undefined {
+  try {
+    return parseResource(path);
+  } catch (error) {
+    if (isRefusal(error, "lock.resource_invalid")) return undefined;
+    throw error;
+  }
+}
+
+/** The store did not answer, which is another thing than its answer. */
+function isAway({ code }: MailboxError): boolean {
+  return code === "store.unavailable" || code === "store.outcome_unknown";
+}
+
+function deniedTo({ principal }: Caller, resource: string): MailboxError {
+  return new MailboxError("access.denied", { principal: principal.agent, action: "lock.read", resource });
+}
