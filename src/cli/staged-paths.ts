@@ -3,9 +3,20 @@ import { UsageError } from "./usage-error.js";
 
 const mostOutput = 64 * 1024 * 1024;
 
-/** The paths that the next commit changes, of renames both names, relative to the top of the repository. */
+/** What people set for their own looks at differences is not to hide any, nor to change how they are told. */
+const whatever = ["-c", "diff.relative=false"];
+const plainly = [
+  ...["--no-renames", "--ignore-submodules=none", "--no-ext-diff", "--no-color"],
+  // Cancels an order of files that may name a file which is not there.
+  "-O/dev/null",
+];
+
+/**
+ * The paths that the next commit changes, of renames both names, relative to the top of the repository; whatever is
+ * configured for git, and in whichever folder of the repository it is asked.
+ */
 export async function stagedPaths(folder: string): Promise<readonly string[]> {
-  return splitPaths(await git(folder, ["diff", "--cached", "--name-only", "--no-renames", "-z"]));
+  return splitPaths(await git(folder, [...whatever, "diff", "--cached", "--name-only", "-z", ...plainly]));
 }
 
 /** What git writes with `-z`: each path as it is, ended by a zero byte. */

@@ -14,7 +14,7 @@ import { afterAll, beforeAll, beforeEach, describe, expect, it } from "vitest";
 import { hookAnswer, readHookCall } from "../../src/cli/client-hook.js";
 import { type Findings, judge, nothingFound } from "../../src/cli/guard-verdict.js";
 import { aroundFolder, repositoryAbove, repositoryPath } from "../../src/cli/repository-path.js";
-import { splitPaths } from "../../src/cli/staged-paths.js";
+import { splitPaths, stagedPaths } from "../../src/cli/staged-paths.js";
 import { type HttpService, serveHttp } from "../../src/http/index.js";
 import { lockKeys } from "../../src/redis/index.js";
 import { rawStore } from "../locks/open-locks.js";
@@ -96,6 +96,64 @@ describe("the name of a file", () => {
   it("is read from git as it is, whatever it has in it", () => {
     expect(splitPaths('a b.ts\0ü\n.ts\0"q".ts\0')).toEqual(["a b.ts", "ü\n.ts", '"q".ts']);
     expect(splitPaths("")).toEqual([]);
+  });
+});
+
+describe("what the next commit changes", () => {
+  const root = newRepository("staged");
+  const git = (...args: string[]): string =>
+    execFileSync("git", args, { cwd: root, stdio: "pipe" }).toString();
+  const link = (commit: string): void =>
+    void git("update-index", "--add", "--cacheinfo", `160000,${commit.repeat(40)},deps/lib`);
+  writeFileSync(join(root, "top.ts"), "1");
+  writeFileSync(join(root, "src", "old ü.ts"), "a text that is long enough to be known again\n".repeat(20));
+  writeFileSync(
+    join(root, ".gitmodules"),
+    '[submodule "deps/lib"]\n\tpath = deps/lib\n\turl = ./lib\n\tignore = all\n',
+  );
+  git("add", "-A");
+  link("a");
+  git("commit", "-qm", "before");
+  writeFileSync(join(root, "top.ts"), "2");
+  git("mv", "src/old ü.ts", "src/deep/new.ts");
+  git("add", "top.ts");
+  link("b");
+  const changed = ["deps/lib", "src/deep/new.ts", "src/old ü.ts", "top.ts"];
+
+  it.each([
+    ["nothing", {}],
+    ["diff.relative", { "diff.relative": "true" }],
+    ["diff.ignoreSubmodules", { "diff.ignoreSubmodules": "all" }],
+    ["submodule.deps/lib.ignore", { "submodule.deps/lib.ignore": "all" }],
+    ["diff.renames", { "diff.renames": "copies" }],
+    ["diff.orderFile", { "diff.orderFile": "/not/there" }],
+    ["diff.external", { "diff.external": "/bin/false" }],
+    ["colours", { "color.ui": "always", "color.diff": "always" }],
+    [
+      "looks",
+      {
+        "diff.noprefix": "true",
+        "diff.submodule": "log",
+        "core.quotePath": "true",
+        "diff.mnemonicPrefix": "true",
+      },
+    ],
+    [
+      "status",
+      {
+        "status.relativePaths": "true",
+        "status.submoduleSummary": "true",
+        "status.showUntrackedFiles": "no",
+      },
+    ],
+  ])("is told whole in every folder of the repository, whatever is configured: %s", async (_, settings) => {
+    for (const [name, value] of Object.entries(settings)) git("config", name, value);
+    try {
+      for (const folder of [root, join(root, "src"), join(root, "src", "deep")])
+        expect((await stagedPaths(folder)).toSorted()).toEqual(changed);
+    } finally {
+      for (const name of Object.keys(settings)) git("config", "--unset", name);
+    }
   });
 });
 
