@@ -29,21 +29,24 @@ interface Question {
 }
 
 /**
- * Finds out about files. Never rejects: what a store or a server that can be reached refuses is told by its words, and so
- * is whatever else goes wrong, because a hook that ends with an error lets its call pass.
+ * Never rejects: what a store or a server that can be reached refuses is told by its words, and so is whatever else goes
+ * wrong, because a hook that ends with an error lets its call pass.
  */
+export async function findOut(find: () => Promise<Findings>): Promise<Findings> {
+  try {
+    return await find();
+  } catch (error) {
+    return notFound(error);
+  }
+}
+
+/** What is known of files where they are locked. */
 export async function findingsOf(question: Question): Promise<Findings> {
   const { config, files, take } = question;
   if (files.length === 0) return nothingFound;
   // Where nothing was ever stored nobody can have reserved anything, and no engine has to be started to see that.
   if (take === undefined && (await isEmpty(config))) return nothingFound;
-  try {
-    return await (config.server === undefined
-      ? findingsHere(question)
-      : findingsThere(question, config.server));
-  } catch (error) {
-    return notFound(error);
-  }
+  return config.server === undefined ? findingsHere(question) : findingsThere(question, config.server);
 }
 
 /** Gives back what was taken for a session; false where nobody could be asked. */

@@ -1,7 +1,7 @@
 import { dirname } from "node:path";
 import { readConfig } from "../config/index.js";
 import { hookAnswer, readHookCall } from "./client-hook.js";
-import { findingsOf, type GuardConfig, giveBack } from "./guard-findings.js";
+import { findingsOf, findOut, type GuardConfig, giveBack } from "./guard-findings.js";
 import { type Findings, judge, type Manner, type Verdict } from "./guard-verdict.js";
 import { printJson, printLine } from "./print.js";
 import { realPath } from "./real-path.js";
@@ -24,7 +24,7 @@ export interface GuardSwitches extends Switches, ServerSwitches, Manner {
 export async function guardCommit(switches: GuardSwitches): Promise<void> {
   const config = configOf(switches);
   const paths = await stagedPaths(terminal().folder);
-  const verdict = judge(await find(config, switches, paths), switches);
+  const verdict = judge(await findOut(() => find(config, switches, paths)), switches);
   if (switches.json) {
     const { allowed, reserved, unnameable, untold, refused, away, stopped: agent, undecided } = verdict;
     printJson({
@@ -50,20 +50,16 @@ export async function guardEdit(
   const call = readHookCall(await standardInput(mostInput, tooLong));
   if (!call)
     throw new UsageError("guard edit reads the JSON of a hook before a tool that edits from standard input");
-  const folder = call.folder ?? terminal().folder;
-  const paths = call.files.flatMap((file) => {
-    const root = repositoryAbove(dirname(realPath(folder, file))) ?? folder;
-    return repositoryPath(root, folder, file) ?? [];
-  });
-  if (paths.length === 0) return;
+  if (call.files.length === 0) return;
   const session = switches.session ?? call.session;
   if (switches.take && session === undefined)
     throw new UsageError(
       "guard edit --take needs to know whose edit it is: the hook told no session_id; pass --session",
     );
   const take = switches.take ? { session: session!, lease_seconds: switches.leaseSeconds } : undefined;
-  const verdict = judge(await find(config, switches, paths, take), switches, take !== undefined);
-  const answer = hookAnswer(verdict);
+  const folder = call.folder ?? terminal().folder;
+  const found = await findOut(() => find(config, switches, pathsOf(folder, call.files), take));
+  const answer = hookAnswer(judge(found, switches, take !== undefined));
   if (answer !== "") printLine(answer);
 }
 
@@ -91,6 +87,14 @@ function configOf(switches: Switches & ServerSwitches): GuardConfig {
       "guard needs to know who is about to change files: --agent NAME, or LLM_MAILBOX_AGENT in the environment",
     );
   return { ...config, agent };
+}
+
+/** By the name that each has in the repository it lies in; what lies in none is nobody's. */
+function pathsOf(folder: string, files: readonly string[]): readonly string[] {
+  return files.flatMap((file) => {
+    const root = repositoryAbove(dirname(realPath(folder, file)));
+    return (root !== undefined && repositoryPath(root, folder, file)) || [];
+  });
 }
 
 /** Asks about files by the names under which they are locked, and tells of them by their own. */

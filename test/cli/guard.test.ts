@@ -569,6 +569,21 @@ rules: [{ id: ask, actions: [lock.acquire], effect: require_approval }]
     );
   });
 
+  it("does not guard what lies in no repository, wherever the client works", async () => {
+    const alone = join(place, "alone");
+    mkdirSync(alone, { recursive: true });
+    await lock("bob", "a.ts", "src/a.ts");
+    const from = (cwd: string, file: string): string =>
+      JSON.stringify({ session_id: "s1", cwd, tool_name: "Edit", tool_input: { file_path: file } });
+    for (const cwd of [alone, root]) {
+      const given = from(cwd, join(alone, "a.ts"));
+      expect(await guard(given, as("alice"), "edit", "--take")).toEqual(silent);
+      expect(denialOf(await guard(from(cwd, join(root, "a.ts")), as("alice"), "edit"))).toContain("by bob");
+    }
+    expect(await guard(from(alone, "a.ts"), as("alice"), "edit")).toEqual(silent);
+    expect(await holders()).toHaveLength(1);
+  });
+
   it("ends with status 2 when it is not told enough", async () => {
     const given = edit(join(root, "src/a.ts"));
     for (const [input, settings, ...args] of [
