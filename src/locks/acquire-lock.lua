@@ -15,7 +15,7 @@
   ARGV[15…] resources, sorted; none with a ticket
 
   Returns {"GRANTED", effect, id, token, ends at ms, {resource, …}} · {"ALREADY", the same} · {"QUEUED", effect, id, place,
-          due in ms or -1, {agent, resource or empty, agent that it waits for, …} of a circle that a message could open, {agent, mode, state, ends at ms, resource, …},
+          due in ms or -1, {agent, resource or empty, agent that it waits for, …} of a circle that a message could open, {run, mode, state, ends at ms, resource, …},
           {resource, …}}, effect 1 where this call took or changed something, 0 where it found what the run had · {"DEADLOCK", {agent, resource, agent that it waits for, …}} · {"CROWDED", resource} ·
           {"FULL", NAMESPACE · RUN} · {"UNKNOWN"} · {"GONE", id} · {"CONFLICT"} · {"LATE"}
 ]]
@@ -59,7 +59,7 @@ local function queued(request, blockers, hadEffect)
     if other.state == 'waiting' then place = place + 1
     else
       if #holders < 25 then
-        for _, word in ipairs({ agentOf(other.run), other.mode, other.state, asClock(other.due), blocker.resource }) do
+        for _, word in ipairs({ other.run, other.mode, other.state, asClock(other.due), blocker.resource }) do
           holders[#holders + 1] = word
         end
       end

@@ -2,9 +2,11 @@ import { formatAddress, parseAddress } from "../addresses/index.js";
 import { refuse } from "../errors/index.js";
 import { type Action, type Asked, admitAll, type Caller, PendingRow } from "../identity/index.js";
 import { loadScript, Wake } from "../redis/index.js";
+import { agentOf } from "./agent-of.js";
 import { circleInWords } from "./circle-in-words.js";
 import type { LockContext } from "./context.js";
 import type { AcquireLock, Holder, LockAnswer, Mode } from "./contract.js";
+import { isGuardRun } from "./guard-run.js";
 import { newLockId } from "./lock-id.js";
 import { type NamedCall, namedCall } from "./named-call.js";
 import { plainId } from "./plain-id.js";
@@ -197,6 +199,8 @@ async function wait(
       waiting.rest();
       const answer = await lookWith(context, caller, wish, row);
       if (answer.state !== "queued" || signal?.aborted) return answer;
+      // Its own hook gives back when the turn ends, which does not end while this call waits: that is told first.
+      if (wish === first && first.ticket === "" && isOwnHookAlone(answer)) return answer;
       if (Date.now() >= wake.until) return { ...answer, timed_out: true };
       const ticket = answer.ticket!;
       // Only whoever has the answer can do something about it, so it is told at once; who goes on waiting knows of it.
@@ -280,7 +284,7 @@ async function look(
           state: "queued",
           ticket: id,
           place: Number(place),
-          holders: holdersOf(holders),
+          holders: holdersOf(holders, caller.principal.agent),
           ...warningOf(circle, caller.principal.agent),
           timed_out: false,
           resources,
@@ -312,6 +316,10 @@ async function look(
   }
 }
 
+function isOwnHookAlone({ holders = [], place }: LockAnswer): boolean {
+  return place === 1 && holders.length > 0 && holders.every((holder) => holder.own_edit_hook);
+}
+
 /** What is told of a circle that a message or a decision would open. */
 function warningOf(
   circle: readonly string[],
@@ -323,11 +331,12 @@ function warningOf(
   return { circle: circleInWords(circle, asker), ...(awaitsAsker ? { awaits_you: from! } : {}) };
 }
 
-function holdersOf(words: readonly string[]): Holder[] {
+function holdersOf(words: readonly string[], asker: string): Holder[] {
   const holders: Holder[] = [];
   for (let n = 0; n + 4 < words.length; n += 5)
     holders.push({
-      agent: words[n]!,
+      agent: agentOf(words[n]!),
+      ...(isGuardRun(words[n]!) && agentOf(words[n]!) === asker ? { own_edit_hook: true } : {}),
       mode: words[n + 1] === "s" ? "shared" : "exclusive",
       state: stateInWords(words[n + 2]!),
       until: new Date(Number(words[n + 3])).toISOString(),

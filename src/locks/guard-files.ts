@@ -120,7 +120,7 @@ async function lookAt(
   }
 }
 
-/** Reserves a file or prolongs that; what somebody else got a moment earlier is not queued for. */
+/** Reserves a file, or prolongs that by asking again; what somebody else got a moment earlier is not queued for. */
 async function take(
   context: LockContext,
   caller: Caller,
@@ -131,8 +131,6 @@ async function take(
   if (seconds === undefined) return;
   try {
     const answer = await acquireLock(context, caller, { resources: [resource], lease_seconds: seconds });
-    if (answer.state === "already_held")
-      await acquireLock(context, caller, { lock_id: answer.lock_id!, lease_seconds: seconds });
     if (answer.state !== "queued") return;
     await releaseLock(context, caller, { ticket: answer.ticket! });
     const [holder] = othersOf(caller, answer.holders ?? []);

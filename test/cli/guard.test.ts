@@ -16,6 +16,7 @@ import { type Findings, judge, nothingFound } from "../../src/cli/guard-verdict.
 import { aroundFolder, repositoryAbove, repositoryPath } from "../../src/cli/repository-path.js";
 import { splitPaths, stagedPaths } from "../../src/cli/staged-paths.js";
 import { type HttpService, serveHttp } from "../../src/http/index.js";
+import { acquireLock as acquireLockTool } from "../../src/mcp/tools/acquire-lock.js";
 import { lockKeys } from "../../src/redis/index.js";
 import { rawStore } from "../locks/open-locks.js";
 import { noLog } from "../mcp/support.js";
@@ -567,6 +568,34 @@ rules: [{ id: ask, actions: [lock.acquire], effect: require_approval }]
     expect(denialOf(await guard(given, as("alice"), "edit"))).toContain(
       "access.denied: alice may not lock.read",
     );
+  });
+
+  it("is known to the model of its agent as its own hook, for which it does not wait unasked, and to nobody else", async () => {
+    expect(await take("src/a.ts", "alice")).toEqual(silent);
+    const { locks } = office.house.rooms;
+    const [{ caller: alice }, { caller: bob }] = [await office.as("alice"), await office.as("bob")];
+    const began = Date.now();
+    const queued = await locks.acquireLock(alice, { resources: ["src/a.ts"], wait_seconds: 30 });
+    expect(Date.now() - began).toBeLessThan(10_000);
+    expect(queued).toMatchObject({
+      state: "queued",
+      timed_out: false,
+      holders: [{ agent: "alice", own_edit_hook: true, resource: "src/a.ts" }],
+    });
+    expect(acquireLockTool.say(queued as never, { input: {} } as never)).toMatch(
+      /\n"src\/a\.ts": held until \S+ by your own edit hook: your edits pass, others are kept off, and it gives it back when the turn ends\n/,
+    );
+    const [theirs] = (await locks.acquireLock(bob, { resources: ["src/a.ts"] })).holders!;
+    expect(theirs).toMatchObject({ agent: "alice" });
+    expect(theirs).not.toHaveProperty("own_edit_hook");
+    // Its model waits in line, which is no reason to refuse an edit of its own.
+    expect(await take("src/a.ts", "alice")).toEqual(silent);
+    expect(await take("src/a.ts", "alice", "--session", "s2")).toEqual(silent);
+    const waiting = locks.acquireLock(alice, { ticket: queued.ticket!, wait_seconds: 30 });
+    expect(await guard('{"session_id":"s1"}', as("alice"), "stop")).toEqual(silent);
+    expect((await waiting).state).toBe("granted");
+    // The other way round: what the model holds is left to it.
+    expect(await take("src/a.ts", "alice")).toEqual(silent);
   });
 
   it("does not guard what lies in no repository, wherever the client works", async () => {

@@ -25,6 +25,7 @@ export const acquireLock = defineTool({
       .array(
         z.object({
           agent: z.string(),
+          own_edit_hook: z.boolean().exactOptional(),
           mode: z.enum(["exclusive", "shared"]),
           state: z.enum(["held", "offered", "resting"]),
           resource: z.string(),
@@ -65,8 +66,10 @@ function tell(answer: LockAnswer, { input }: Telling<AcquireLock>): string {
     .join("\n");
 }
 
-function standing({ agent, mode, state, resource, until }: Holder): string {
+function standing({ agent, own_edit_hook, mode, state, resource, until }: Holder): string {
   const shared = mode === "shared" ? ", shared" : "";
+  if (own_edit_hook)
+    return `${shownResource(resource)}: held until ${until} by your own edit hook: your edits pass, others are kept off, and it gives it back when the turn ends`;
   if (state === "offered") return `${shownResource(resource)}: ${agent}'s turn until ${until}${shared}`;
   if (state === "resting") return `${shownResource(resource)}: rests until ${until}, ${agent} lost it`;
   return `${shownResource(resource)}: held by ${agent} until ${until}${shared}`;
