@@ -11,8 +11,8 @@ import { packageVersion } from "./version.js";
 /** A person or a model waits for a hook: a store that does not answer by then is away. */
 const callTimeoutMs = 2_000;
 
-/** A server may itself wait so long for its store. */
-const serverMs = 8_000;
+/** A server may itself wait for its store. */
+const serverMs = 7_000;
 
 /** Files of one question, and how long their names may be together: a server reads no more than that at once. */
 const mostFiles = 500;

@@ -2,15 +2,18 @@ import { dirname } from "node:path";
 import { readConfig } from "../config/index.js";
 import { hookAnswer, readHookCall } from "./client-hook.js";
 import { findingsOf, findOut, type GuardConfig, giveBack } from "./guard-findings.js";
-import { type Findings, judge, type Manner, type Verdict } from "./guard-verdict.js";
+import { type Findings, judge, type Manner, nothingFound, type Verdict } from "./guard-verdict.js";
 import { printJson, printLine } from "./print.js";
 import { realPath } from "./real-path.js";
 import { repositoryAbove, repositoryPath } from "./repository-path.js";
 import { stagedPaths } from "./staged-paths.js";
 import { standardInput } from "./standard-input.js";
 import { type ServerSwitches, type Switches, serverSettingsOf, settingsOf } from "./switches.js";
-import { endWith, terminal } from "./terminal.js";
+import { endWith, leave, terminal } from "./terminal.js";
 import { UsageError } from "./usage-error.js";
+
+/** Longest time that a client is held up, whatever happens. */
+const patienceMs = 8_000;
 
 const mostInput = 64 * 1024 * 1024;
 const tooLong = "standard input is far longer than what a hook is told";
@@ -58,9 +61,16 @@ export async function guardEdit(
     );
   const take = switches.take ? { session: session!, lease_seconds: switches.leaseSeconds } : undefined;
   const folder = call.folder ?? terminal().folder;
-  const found = await findOut(() => find(config, switches, pathsOf(folder, call.files), take));
-  const answer = hookAnswer(judge(found, switches, take !== undefined));
-  if (answer !== "") printLine(answer);
+  const answerBy = (found: Findings): void => {
+    const answer = hookAnswer(judge(found, switches, take !== undefined));
+    if (answer !== "") printLine(answer);
+  };
+  const late = setTimeout(() => {
+    answerBy({ ...nothingFound, away: whoIsAsked(config) });
+    leave(0);
+  }, patienceMs);
+  answerBy(await findOut(() => find(config, switches, pathsOf(folder, call.files), take)));
+  clearTimeout(late);
 }
 
 /** When the client's turn is over: gives back what `guard edit --take` reserved for its session. */
@@ -73,10 +83,23 @@ export async function guardStop(
     throw new UsageError(
       "guard stop reads the JSON of a hook with a session_id from standard input, or pass --session",
     );
-  if (!(await giveBack(config, session)))
-    terminal().stderr.write(
-      `llm-mailbox guard: the ${config.server === undefined ? "store" : "server"} cannot be reached; what was reserved is free when its lease is over\n`,
+  const sayAway = (): void =>
+    void terminal().stderr.write(
+      `llm-mailbox guard: the ${whoIsAsked(config)} cannot be reached; what was reserved is free when its lease is over\n`,
     );
+  const late = setTimeout(() => {
+    sayAway();
+    leave(0);
+  }, patienceMs);
+  try {
+    if (!(await giveBack(config, session))) sayAway();
+  } finally {
+    clearTimeout(late);
+  }
+}
+
+function whoIsAsked({ server }: GuardConfig): "store" | "server" {
+  return server === undefined ? "store" : "server";
 }
 
 function configOf(switches: Switches & ServerSwitches): GuardConfig {

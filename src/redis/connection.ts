@@ -21,6 +21,8 @@ const careful: DriverOptions = {
   autoResubscribe: false,
   disableClientInfo: true,
   connectTimeout: 2_000,
+  // The driver waits so long for the end of a stream that is closed already, and a process that is done with it.
+  disconnectTimeout: 200,
   keepAlive: 10_000,
   retryStrategy: (times) => Math.min(25 * 2 ** Math.min(times, 5), 500),
 };

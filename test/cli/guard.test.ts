@@ -1,4 +1,4 @@
-import { execFileSync } from "node:child_process";
+import { execFileSync, spawn } from "node:child_process";
 import {
   existsSync,
   mkdirSync,
@@ -8,6 +8,7 @@ import {
   symlinkSync,
   writeFileSync,
 } from "node:fs";
+import { type AddressInfo, createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from "vitest";
@@ -805,6 +806,44 @@ describe("llm-mailbox guard without a store", () => {
     expect([warned.status, Object.keys(JSON.parse(warned.out) as object)]).toEqual([0, ["systemMessage"]]);
     const denied = await runIn(root, input, nowhere, "guard", "edit", "--store-away", "refuse");
     expect(denied.out).toContain('"permissionDecision":"deny"');
+  });
+
+  it("ends as soon as it has said so, and waits no longer than it says", {
+    timeout: 30_000,
+  }, async () => {
+    const silent = createServer(() => undefined);
+    const port = await new Promise<number>((resolve) => {
+      silent.listen(0, "127.0.0.1", () => resolve((silent.address() as AddressInfo).port));
+    });
+    const timesOf = (settings: Record<string, string>): Promise<{ said: number; ended: number }> =>
+      new Promise((resolve) => {
+        const began = Date.now();
+        let said = 0;
+        const env = {
+          PATH: process.env.PATH!,
+          HOME: process.env.HOME!,
+          LLM_MAILBOX_AGENT: "alice",
+          ...settings,
+        };
+        const child = spawn(process.execPath, [main, "guard", "edit"], { cwd: root, env });
+        child.stdin.end(input);
+        child.stdout.once("data", () => {
+          said = Date.now() - began;
+        });
+        child.once("exit", () => resolve({ said, ended: Date.now() - began }));
+      });
+    for (const settings of [
+      nowhere,
+      { REDIS_URL: `redis://127.0.0.1:${port}` },
+      { LLM_MAILBOX_SERVER: `http://127.0.0.1:${port}` },
+    ]) {
+      const { said, ended } = await timesOf(settings);
+      expect(said).toBeGreaterThan(1_000);
+      // The driver of Redis used to keep the process for two seconds more.
+      expect(ended - said).toBeLessThan(1_500);
+      expect(ended).toBeLessThan(12_000);
+    }
+    silent.close();
   });
 
   it("starts none where nothing was ever stored", async () => {
