@@ -607,23 +607,24 @@ function roomsOf(parts: Parts): Rooms {
         }),
       guardFiles: (principal, { files, take }) => {
         const caller = { principal, run: { id: lock.guardRun(principal.agent, take?.session ?? "") } };
-        return guard(caller, "lock.read", files.slice(0, 1).map(lockable), async () => {
+        // An agent that was never here has no mailbox to record it by.
+        const nobody = nobodyOf(principal.namespace, principal);
+        return guard(nobody, "lock.read", files.slice(0, 1).map(lockable), async () => {
           await mail.noteCall(context, ofHooks(principal));
           const onRefused = (resource: string, error: MailboxError): Promise<void> =>
-            recorder.refused(caller, { action: "lock.acquire", resource }, error);
+            recorder.refused(nobody, { action: "lock.acquire", resource }, error);
           return lock.guardFiles(locks, caller, files, {
             onRefused,
             ...(take && { takeSeconds: take.lease_seconds }),
           });
         });
       },
-      guardStop: (principal, session) => {
-        const caller = { principal, run: { id: lock.guardRun(principal.agent, session) } };
-        return guard(caller, "lock.acquire", ["*"], async () => {
+      guardStop: (principal, session) =>
+        guard(nobodyOf(principal.namespace, principal), "lock.acquire", ["*"], async () => {
           await mail.noteCall(context, ofHooks(principal));
-          await lock.releaseRun(locks, principal.namespace, caller.run.id, true);
-        });
-      },
+          const run = lock.guardRun(principal.agent, session);
+          await lock.releaseRun(locks, principal.namespace, run, true);
+        }),
       news: (caller) => lock.lockNews(locks, caller),
     },
     state: {

@@ -1,6 +1,7 @@
 import type { House } from "../compose.js";
 import type { Config } from "../config/index.js";
 import { isRefusal, type MailboxError } from "../errors/index.js";
+import type { RunId } from "../identity/index.js";
 import type { GuardFiles, GuardStop } from "../locks/index.js";
 import { guardAtServer, type ServerGuard } from "../mcp/index.js";
 import { type Findings, nothingFound } from "./guard-verdict.js";
@@ -80,8 +81,13 @@ async function findingsHere({ config, files, take }: Question): Promise<Findings
   return withGuardHouse(config, async (house) => {
     const { stopped } = await house.access.rules(config.namespace);
     if (stopped.has(config.agent)) return { ...nothingFound, stopped: config.agent };
+    // Without a run: an agent that was never here has no mailbox to record it by.
     const onRefused = (resource: string, error: MailboxError): Promise<void> =>
-      house.recorder.refused(caller, { action: "lock.acquire", resource }, error);
+      house.recorder.refused(
+        { principal, run: { id: "" as RunId } },
+        { action: "lock.acquire", resource },
+        error,
+      );
     const options = { onRefused, ...(take && { takeSeconds: take.lease_seconds }) };
     return guardFiles(house.locks, caller, files, options);
   });

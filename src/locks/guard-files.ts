@@ -46,7 +46,7 @@ export async function guardFiles(
   const named: File[] = [];
   for (const path of paths) {
     const resource = resourceOf(path);
-    const lock = `lock:${resource ?? path}`;
+    const lock = `lock:${resource ?? unnamedFile(path).around}`;
     if (!may("lock.read", lock) && !may("lock.acquire", lock))
       await found.refuse(path, lock, deniedTo(caller, lock));
     else if (resource) named.push({ path, resource });
@@ -60,7 +60,7 @@ export async function guardFiles(
     context.forget(caller.run.id);
   }
   const known = ({ agent, ...file }: ReservedFile): ReservedFile =>
-    agent !== undefined && may("lock.read", `lock:${resourceOf(file.path) ?? file.path}`)
+    agent !== undefined && may("lock.read", `lock:${resourceOf(file.path) ?? unnamedFile(file.path).around}`)
       ? { ...file, agent }
       : file;
   return { ...found.findings, reserved: found.reserved.map(known) };

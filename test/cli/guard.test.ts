@@ -474,6 +474,14 @@ rules:
         "access.denied: carl may not lock.acquire lock:closed/a.ts. Ask the operator for a grant.",
       );
     }
+    const recorded = await office.json<{ resource: string; outcome: string; because: string }[]>(
+      "audit",
+      "query",
+    );
+    const refused = recorded.filter(({ because }) => /^(policy|access)\./.test(because));
+    expect(refused.map(({ resource, outcome }) => `${outcome} ${resource}`)).toEqual(
+      expect.arrayContaining(["deny lock:prod/a.ts", "refuse lock:live/a.ts", "deny lock:closed/a.ts"]),
+    );
     // Only looked at it is nobody's.
     expect(await guard(edit(join(root, "prod/a.ts")), as("alice"), "edit")).toEqual(silent);
     expect(await holders()).toEqual([]);
@@ -736,6 +744,9 @@ describe("llm-mailbox guard whose locks are at a server", () => {
     expect(reasonOf(await far(edit("a.ts"), "bob", "edit", "--take", "--on-conflict", "warn"))).toContain(
       "a.ts cannot be reserved: access.denied: bob may not lock.acquire lock:a.ts. Ask the operator",
     );
+    expect(await office.json("audit", "query", "--outcome", "deny")).toMatchObject([
+      { agent: "bob", action: "lock.acquire", resource: "lock:a.ts" },
+    ]);
     await office.run("agents", "stop", "carl", "--reason", "x");
     expect(reasonOf(await far(edit("a.ts"), "carl", "edit", "--take"))).toContain(
       "carl was stopped by the operator",
