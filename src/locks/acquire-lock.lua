@@ -14,7 +14,9 @@
   ARGV[13]  audit rows, a line each                  ARGV[14]  where to tell of its turn, or empty for as before
   ARGV[15…] resources, sorted; none with a ticket
 
-  Returns {"GRANTED", effect, id, token, ends at ms, {resource, …}} · {"ALREADY", the same} · {"QUEUED", effect, id, place,
+  Returns {"GRANTED", effect, id, token, ends at ms, {resource, …}, {{older lease of the run, resource of both, …}, …}} ·
+          {"ALREADY", the same without those} · {"COVERED", {{id, token, ends at ms, {resource, …}, {resource asked for, …}}, …}}
+          for what the run holds otherwise than it asks · {"QUEUED", effect, id, place,
           due in ms or -1, {agent, resource or empty, agent that it waits for, …} of a circle that a message could open, {run, mode, state, ends at ms, resource, …},
           {resource, …}}, effect 1 where this call took or changed something, 0 where it found what the run had · {"DEADLOCK", {agent, resource, agent that it waits for, …}} · {"CROWDED", resource} ·
           {"FULL", NAMESPACE · RUN} · {"UNKNOWN"} · {"GONE", id} · {"CONFLICT"} · {"LATE"}
@@ -45,12 +47,34 @@ local function lease(request)
   return request.id, whole(request.token), asClock(request.due), request.resources
 end
 local function flag(hadEffect) return hadEffect and '1' or '0' end
+-- Leases that this run had on some of it before, with what they have in common: their tokens are older from now on.
+local function olderLeases(request)
+  local older = {}
+  if (redis.call('HGET', slot.runs, run) or request.id) == request.id then return older end
+  nearby(request.resources, function(other)
+    if other.run ~= run or other.id == request.id or other.state ~= 'held' then return false end
+    local common, seen = { other.id }, {}
+    for _, own in ipairs(other.resources) do
+      for _, resource in ipairs(request.resources) do
+        local both = overlaps(own, resource) and (covers(own, resource) and resource or own)
+        if both and not seen[both] then seen[both] = true common[#common + 1] = both end
+      end
+    end
+    older[#older + 1] = common
+    return #older == 25
+  end)
+  return older
+end
+local function grant(request, hadEffect)
+  local id, token, ends, all = lease(request)
+  return { 'GRANTED', flag(hadEffect), id, token, ends, all, olderLeases(request) }
+end
 local function granted(request, hadEffect)
   request.call, request.process = call, process
   hold(request)
   putRequest(request)
   tell(true)
-  return { 'GRANTED', flag(hadEffect), lease(request) }
+  return grant(request, hadEffect)
 end
 local function queued(request, blockers, hadEffect)
   local place, holders = 1, {}
@@ -74,18 +98,40 @@ local function sameResources(other)
   for n, resource in ipairs(resources) do if other.resources[n] ~= resource then return false end end
   return true
 end
--- What this run has or waits for already; a stronger mode is another wish.
+-- The leases of this run that cover all that is asked for, each with what it covers; nothing when some of it is not held, or
+-- not as strongly. Of several that cover one resource it is the newest: what was written under it refuses the older ones.
+local function covering()
+  local found, leases = {}, {}
+  for _, resource in ipairs(resources) do
+    local newest
+    nearby({ resource }, function(other)
+      if other.run ~= run or other.state ~= 'held' or other.mode == 's' and mode == 'x' then return false end
+      for _, own in ipairs(other.resources) do
+        if covers(own, resource) and (not newest or other.token > newest.token) then newest = other end
+      end
+      return false
+    end)
+    if not newest then return nil end
+    if not found[newest.id] then
+      found[newest.id] = { request = newest, covers = {} }
+      leases[#leases + 1] = found[newest.id]
+    end
+    table.insert(found[newest.id].covers, resource)
+  end
+  return leases
+end
+-- What this run waits for already, or is offered; a stronger mode is another wish.
 local function mine()
   for id in string.gmatch(redis.call('HGET', slot.runs, run) or '', '%S+') do
     local request = getRequest(id)
-    if request and sameResources(request) and (request.mode == mode or request.mode == 'x' and request.state ~= 'waiting') then
+    if request and request.state ~= 'held' and request.state ~= 'cooling' and sameResources(request) and (request.mode == mode or request.mode == 'x' and request.state ~= 'waiting') then
       return request
     end
   end
 end
 local function goOn(request)
   if request.state == 'held' then
-    if request.call == call then tell(false) return { 'GRANTED', '1', lease(request) } end
+    if request.call == call then tell(false) return grant(request, true) end
     request.due = math.max(request.due, lockMs + (leaseMs or request.leaseMs))
     request.leaseMs, request.base = leaseMs or request.leaseMs, lockMs
     putRequest(request)
@@ -114,6 +160,21 @@ local function goOn(request)
   return queued(request, blockers, hadEffect)
 end
 
+-- Asked again for what its run holds: as good as a renewal, and its own length is not forgotten for that of a part of it.
+local function prolong(leases)
+  local told = {}
+  for _, one in ipairs(leases) do
+    local request = one.request
+    request.due = math.max(request.due, lockMs + leaseMs)
+    request.leaseMs, request.base = math.max(request.leaseMs, leaseMs), lockMs
+    putRequest(request)
+    local id, token, ends, all = lease(request)
+    told[#told + 1] = { id, token, ends, all, one.covers }
+  end
+  tell(true)
+  return { 'COVERED', told }
+end
+
 if operation ~= '' then
   local word, id = recallOperation(slot.operations, slot.operationExpiry, operation, digest, call)
   if word == 'CONFLICT' then tell(false) return { 'CONFLICT' } end
@@ -129,12 +190,19 @@ if ticket ~= '' then
   tell(false)
   return { 'UNKNOWN' }
 end
-local before = mine()
+local ids, own = redis.call('HGET', slot.runs, run), 0
+local leases = ids and covering()
+if leases then
+  for _, one in ipairs(leases) do
+    if one.request.call == call or #leases == 1 and sameResources(one.request) then return goOn(one.request) end
+  end
+  return prolong(leases)
+end
+local before = ids and mine()
 if before then return goOn(before) end
 
 if redis.call('ZCARD', slot.due) >= limits.requestsMost then tell(false) return { 'FULL', 'NAMESPACE' } end
-local own = 0
-for _ in string.gmatch(redis.call('HGET', slot.runs, run) or '', '%S+') do own = own + 1 end
+for _ in string.gmatch(ids or '', '%S+') do own = own + 1 end
 if own >= limits.runMost then tell(false) return { 'FULL', 'RUN' } end
 local request = {
   id = call, run = run, process = process, mode = mode, priority = priority or 5, arrival = nextArrival(),
@@ -165,4 +233,4 @@ request.call = call
 hold(request)
 addRequest(request)
 tell(true)
-return { 'GRANTED', '1', lease(request) }
+return grant(request, true)

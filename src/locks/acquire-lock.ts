@@ -52,9 +52,9 @@ interface Found {
  * Grants a lease on all of the resources, or queues the caller by priority and arrival; with `lock_id`, renews.
  *
  * At most one conflicting lease is live at any instant of lock time. The holder's own clock may differ: protect each
- * write with the fencing token, not with the expiry. What the run already holds is answered as `already_held` with the
- * same token. A place in the queue is kept between calls; a call that waits answers at once when it learns that it waits
- * in a circle that only a message or a decision would open; a call that waits while another one of its run takes what came of
+ * write with the fencing token, not with the expiry. What the run already holds, by one lease or several, is answered as
+ * `already_held` with their tokens. A place in the queue is kept between calls; a call that waits answers at once when it
+ * learns that it waits in a circle that only a message or a decision would open; a call that waits while another one of its run takes what came of
  * it, or gives it up, is refused.
  *
  * @throws {MailboxError} `access.denied`, `policy.*`, `lock.resource_invalid`, `lock.deadlock`, `lock.too_many_waiters`, `lock.full`,
@@ -246,12 +246,13 @@ async function look(
   switch (word) {
     case "GRANTED":
     case "ALREADY": {
-      const [hadEffect, id, token, endsAt, resources] = rest as [
+      const [hadEffect, id, token, endsAt, resources, older = []] = rest as [
         string,
         string,
         string,
         string,
         readonly string[],
+        (readonly string[][])?,
       ];
       const lease = { id, resources, token: Number(token), expiresAt: Number(endsAt) };
       context.memory(caller).holds(lease, context.deps.store.now());
@@ -261,12 +262,20 @@ async function look(
           state: word === "GRANTED" ? "granted" : "already_held",
           lock_id: id,
           token: lease.token,
-          expires_at: new Date(lease.expiresAt).toISOString(),
+          expires_at: isoTime(lease.expiresAt),
           resources,
+          ...(older.length > 0 && {
+            older: older.map(([lockId, ...common]) => ({ lock_id: lockId!, resources: common })),
+          }),
         },
         hadEffect: hadEffect === "1",
       };
     }
+    case "COVERED":
+      return {
+        answer: covered(context, caller, wish, rest[0] as readonly CoveringWords[]),
+        hadEffect: false,
+      };
     case "QUEUED": {
       const [hadEffect, id, place, dueIn, circle, holders, resources] = rest as [
         string,
@@ -331,6 +340,34 @@ function warningOf(
   return { circle: circleInWords(circle, asker), ...(awaitsAsker ? { awaits_you: from! } : {}) };
 }
 
+type CoveringWords = readonly [string, string, string, readonly string[], readonly string[]];
+
+/** What the run holds otherwise than it asked for it: under one lease that means more, or under several. */
+function covered(
+  context: LockContext,
+  caller: Caller,
+  wish: Wish,
+  words: readonly CoveringWords[],
+): LockAnswer {
+  const leases = words.map(([id, token, endsAt, resources, covers]) => {
+    const lease = { id, resources, token: Number(token), expiresAt: Number(endsAt) };
+    context.memory(caller).holds(lease, context.deps.store.now());
+    return { lock_id: id, token: lease.token, expires_at: isoTime(lease.expiresAt), resources, covers };
+  });
+  context.pulse(caller.principal.namespace).goOn();
+  const [only, ...more] = leases;
+  if (only && more.length === 0) {
+    const { covers: _, ...lease } = only;
+    return { state: "already_held", ...lease, leases };
+  }
+  const first = Math.min(...words.map(([, , endsAt]) => Number(endsAt)));
+  return { state: "already_held", expires_at: isoTime(first), resources: wish.resources, leases };
+}
+
+function isoTime(ms: number): string {
+  return new Date(ms).toISOString();
+}
+
 function holdersOf(words: readonly string[], asker: string): Holder[] {
   const holders: Holder[] = [];
   for (let n = 0; n + 4 < words.length; n += 5)
@@ -339,7 +376,7 @@ function holdersOf(words: readonly string[], asker: string): Holder[] {
       ...(isGuardRun(words[n]!) && agentOf(words[n]!) === asker ? { own_edit_hook: true } : {}),
       mode: words[n + 1] === "s" ? "shared" : "exclusive",
       state: stateInWords(words[n + 2]!),
-      until: new Date(Number(words[n + 3])).toISOString(),
+      until: isoTime(Number(words[n + 3])),
       resource: words[n + 4]!,
     });
   return holders;

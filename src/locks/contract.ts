@@ -52,9 +52,21 @@ export interface Holder {
   readonly until: string;
 }
 
+/** A lease of the run that covers what it asked for. */
+export interface HeldLease {
+  readonly lock_id: string;
+  readonly token: number;
+  readonly expires_at: string;
+  /** All that it covers, and frees when it is released. */
+  readonly resources: readonly string[];
+  /** What was asked for and is held by it. */
+  readonly covers: readonly string[];
+}
+
 export interface LockAnswer {
   /** queued: not yours yet. */
   readonly state: "granted" | "already_held" | "renewed" | "queued";
+  /** Not where the run holds what it asked for by several leases, of which `leases` tells. */
   readonly lock_id?: string;
   /** Grows with every grant; pass it with each write that checks it. */
   readonly token?: number;
@@ -67,6 +79,10 @@ export interface LockAnswer {
   readonly awaits_you?: string;
   /** A circle of waits, in words, that stays closed unless a message or a decision comes that somebody in it waits for. */
   readonly circle?: string;
+  /** Of `already_held`: by which leases, where it is not exactly one lease on exactly that. */
+  readonly leases?: readonly HeldLease[];
+  /** Of `granted`: leases that the run had on some of it before, with what; writes to that go with the new token. */
+  readonly older?: readonly { readonly lock_id: string; readonly resources: readonly string[] }[];
   /** The call waited its whole time. */
   readonly timed_out?: boolean;
   readonly resources: readonly string[];

@@ -3,6 +3,7 @@ export { acquireLock, type WaitOptions } from "./acquire-lock.js";
 export { LockContext, type LockDependencies } from "./context.js";
 export {
   AcquireLock,
+  type HeldLease,
   type Holder,
   type ListedLock,
   type ListedWaiter,
@@ -13,6 +14,7 @@ export {
   type Released,
   ReleaseLock,
 } from "./contract.js";
+export { covers } from "./covers.js";
 export { type ForcedRelease, forceRelease, listForced } from "./force-release.js";
 export { GuardFiles, type GuardFindings, GuardStop } from "./guard-contract.js";
 export { type GuardOptions, guardFiles } from "./guard-files.js";

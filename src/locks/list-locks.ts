@@ -3,9 +3,9 @@ import { loadScript } from "../redis/index.js";
 import { agentOf } from "./agent-of.js";
 import type { LockContext } from "./context.js";
 import type { ListLocks, LockList, Mode } from "./contract.js";
+import { covers } from "./covers.js";
 import { comesBefore } from "./order.js";
-import { overlaps } from "./overlaps.js";
-import { isPattern, parseResource, type Resource } from "./resource.js";
+import { parseResource, type Resource } from "./resource.js";
 import { stateInWords } from "./state-in-words.js";
 
 const listLocksScript = loadScript(import.meta.url, "list-locks.lua");
@@ -80,19 +80,21 @@ export interface CurrentLease {
   readonly expiresAt: number;
 }
 
-/** The lease by which a run holds a resource now, exclusive before shared; undefined when it holds none. */
+/** The lease by which a run holds a resource now, exclusive before shared, then the newest; undefined when it holds none. */
 export async function leaseOf(
   context: LockContext,
   caller: Caller,
   resource: Resource,
 ): Promise<CurrentLease | undefined> {
   const { rows } = await rowsOf(context, caller.principal.namespace, [resource]);
-  const covering = rows.filter(
-    (row) =>
-      row.state === "held" &&
-      row.run === caller.run.id &&
-      row.resources.some((own) => own === resource || (!isPattern(resource) && overlaps(own, resource))),
-  );
+  const covering = rows
+    .filter(
+      (row) =>
+        row.state === "held" &&
+        row.run === caller.run.id &&
+        row.resources.some((own) => covers(own, resource)),
+    )
+    .sort((a, b) => b.token - a.token);
   const row = covering.find(({ mode }) => mode === "exclusive") ?? covering[0];
   return row && { lockId: row.id, token: row.token, mode: row.mode, expiresAt: row.endsAt };
 }

@@ -21,11 +21,8 @@ nearby({ resource }, function(request)
   if request.state ~= 'held' or request.due <= lockMs then return false end
   holder = agentOf(request.run)
   if request.token ~= token then return false end
-  -- What a pattern means is covered only by the same pattern: that it overlaps is not enough.
-  for _, own in ipairs(request.resources) do
-    local isPattern = string.find(resource, '*', 1, true)
-    if own == resource or not isPattern and overlaps(own, resource) then found = request end
-  end
+  -- That a pattern overlaps is not enough: all that it means has to be held.
+  for _, own in ipairs(request.resources) do if covers(own, resource) then found = request end end
   return found ~= nil
 end)
 if not found then return { 'STALE', holder or '' } end

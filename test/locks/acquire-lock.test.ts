@@ -125,6 +125,70 @@ describeOnEachStore.concurrent("acquire_lock", (store) => {
     await expect(alice.acquire("c", { idempotency_key: "k" })).rejects.toThrow(/^lock\.not_yours/);
   });
 
+  it("answers already_held for what lies within one lease, and says what else that covers", async () => {
+    const [alice, bob] = await three(await open());
+    const pair = await alice.acquire(["a", "b"], { lease_seconds: 60 });
+    const wide = await alice.acquire("src/**", { lease_seconds: 3_600 });
+    const part = await alice.acquire("a");
+    expect(part).toMatchObject({
+      ...{ state: "already_held", lock_id: pair.lock_id, token: pair.token, resources: ["a", "b"] },
+      leases: [{ lock_id: pair.lock_id, resources: ["a", "b"], covers: ["a"] }],
+    });
+    expect(Date.parse(part.expires_at!)).toBeGreaterThan(Date.parse(pair.expires_at!));
+    for (const below of ["src/a", "src", "src/a/**", "src/*/b*", "src/**/x", "src/**"])
+      expect(await alice.acquire(below)).toMatchObject({
+        ...{ state: "already_held", lock_id: wide.lock_id, token: wide.token },
+      });
+    // Of a weaker mode is less, and the lease keeps its own length.
+    const short = await alice.acquire("src/a", { mode: "shared", lease_seconds: 1 });
+    expect(short).toMatchObject({ state: "already_held", lock_id: wide.lock_id });
+    expect(Date.parse(short.expires_at!)).toBeGreaterThanOrEqual(Date.parse(wide.expires_at!));
+    expect((await alice.list()).holders).toHaveLength(2);
+    expect(await bob.acquire("src/a/b")).toMatchObject({ state: "queued" });
+  });
+
+  it("answers already_held with each lock, where several hold what is asked for together", async () => {
+    const [alice] = await three(await open());
+    const p = await alice.acquire("p");
+    const q = await alice.acquire(["q", "r"]);
+    const both = await alice.acquire(["q", "p"]);
+    expect(both).toMatchObject({
+      state: "already_held",
+      resources: ["p", "q"],
+      leases: [
+        { lock_id: p.lock_id, token: p.token, covers: ["p"], resources: ["p"] },
+        { lock_id: q.lock_id, token: q.token, covers: ["q"], resources: ["q", "r"] },
+      ],
+    });
+    expect([both.lock_id, both.token]).toEqual([undefined, undefined]);
+    expect((await alice.list()).holders).toHaveLength(2);
+  });
+
+  it("grants what is held in part alone, and names what was held before: writes go with the newest token", async () => {
+    const house = await open();
+    const [alice] = await three(house);
+    const wide = await alice.acquire("src/**");
+    const p = await alice.acquire("p", { mode: "shared" });
+    const more = await alice.acquire(["p", "src/a", "z"]);
+    expect(more).toMatchObject({ state: "granted", resources: ["p", "src/a", "z"] });
+    expect(new Map(more.older!.map((one) => [one.lock_id, one.resources]))).toEqual(
+      new Map([
+        [wide.lock_id, ["src/a"]],
+        [p.lock_id, ["p"]],
+      ]),
+    );
+    // Asked again, the newest is meant: what was written under it refuses the older tokens.
+    expect(await alice.acquire("src/a")).toMatchObject({ lock_id: more.lock_id, token: more.token });
+    expect(await alice.acquire("src/b")).toMatchObject({ lock_id: wide.lock_id, token: wide.token });
+    const { putState } = house.house.rooms.state;
+    const write = (resource: string, token: number) =>
+      putState(alice.caller, { key: "k", value: "1", resource, fencing_token: token });
+    expect(await write("src/a", more.token!)).toMatchObject({ state: "stored" });
+    await expect(write("src/a", wide.token!)).rejects.toThrow(/^lock\.stale_token/);
+    expect(await write("src/b/**", wide.token!)).toMatchObject({ state: "stored" });
+    expect((await alice.acquire("elsewhere")).older).toBeUndefined();
+  });
+
   it("treats a stronger mode, or more, as another wish that does not conflict with the own", async () => {
     const [alice] = await three(await open());
     const shared = await alice.acquire("a", { mode: "shared" });

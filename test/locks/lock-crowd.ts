@@ -1,4 +1,4 @@
-import { overlaps, parseResources, type Resource } from "../../src/locks/index.js";
+import { covers, overlaps, parseResources, type Resource } from "../../src/locks/index.js";
 
 /** How a member of the crowd calls a tool. An `Error` whose message begins with a code is a refusal. */
 export type CallTool = (agent: string, tool: string, input: object) => Promise<Record<string, unknown>>;
@@ -41,6 +41,8 @@ export class LockCrowd {
   /** resource → highest token seen with a write, as whatever is written keeps it */
   readonly #fences = new Map<string, number>();
   readonly #ids = new Set<string>();
+  /** agent → how often its run ended: what was its own is another run's then */
+  readonly #lives = new Map<string, number>();
   readonly #call: CallTool;
   readonly #options: CrowdOptions;
   readonly #loops: Promise<void>[] = [];
@@ -63,6 +65,7 @@ export class LockCrowd {
   /** The process of these agents died: they rely on nothing they were told any more. */
   died(agents: readonly string[]): void {
     const now = Date.now();
+    for (const agent of agents) this.#lives.set(agent, (this.#lives.get(agent) ?? 0) + 1);
     for (const one of this.told) if (agents.includes(one.agent)) one.until = Math.min(one.until, now);
   }
 
@@ -149,10 +152,17 @@ export class LockCrowd {
       if (what < 0.1 || tries > 20) return void (await this.#try(agent, "release_lock", { ticket }));
       if (what < 0.3) await pause(this.#random() * 60);
       const again = what < 0.5 ? { ...wish, priority: Math.floor(this.#random() * 10) } : { ticket };
+      const life = this.#lives.get(agent);
       answer = await this.#try(agent, "acquire_lock", { ...again, ...this.#waits(0.7) });
+      if (answer?.state === "queued" && answer.ticket !== ticket && life === this.#lives.get(agent))
+        this.wrong.push(`${agent} waited with ${ticket} and got another place`);
     }
-    if (answer?.state === "granted" || answer?.state === "already_held")
-      await this.#hold(agent, mode, answer);
+    if (answer?.state === "granted") await this.#hold(agent, mode, answer);
+    if (answer?.state === "already_held") {
+      this.#checkHeld(agent, resources, mode, answer);
+      const [first] = (answer.leases as Record<string, unknown>[] | undefined) ?? [answer];
+      await this.#hold(agent, mode, { ...first, state: "already_held" });
+    }
   }
 
   /** Gives back what it forgot, and leaves the queues of which it never heard: what a refusal for a circle asks for. */
@@ -204,7 +214,19 @@ export class LockCrowd {
       // Whoever holds something may ask for more of it: its own requests are not in its way.
       const more = await this.#try(agent, "acquire_lock", { resources: [...told.resources, `of/${agent}`] });
       if (more?.state === "queued") await this.#try(agent, "release_lock", { ticket: more.ticket });
-      else if (more) await this.#try(agent, "release_lock", { lock_id: more.lock_id });
+      else if (more?.state === "granted" && this.#random() < 0.5) {
+        const newest = await this.#try(agent, "acquire_lock", { resources: told.resources, mode: told.mode });
+        if (newest?.state === "already_held" && newest.lock_id !== more.lock_id && !this.#hasDied(told))
+          this.wrong.push(`${agent} has ${more.lock_id} and was told of an older lease`);
+      }
+      if (more?.state === "granted") await this.#try(agent, "release_lock", { lock_id: more.lock_id });
+    }
+    if (what > 0.63 && what < 0.7) {
+      const part = [this.#pick(names), this.#pick(patterns)].slice(0, this.#random() < 0.5 ? 1 : 2);
+      const mode = this.#random() < 0.5 ? "shared" : "exclusive";
+      const has = await this.#try(agent, "acquire_lock", { resources: part, mode });
+      if (has?.state === "already_held") this.#checkHeld(agent, part, mode, has);
+      else if (has) await this.#try(agent, "release_lock", { lock_id: has.lock_id ?? has.ticket });
     }
     if (what > 0.7) {
       const renewed = await this.#try(agent, "acquire_lock", { lock_id: told.id, lease_seconds: 1 });
@@ -219,6 +241,34 @@ export class LockCrowd {
     if (what > 0.25 && what < 0.28) await pause(this.#options.leaseSeconds * 1000 + 100);
     this.#write(told);
     await this.#giveBack(agent, told);
+  }
+
+  /** What is said to be held already is held, all of it, as strongly, and with the newest token there is for it. */
+  #checkHeld(agent: string, asked: readonly string[], mode: string, answer: Record<string, unknown>): void {
+    const say = (problem: string): void => {
+      this.wrong.push(`${agent} asked for ${asked.join()}, ${mode}: ${problem}: ${JSON.stringify(answer)}`);
+    };
+    const leases = (answer.leases as Record<string, unknown>[] | undefined) ?? [answer];
+    const resources = parseResources(asked as string[]);
+    const covered = leases.flatMap((one) => (one.covers as Resource[] | undefined) ?? resources);
+    if (resources.some((one) => !covered.includes(one))) say("not all of it is held");
+    for (const one of leases) {
+      const parts = (one.covers as Resource[] | undefined) ?? resources;
+      const has = (lease: readonly Resource[], part: Resource) => lease.some((own) => covers(own, part));
+      if (parts.some((part) => !has(one.resources as Resource[], part))) say("it is not covered");
+      if (Date.parse(String(one.expires_at)) < Date.now() + 500) say("it was not prolonged");
+      const told = this.told.find(({ id, agent: who }) => id === one.lock_id && who === agent);
+      if (told && told.mode === "shared" && mode === "exclusive") say("it is held in a weaker mode");
+      const newer = this.told.find(
+        (other) =>
+          other.agent === agent &&
+          other.token > Number(one.token) &&
+          other.until > Date.now() + 50 &&
+          (other.mode === "exclusive" || mode === "shared") &&
+          parts.some((part) => has(other.resources, part)),
+      );
+      if (newer) say(`${newer.id} is newer`);
+    }
   }
 
   async #giveBack(agent: string, lease: Told): Promise<void> {

@@ -38,6 +38,22 @@ describe.each(eras)("two clients of %s, each with a server of its own", (era) =>
     const [anna, ben] = await two();
     const first = await anna.call("acquire_lock", { resources: "src/**" });
     expect(first.text).toMatch(/^yours until \S+: lock_id lk-\w{12}, token \d{16}$/);
+    const [id, token] = [idIn(first.text), /\d{16}$/.exec(first.text)![0]];
+    expect((await anna.call("acquire_lock", { resources: ["src/a.ts"] })).text).toMatch(
+      new RegExp(
+        `^already yours until \\S+: lock_id ${id}, token ${token}\nthis lock covers "src/\\*\\*"; releasing it frees all of that$`,
+      ),
+    );
+    const other = await anna.call("acquire_lock", { resources: ["src/a.ts", "z"] });
+    expect(other.text).toMatch(
+      new RegExp(`\nyou held "src/a.ts" under ${id} already: write to it with this newer token from now on$`),
+    );
+    expect((await anna.call("acquire_lock", { resources: ["z", "src/b.ts"] })).text).toMatch(
+      new RegExp(
+        `^already yours, under 2 locks:\n"src/b.ts" until \\S+: lock_id ${id}, token ${token}, which covers "src/\\*\\*"\n"z" until \\S+: lock_id ${idIn(other.text)}, `,
+      ),
+    );
+    await anna.call("release_lock", { lock_id: idIn(other.text) });
     const queued = await ben.call("acquire_lock", { resources: ["src/a.ts"] });
     expect(queued).toMatchObject({ isError: false });
     expect(queued.text).toMatch(

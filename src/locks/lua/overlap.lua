@@ -13,6 +13,13 @@ local function segmentsOverlap(a, b)
   local head, tail = string.sub(a, 1, starA - 1), string.sub(a, starA + 1)
   return #b >= #head + #tail and string.sub(b, 1, #head) == head and string.sub(b, #b - #tail + 1) == tail
 end
+local function segmentCovers(a, b)
+  local starA, starB = string.find(a, '*', 1, true), string.find(b, '*', 1, true)
+  if a == b or not starA or not starB then return segmentsOverlap(a, b) and (a == b or starA ~= nil) end
+  local headA, tailA = string.sub(a, 1, starA - 1), string.sub(a, starA + 1)
+  local headB, tailB = string.sub(b, 1, starB - 1), string.sub(b, starB + 1)
+  return string.sub(headB, 1, #headA) == headA and #tailB >= #tailA and string.sub(tailB, #tailB - #tailA + 1) == tailA
+end
 local segmentsKnown = {}
 local function segmentsOf(resource)
   local segments = segmentsKnown[resource]
@@ -35,6 +42,24 @@ local function overlaps(resourceA, resourceB)
       -- Any depth means: nothing here, or one segment more of the other.
       if a[i] == '**' or b[j] == '**' then next[j] = reach[j] or next[j - 1]
       else next[j] = reach[j - 1] and segmentsOverlap(a[i], b[j]) end
+    end
+    reach = next
+  end
+  return reach[#b]
+end
+-- Whether everything that the second means is meant by the first; the same rule as covers.ts. Reads the wildcards of the
+-- second as they stand: only a wildcard takes them in.
+local function covers(resourceA, resourceB)
+  if resourceA == resourceB then return true end
+  if not string.find(resourceA, '*', 1, true) then return false end
+  local a, b = segmentsOf(resourceA), segmentsOf(resourceB)
+  local reach = { [0] = true }
+  for j = 1, #b do reach[j] = false end
+  for i = 1, #a do
+    local next = { [0] = reach[0] and a[i] == '**' }
+    for j = 1, #b do
+      if a[i] == '**' then next[j] = reach[j] or next[j - 1]
+      else next[j] = reach[j - 1] and b[j] ~= '**' and segmentCovers(a[i], b[j]) end
     end
     reach = next
   end

@@ -1,6 +1,7 @@
 import { z } from "zod";
 import {
   AcquireLock,
+  type HeldLease,
   type Holder,
   type LockAnswer,
   shownResource,
@@ -35,6 +36,18 @@ export const acquireLock = defineTool({
       .exactOptional(),
     awaits_you: z.string().exactOptional(),
     circle: z.string().exactOptional(),
+    leases: z
+      .array(
+        z.object({
+          lock_id: z.string(),
+          token: z.number(),
+          expires_at: z.string(),
+          resources: z.array(z.string()),
+          covers: z.array(z.string()),
+        }),
+      )
+      .exactOptional(),
+    older: z.array(z.object({ lock_id: z.string(), resources: z.array(z.string()) })).exactOptional(),
     timed_out: z.boolean().exactOptional(),
     resources: z.array(z.string()),
   }),
@@ -49,8 +62,7 @@ const words = { granted: "yours", already_held: "already yours", renewed: "renew
 const mostHolders = 5;
 
 function tell(answer: LockAnswer, { input }: Telling<AcquireLock>): string {
-  if (answer.state !== "queued")
-    return `${words[answer.state]} until ${answer.expires_at}: lock_id ${answer.lock_id}, token ${answer.token}`;
+  if (answer.state !== "queued") return [...held(answer), ...(answer.older ?? []).map(newer)].join("\n");
   const holders = answer.holders ?? [];
   const more = holders.length - mostHolders;
   return [
@@ -64,6 +76,26 @@ function tell(answer: LockAnswer, { input }: Telling<AcquireLock>): string {
   ]
     .filter(Boolean)
     .join("\n");
+}
+
+function held({ state, expires_at, lock_id, token, leases = [] }: LockAnswer): readonly string[] {
+  if (leases.length > 1) return [`already yours, under ${leases.length} locks:`, ...leases.map(part)];
+  const [wider] = leases;
+  return [
+    `${words[state as keyof typeof words]} until ${expires_at}: lock_id ${lock_id}, token ${token}`,
+    ...(wider ? [`this lock covers ${shownResources(wider.resources)}; releasing it frees all of that`] : []),
+  ];
+}
+
+function part({ covers, expires_at, lock_id, token, resources }: HeldLease): string {
+  const more = resources.some((one) => !covers.includes(one))
+    ? `, which covers ${shownResources(resources)}`
+    : "";
+  return `${shownResources(covers)} until ${expires_at}: lock_id ${lock_id}, token ${token}${more}`;
+}
+
+function newer({ lock_id, resources }: NonNullable<LockAnswer["older"]>[number]): string {
+  return `you held ${shownResources(resources)} under ${lock_id} already: write to it with this newer token from now on`;
 }
 
 function standing({ agent, own_edit_hook, mode, state, resource, until }: Holder): string {
