@@ -174,6 +174,7 @@ export async function openHouse(config: Config, log: Log, timing: HouseOptions =
         await mail.sweepOutboxes(context, namespace);
         await keeper.sweep(namespace);
         await groupKeeper.sweep(namespace);
+        await lock.keepLockTime(locks, namespace);
         await lock.tellOfTurns(locks, namespace, async (...told) => void (await mail.tell(context, ...told)));
         await approving.keepApprovals(approvals, namespace);
         if (Date.now() - sweptSeldomAt < sweepSeldomMs) return;
@@ -312,7 +313,7 @@ export async function openHouse(config: Config, log: Log, timing: HouseOptions =
       credentials.close();
       await runs.close();
       await recorder.close();
-      locks.close();
+      await locks.close();
       hints.close();
       store.close();
     },

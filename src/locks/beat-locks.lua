@@ -1,11 +1,11 @@
 #!lua flags=allow-oom
 --[[
   The heartbeat of a process that holds or waits: lock time goes on, what is due is done, and it learns what it may
-  have missed.
+  have missed. Without a process, only lock time goes on. Where nobody holds or waits nothing is done.
 
   KEYS      the locks of a namespace, see lua/slot.lua
   ARGV[1]   not after, ms of the store's clock       ARGV[2]   limits, see lua/slot.lua
-  ARGV[3]   process                                  ARGV[4]   how long a silent process is remembered, ms
+  ARGV[3]   process, or empty for none                ARGV[4]   how long a silent process is remembered, ms
 
   Returns {"BEATEN", due in ms or -1, {id offered to this process, …}} · {"LATE"}
 ]]
@@ -16,8 +16,11 @@
 --@include lua/queue.lua
 if late() then return { 'LATE' } end
 local process, keepMs = ARGV[3], tonumber(ARGV[4])
+if redis.call('ZCARD', slot.due) == 0 then return { 'BEATEN', '-1', {} } end
 moveTime()
-redis.call('ZADD', slot.processes, whole(lockMs), process)
+if process ~= '' then
+  redis.call('ZADD', slot.processes, whole(lockMs), process)
+end
 redis.call('ZREMRANGEBYSCORE', slot.processes, '-inf', whole(lockMs - keepMs))
 expireDue(200)
 handOn()

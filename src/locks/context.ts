@@ -15,6 +15,7 @@ import { type LockLimits, scriptLimits } from "./limits.js";
 import { Pulse } from "./pulse.js";
 
 const beatLocks = loadScript(import.meta.url, "beat-locks.lua");
+const leaveLocks = loadScript(import.meta.url, "leave-locks.lua");
 
 /** How long a silent process is remembered. */
 const rememberedMs = 3_600_000;
@@ -96,8 +97,22 @@ export class LockContext {
     return pulse;
   }
 
-  close(): void {
-    for (const pulse of this.#pulses.values()) pulse.stop();
+  /** Lets lock time go on, and ends what is due, in the name of nobody. */
+  async moveTime(namespace: string): Promise<void> {
+    await this.run(namespace, beatLocks, ["", rememberedMs]);
+  }
+
+  /** This process beats no more. What cannot be said now is seen by its silence. */
+  async close(): Promise<void> {
+    await Promise.all(
+      [...this.#pulses].map(async ([namespace, pulse]) => {
+        pulse.stop();
+        if (pulse.wasSeen)
+          await this.run(namespace, leaveLocks, [this.process]).catch((error: Error) => {
+            this.deps.log("the end of this process was not told to its locks", { error: error.message });
+          });
+      }),
+    );
   }
 
   /** Memories of a namespace that hold something. */

@@ -19,6 +19,7 @@ export { type ForcedRelease, forceRelease, listForced } from "./force-release.js
 export { GuardFiles, type GuardFindings, GuardStop } from "./guard-contract.js";
 export { type GuardOptions, guardFiles } from "./guard-files.js";
 export { guardRun } from "./guard-run.js";
+export { keepLockTime } from "./keep-time.js";
 export { defaultLockLimits, type LockLimits } from "./limits.js";
 export { type CurrentLease, conflictsOf, leaseOf, listLocks } from "./list-locks.js";
 export { type LockNews, lockNews } from "./lock-news.js";

@@ -6,7 +6,7 @@
   ARGV[1]   not after, ms of the store's clock       ARGV[2]   limits, see lua/slot.lua
   ARGV[3]   how many at most                         ARGV[4…]  resources, or none for all
 
-  Returns {"LISTED", how many there are, {id, run, mode, state, token, ends at ms, arrived at ms, priority, skipped,
+  Returns {"LISTED", how many there are, 1 when lock time has to be moved on for what is shown to end, {id, run, mode, state, token, ends at ms, arrived at ms, priority, skipped,
           resources on a line each, …}} · {"LATE"}
 ]]
 --@include ../redis/lua/clock.lua
@@ -32,8 +32,9 @@ else
   end)
   total = #found
 end
-local rows = {}
+local rows, waitsForTime = {}, false
 for n, request in ipairs(found) do
+  if request.state ~= 'waiting' and (isCut or request.due <= lockMs) then waitsForTime = true end
   local isOver = request.state == 'held' and request.due <= lockMs
   if isOver then total = total - 1
   elseif n <= most then
@@ -43,4 +44,4 @@ for n, request in ipairs(found) do
       table.concat(request.resources, '\n') }) do rows[#rows + 1] = word end
   end
 end
-return { 'LISTED', whole(total), rows }
+return { 'LISTED', whole(total), waitsForTime and '1' or '0', rows }

@@ -55,6 +55,7 @@ export class Pulse {
   #timer: NodeJS.Timeout | undefined;
   #dueAt = Number.POSITIVE_INFINITY;
   #beatenAt = 0;
+  #wasSeen = false;
   #triedAt = 0;
   #isBeating = false;
   #isStopped = false;
@@ -79,8 +80,20 @@ export class Pulse {
     this.#waits.delete(wait);
   }
 
+  /** Whether the store has seen this process at all. */
+  get wasSeen(): boolean {
+    return this.#wasSeen;
+  }
+
+  /** Beats where nothing here needs it: so that lock time goes on for those who have no process of their own. */
+  async sweep(): Promise<void> {
+    const isDue = Date.now() - Math.max(this.#beatenAt, this.#triedAt) >= this.#needs.limits.beatMs;
+    if (isDue && !this.#isStopped) await this.#beat();
+  }
+
   /** Goes on beating as long as it is needed. The process has just been seen by the store. */
   goOn(dueInMs = -1): void {
+    this.#wasSeen = true;
     this.#beatenAt = Date.now();
     if (dueInMs >= 0) this.#dueAt = Date.now() + Math.max(dueInMs + 1, soonestMs);
     this.#plan();
@@ -110,6 +123,7 @@ export class Pulse {
   async #beat(): Promise<void> {
     if (this.#isBeating) return;
     this.#isBeating = true;
+    this.#wasSeen = true;
     this.#triedAt = Date.now();
     this.#dueAt = Number.POSITIVE_INFINITY;
     let dueInMs = -1;

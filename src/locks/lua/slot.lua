@@ -11,14 +11,20 @@ do
   local at = 0
   for word in string.gmatch(ARGV[2], '[^,]+') do at = at + 1 limits[names[at]] = tonumber(word) end
 end
--- Lock time moves with the store's clock, never back. A longer gap than a step is a clock that jumped or a time in which
--- nobody who holds or waits was there: it counts as little.
-local lockMs, lastToken, lastArrival = 0, 0, 0
+-- Lock time moves with the store's clock, never back. Whoever is there beats more often than a step lasts: so a longer gap
+-- after a beat is a clock that jumped, or the sleep of everybody, and counts as little. Where nobody was there before it, it
+-- is the time in which nobody was there, and counts whole.
+local lockMs, lastToken, lastArrival, isCut = 0, 0, 0, false
+local function isSomebodyThere(timeMs)
+  local latest = redis.call('ZREVRANGE', slot.processes, 0, 0, 'WITHSCORES')
+  return latest[2] and tonumber(latest[2]) >= timeMs - limits.aliveMs
+end
 local function readTime()
   local last = redis.call('HMGET', slot.meta, 'time', 'clock', 'token', 'arrival')
   lastToken, lastArrival = tonumber(last[3] or '0'), tonumber(last[4] or '0')
   local step = nowMs - tonumber(last[2] or '0')
-  if step < 0 then step = 0 elseif step > limits.stepMs then step = limits.jumpMs end
+  isCut = step > limits.stepMs and last[1] and isSomebodyThere(tonumber(last[1]))
+  if step < 0 then step = 0 elseif isCut then step = limits.jumpMs end
   lockMs = last[1] and tonumber(last[1]) + step or nowMs
 end
 local function moveTime()

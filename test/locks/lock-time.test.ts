@@ -1,0 +1,84 @@
+import { afterEach, expect, it } from "vitest";
+import { type Caller, localPrincipal, type RunId } from "../../src/identity/index.js";
+import { acquireLock, conflictsOf, type LockLimits, parseResource } from "../../src/locks/index.js";
+import { lockKeys } from "../../src/redis/index.js";
+import { describeOnEachStore } from "../stores/index.js";
+import { type LockHouse, openLocks, rawStore } from "./open-locks.js";
+
+describeOnEachStore("lock time", (store) => {
+  const houses: LockHouse[] = [];
+  const open = async (limits: Partial<LockLimits> = {}, namespace?: string): Promise<LockHouse> => {
+    const house = await openLocks(store().url, limits, namespace);
+    houses.push(house);
+    return house;
+  };
+  afterEach(async () => {
+    await Promise.all(houses.splice(0).map((house) => house.close()));
+  });
+  /** A session of a client, as hooks have it: a run that lives in the store alone. */
+  const session = (namespace: string, agent: string): Caller => ({
+    principal: localPrincipal(namespace, agent),
+    run: { id: `${agent}/guard-1` as RunId },
+  });
+  const take = ({ house, namespace }: LockHouse, seconds: number) =>
+    acquireLock(house.locks, session(namespace, "alice"), { resources: ["x"], lease_seconds: seconds });
+  const holders = async ({ house, namespace }: LockHouse): Promise<readonly string[]> => {
+    const standing = await conflictsOf(
+      house.locks,
+      session(namespace, "bob"),
+      [parseResource("x")],
+      "exclusive",
+    );
+    return standing.map(({ agent }) => agent);
+  };
+  /** As if nobody had done anything for so long. */
+  const silence = async ({ namespace }: LockHouse, seconds: number): Promise<void> => {
+    const redis = rawStore(store().url);
+    await redis.hincrby(lockKeys(namespace).meta, "clock", -seconds * 1_000);
+    redis.disconnect();
+  };
+
+  it("ends a lease of a hook that is over, also where nobody does anything but look", async () => {
+    const hook = await open();
+    await take(hook, 60);
+    await hook.close();
+    const looker = await open({}, hook.namespace);
+    await silence(looker, 50);
+    expect(await holders(looker)).toEqual(["alice"]);
+    await silence(looker, 61);
+    expect(await holders(looker)).toEqual([]);
+    expect(await take(looker, 1)).toMatchObject({ state: "granted" });
+  });
+
+  it("counts little of what passes after a process was killed, and the fourth look whole", async () => {
+    const killed = await open();
+    await take(killed, 20);
+    const looker = await open({}, killed.namespace);
+    const seen: string[] = [];
+    for (let look = 0; look < 4; look++) {
+      await silence(looker, 21);
+      seen.push((await holders(looker)).join());
+    }
+    expect(seen).toEqual(["alice", "alice", "alice", ""]);
+  });
+
+  it("goes on for leases without a process while any process of the namespace is there", {
+    timeout: 20_000,
+  }, async ({ expect }) => {
+    const server = await open({ beatMs: 100 });
+    await server.as("idle");
+    const hook = await open({}, server.namespace);
+    await take(hook, 600);
+    await hook.close();
+    const redis = rawStore(store().url);
+    const { meta, processes } = lockKeys(server.namespace);
+    const clock = async (): Promise<number> => Number(await redis.hget(meta, "clock"));
+    const from = await clock();
+    await expect.poll(clock, { timeout: 10_000 }).toBeGreaterThan(from);
+    expect(await redis.zrange(processes, "0", "-1")).toEqual([server.house.locks.process]);
+    // A clock that is set ends nothing then: the server was there before, and is there now.
+    await redis.hincrby(meta, "clock", "-3600000");
+    expect(await holders(server)).toEqual(["alice"]);
+    redis.disconnect();
+  });
+});
