@@ -98,6 +98,8 @@ export type ReleaseLock = z.infer<typeof ReleaseLock>;
 export interface Released {
   /** gone: it had ended already, and nothing was done. */
   readonly state: "released" | "left_queue" | "gone";
+  /** Another run of the agent had it, and is told that it lost it. */
+  readonly other_run?: string;
   /** Agents whose turn it is now. */
   readonly next: readonly string[];
   /** The same call with the same key was answered before; this is that answer. */
@@ -114,6 +116,8 @@ export interface ListedLock {
   readonly agent: string;
   readonly mode: Mode;
   readonly state: "held" | "offered" | "resting";
+  /** Of the caller's own: whether the run that calls has it. */
+  readonly own?: "this run" | "another run";
   readonly resources: readonly string[];
   readonly until: string;
 }
@@ -126,6 +130,8 @@ export interface ListedWaiter {
   readonly since: string;
   /** It did not come when it was its turn; it keeps its place and stands in nobody's way until it calls. */
   readonly passed_over: boolean;
+  /** Of the caller's own: whether the run that calls waits. */
+  readonly own?: "this run" | "another run";
   readonly resources: readonly string[];
 }
 

@@ -2,7 +2,7 @@ import type { Caller } from "../identity/index.js";
 import { loadScript } from "../redis/index.js";
 import { agentOf } from "./agent-of.js";
 import type { LockContext } from "./context.js";
-import type { ListLocks, LockList, Mode } from "./contract.js";
+import type { ListedLock, ListLocks, LockList, Mode } from "./contract.js";
 import { covers } from "./covers.js";
 import { comesBefore } from "./order.js";
 import { parseResource, type Resource } from "./resource.js";
@@ -36,7 +36,7 @@ export async function listLocks(context: LockContext, caller: Caller, input: Lis
   const may = await context.deps.rightsOf(caller);
   const seen = rows.filter(({ resources }) => resources.every((one) => may("lock.read", `lock:${one}`)));
   return {
-    holders: seen.filter(({ state }) => state !== "waiting").map(holderOf),
+    holders: seen.filter(({ state }) => state !== "waiting").map((row) => holderOf(row, caller)),
     waiters: seen
       .filter(({ state }) => state === "waiting")
       .sort((a, b) => (comesBefore(a, b, context.limits.ageingMs) ? -1 : 1))
@@ -47,6 +47,7 @@ export async function listLocks(context: LockContext, caller: Caller, input: Lis
         priority: row.priority,
         since: new Date(row.arrivedAt).toISOString(),
         passed_over: row.passedOver,
+        ...ownOf(row, caller),
         resources: row.resources,
       })),
     more: Math.max(total - rows.length, 0),
@@ -68,7 +69,7 @@ export async function conflictsOf(
         row.run !== caller.run.id &&
         (mode === "exclusive" || row.mode === "exclusive"),
     )
-    .map(holderOf);
+    .map((row) => holderOf(row, caller));
 }
 
 /** A live lease. */
@@ -129,12 +130,18 @@ async function rowsOf(
   return { rows, total: Number(total) };
 }
 
-function holderOf(row: Row): LockList["holders"][number] {
+function ownOf(row: Row, { principal, run }: Caller): Pick<ListedLock, "own"> {
+  if (agentOf(row.run) !== principal.agent) return {};
+  return { own: row.run === run.id ? "this run" : "another run" };
+}
+
+function holderOf(row: Row, caller: Caller): LockList["holders"][number] {
   return {
     lock_id: row.id,
     agent: agentOf(row.run),
     mode: row.mode,
     state: stateInWords(row.state),
+    ...ownOf(row, caller),
     resources: row.resources,
     until: new Date(row.endsAt).toISOString(),
   };

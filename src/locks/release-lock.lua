@@ -1,15 +1,17 @@
 #!lua flags=allow-oom
 --[[
-  Give a lease back, decline an offer or leave the queue, whatever it is by now; the next one is told.
+  Give a lease back, decline an offer or leave the queue, whatever it is by now; the next one is told, and so is another
+  run of the agent when it was that one's.
 
   KEYS      the locks of a namespace, see lua/slot.lua
   ARGV[1]   not after, ms of the store's clock       ARGV[2]   limits, see lua/slot.lua
-  ARGV[3]   agent                                    ARGV[4]   id of the lease or ticket
+  ARGV[3]   run, as agent/id                         ARGV[4]   id of the lease or ticket
   ARGV[5]   this call                                ARGV[6]   operation, or empty for none
   ARGV[7]   digest of what was asked                 ARGV[8]   how long the call is remembered, ms
   ARGV[9]   audit rows, a line each
 
-  Returns {"RELEASED", what it was, 1 if it was done before, agent that is next, …} with held, offered or waiting ·
+  Returns {"RELEASED", what it was, 1 if it was done before, another run of the agent if that had it, agent that is next, …}
+          with held, offered or waiting ·
           {"GONE"} · {"NOT_YOURS"} · {"CONFLICT"} · {"LATE"}
 ]]
 --@include ../redis/lua/clock.lua
@@ -20,7 +22,7 @@
 --@include lua/request.lua
 --@include lua/queue.lua
 if late() then return { 'LATE' } end
-local agent, id, call, operation, digest, keepMs = ARGV[3], ARGV[4], ARGV[5], ARGV[6], ARGV[7], tonumber(ARGV[8])
+local run, id, call, operation, digest, keepMs = ARGV[3], ARGV[4], ARGV[5], ARGV[6], ARGV[7], tonumber(ARGV[8])
 audit(slot.audit, ARGV[9])
 local name = operation ~= '' and operation or call
 local word, answer = recallOperation(slot.operations, slot.operationExpiry, name, digest, call)
@@ -36,7 +38,7 @@ end
 moveTime()
 expireDue(200)
 local request = getRequest(id)
-if request and agentOf(request.run) ~= agent then
+if request and agentOf(request.run) ~= agentOf(run) then
   handOn()
   tell(false)
   return { 'NOT_YOURS' }
@@ -46,11 +48,15 @@ if not request or request.state == 'cooling' then
   tell(false)
   return { 'GONE' }
 end
-local was = request.state
+local was, told = request.state, {}
 handOn()
+if request.run ~= run then
+  told[1] = request.run
+  hint(id)
+end
 finish(request)
-local offered = handOn()
-rememberOperation(slot.operations, slot.operationExpiry, name, digest, call, table.concat({ was, unpack(offered, 1, 10) }, ','), keepMs)
+for _, agent in ipairs({ unpack(handOn(), 1, 10) }) do told[#told + 1] = agent end
+rememberOperation(slot.operations, slot.operationExpiry, name, digest, call, table.concat({ was, unpack(told) }, ','), keepMs)
 forgetOldOperations(slot.operations, slot.operationExpiry)
 tell(true)
-return { 'RELEASED', was, '0', unpack(offered, 1, 10) }
+return { 'RELEASED', was, '0', unpack(told) }

@@ -14,7 +14,8 @@ const retryMs = 60_000;
 
 /**
  * Gives a lease back, declines an offer, or leaves the queue: whatever the id stands for by now, in one step. What has
- * ended already is a normal answer.
+ * ended already is a normal answer. It may be what another run of the agent has (a client without a session is another run
+ * in each process): that one is told with its next reply that it lost it.
  *
  * @throws {MailboxError} `lock.not_yours` when another agent has it
  */
@@ -25,15 +26,15 @@ export async function releaseLock(
 ): Promise<Released> {
   const id = input.lock_id ?? input.ticket;
   if (id === undefined) refuse("input.invalid", { problem: "name a lock_id or a ticket" });
-  const { namespace, agent } = caller.principal;
+  const { namespace } = caller.principal;
   const known = context.known(caller);
   const resources = (known?.leases.get(id) ?? known?.waits.get(id))?.resources.map((one) => `lock:${one}`);
   const admissions = [];
   for (const resource of resources ?? ["*"])
     admissions.push(await context.deps.admit(caller, "lock.acquire", resource));
   const named = namedCall(caller, "release_lock", input.idempotency_key, [id]);
-  const [word, was, before, ...next] = await context.run(namespace, releaseLockScript, [
-    agent,
+  const [word, was, before, ...told] = await context.run(namespace, releaseLockScript, [
+    caller.run.id,
     id,
     newLockId(),
     named.operation,
@@ -45,9 +46,13 @@ export async function releaseLock(
   if (word === "NOT_YOURS") refuse("lock.not_yours", { lock_id: plainId(id) });
   known?.drop(id);
   if (word === "GONE") return { state: "gone", next: [], replayed: false };
+  // A run is named agent/id, and no agent has a slash in its name.
+  const [other, ...more] = told as string[];
+  const isOther = other?.includes("/") ?? false;
   return {
     state: was === "waiting" ? "left_queue" : "released",
-    next: next as string[],
+    ...(isOther && { other_run: other!.slice(other!.indexOf("/") + 1) }),
+    next: isOther ? more : (told as string[]),
     replayed: before === "1",
   };
 }

@@ -201,10 +201,41 @@ describeOnEachStore.concurrent("acquire_lock", (store) => {
   it("does not let two runs of one agent hold the same", async () => {
     const house = await open();
     const [one, other] = [await house.as("alice"), await house.as("alice")];
-    const { lock_id: held } = await one.acquire("x");
+    await one.acquire("x");
     expect(await other.acquire("x")).toMatchObject({ state: "queued", holders: [{ agent: "alice" }] });
-    // It is one agent all the same: what one run forgot, the other may give back.
-    expect(await other.release(held!)).toMatchObject({ state: "released", next: ["alice"] });
+    expect((await other.list("x")).holders).toMatchObject([{ own: "another run" }]);
+    expect((await one.list("x")).holders).toMatchObject([{ own: "this run" }]);
+    expect((await (await house.as("bob")).list("x")).holders[0]).not.toHaveProperty("own");
+  });
+
+  it("lets a run give back what another run of its agent has, which is told once that it lost it", async ({
+    expect,
+  }) => {
+    const here = await open();
+    const there = await open({}, here.namespace);
+    const [one, other] = [await here.as("alice"), await there.as("alice")];
+    const bob = await there.as("bob");
+    const held = await one.acquire("x");
+    const { ticket } = await bob.acquire("x");
+    expect(await one.news()).toEqual([]);
+    // A client without a session is another run in each process, and renews and releases wherever it comes to.
+    expect(await other.renew(held.lock_id!)).toMatchObject({ state: "renewed", token: held.token });
+    expect(await other.release(held.lock_id!)).toEqual({
+      ...{ state: "released", next: ["bob"], replayed: false },
+      other_run: one.caller.run.id.slice("alice/".length),
+    });
+    await expect.poll(() => one.news()).toEqual([`lost ${held.lock_id}`]);
+    expect(await one.news()).toEqual([]);
+    expect(await other.news()).toEqual([]);
+    expect(await bob.claim(ticket!)).toMatchObject({ state: "granted" });
+    // A place in the queue likewise, with a key that is remembered.
+    const place = await one.acquire("x");
+    for (const replayed of [false, true])
+      expect(await other.release(place.ticket!, { idempotency_key: "k" })).toEqual({
+        ...{ state: "left_queue", next: [], replayed },
+        other_run: one.caller.run.id.slice("alice/".length),
+      });
+    await expect.poll(() => one.news()).toEqual([`lost ${place.ticket}`]);
   });
 
   it("keeps every odd name apart from every other, and gives it back as it was given", async () => {

@@ -213,15 +213,15 @@ export const mutants: readonly Mutant[] = [
   of(
     "release-lock",
     "releases for anybody",
-    "if request and agentOf(request.run) ~= agent then",
+    "if request and agentOf(request.run) ~= agentOf(run) then",
     "if false then",
   ),
-  of("release-lock", "leaves a lease held", "finish(request)\nlocal offered", "local offered"),
+  of("release-lock", "leaves a lease held", "finish(request)\nfor _", "for _"),
   of(
     "release-lock",
     "tells nobody",
-    "finish(request)\nlocal offered = handOn()",
-    "finish(request)\nlocal offered = {}",
+    "finish(request)\nfor _, agent in ipairs({ unpack(handOn(), 1, 10) })",
+    "finish(request)\nfor _, agent in ipairs({})",
   ),
   of("renew-locks", "shortens leases", "request.due = math.max(request.due, ends)", "request.due = ends"),
   of(

@@ -61,7 +61,7 @@ describe.each(eras)("two clients of %s, each with a server of its own", (era) =>
     );
     const waiting = ben.call("acquire_lock", { ticket: idIn(queued.text), wait_seconds: 40 });
     expect((await anna.call("list_locks")).text).toMatch(
-      /^held by anna until .*: "src\/\*\*" \(lk-\w{12}\)\nwaits: ben/,
+      /^held by anna \(you\) until .*: "src\/\*\*" \(lk-\w{12}\)\nwaits: ben/,
     );
     expect((await anna.call("release_lock", { lock_id: idIn(first.text) })).text).toBe("released; next: ben");
     expect((await waiting).text).toMatch(/^yours until /);

@@ -3,6 +3,7 @@ import { ListLocks, type LockList, shownResources } from "../../locks/index.js";
 import { defineTool } from "../define-tool.js";
 
 const mode = z.enum(["exclusive", "shared"]);
+const own = z.enum(["this run", "another run"]).exactOptional();
 
 export const listLocks = defineTool({
   name: "list_locks",
@@ -16,6 +17,7 @@ export const listLocks = defineTool({
         agent: z.string(),
         mode,
         state: z.enum(["held", "offered", "resting"]),
+        own,
         resources: z.array(z.string()),
         until: z.string(),
       }),
@@ -28,6 +30,7 @@ export const listLocks = defineTool({
         priority: z.number(),
         since: z.string(),
         passed_over: z.boolean(),
+        own,
         resources: z.array(z.string()),
       }),
     ),
@@ -46,11 +49,11 @@ function tell({ holders, waiters, more }: LockList): string {
   const lines = [
     ...holders.map(
       (one) =>
-        `${one.state === "held" ? "held by" : one.state === "offered" ? "offered to" : "resting after"} ${one.agent} until ${one.until}${shared(one)}: ${shownResources(one.resources)} (${one.lock_id})`,
+        `${one.state === "held" ? "held by" : one.state === "offered" ? "offered to" : "resting after"} ${one.agent}${mine(one)} until ${one.until}${shared(one)}: ${shownResources(one.resources)} (${one.lock_id})`,
     ),
     ...waiters.map(
       (one) =>
-        `${one.passed_over ? "passed over" : "waits"}: ${one.agent}, priority ${one.priority}, since ${one.since}${shared(one)}: ${shownResources(one.resources)} (${one.ticket})`,
+        `${one.passed_over ? "passed over" : "waits"}: ${one.agent}${mine(one)}, priority ${one.priority}, since ${one.since}${shared(one)}: ${shownResources(one.resources)} (${one.ticket})`,
     ),
   ];
   const left = lines.length - mostLines + more;
@@ -58,6 +61,10 @@ function tell({ holders, waiters, more }: LockList): string {
   return [...lines.slice(0, mostLines), left > 0 ? `and ${left} more; ask about one resource` : ""]
     .filter(Boolean)
     .join("\n");
+}
+
+function mine({ own }: Pick<LockList["holders"][number], "own">): string {
+  return own === undefined ? "" : own === "this run" ? " (you)" : " (another run of yours)";
 }
 
 function shared(one: { readonly mode: "exclusive" | "shared" }): string {

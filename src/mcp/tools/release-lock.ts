@@ -9,6 +9,7 @@ export const releaseLock = defineTool({
   input: ReleaseLock,
   output: z.object({
     state: z.enum(["released", "left_queue", "gone"]),
+    other_run: z.string().exactOptional(),
     next: z.array(z.string()),
     replayed: z.boolean(),
   }),
@@ -24,6 +25,8 @@ const words = {
   gone: "nothing to release: it had ended",
 };
 
-function tell({ state, next, replayed }: Released): string {
-  return `${replayed ? "replayed: " : ""}${words[state]}${next.length ? `; next: ${next.join(", ")}` : ""}`;
+function tell({ state, other_run, next, replayed }: Released): string {
+  const other =
+    other_run === undefined ? "" : `; it was not this run's but run ${other_run}'s, which is told so`;
+  return `${replayed ? "replayed: " : ""}${words[state]}${other}${next.length ? `; next: ${next.join(", ")}` : ""}`;
 }
