@@ -83,7 +83,7 @@ local function queued(request, blockers, hadEffect)
     if other.state == 'waiting' then place = place + 1
     else
       if #holders < 25 then
-        for _, word in ipairs({ other.run, other.mode, other.state, asClock(other.due), blocker.resource }) do
+        for _, word in ipairs({ other.run, other.mode, other.state, asClock(endOf(other)), blocker.resource }) do
           holders[#holders + 1] = word
         end
       end

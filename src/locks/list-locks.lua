@@ -39,7 +39,7 @@ for n, request in ipairs(found) do
   if isOver then total = total - 1
   elseif n <= most then
     for _, word in ipairs({
-      request.id, request.run, request.mode, request.state, whole(request.token), asClock(request.due),
+      request.id, request.run, request.mode, request.state, whole(request.token), asClock(endOf(request)),
       asClock(request.arrival / 1000), tostring(request.priority), request.skipped and '1' or '0',
       table.concat(request.resources, '\n') }) do rows[#rows + 1] = word end
   end

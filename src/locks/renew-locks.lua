@@ -46,7 +46,7 @@ for n = 8, #ARGV do
   results[#results + 1] = ARGV[n]
   results[#results + 1] = word
   results[#results + 1] = request and word ~= 'LOST' and whole(request.token) or '0'
-  results[#results + 1] = request and word ~= 'LOST' and request.due > 0 and asClock(request.due) or '0'
+  results[#results + 1] = request and word ~= 'LOST' and request.due > 0 and asClock(endOf(request)) or '0'
 end
 tell(false)
 return { 'RENEWED', results }

@@ -30,7 +30,7 @@ export async function tellOfTurns(context: LockContext, namespace: string, tell:
         about: `turn ${field}`,
         lines: [
           `It is the turn of ${agent} for ${shownResources(wanted)}, until ${new Date(Number(until)).toISOString()}.`,
-          `Call acquire_lock with ticket ${ticket} to take it; after that time the next in the queue is asked.`,
+          `Call acquire_lock with ticket ${ticket} to take it; after that time the next in the queue is asked, and within seconds when the process of ${agent} is silent.`,
         ],
         data: { ticket, agent, resources: wanted, until: new Date(Number(until)).toISOString() },
       });

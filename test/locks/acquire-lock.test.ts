@@ -1,4 +1,4 @@
-import { afterAll, describe, type ExpectStatic, expect, it } from "vitest";
+import { afterAll, describe, type ExpectStatic, expect, it, vi } from "vitest";
 import { decideApproval } from "../../src/approvals/index.js";
 import { operatorPrincipal, type RunId } from "../../src/identity/index.js";
 import { type LockLimits, parseResource } from "../../src/locks/index.js";
@@ -291,7 +291,21 @@ describeOnEachStore.concurrent("acquire_lock", (store) => {
     const { lock_id: held } = await alice.acquire("x");
     const { ticket } = await bob.acquire("x");
     const { ticket: later } = await carl.acquire("x");
+    expect(await bob.news()).toEqual([]);
     await alice.release(held!);
+    const inTwoMinutes = (until: string): void => {
+      expect(Date.parse(until) - house.house.store.now()).toBeGreaterThan(110_000);
+      expect(Date.parse(until) - house.house.store.now()).toBeLessThanOrEqual(120_100);
+    };
+    // Everybody is told its true end, also although nobody has beaten since.
+    inTwoMinutes((await alice.list("x")).holders[0]!.until);
+    inTwoMinutes((await carl.claim(later!)).holders![0]!.until);
+    const turn = await vi.waitFor(async () => {
+      const [one] = await house.house.rooms.locks.news(bob.caller);
+      return one ?? Promise.reject(new Error("bob has not heard of his turn"));
+    });
+    expect(turn).toMatchObject({ what: "your turn", id: ticket });
+    inTwoMinutes(turn.until!);
     const beat = async (ms: number): Promise<void> => {
       // Bob's process beats as it does while somebody in it waits.
       for (let left = ms; left > 0; left -= 4_000) {
@@ -329,7 +343,9 @@ describeOnEachStore.concurrent("acquire_lock", (store) => {
     await redis.zadd(due, "1", ticket!);
     await redis.zadd(processes, "1", "gone");
     await passTime(store().url, house.namespace, 4_000);
-    expect((await alice.list("x")).holders).toMatchObject([{ agent: "bob", state: "offered" }]);
+    const [offered] = (await alice.list("x")).holders;
+    expect(offered).toMatchObject({ agent: "bob", state: "offered" });
+    expect(Date.parse(offered!.until) - house.house.store.now()).toBeLessThanOrEqual(1_000);
     await passTime(store().url, house.namespace, 1_100);
     await alice.acquire("elsewhere");
     expect((await alice.list("x")).holders).toMatchObject([{ agent: "carl", state: "offered" }]);

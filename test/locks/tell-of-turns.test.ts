@@ -32,6 +32,9 @@ describeOnEachStore("whoever asked to be told of its turn", (store) => {
       data: { ticket, agent: "waiter", resources: ["src/a", "src/b"] },
     });
     expect(notice!.body).toContain(`ticket ${ticket}`);
+    const left = Date.parse((notice!.data as { until: string }).until) - here.house.store.now();
+    expect(left).toBeGreaterThan(100_000);
+    expect(left).toBeLessThanOrEqual(120_100);
     expect((await waiter.claim(ticket!)).state).toBe("granted");
     await waiter.end();
   });

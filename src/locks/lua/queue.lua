@@ -59,6 +59,12 @@ local function offerDue(request)
   local hasty = math.max(request.base + limits.deadOfferMs, isLiving and beatAt + limits.aliveMs or 0)
   return math.min(patient, hasty)
 end
+-- When it ends, as others are told: an offer lasts its whole time while its process beats, although a silent one is passed
+-- over before.
+local function endOf(request)
+  if request.state ~= 'offered' then return request.due end
+  return isAlive(request.process) and request.base + limits.offerMs or offerDue(request)
+end
 local function offer(request)
   request.state, request.base = 'offered', lockMs
   request.due = offerDue(request)
@@ -66,7 +72,7 @@ local function offer(request)
   redis.call('HSET', slot.offers, request.id, request.process)
   if request.notify ~= '' then
     redis.call('HSET', slot.notices, request.id .. ' ' .. whole(lockMs),
-      table.concat({ agentOf(request.run), request.notify, asClock(request.due), table.concat(request.resources, '\n') }, '|'))
+      table.concat({ agentOf(request.run), request.notify, asClock(endOf(request)), table.concat(request.resources, '\n') }, '|'))
   end
   hint(request.id)
 end

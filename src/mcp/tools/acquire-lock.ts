@@ -102,7 +102,8 @@ function standing({ agent, own_edit_hook, mode, state, resource, until }: Holder
   const shared = mode === "shared" ? ", shared" : "";
   if (own_edit_hook)
     return `${shownResource(resource)}: held until ${until} by your own edit hook: your edits pass, others are kept off, and it gives it back when the turn ends`;
-  if (state === "offered") return `${shownResource(resource)}: ${agent}'s turn until ${until}${shared}`;
+  if (state === "offered")
+    return `${shownResource(resource)}: ${agent}'s turn until ${until} at the latest${shared}`;
   if (state === "resting") return `${shownResource(resource)}: rests until ${until}, ${agent} lost it`;
   return `${shownResource(resource)}: held by ${agent} until ${until}${shared}`;
 }
