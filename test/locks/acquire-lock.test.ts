@@ -425,6 +425,20 @@ describeOnEachStore.concurrent("acquire_lock", (store) => {
     expect(await bob.claim(queued.ticket!)).toMatchObject({ state: "granted" });
   });
 
+  it("waits for what rests, whatever its last holder waits for: that is no circle", async () => {
+    const house = await open({}, undefined, { LLM_MAILBOX_LOCK_DELAY_SECONDS: "20" });
+    const [alice, bob] = await three(house);
+    await alice.acquire("x", { lease_seconds: 2 });
+    const { lock_id: y } = await bob.acquire("y");
+    await passTime(store().url, house.namespace, 2_001);
+    expect(await alice.acquire("y")).toMatchObject({ state: "queued" });
+    const { ticket, holders } = await bob.acquire("x");
+    expect(holders).toMatchObject([{ agent: "alice", state: "resting" }]);
+    await passTime(store().url, house.namespace, 20_001);
+    expect(await bob.claim(ticket!)).toMatchObject({ state: "granted" });
+    expect((await bob.release(y!)).next).toEqual(["alice"]);
+  });
+
   it("is not moved by a jump of the store's clock, and tokens still grow", async () => {
     const house = await open();
     const [alice, bob] = await three(house);

@@ -194,8 +194,9 @@ function circleIn(
   const next = new Map<string, Set<string>>();
   for (const one of all)
     if (one.state === "waiting")
+      // What rests is held by nobody.
       for (const other of all)
-        if (blocks(other, one)) {
+        if (other.state !== "cooling" && blocks(other, one)) {
           const runs = next.get(one.run) ?? new Set();
           runs.add(other.run);
           next.set(one.run, runs);

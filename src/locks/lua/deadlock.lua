@@ -7,16 +7,19 @@ local function circleOf(request)
     if budget < 0 then return false end
     for _, blocker in ipairs(blockersOf(waiting)) do
       local other = blocker.request
-      path[#path + 1] = { from = waiting, resource = blocker.resource, to = other }
-      if other.run == request.run then return true end
-      if not seen[other.run] then
-        seen[other.run] = true
-        for id in string.gmatch(redis.call('HGET', slot.runs, other.run) or '', '%S+') do
-          local theirs = getRequest(id)
-          if theirs and theirs.state == 'waiting' and search(theirs) then return true end
+      -- What rests is nobody's any more: it is free when its time is over, whatever its last holder waits for.
+      if other.state ~= 'cooling' then
+        path[#path + 1] = { from = waiting, resource = blocker.resource, to = other }
+        if other.run == request.run then return true end
+        if not seen[other.run] then
+          seen[other.run] = true
+          for id in string.gmatch(redis.call('HGET', slot.runs, other.run) or '', '%S+') do
+            local theirs = getRequest(id)
+            if theirs and theirs.state == 'waiting' and search(theirs) then return true end
+          end
         end
+        path[#path] = nil
       end
-      path[#path] = nil
     end
     return false
   end
