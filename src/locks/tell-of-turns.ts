@@ -22,7 +22,9 @@ export async function tellOfTurns(context: LockContext, namespace: string, tell:
   const { store, log } = context.deps;
   const { notices } = lockKeys(namespace);
   for (const [field, text] of await store.hash(notices)) {
-    const [agent = "", to = "", until = "", resources = ""] = text.split("|");
+    // The names of resources come last, and may have any character but the end of a line.
+    const [, agent = "", to = "", until = "", resources = ""] =
+      /^([^|]*)\|([^|]*)\|([^|]*)\|(.*)$/s.exec(text) ?? [];
     const [ticket = ""] = field.split(" ");
     const wanted = resources.split("\n");
     try {

@@ -1,5 +1,7 @@
 import { afterAll, beforeAll, expect, it } from "vitest";
+import { parseResources } from "../../src/locks/index.js";
 import { describeOnEachStore } from "../stores/index.js";
+import { oddNames } from "./hostile.js";
 import { type Locker, type LockHouse, openLocks } from "./open-locks.js";
 
 describeOnEachStore("whoever asked to be told of its turn", (store) => {
@@ -36,6 +38,17 @@ describeOnEachStore("whoever asked to be told of its turn", (store) => {
     expect(left).toBeGreaterThan(100_000);
     expect(left).toBeLessThanOrEqual(120_100);
     expect((await waiter.claim(ticket!)).state).toBe("granted");
+    await waiter.end();
+  });
+
+  it("hears of it by the very name, whatever characters that has", async () => {
+    const waiter = await here.as("odd");
+    const names = oddNames.slice(0, 15);
+    const { lock_id } = await holder.acquire(names);
+    await waiter.acquire(names, { notify: "odd" });
+    await holder.release(lock_id!);
+    const [notice] = await inbox(waiter);
+    expect(notice!.data).toMatchObject({ agent: "odd", resources: parseResources(names) });
     await waiter.end();
   });
 
