@@ -7,7 +7,7 @@
   ARGV[1]   not after, ms of the store's clock       ARGV[2]   limits, see lua/slot.lua
   ARGV[3]   process, or empty for none                ARGV[4]   how long a silent process is remembered, ms
 
-  Returns {"BEATEN", due in ms or -1, {id offered to this process, …}} · {"LATE"}
+  Returns {"BEATEN", due in ms or -1, 1 when the store does not know the process, {id offered to this process, …}} · {"LATE"}
 ]]
 --@include ../redis/lua/clock.lua
 --@include lua/slot.lua
@@ -16,7 +16,8 @@
 --@include lua/queue.lua
 if late() then return { 'LATE' } end
 local process, keepMs = ARGV[3], tonumber(ARGV[4])
-if redis.call('ZCARD', slot.due) == 0 then return { 'BEATEN', '-1', {} } end
+local isUnknown = redis.call('ZSCORE', slot.processes, process) and '0' or '1'
+if redis.call('ZCARD', slot.due) == 0 then return { 'BEATEN', '-1', isUnknown, {} } end
 moveTime()
 if process ~= '' then
   redis.call('ZADD', slot.processes, whole(lockMs), process)
@@ -27,4 +28,4 @@ handOn()
 tell(false)
 local offers, mine = redis.call('HGETALL', slot.offers), {}
 for n = 1, #offers, 2 do if offers[n + 1] == process then mine[#mine + 1] = offers[n] end end
-return { 'BEATEN', nextDueMs(), mine }
+return { 'BEATEN', nextDueMs(), isUnknown, mine }

@@ -88,8 +88,15 @@ export class LockContext {
         ...{ namespace, hints, limits: this.limits, log },
         memories: () => this.#memoriesOf(namespace),
         beat: async () => {
-          const [, dueInMs, offered] = await this.run(namespace, beatLocks, [this.process, rememberedMs]);
-          return { dueInMs: Number(dueInMs), offered: offered as readonly string[] };
+          const [, dueInMs, isUnknown, offered] = await this.run(namespace, beatLocks, [
+            this.process,
+            rememberedMs,
+          ]);
+          return {
+            dueInMs: Number(dueInMs),
+            isForgotten: isUnknown === "1",
+            offered: offered as readonly string[],
+          };
         },
       });
       this.#pulses.set(namespace, pulse);

@@ -12,8 +12,15 @@ export interface PulseNeeds {
   readonly limits: LockLimits;
   /** What is remembered of runs that hold or wait here. */
   memories(): readonly LeaseMemory[];
-  /** Tells the store that this process lives: when something is due next, ms or -1, and what is offered to it. */
-  beat(): Promise<{ readonly dueInMs: number; readonly offered: readonly string[] }>;
+  /** Tells the store that this process lives. */
+  beat(): Promise<{
+    /** When something is due next, ms or -1. */
+    readonly dueInMs: number;
+    /** The store does not know of this process: it was emptied, or the process was silent for very long. */
+    readonly isForgotten: boolean;
+    /** What is offered to this process. */
+    readonly offered: readonly string[];
+  }>;
   readonly log: (event: string, facts: Record<string, unknown>) => void;
 }
 
@@ -128,12 +135,12 @@ export class Pulse {
     this.#dueAt = Number.POSITIVE_INFINITY;
     let dueInMs = -1;
     try {
-      const { dueInMs: due, offered } = await this.#needs.beat();
+      const { dueInMs: due, isForgotten, offered } = await this.#needs.beat();
       dueInMs = due;
-      // Whoever was silent for long may have been passed over, and its hints lost.
+      // Whoever was silent for long may have been passed over, and its hints lost; what the store forgot hints at nothing.
       const wasSilent = Date.now() - this.#beatenAt > this.#needs.limits.aliveMs;
       this.#beatenAt = Date.now();
-      this.#tell(wasSilent ? undefined : new Set(offered));
+      this.#tell(wasSilent || isForgotten ? undefined : new Set(offered));
     } catch (error) {
       this.#needs.log("lock heartbeat failed", { error: (error as Error).message });
     } finally {

@@ -50,10 +50,9 @@ if not request or request.state == 'cooling' then
 end
 local was, told = request.state, {}
 handOn()
-if request.run ~= run then
-  told[1] = request.run
-  hint(id)
-end
+if request.run ~= run then told[1] = request.run end
+-- A call that waits with it hears that its place is given up, and another run that its lease is lost.
+if was ~= 'held' or request.run ~= run then hint(id) end
 finish(request)
 for _, agent in ipairs({ unpack(handOn(), 1, 10) }) do told[#told + 1] = agent end
 rememberOperation(slot.operations, slot.operationExpiry, name, digest, call, table.concat({ was, unpack(told) }, ','), keepMs)

@@ -3,7 +3,7 @@ import { decideApproval } from "../../src/approvals/index.js";
 import { operatorPrincipal, type RunId } from "../../src/identity/index.js";
 import { type LockLimits, parseResource } from "../../src/locks/index.js";
 import type { Inbox } from "../../src/mailbox/index.js";
-import { lockKeys } from "../../src/redis/index.js";
+import { lockKeyList, lockKeys } from "../../src/redis/index.js";
 import { changeGrants } from "../agents/change-grants.js";
 import { describeOnEachStore } from "../stores/index.js";
 import { oddNames } from "./hostile.js";
@@ -305,7 +305,7 @@ describeOnEachStore.concurrent("acquire_lock", (store) => {
       return one ?? Promise.reject(new Error("bob has not heard of his turn"));
     });
     expect(turn).toMatchObject({ what: "your turn", id: ticket });
-    inTwoMinutes(turn.until!);
+    inTwoMinutes((turn as { until: string }).until);
     const beat = async (ms: number): Promise<void> => {
       // Bob's process beats as it does while somebody in it waits.
       for (let left = ms; left > 0; left -= 4_000) {
@@ -477,6 +477,39 @@ describeOnEachStore.concurrent("acquire_lock", (store) => {
     await alice.release(held!);
     expect(await bob.acquire("x")).toMatchObject({ state: "granted", lock_id: ticket });
     expect(await bob.acquire("x")).toMatchObject({ state: "already_held", lock_id: ticket });
+  });
+
+  it("tells a call that waits at once that its place was given up by another call of its run", async ({
+    expect,
+  }) => {
+    const house = await open();
+    const [alice, bob] = await three(house);
+    await alice.acquire("x");
+    const { ticket } = await bob.acquire("x");
+    const from = Date.now();
+    const waiting = bob.claim(ticket!, { wait_seconds: 30 }).catch((error: Error) => error.message);
+    await new Promise((resolve) => setTimeout(resolve, 200));
+    expect(await bob.release(ticket!)).toMatchObject({ state: "left_queue" });
+    expect(await waiting).toMatch(/^lock\.ticket_unknown: /);
+    expect(Date.now() - from).toBeLessThan(4_000);
+    await expect.poll(() => bob.news()).toEqual([]);
+  });
+
+  it("tells a call that waits, and a holder, within a heartbeat that the store forgot everything", async ({
+    expect,
+  }) => {
+    const house = await open({ beatMs: 300 });
+    const [alice, bob] = await three(house);
+    const { lock_id: held } = await alice.acquire("x");
+    const from = Date.now();
+    const waiting = bob.acquire("x", { wait_seconds: 30 }).catch((error: Error) => error.message);
+    await expect.poll(async () => (await alice.list("x")).waiters.length).toBe(1);
+    const redis = rawStore(store().url);
+    await redis.del(...lockKeyList(lockKeys(house.namespace)));
+    redis.disconnect();
+    expect(await waiting).toMatch(/^lock\.ticket_unknown: /);
+    expect(Date.now() - from).toBeLessThan(6_000);
+    expect(await alice.news()).toEqual([`lost ${held}`]);
   });
 
   it("answers queued when the time is over, and keeps the place", async () => {
