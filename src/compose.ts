@@ -747,6 +747,7 @@ function roomsOf(parts: Parts): Rooms {
               },
               subscriptions: (asking) => topics.subscriptionsOf(asking),
               budgets: (asking) => policy.budgetsOf(budgets, asking),
+              locks: (asking) => lock.ownLocks(locks, asking),
               roles: async (asking) => (await access.rightsOf(asking)).roles,
               approvals: (asking) => approving.countWaiting(approvals, asking),
               record: (asking, admitted) => recorder.record(asking, admitted),

@@ -28,6 +28,28 @@ export const MyStatus = z.object({
 });
 export type MyStatus = z.infer<typeof MyStatus>;
 
+/** Locks as an agent reads of its own; `own` tells the run that calls from its others. */
+export interface StatusLocks {
+  readonly held: readonly {
+    readonly lock_id: string;
+    readonly token: number;
+    readonly until: string;
+    readonly mode: "exclusive" | "shared";
+    readonly own: "this run" | "another run";
+    readonly resources: readonly string[];
+  }[];
+  readonly waiting: readonly {
+    readonly ticket: string;
+    readonly state: "waiting" | "your turn" | "passed over";
+    readonly place?: number;
+    readonly until?: string;
+    readonly mode: "exclusive" | "shared";
+    readonly own: "this run" | "another run";
+    readonly resources: readonly string[];
+  }[];
+  readonly more: number;
+}
+
 export interface Status {
   readonly name: string;
   readonly namespace: string;
@@ -53,6 +75,8 @@ export interface Status {
     readonly left: number;
     readonly window_ends_at: string;
   }[];
+  /** What its runs hold and wait for; absent when that is nothing. */
+  readonly locks?: StatusLocks;
   /** Requests that wait for the caller's decision; absent when there are none. */
   readonly approvals?: number;
   readonly store: string;

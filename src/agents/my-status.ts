@@ -13,6 +13,7 @@ export interface StatusSources {
   readonly budgets: (caller: Caller) => Promise<Status["budgets"]>;
   /** Keeps the decision where nothing is changed. */
   readonly record: RecordDecision;
+  readonly locks: (caller: Caller) => Promise<NonNullable<Status["locks"]>>;
   /** How many requests wait for the caller's decision. */
   readonly approvals: (caller: Caller) => Promise<number>;
   /** What the caller's calls are decided by. */
@@ -31,12 +32,13 @@ export async function myStatus(
   if (describes) await sources.directory.describe(caller, input.describe, input.capabilities, admission);
   else await sources.record(caller, admission);
   const { principal, run } = caller;
-  const [inbox, runs, subscriptions, rights, budgets, approvals] = await Promise.all([
+  const [inbox, runs, subscriptions, rights, budgets, locks, approvals] = await Promise.all([
     sources.inbox(caller),
     sources.runs.ofAgent(principal.agent),
     sources.subscriptions(caller),
     sources.roles(caller),
     sources.budgets(caller),
+    sources.locks(caller),
     sources.approvals(caller),
   ]);
   return {
@@ -49,6 +51,7 @@ export async function myStatus(
     ...inbox,
     subscriptions,
     budgets,
+    ...(locks.held.length + locks.waiting.length > 0 && { locks }),
     ...(approvals > 0 && { approvals }),
     store: sources.store.label,
     tier: sources.store.tier,

@@ -135,6 +135,31 @@ export interface ListedWaiter {
   readonly resources: readonly string[];
 }
 
+/** What an agent has of locks, in all of its runs. */
+export interface OwnLocks {
+  readonly held: readonly {
+    readonly lock_id: string;
+    readonly token: number;
+    readonly until: string;
+    readonly mode: Mode;
+    readonly own: "this run" | "another run";
+    readonly resources: readonly string[];
+  }[];
+  readonly waiting: readonly {
+    readonly ticket: string;
+    readonly state: "waiting" | "your turn" | "passed over";
+    /** Of who waits: 1 is next. */
+    readonly place?: number;
+    /** Of whose turn it is: when that ends. */
+    readonly until?: string;
+    readonly mode: Mode;
+    readonly own: "this run" | "another run";
+    readonly resources: readonly string[];
+  }[];
+  /** How many more there are than are listed. */
+  readonly more: number;
+}
+
 export interface LockList {
   readonly holders: readonly ListedLock[];
   /** In the order in which they are served. */

@@ -11,6 +11,7 @@ export {
   type LockAnswer,
   type LockList,
   type Mode,
+  type OwnLocks,
   type Released,
   ReleaseLock,
 } from "./contract.js";
@@ -19,12 +20,13 @@ export { type ForcedRelease, forceRelease, listForced } from "./force-release.js
 export { GuardFiles, type GuardFindings, GuardStop } from "./guard-contract.js";
 export { type GuardOptions, guardFiles } from "./guard-files.js";
 export { guardRun } from "./guard-run.js";
-export { keepLockTime } from "./keep-time.js";
+export { keepLockTime } from "./keep-lock-time.js";
 export { defaultLockLimits, type LockLimits } from "./limits.js";
 export { type CurrentLease, conflictsOf, leaseOf, listLocks } from "./list-locks.js";
 export { type LockNews, lockNews } from "./lock-news.js";
 export { comesBefore, type Place } from "./order.js";
 export { overlaps } from "./overlaps.js";
+export { ownLocks } from "./own-locks.js";
 export { releaseAgent } from "./release-agent.js";
 export { releaseLock } from "./release-lock.js";
 export { releaseRun } from "./release-run.js";

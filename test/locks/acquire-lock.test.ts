@@ -512,6 +512,44 @@ describeOnEachStore.concurrent("acquire_lock", (store) => {
     expect(await alice.news()).toEqual([`lost ${held}`]);
   });
 
+  it("is shown by my_status: what is held, by which tokens, and every place in a queue", async ({
+    expect,
+  }) => {
+    const house = await open();
+    const [alice, bob] = await three(house);
+    const status = async ({ caller }: Locker) => (await house.house.rooms.agents.myStatus(caller, {})).locks;
+    expect(await status(alice)).toBeUndefined();
+    const long = await alice.acquire(["a", "b"]);
+    const short = await alice.acquire("c", { mode: "shared", lease_seconds: 60 });
+    const theirs = await bob.acquire(["x", "y"]);
+    const { ticket } = await alice.acquire("x");
+    const other = await house.as("alice");
+    const { ticket: second } = await other.acquire("x");
+    const at = { own: "this run", mode: "exclusive" };
+    expect(await status(alice)).toEqual({
+      held: [
+        {
+          ...{ ...at, mode: "shared", lock_id: short.lock_id, token: short.token },
+          ...{ resources: ["c"], until: expect.stringMatching(/Z$/) },
+        },
+        {
+          ...{ ...at, lock_id: long.lock_id, token: long.token },
+          ...{ resources: ["a", "b"], until: expect.stringMatching(/Z$/) },
+        },
+      ],
+      waiting: [
+        { ...at, ticket, resources: ["x"], place: 1, state: "waiting" },
+        { ...at, own: "another run", ticket: second, resources: ["x"], place: 2, state: "waiting" },
+      ],
+      more: 0,
+    });
+    expect((await status(bob))!.held).toMatchObject([{ lock_id: theirs.lock_id, own: "this run" }]);
+    await bob.release(theirs.lock_id!);
+    const { waiting } = (await status(alice))!;
+    expect(waiting).toMatchObject([{ ticket, state: "your turn" }, { ticket: second }]);
+    expect(Date.parse(waiting[0]!.until!) - house.house.store.now()).toBeGreaterThan(100_000);
+  });
+
   it("answers queued when the time is over, and keeps the place", async () => {
     const house = await open();
     const [alice, bob] = await three(house);

@@ -47,7 +47,7 @@ export function recordHistory(store, mutant) {
   store.run = (script, keys, ...rest) => {
     if (
       !keys[0]?.endsWith(":lk}:meta") ||
-      (/^(list-locks|verify-token|note-awaiting|leave-locks)$/.test(script.name) &&
+      (/^(list-locks|own-locks|verify-token|note-awaiting|leave-locks)$/.test(script.name) &&
         script.name !== mutant?.script)
     )
       return run(script, keys, ...rest);

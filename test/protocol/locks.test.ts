@@ -54,10 +54,16 @@ describe.each(eras)("two clients of %s, each with a server of its own", (era) =>
       ),
     );
     await anna.call("release_lock", { lock_id: idIn(other.text) });
+    expect((await anna.call("my_status")).text).toMatch(
+      new RegExp(`\nyou hold "src/\\*\\*" until \\S+: lock_id ${id}, token ${token}\n`),
+    );
     const queued = await ben.call("acquire_lock", { resources: ["src/a.ts"] });
     expect(queued).toMatchObject({ isError: false });
     expect(queued.text).toMatch(
       /^not yours yet: place 1, ticket lk-\w{12}\n"src\/a.ts": held by anna until /,
+    );
+    expect((await ben.call("my_status")).text).toContain(
+      `\nyou wait for "src/a.ts": place 1, ticket ${idIn(queued.text)}\n`,
     );
     const waiting = ben.call("acquire_lock", { ticket: idIn(queued.text), wait_seconds: 40 });
     expect((await anna.call("list_locks")).text).toMatch(
