@@ -425,6 +425,21 @@ describeOnEachStore.concurrent("acquire_lock", (store) => {
     expect(await bob.claim(queued.ticket!)).toMatchObject({ state: "granted" });
   });
 
+  it("lets it rest as the process of its holder was set, whoever finds that it ran out", async () => {
+    const careful = await open({}, undefined, { LLM_MAILBOX_LOCK_DELAY_SECONDS: "30" });
+    const other = await open({}, careful.namespace);
+    const [alice, bob] = [await careful.as("alice"), await other.as("bob")];
+    await alice.acquire("x", { lease_seconds: 10 });
+    const { lock_id: id } = await bob.acquire("y", { lease_seconds: 10 });
+    await passTime(store().url, careful.namespace, 10_001);
+    expect(await bob.acquire("x")).toMatchObject({
+      state: "queued",
+      holders: [{ agent: "alice", state: "resting" }],
+    });
+    expect(await alice.acquire("y")).toMatchObject({ state: "granted" });
+    await expect(bob.renew(id!)).rejects.toThrow(/^lock\.not_yours/);
+  });
+
   it("waits for what rests, whatever its last holder waits for: that is no circle", async () => {
     const house = await open({}, undefined, { LLM_MAILBOX_LOCK_DELAY_SECONDS: "20" });
     const [alice, bob] = await three(house);

@@ -51,6 +51,7 @@ end
 local function hold(request)
   request.state, request.skipped = 'held', false
   request.token, request.base, request.due = nextToken(), lockMs, lockMs + request.leaseMs
+  request.restMs = limits.delayMs
   redis.call('HDEL', slot.offers, request.id)
 end
 local function offerDue(request)
@@ -94,8 +95,9 @@ end
 -- A lease that was not given back: what it protected rests for a while, where so configured, before the next one gets it.
 local function expire(request)
   hint(request.id)
-  if limits.delayMs == 0 then return finish(request) end
-  request.state, request.due = 'cooling', lockMs + limits.delayMs
+  local restMs = request.restMs or limits.delayMs
+  if restMs == 0 then return finish(request) end
+  request.state, request.due = 'cooling', lockMs + restMs
   strike(slot.runs, request.run, request.id)
   putRequest(request)
 end

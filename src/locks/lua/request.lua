@@ -1,19 +1,20 @@
 -- The record of a request: one agent's lease, offer, place in the queue, or the pause after a lease that ran out.
--- "run|process|mode|priority|arrival|lease ms|state|token|due|base|flags|notify|call", then its resources, a line each.
+-- "run|process|mode|priority|arrival|lease ms|state|token|due|base|flags|notify|call|rest ms", then its resources, a line each.
 -- due: when lock time does something with it; base: when it was granted, renewed or offered; flags: s for skipped;
--- notify: where its agent wants to be told of its turn besides, an address, or empty.
+-- notify: where its agent wants to be told of its turn besides, an address, or empty; rest: how long its resources rest when
+-- it runs out, as the process wants it that took it.
 local known = {}
 local waitingScore = '9000000000000000'
 local function agentOf(run) return string.match(run, '^([^/]*)') end
 local function parseRequest(id, text)
-  local run, process, mode, priority, arrival, leaseMs, state, token, due, base, flags, notify, call, rest = string.match(
-    text, '^([^|]*)|([^|]*)|(%a)|(%d+)|(%d+)|(%d+)|(%a+)|(%d+)|(%d+)|(%d+)|(%a*)|([^|]*)|([^|\n]*)\n(.*)$')
+  local run, process, mode, priority, arrival, leaseMs, state, token, due, base, flags, notify, call, restMs, lines = string.match(
+    text, '^([^|]*)|([^|]*)|(%a)|(%d+)|(%d+)|(%d+)|(%a+)|(%d+)|(%d+)|(%d+)|(%a*)|([^|]*)|([^|\n]*)|?(%d*)\n(.*)$')
   local resources = {}
-  for resource in string.gmatch(rest, '[^\n]+') do resources[#resources + 1] = resource end
+  for resource in string.gmatch(lines, '[^\n]+') do resources[#resources + 1] = resource end
   return {
     id = id, run = run, process = process, mode = mode, priority = tonumber(priority), arrival = tonumber(arrival),
     leaseMs = tonumber(leaseMs), state = state, token = tonumber(token), due = tonumber(due), base = tonumber(base),
-    skipped = flags == 's', notify = notify, call = call, resources = resources,
+    skipped = flags == 's', notify = notify, call = call, restMs = tonumber(restMs), resources = resources,
   }
 end
 local function getRequest(id)
@@ -44,7 +45,7 @@ local function putRequest(request)
   redis.call('HSET', slot.requests, request.id, table.concat({
     request.run, request.process, request.mode, request.priority, whole(request.arrival), whole(request.leaseMs),
     request.state, whole(request.token), whole(request.due), whole(request.base), request.skipped and 's' or '',
-    request.notify, request.call }, '|') .. '\n' .. table.concat(request.resources, '\n'))
+    request.notify, request.call, request.restMs and whole(request.restMs) or '' }, '|') .. '\n' .. table.concat(request.resources, '\n'))
   redis.call('ZADD', slot.due, request.state == 'waiting' and waitingScore or whole(request.due), request.id)
 end
 
