@@ -143,6 +143,7 @@ export class LockCrowd {
     };
     const asks = { ...wish, priority: Math.floor(this.#random() * 4), ...this.#waits(0.6) };
     const circles = this.deadlocks;
+    let askedAt = Date.now();
     let answer = await this.#try(agent, "acquire_lock", asks);
     if (!answer && this.deadlocks > circles) await this.#letGo(agent);
     for (let tries = 0; answer?.state === "queued" && this.#going; tries++) {
@@ -151,15 +152,18 @@ export class LockCrowd {
       const what = this.#random();
       if (what < 0.1 || tries > 20) return void (await this.#try(agent, "release_lock", { ticket }));
       if (what < 0.3) await pause(this.#random() * 60);
+      // Long enough to miss an offer.
+      if (what > 0.97) await pause(300 + this.#random() * 400);
       const again = what < 0.5 ? { ...wish, priority: Math.floor(this.#random() * 10) } : { ticket };
       const life = this.#lives.get(agent);
+      askedAt = Date.now();
       answer = await this.#try(agent, "acquire_lock", { ...again, ...this.#waits(0.7) });
       if (answer?.state === "queued" && answer.ticket !== ticket && life === this.#lives.get(agent))
         this.wrong.push(`${agent} waited with ${ticket} and got another place`);
     }
     if (answer?.state === "granted") await this.#hold(agent, mode, answer);
     if (answer?.state === "already_held") {
-      this.#checkHeld(agent, resources, mode, answer);
+      this.#checkHeld(agent, resources, mode, answer, askedAt);
       const [first] = (answer.leases as Record<string, unknown>[] | undefined) ?? [answer];
       await this.#hold(agent, mode, { ...first, state: "already_held" });
     }
@@ -201,6 +205,8 @@ export class LockCrowd {
       this.told.push(lease);
     }
     const told = this.told.find(({ id }) => id === lease.id) ?? lease;
+    // What is asked again is prolonged, and is still to end by itself where it is forgotten.
+    const brief = { lease_seconds: this.#options.leaseSeconds };
     const what = this.#random();
     if (what < 0.2) {
       const again = await this.#try(agent, "acquire_lock", { resources: told.resources, mode: told.mode });
@@ -215,17 +221,21 @@ export class LockCrowd {
       const more = await this.#try(agent, "acquire_lock", { resources: [...told.resources, `of/${agent}`] });
       if (more?.state === "queued") await this.#try(agent, "release_lock", { ticket: more.ticket });
       else if (more?.state === "granted" && this.#random() < 0.5) {
-        const newest = await this.#try(agent, "acquire_lock", { resources: told.resources, mode: told.mode });
+        const newest = await this.#try(agent, "acquire_lock", {
+          ...{ ...brief, resources: told.resources, mode: told.mode },
+        });
         if (newest?.state === "already_held" && newest.lock_id !== more.lock_id && !this.#hasDied(told))
           this.wrong.push(`${agent} has ${more.lock_id} and was told of an older lease`);
       }
       if (more?.state === "granted") await this.#try(agent, "release_lock", { lock_id: more.lock_id });
     }
     if (what > 0.63 && what < 0.7) {
-      const part = [this.#pick(names), this.#pick(patterns)].slice(0, this.#random() < 0.5 ? 1 : 2);
+      const others = [this.#pick(names), this.#pick(patterns)].slice(0, this.#random() < 0.5 ? 1 : 2);
+      const part = this.#random() < 0.5 ? told.resources.slice(0, 1) : others;
       const mode = this.#random() < 0.5 ? "shared" : "exclusive";
-      const has = await this.#try(agent, "acquire_lock", { resources: part, mode });
-      if (has?.state === "already_held") this.#checkHeld(agent, part, mode, has);
+      const askedAt = Date.now();
+      const has = await this.#try(agent, "acquire_lock", { ...brief, resources: part, mode });
+      if (has?.state === "already_held") this.#checkHeld(agent, part, mode, has, askedAt);
       else if (has) await this.#try(agent, "release_lock", { lock_id: has.lock_id ?? has.ticket });
     }
     if (what > 0.7) {
@@ -244,7 +254,13 @@ export class LockCrowd {
   }
 
   /** What is said to be held already is held, all of it, as strongly, and with the newest token there is for it. */
-  #checkHeld(agent: string, asked: readonly string[], mode: string, answer: Record<string, unknown>): void {
+  #checkHeld(
+    agent: string,
+    asked: readonly string[],
+    mode: string,
+    answer: Record<string, unknown>,
+    askedAt: number,
+  ): void {
     const say = (problem: string): void => {
       this.wrong.push(`${agent} asked for ${asked.join()}, ${mode}: ${problem}: ${JSON.stringify(answer)}`);
     };
@@ -256,7 +272,7 @@ export class LockCrowd {
       const parts = (one.covers as Resource[] | undefined) ?? resources;
       const has = (lease: readonly Resource[], part: Resource) => lease.some((own) => covers(own, part));
       if (parts.some((part) => !has(one.resources as Resource[], part))) say("it is not covered");
-      if (Date.parse(String(one.expires_at)) < Date.now() + 500) say("it was not prolonged");
+      if (Date.parse(String(one.expires_at)) < askedAt + 500) say("it was not prolonged");
       const told = this.told.find(({ id, agent: who }) => id === one.lock_id && who === agent);
       if (told && told.mode === "shared" && mode === "exclusive") say("it is held in a weaker mode");
       const newer = this.told.find(
