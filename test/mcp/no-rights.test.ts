@@ -119,6 +119,10 @@ const withoutRefusal = {
   confirm: true,
   /** An extra of other replies: it tells nothing. */
   news: true,
+  /** Gives back what the hooks of the caller's own session took: nobody is kept from that. */
+  guardStop: true,
+  /** Tells for each file what is refused. */
+  guardFiles: true,
 };
 
 describe("a caller without any right", () => {
@@ -317,6 +321,14 @@ describe("a caller without any right", () => {
     for (const [name, attempt] of Object.entries(tries))
       await expect(attempt(), name).rejects.toMatchObject({ code: "access.denied" });
     expect(await mail.news(caller)).toBeUndefined();
+    await locks.guardStop(caller.principal, "a session");
+    for (const take of [undefined, { session: "a session", lease_seconds: 60 }])
+      expect(
+        await locks.guardFiles(caller.principal, { files: [there.resource], ...(take && { take }) }),
+      ).toEqual({
+        ...{ reserved: [], unnameable: [], untold: [], wanted: [] },
+        refused: [expect.objectContaining({ code: "access.denied", path: there.resource })],
+      });
     expect(await image()).toEqual(before);
   });
 });
