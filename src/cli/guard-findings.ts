@@ -2,8 +2,9 @@ import type { House } from "../compose.js";
 import type { Config } from "../config/index.js";
 import { isRefusal, type MailboxError } from "../errors/index.js";
 import type { RunId } from "../identity/index.js";
-import type { GuardFiles, GuardStop } from "../locks/index.js";
+import { type GuardFiles, type GuardStop, guardFiles, guardRun, releaseRun } from "../locks/index.js";
 import { guardAtServer, type ServerGuard } from "../mcp/index.js";
+import { loadLog } from "../observability/index.js";
 import { type Findings, nothingFound } from "./guard-verdict.js";
 import { ServerRefused } from "./server-refused.js";
 import { terminal } from "./terminal.js";
@@ -57,7 +58,6 @@ export async function giveBack(config: GuardConfig, session: string): Promise<bo
     if (config.server !== undefined) await askServer(config, config.server, { stop: { session } });
     else
       await withGuardHouse(config, async (house) => {
-        const { guardRun, releaseRun } = await import("../locks/index.js");
         await releaseRun(house.locks, config.namespace, guardRun(config.agent, session), true);
       });
     return true;
@@ -74,7 +74,6 @@ async function isEmpty(config: GuardConfig): Promise<boolean> {
 }
 
 async function findingsHere({ config, files, take }: Question): Promise<Findings> {
-  const { guardFiles, guardRun } = await import("../locks/index.js");
   const { onlookerOf } = await import("./with-house.js");
   const { principal } = onlookerOf(config, config.agent);
   const caller = { principal, run: { id: guardRun(config.agent, take?.session ?? "") } };
@@ -94,10 +93,7 @@ async function findingsHere({ config, files, take }: Question): Promise<Findings
 }
 
 async function withGuardHouse<T>(config: GuardConfig, work: (house: House) => Promise<T>): Promise<T> {
-  const [{ openHouse }, { loadLog }] = await Promise.all([
-    import("../compose.js"),
-    import("../observability/index.js"),
-  ]);
+  const { openHouse } = await import("../compose.js");
   const house = await openHouse(config, await loadLog("silent"), { callTimeoutMs });
   try {
     return await work(house);

@@ -1,4 +1,4 @@
-import { cpSync, mkdtempSync, rmSync, symlinkSync } from "node:fs";
+import { cpSync, mkdirSync, mkdtempSync, rmSync, symlinkSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
@@ -16,6 +16,8 @@ describe("the built command line loads what it needs and no more", () => {
   let store: TestStore;
   let office: Office;
   beforeAll(async () => {
+    // What lies in no repository is not guarded.
+    mkdirSync(join(home, "work", ".git"), { recursive: true });
     store = await startStore("embedded");
     office = await openOffice(store.url);
     await office.as("bob");
@@ -59,7 +61,11 @@ describe("the built command line loads what it needs and no more", () => {
 
   it.each([
     ["check", { session_id: "s", hook_event_name: "UserPromptSubmit" }, "check --hook claude-code"],
-    ["guard", { ...before, tool_name: "Edit", tool_input: { file_path: join(home, "a") } }, "guard edit"],
+    [
+      "guard",
+      { ...before, tool_name: "Edit", tool_input: { file_path: join(home, "work", "a") } },
+      "guard edit",
+    ],
   ])("for the hook of %s, the store alone", async (_, event, words) => {
     const found = await loaded(event, ...words.split(" "), "--agent", "bob");
     expect(found.sources).toContain("src/compose.ts");
