@@ -495,7 +495,7 @@ function roomsOf(parts: Parts): Rooms {
       readInbox: (caller, input, options) =>
         guard(caller, "mailbox.read", [input.mailbox ?? caller.principal.agent], () =>
           whileProved(credentials, caller, input.wait_seconds, options, (bounded) =>
-            lock.whileAwaiting(locks, caller, input.wait_seconds ? input.sender : undefined, (mayWait) =>
+            lock.whileAwaiting(locks, caller, mail.awaitedSender(input), (mayWait) =>
               mail.readInbox(context, caller, mayWait ? input : { ...input, wait_seconds: 0 }, bounded),
             ),
           ),

@@ -50,10 +50,28 @@ export async function guardEdit(
   },
 ): Promise<void> {
   const config = configOf(switches);
+  const answerBy = (found: Findings): void => {
+    const answer = hookAnswer(judge(found, switches, switches.take === true));
+    if (answer !== "") printLine(answer);
+  };
+  await inTime(
+    () => answerBy({ ...nothingFound, away: whoIsAsked(config) }),
+    async () => {
+      const found = await editedFiles(config, switches);
+      if (found) answerBy(found);
+    },
+  );
+}
+
+/** What is found of the files that a hook tells of; undefined where it tells of none. */
+async function editedFiles(
+  config: GuardConfig,
+  switches: Parameters<typeof guardEdit>[0],
+): Promise<Findings | undefined> {
   const call = readHookCall(await standardInput(mostInput, tooLong));
   if (!call)
     throw new UsageError("guard edit reads the JSON of a hook before a tool that edits from standard input");
-  if (call.files.length === 0) return;
+  if (call.files.length === 0) return undefined;
   const session = switches.session ?? call.session;
   if (switches.take && session === undefined)
     throw new UsageError(
@@ -61,16 +79,7 @@ export async function guardEdit(
     );
   const take = switches.take ? { session: session!, lease_seconds: switches.leaseSeconds } : undefined;
   const folder = call.folder ?? terminal().folder;
-  const answerBy = (found: Findings): void => {
-    const answer = hookAnswer(judge(found, switches, take !== undefined));
-    if (answer !== "") printLine(answer);
-  };
-  const late = setTimeout(() => {
-    answerBy({ ...nothingFound, away: whoIsAsked(config) });
-    leave(0);
-  }, patienceMs);
-  answerBy(await findOut(() => find(config, switches, pathsOf(folder, call.files), take)));
-  clearTimeout(late);
+  return findOut(() => find(config, switches, pathsOf(folder, call.files), take));
 }
 
 /** When the client's turn is over: gives back what `guard edit --take` reserved for its session. */
@@ -78,21 +87,28 @@ export async function guardStop(
   switches: Switches & ServerSwitches & { readonly session?: string },
 ): Promise<void> {
   const config = configOf(switches);
-  const session = switches.session ?? readHookCall(await standardInput(mostInput, tooLong))?.session;
-  if (session === undefined)
-    throw new UsageError(
-      "guard stop reads the JSON of a hook with a session_id from standard input, or pass --session",
-    );
   const sayAway = (): void =>
     void terminal().stderr.write(
       `llm-mailbox guard: the ${whoIsAsked(config)} cannot be reached; what was reserved is free when its lease is over\n`,
     );
+  await inTime(sayAway, async () => {
+    const session = switches.session ?? readHookCall(await standardInput(mostInput, tooLong))?.session;
+    if (session === undefined)
+      throw new UsageError(
+        "guard stop reads the JSON of a hook with a session_id from standard input, or pass --session",
+      );
+    if (!(await giveBack(config, session))) sayAway();
+  });
+}
+
+/** Ends the process by itself where its client would be held up for too long, also by what it has still to be told. */
+async function inTime(sayLate: () => void, work: () => Promise<void>): Promise<void> {
   const late = setTimeout(() => {
-    sayAway();
+    sayLate();
     leave(0);
   }, patienceMs);
   try {
-    if (!(await giveBack(config, session))) sayAway();
+    await work();
   } finally {
     clearTimeout(late);
   }

@@ -4,11 +4,10 @@ import { acquireLock } from "./acquire-lock.js";
 import type { LockContext } from "./context.js";
 import type { ListedLock } from "./contract.js";
 import type { GuardFindings, RefusedFile, ReservedFile, WantedFile } from "./guard-contract.js";
-import { guardRun } from "./guard-run.js";
-import { conflictsOf, listLocks, mostListed } from "./list-locks.js";
+import { conflictsOf, listLocks, othersAround } from "./list-locks.js";
 import { overlaps } from "./overlaps.js";
 import { releaseLock } from "./release-lock.js";
-import { parseResource, type Resource } from "./resource.js";
+import { isPattern, parseResource, type Resource } from "./resource.js";
 import { unnamedFile } from "./unnamed-file.js";
 
 const filesAtOnce = 100;
@@ -93,14 +92,12 @@ class Found {
 async function lookAround(context: LockContext, caller: Caller, path: string, found: Found): Promise<void> {
   found.unnameable.push(path);
   const { around, name } = unnamedFile(path);
-  // With the eyes of no run, so that all there is counts among what is listed.
-  const run = { id: guardRun(caller.principal.agent, "") };
-  const standing = await conflictsOf(context, { ...caller, run }, [around], "exclusive");
-  const other = othersOf(caller, standing).find(({ resources }) =>
+  const { holders, isWhole } = await othersAround(context, caller, around);
+  const other = holders.find(({ resources }) =>
     resources.some((resource) => overlaps(resource as Resource, name)),
   );
   if (other) found.reserved.push({ path, agent: other.agent, until: other.until });
-  else if (standing.length >= mostListed) found.untold.push(path);
+  else if (!isWhole) found.untold.push(path);
 }
 
 async function lookAt(
@@ -185,9 +182,11 @@ function othersOf<One extends Pick<ListedLock, "agent">>(
   return all.filter(({ agent }) => agent !== principal.agent);
 }
 
+/** The name by which a file is locked. One that reads as a pattern has none: to lock it would be to lock what it matches. */
 function resourceOf(path: string): Resource | undefined {
   try {
-    return parseResource(path);
+    const resource = parseResource(path);
+    return isPattern(resource) ? undefined : resource;
   } catch (error) {
     if (isRefusal(error, "lock.resource_invalid")) return undefined;
     throw error;

@@ -73,6 +73,8 @@ export class LeaseMemory {
   }
 
   drop(id: string): void {
+    // Without it the circle is open, and one that is closed later is another.
+    if (this.leases.has(id)) this.circle = undefined;
     this.leases.delete(id);
     this.waits.delete(id);
   }

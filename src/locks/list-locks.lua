@@ -4,7 +4,8 @@
 
   KEYS      the locks of a namespace, see lua/slot.lua
   ARGV[1]   not after, ms of the store's clock       ARGV[2]   limits, see lua/slot.lua
-  ARGV[3]   how many at most                         ARGV[4…]  resources, or none for all
+  ARGV[3]   how many at most                         ARGV[4]   agent to leave out beside resources, or empty
+  ARGV[5…]  resources, or none for all
 
   Returns {"LISTED", how many there are, 1 when lock time has to be moved on for what is shown to end, {id, run, mode, state, token, ends at ms, arrived at ms, priority, skipped,
           resources on a line each, …}} · {"LATE"}
@@ -15,29 +16,32 @@
 --@include lua/request.lua
 --@include lua/queue.lua
 if late() then return { 'LATE' } end
-local most = tonumber(ARGV[3])
+local most, except = tonumber(ARGV[3]), ARGV[4]
 readTime()
 local found, resources = {}, {}
-for n = 4, #ARGV do resources[#resources + 1] = ARGV[n] end
+for n = 5, #ARGV do resources[#resources + 1] = ARGV[n] end
 local total = redis.call('ZCARD', slot.due)
 if #resources == 0 then
   local ids = redis.call('ZRANGE', slot.due, 0, most - 1)
   loadRequests(ids)
   for _, id in ipairs(ids) do found[#found + 1] = getRequest(id) end
 else
-  nearby(resources, function(request) found[#found + 1] = request end)
+  nearby(resources, function(request)
+    if agentOf(request.run) ~= except then found[#found + 1] = request end
+  end)
   table.sort(found, function(a, b)
     if (a.state == 'waiting') ~= (b.state == 'waiting') then return b.state == 'waiting' end
     return comesBefore(a, b)
   end)
   total = #found
 end
-local rows, waitsForTime = {}, false
-for n, request in ipairs(found) do
+local rows, listed, waitsForTime = {}, 0, false
+for _, request in ipairs(found) do
   if request.state ~= 'waiting' and (isCut or request.due <= lockMs) then waitsForTime = true end
   local isOver = request.state == 'held' and request.due <= lockMs
   if isOver then total = total - 1
-  elseif n <= most then
+  elseif listed < most then
+    listed = listed + 1
     for _, word in ipairs({
       request.id, request.run, request.mode, request.state, whole(request.token), asClock(endOf(request)),
       asClock(request.arrival / 1000), tostring(request.priority), request.skipped and '1' or '0',

@@ -11,7 +11,7 @@ import { stateInWords } from "./state-in-words.js";
 const listLocksScript = loadScript(import.meta.url, "list-locks.lua");
 
 /** How many conflicts and locks one look tells of. */
-export const mostListed = 200;
+const mostListed = 200;
 
 interface Row {
   readonly id: string;
@@ -72,6 +72,23 @@ export async function conflictsOf(
     .map((row) => holderOf(row, caller));
 }
 
+/**
+ * What others have around a resource, and whether that is all: a look lists so many.
+ *
+ * @returns what stands in the way of the caller's agent; that which its own runs have is left out
+ */
+export async function othersAround(
+  context: LockContext,
+  caller: Caller,
+  resource: Resource,
+): Promise<{ readonly holders: LockList["holders"]; readonly isWhole: boolean }> {
+  const { namespace, agent } = caller.principal;
+  const { rows, total } = await rowsOf(context, namespace, [resource], agent);
+  const holders = rows.filter(({ state }) => state !== "waiting").map((row) => holderOf(row, caller));
+  // Those that wait come last, so that none is missed where only they are.
+  return { holders, isWhole: total <= rows.length || holders.length < rows.length };
+}
+
 /** A live lease. */
 export interface CurrentLease {
   readonly lockId: string;
@@ -104,8 +121,9 @@ async function rowsOf(
   context: LockContext,
   namespace: string,
   resources: readonly Resource[],
+  except = "",
 ): Promise<{ readonly rows: readonly Row[]; readonly total: number }> {
-  const look = () => context.run(namespace, listLocksScript, [mostListed, ...resources]);
+  const look = () => context.run(namespace, listLocksScript, [mostListed, except, ...resources]);
   let [, total, waitsForTime, flat] = await look();
   // Where nobody beats, whoever looks moves lock time on: what a dead session left ends also where everybody only looks.
   if (waitsForTime === "1") {

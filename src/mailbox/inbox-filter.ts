@@ -16,3 +16,8 @@ export function filterOf(input: ReadInbox): FeedFilter {
     minPriority: input.min_priority ? priorities.indexOf(input.min_priority) : 0,
   };
 }
+
+/** The one agent whose mail a read waits for; undefined where it does not wait, or for anybody's. */
+export function awaitedSender(input: ReadInbox): string | undefined {
+  return input.wait_seconds && input.sender !== undefined ? filterOf(input).sender : undefined;
+}

@@ -26,6 +26,7 @@ export { type DeadLetter, listDeadLetters, purgeDeadLetters, requeueDeadLetters 
 export type { Delivery, FeedFilter, Head, StoredMessage, TopicFeed } from "./feed.js";
 export { attachFromFolder } from "./find-attachments.js";
 export { findDeadLetters } from "./find-dead-letters.js";
+export { awaitedSender } from "./inbox-filter.js";
 export { countInbox, newsOf } from "./inbox-news.js";
 export { inspectMailbox, type MailboxCounts } from "./inspect-mailbox.js";
 export { MailboxKeeper } from "./keep-mailboxes.js";

@@ -19,7 +19,7 @@ import { splitPaths, stagedPaths } from "../../src/cli/staged-paths.js";
 import { type HttpService, serveHttp } from "../../src/http/index.js";
 import { acquireLock as acquireLockTool } from "../../src/mcp/tools/acquire-lock.js";
 import { lockKeys } from "../../src/redis/index.js";
-import { rawStore } from "../locks/open-locks.js";
+import { passTime, rawStore } from "../locks/open-locks.js";
 import { noLog } from "../mcp/support.js";
 import { startStore, type TestStore } from "../stores/index.js";
 import { type Ended, main, type Office, openOffice, runIn } from "./command-line.js";
@@ -566,6 +566,31 @@ rules: [{ id: ask, actions: [lock.acquire], effect: require_approval }]
     );
   });
 
+  it("takes no pattern for a file that is named like one, and looks at what it may mean", async () => {
+    const told = JSON.parse((await take("src/**", "alice")).out) as { systemMessage: string };
+    expect(told.systemMessage).toContain("not reserved for you, because no lock can have such a name");
+    expect(await holders()).toEqual([]);
+    expect((await take("src/a.ts", "bob")).out).toBe("");
+    expect(denialOf(await take("src/**", "alice"))).toContain("is reserved by bob until");
+    expect(await holders()).toEqual([["bob", "src/a.ts"]]);
+  });
+
+  it("counts what its own agent has, and what is over, for nothing around a file that no lock can name", async () => {
+    const many = Array.from({ length: 205 }, (_, n) => `img/f${n}`);
+    const { caller } = await office.as("carol");
+    const reserve = (resource: string): Promise<unknown> =>
+      office.house.rooms.locks.acquireLock(caller, { resources: [resource], lease_seconds: 60 });
+    await Promise.all(many.map(reserve));
+    const look = (agent: string): Promise<Ended> =>
+      guard(edit(join(root, "img/\u200bx.ts")), as(agent), "edit");
+    expect((await look("carol")).out).toBe("");
+    expect(denialOf(await look("dora"))).toContain("img/");
+    const { caller: bob } = await office.as("bob");
+    await office.house.rooms.locks.acquireLock(bob, { resources: ["img/*x.ts"], lease_seconds: 3_600 });
+    await passTime(store.url, office.settings.LLM_MAILBOX_NAMESPACE!, 120_000);
+    expect(denialOf(await look("dora"))).toContain("is reserved by bob until");
+  });
+
   it("hides who has a file from an agent that may not read locks", async () => {
     await lock("bob", "src/a.ts");
     expect((await office.run("grants", "deny", "alice", "lock.read", "*")).status).toBe(0);
@@ -855,6 +880,26 @@ describe("llm-mailbox guard without a store", () => {
       expect(ended).toBeLessThan(12_000);
     }
     silent.close();
+  });
+
+  it("holds nobody up for longer than it says where it is never told the end of what it reads", {
+    timeout: 30_000,
+  }, async () => {
+    const env = { PATH: process.env.PATH!, HOME: process.env.HOME!, ...nowhere };
+    const ended = await Promise.all(
+      ["edit", "stop"].map(async (command) => {
+        const began = Date.now();
+        const child = spawn(process.execPath, [main, "guard", command], { cwd: root, env });
+        child.stdin.write(input);
+        const status = await new Promise((resolve) => child.once("exit", resolve));
+        return { status, ms: Date.now() - began };
+      }),
+    );
+    for (const { status, ms } of ended) {
+      expect(status).toBe(0);
+      expect(ms).toBeGreaterThan(7_000);
+      expect(ms).toBeLessThan(12_000);
+    }
   });
 
   it("starts none where nothing was ever stored", async () => {

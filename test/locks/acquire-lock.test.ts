@@ -677,6 +677,21 @@ describeOnEachStore.concurrent("acquire_lock", (store) => {
       expect((await reading).messages).toHaveLength(1);
     });
 
+    it("is told again when it was open meanwhile, however the sender is spelled", async ({ expect }) => {
+      const house = await open();
+      const [alice, bob] = await three(house);
+      for (const spelled of ["bob", "@bob", "agent:bob", " BOB "]) {
+        const { lock_id: lock } = await alice.acquire("x");
+        const { ticket } = await bob.acquire("x");
+        const waiting = bob.claim(ticket!, { wait_seconds: 30 });
+        expect(await reads(house, alice, spelled), spelled).toMatchObject({ messages: [] });
+        expect(await alice.news(), spelled).toHaveLength(1);
+        expect(await waiting, spelled).toMatchObject({ state: "queued", awaits_you: "alice" });
+        await bob.release(ticket!);
+        await alice.release(lock!);
+      }
+    });
+
     it("is found through others that wait for locks", async ({ expect }) => {
       const house = await open();
       const [alice, bob, carl] = await three(house);
