@@ -56,11 +56,12 @@ local function olderLeases(request)
     local common, seen = { other.id }, {}
     for _, own in ipairs(other.resources) do
       for _, resource in ipairs(request.resources) do
-        local both = overlaps(own, resource) and (covers(own, resource) and resource or own)
+        -- What two patterns have in common besides has no name.
+        local both = covers(own, resource) and resource or covers(resource, own) and own
         if both and not seen[both] then seen[both] = true common[#common + 1] = both end
       end
     end
-    older[#older + 1] = common
+    if #common > 1 then older[#older + 1] = common end
     return #older == 25
   end)
   return older

@@ -243,6 +243,7 @@ async function look(
     ...asked,
   ]);
   row.written();
+  context.pulse(namespace).seen();
   switch (word) {
     case "GRANTED":
     case "ALREADY": {

@@ -11,5 +11,7 @@
 --@include ../redis/lua/clock.lua
 --@include lua/slot.lua
 if late() then return { 'LATE' } end
+-- While it still counts as there: a gap before this is its own sleep, or a clock that jumped.
+if redis.call('ZCARD', slot.due) > 0 then moveTime() end
 redis.call('ZREM', slot.processes, ARGV[3])
 return { 'LEFT' }

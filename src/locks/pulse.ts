@@ -92,6 +92,11 @@ export class Pulse {
     return this.#wasSeen;
   }
 
+  /** The store has seen this process, whatever came of it: it has to say when it leaves. */
+  seen(): void {
+    this.#wasSeen = true;
+  }
+
   /** Beats where nothing here needs it: so that lock time goes on for those who have no process of their own. */
   async sweep(): Promise<void> {
     const isDue = Date.now() - Math.max(this.#beatenAt, this.#triedAt) >= this.#needs.limits.beatMs;

@@ -6,7 +6,7 @@
   ARGV[1]   not after, ms of the store's clock       ARGV[2]   limits, see lua/slot.lua
   ARGV[3]   resource                                 ARGV[4]   token
 
-  Returns {"VALID", id, agent, mode, ends at ms} · {"STALE", agent that holds it or empty} · {"LATE"}
+  Returns {"VALID", id, agent, mode, ends at ms, 1 when lock time has to be moved on for it to end} · {"STALE", agent that holds it or empty} · {"LATE"}
 ]]
 --@include ../redis/lua/clock.lua
 --@include lua/slot.lua
@@ -26,4 +26,4 @@ nearby({ resource }, function(request)
   return found ~= nil
 end)
 if not found then return { 'STALE', holder or '' } end
-return { 'VALID', found.id, agentOf(found.run), found.mode, asClock(found.due) }
+return { 'VALID', found.id, agentOf(found.run), found.mode, asClock(found.due), isCut and '1' or '0' }

@@ -187,6 +187,9 @@ describeOnEachStore.concurrent("acquire_lock", (store) => {
     await expect(write("src/a", wide.token!)).rejects.toThrow(/^lock\.stale_token/);
     expect(await write("src/b/**", wide.token!)).toMatchObject({ state: "stored" });
     expect((await alice.acquire("elsewhere")).older).toBeUndefined();
+    // What two patterns have in common has no name by which it could be written to.
+    await alice.acquire("w/*.ts");
+    expect((await alice.acquire("w/a*")).older).toBeUndefined();
   });
 
   it("treats a stronger mode, or more, as another wish that does not conflict with the own", async () => {

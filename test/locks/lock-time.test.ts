@@ -1,6 +1,12 @@
 import { afterEach, expect, it } from "vitest";
 import { type Caller, localPrincipal, type RunId } from "../../src/identity/index.js";
-import { acquireLock, conflictsOf, type LockLimits, parseResource } from "../../src/locks/index.js";
+import {
+  acquireLock,
+  conflictsOf,
+  type LockLimits,
+  parseResource,
+  verifyToken,
+} from "../../src/locks/index.js";
 import { lockKeys } from "../../src/redis/index.js";
 import { describeOnEachStore } from "../stores/index.js";
 import { type LockHouse, openLocks, rawStore } from "./open-locks.js";
@@ -60,6 +66,43 @@ describeOnEachStore("lock time", (store) => {
       seen.push((await holders(looker)).join());
     }
     expect(seen).toEqual(["alice", "alice", "alice", ""]);
+  });
+
+  it("ends it for who asks about its token alone, too", async () => {
+    const killed = await open();
+    const { token } = await take(killed, 20);
+    const looker = await open({}, killed.namespace);
+    const seen: boolean[] = [];
+    for (let look = 0; look < 4; look++) {
+      await silence(looker, 21);
+      const { house, namespace } = looker;
+      seen.push((await verifyToken(house.locks, session(namespace, "bob"), "x", token!)).valid);
+    }
+    expect(seen).toEqual([true, true, true, false]);
+  });
+
+  it("is not held up by a process that was refused and has left", async () => {
+    const hook = await open();
+    await take(hook, 60);
+    await hook.close();
+    const refused = await open({}, hook.namespace);
+    const { caller } = await refused.as("bob");
+    await expect(
+      acquireLock(refused.house.locks, caller, { ticket: "lk-000000000000" }),
+    ).rejects.toMatchObject({ code: "lock.ticket_unknown" });
+    await refused.close();
+    const looker = await open({}, hook.namespace);
+    await silence(looker, 61);
+    expect(await holders(looker)).toEqual([]);
+  });
+
+  it("is cut for who slept and leaves before it beats again", async () => {
+    const server = await open();
+    await (await server.as("bob")).acquire("y");
+    await take(server, 600);
+    await silence(server, 3_600);
+    await server.close();
+    expect(await holders(await open({}, server.namespace))).toEqual(["alice"]);
   });
 
   it("goes on for leases without a process while any process of the namespace is there", {

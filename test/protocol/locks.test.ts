@@ -46,7 +46,9 @@ describe.each(eras)("two clients of %s, each with a server of its own", (era) =>
     );
     const other = await anna.call("acquire_lock", { resources: ["src/a.ts", "z"] });
     expect(other.text).toMatch(
-      new RegExp(`\nyou held "src/a.ts" under ${id} already: write to it with this newer token from now on$`),
+      new RegExp(
+        `\nyou held "src/a.ts" under ${id} already: write to it with this newer token from now on, and when you release this lock release that one too before you write there again$`,
+      ),
     );
     expect((await anna.call("acquire_lock", { resources: ["z", "src/b.ts"] })).text).toMatch(
       new RegExp(

@@ -95,7 +95,7 @@ function part({ covers, expires_at, lock_id, token, resources }: HeldLease): str
 }
 
 function newer({ lock_id, resources }: NonNullable<LockAnswer["older"]>[number]): string {
-  return `you held ${shownResources(resources)} under ${lock_id} already: write to it with this newer token from now on`;
+  return `you held ${shownResources(resources)} under ${lock_id} already: write to it with this newer token from now on, and when you release this lock release that one too before you write there again`;
 }
 
 function standing({ agent, own_edit_hook, mode, state, resource, until }: Holder): string {
