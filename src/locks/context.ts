@@ -104,9 +104,22 @@ export class LockContext {
     return pulse;
   }
 
-  /** Lets lock time go on, and ends what is due, in the name of nobody. */
-  async moveTime(namespace: string): Promise<void> {
+  /**
+   * Runs a script that only looks. Where nobody beats, whoever looks moves lock time on, in the name of nobody, and looks
+   * again: what a dead session left ends also where everybody only looks.
+   *
+   * @param behindAt where in its reply the script says 1 when what it shows waits for lock time to be moved on
+   */
+  async look(
+    namespace: string,
+    script: Script,
+    args: readonly (string | number)[],
+    behindAt: number,
+  ): Promise<Reply> {
+    const reply = await this.run(namespace, script, args);
+    if (reply[behindAt] !== "1") return reply;
     await this.run(namespace, beatLocks, ["", rememberedMs]);
+    return this.run(namespace, script, args);
   }
 
   /** This process beats no more. What cannot be said now is seen by its silence. */

@@ -7,6 +7,7 @@ import { covers } from "./covers.js";
 import { comesBefore } from "./order.js";
 import { parseResource, type Resource } from "./resource.js";
 import { stateInWords } from "./state-in-words.js";
+import { whoseRun } from "./whose-run.js";
 
 const listLocksScript = loadScript(import.meta.url, "list-locks.lua");
 
@@ -123,13 +124,8 @@ async function rowsOf(
   resources: readonly Resource[],
   except = "",
 ): Promise<{ readonly rows: readonly Row[]; readonly total: number }> {
-  const look = () => context.run(namespace, listLocksScript, [mostListed, except, ...resources]);
-  let [, total, waitsForTime, flat] = await look();
-  // Where nobody beats, whoever looks moves lock time on: what a dead session left ends also where everybody only looks.
-  if (waitsForTime === "1") {
-    await context.moveTime(namespace);
-    [, total, , flat] = await look();
-  }
+  const args = [mostListed, except, ...resources];
+  const [, total, , flat] = await context.look(namespace, listLocksScript, args, 2);
   const words = flat as readonly string[];
   const rows: Row[] = [];
   for (let n = 0; n + 9 < words.length; n += 10)
@@ -148,9 +144,8 @@ async function rowsOf(
   return { rows, total: Number(total) };
 }
 
-function ownOf(row: Row, { principal, run }: Caller): Pick<ListedLock, "own"> {
-  if (agentOf(row.run) !== principal.agent) return {};
-  return { own: row.run === run.id ? "this run" : "another run" };
+function ownOf({ run }: Row, caller: Caller): Pick<ListedLock, "own"> {
+  return agentOf(run) === caller.principal.agent ? { own: whoseRun(run, caller) } : {};
 }
 
 function holderOf(row: Row, caller: Caller): LockList["holders"][number] {

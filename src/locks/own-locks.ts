@@ -2,6 +2,7 @@ import type { Caller } from "../identity/index.js";
 import { loadScript } from "../redis/index.js";
 import type { LockContext } from "./context.js";
 import type { OwnLocks } from "./contract.js";
+import { whoseRun } from "./whose-run.js";
 
 const ownLocksScript = loadScript(import.meta.url, "own-locks.lua");
 
@@ -20,7 +21,7 @@ export async function ownLocks(context: LockContext, caller: Caller): Promise<Ow
     ];
     const one = {
       mode: mode === "s" ? ("shared" as const) : ("exclusive" as const),
-      own: run === caller.run.id ? ("this run" as const) : ("another run" as const),
+      own: whoseRun(run, caller),
       resources: resources.split("\n"),
     };
     const until = new Date(Number(endsAt)).toISOString();
