@@ -4,6 +4,7 @@ export { type Address, formatAddress, isAgentName, isNamespace, parseAddress } f
 export { asciiLower } from "./ascii-lower.js";
 export { nearest } from "./nearest.js";
 export { matchesTopic, parsePattern, patternRoot, type TopicPattern } from "./pattern.js";
+export { randomLetters } from "./random-letters.js";
 export { parseStateKey, parseStatePrefix, stateGroupOf } from "./state-key.js";
 export { parentsOf, parseTopic, rootOf } from "./topic-name.js";
 export { visible } from "./visible.js";

@@ -1,5 +1,5 @@
 import { randomBytes } from "node:crypto";
-import type { Caller } from "./principal.js";
+import type { Caller, Principal, Run } from "./principal.js";
 
 /**
  * What was decided about one call. Holds names, codes and numbers: never a body, a subject, a reason somebody gave, or a
@@ -24,17 +24,13 @@ export interface AuditEvent {
 
 /** The row of an event as it is stored: one line of JSON whose keys are letters, because there is a row for every call. */
 export function auditRow(event: AuditEvent): string {
-  const { id, agent, run, by, action, resource, outcome, because } = event;
-  return JSON.stringify({
-    i: id,
-    w: agent,
-    r: run,
-    c: by,
-    a: action,
-    o: resource,
-    d: outcome,
-    y: because,
-  });
+  return `{"i":${JSON.stringify(event.id)},${fieldsBesideId(event)}`;
+}
+
+/** All of a row that comes behind its id. */
+function fieldsBesideId(event: Omit<AuditEvent, "id">): string {
+  const { agent, run, by, action, resource, outcome, because } = event;
+  return JSON.stringify({ w: agent, r: run, c: by, a: action, o: resource, d: outcome, y: because }).slice(1);
 }
 
 /**
@@ -70,20 +66,37 @@ export function parseAuditRow(row: string): AuditEvent | undefined {
   };
 }
 
+type Decided = Pick<AuditEvent, "action" | "resource" | "outcome" | "because">;
+
+/** What the last row of each run said beside its id: a run mostly does again what it did before. */
+const lastOfRuns = new WeakMap<
+  Run,
+  { readonly principal: Principal; readonly decided: Decided; readonly text: string }
+>();
+
 /** The row of a decision about a call of this caller. */
-export function rowOf(
-  { principal, run }: Caller,
-  decision: Pick<AuditEvent, "action" | "resource" | "outcome" | "because">,
-): string {
+export function rowOf(caller: Caller, decided: Decided): string {
+  return `{"i":"${newEventId()}",${textOf(caller, decided)}`;
+}
+
+function textOf({ principal, run }: Caller, decided: Decided): string {
+  const last = lastOfRuns.get(run);
+  if (last?.principal === principal && isSame(last.decided, decided)) return last.text;
   const { agent, credential } = principal;
   const shownId = "id" in credential && /^[\w.:-]{1,80}$/.test(credential.id) ? `:${credential.id}` : "";
-  return auditRow({
-    id: newEventId(),
-    agent,
-    run: run.id.slice(run.id.indexOf("/") + 1),
-    by: `${credential.kind}${shownId}`,
-    ...decision,
-  });
+  const by = `${credential.kind}${shownId}`;
+  const text = fieldsBesideId({ agent, run: run.id.slice(run.id.indexOf("/") + 1), by, ...decided });
+  lastOfRuns.set(run, { principal, decided, text });
+  return text;
+}
+
+function isSame(one: Decided, other: Decided): boolean {
+  return (
+    one.resource === other.resource &&
+    one.action === other.action &&
+    one.because === other.because &&
+    one.outcome === other.outcome
+  );
 }
 
 /** The row of an admission with one more of what allowed it, or which of several things was done. */

@@ -1,16 +1,6 @@
-import { randomUUID } from "node:crypto";
+import { randomLetters } from "../addresses/index.js";
 
-const half = 36 ** 6;
-
-/**
- * The id of a lease, which is its ticket while it waits: 62 random bits. Who owns it is checked, so it is no secret. From
- * the random parts of a UUID, because Node draws many of those at a time, where each `randomBytes` asks the system.
- */
+/** The id of a lease, which is its ticket while it waits: 60 random bits. Who owns it is checked, so it is no secret. */
 export function newLockId(): string {
-  const uuid = randomUUID();
-  return `lk-${sixLetters(uuid.slice(0, 8))}${sixLetters(uuid.slice(28))}`;
-}
-
-function sixLetters(hex: string): string {
-  return (Number.parseInt(hex, 16) % half).toString(36).padStart(6, "0");
+  return `lk-${randomLetters(12)}`;
 }

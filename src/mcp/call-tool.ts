@@ -67,11 +67,19 @@ async function carryOut(
     const { session, draining } = connection;
     const { structured } = calling;
     const surroundings = {
-      ...{ caller, mail, topics, locks, state, policy, approvals, agents, session, structured, onWaiting },
-      // Asked for by what waits alone.
-      get signal() {
-        return cancelled.signal;
-      },
+      caller,
+      mail,
+      topics,
+      locks,
+      state,
+      policy,
+      approvals,
+      agents,
+      session,
+      structured,
+      onWaiting,
+      // No getter: an object written with one gets a hidden class to itself, which keeps the call until a full collection.
+      signal: () => cancelled.signal,
       draining,
     };
     const answered = tool.asksClient && clientAnswers(calling.context);

@@ -17,8 +17,8 @@ export interface Surroundings {
   readonly session: boolean;
   /** Whether the client gets the whole answer beside the text. */
   readonly structured: boolean;
-  /** For a call that can wait: aborts when nobody waits for its reply any more. */
-  readonly signal: AbortSignal;
+  /** For a call that can wait: aborts when nobody waits for its reply any more. Made when it is asked for. */
+  readonly signal: () => AbortSignal;
   /** For a call that can wait: aborts when it is to answer as if its time were over. */
   readonly draining: AbortSignal | undefined;
   /** Tells a client that asked for it how the wait goes on. */

@@ -1,15 +1,7 @@
-import {
-  isJSONRPCErrorResponse,
-  isJSONRPCNotification,
-  isJSONRPCRequest,
-  isJSONRPCResultResponse,
-  type JSONRPCMessage,
-  type RequestId,
-  type ServerContext,
-  type Transport,
-} from "@modelcontextprotocol/server";
+import type { JSONRPCMessage, RequestId, ServerContext, Transport } from "@modelcontextprotocol/server";
 import { type Exchange, newExchange, type SettledExchange } from "./exchange.js";
 import { type HttpExchange, keepAliveMs } from "./http-asking.js";
+import { isNotification, isReply, isRequest } from "./message-kind.js";
 
 /** A request of the client whose answer it does not have yet. */
 interface Pending {
@@ -61,9 +53,9 @@ export class SseTransport implements Transport {
 
   /** Takes a message of the client. @param over called when a request has been answered, or never will be */
   receive(message: JSONRPCMessage, over: () => void): void {
-    if (isJSONRPCRequest(message)) this.#pending.set(message.id, { exchange: undefined, over });
+    if (isRequest(message)) this.#pending.set(message.id, { exchange: undefined, over });
     this.onmessage?.(message);
-    if (isJSONRPCNotification(message) && message.method === "notifications/cancelled")
+    if (isNotification(message) && message.method === "notifications/cancelled")
       this.#settle(message.params?.requestId as RequestId, false);
   }
 
@@ -79,7 +71,7 @@ export class SseTransport implements Transport {
   async send(message: JSONRPCMessage): Promise<void> {
     const chunk = this.#write(`event: message\ndata: ${JSON.stringify(message)}\n\n`);
     if (!chunk) throw new Error("the stream is closed");
-    if (!isJSONRPCResultResponse(message) && !isJSONRPCErrorResponse(message)) return;
+    if (!isReply(message)) return;
     const { id } = message;
     if (id !== undefined) this.#stream.onTaken(chunk, () => this.#settle(id, true));
   }

@@ -1,9 +1,5 @@
 import type { Readable, Writable } from "node:stream";
 import {
-  isJSONRPCErrorResponse,
-  isJSONRPCNotification,
-  isJSONRPCRequest,
-  isJSONRPCResultResponse,
   type JSONRPCMessage,
   ProtocolErrorCode,
   type RequestId,
@@ -20,6 +16,7 @@ import { createServer } from "./create-server.js";
 import { newExchange, type SettledExchange } from "./exchange.js";
 import { listenParams } from "./listen-params.js";
 import type { Log } from "./log.js";
+import { isNotification, isReply, isRequest } from "./message-kind.js";
 import { watchTarget } from "./resources/resource-uri.js";
 import type { Rooms } from "./rooms.js";
 import { Watches } from "./watches.js";
@@ -192,12 +189,12 @@ class Wire extends StdioServerTransport implements Transport {
    * they are watched, so that no change after its answer is missed; what comes meanwhile keeps its place behind it.
    */
   #receive(message: JSONRPCMessage): void {
-    if (this.olderEra && isJSONRPCRequest(message) && message.method === "server/discover") {
+    if (this.olderEra && isRequest(message) && message.method === "server/discover") {
       const error = { code: ProtocolErrorCode.MethodNotFound, message: "Method not found" };
       this.send({ jsonrpc: "2.0", id: message.id, error }).catch(() => undefined);
       return;
     }
-    const isListen = isJSONRPCRequest(message) && message.method === "subscriptions/listen";
+    const isListen = isRequest(message) && message.method === "subscriptions/listen";
     if (!isListen && !this.#held) {
       this.#pass(message);
       return;
@@ -218,7 +215,7 @@ class Wire extends StdioServerTransport implements Transport {
   }
 
   #pass(message: JSONRPCMessage): void {
-    if (isJSONRPCNotification(message) && message.method === "notifications/cancelled") {
+    if (isNotification(message) && message.method === "notifications/cancelled") {
       const id = message.params?.requestId as RequestId | undefined;
       if (id !== undefined) this.onUnlisten(id);
     }
@@ -263,8 +260,4 @@ class Listening {
         this.#connection.log.warn({ err }, "a subscription could not be watched");
       }
   }
-}
-
-function isReply(message: JSONRPCMessage): message is JSONRPCMessage & { id: RequestId } {
-  return isJSONRPCResultResponse(message) || isJSONRPCErrorResponse(message);
 }

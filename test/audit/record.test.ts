@@ -29,7 +29,7 @@ describeOnEachStore("the audit", (store) => {
     return tool.handle(input as never, {
       ...{ caller: agent.caller, mail, topics, locks, state, policy, approvals, agents },
       ...{ session: true, structured: false },
-      signal: new AbortController().signal,
+      signal: () => new AbortController().signal,
       draining: undefined,
       onWaiting: () => undefined,
     });

@@ -50,7 +50,7 @@ export const checks: readonly Check[] = [
     holds: async (desk) => {
       const first = await desk.check("llm.call", { reserve: 6 });
       expect(first).toMatchObject({ ...granted, reserved: 6, unheld: false, replayed: false });
-      expect(first.reservation_id).toMatch(/^rs-[0-9a-f]{20}$/);
+      expect(first.reservation_id).toMatch(/^rs-[0-9a-v]{16}$/);
       expect(first.limits).toMatchObject([
         { id: "spend", used: 0, held: 6, most: 10, left: 4, exceeded: false },
       ]);

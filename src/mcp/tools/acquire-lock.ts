@@ -54,7 +54,7 @@ export const acquireLock = defineTool({
   needs: ["lock.acquire"],
   annotations: { readOnlyHint: false, destructiveHint: false, idempotentHint: true, openWorldHint: false },
   handle: (input, { caller, locks, signal, onWaiting }) =>
-    locks.acquireLock(caller, input, { signal, onWaiting }),
+    locks.acquireLock(caller, input, { signal: signal(), onWaiting }),
   say: tell,
 });
 

@@ -37,7 +37,7 @@ export const checkPolicy = defineTool({
   needs: ["policy.check"],
   annotations: { readOnlyHint: false, destructiveHint: false, idempotentHint: false, openWorldHint: false },
   handle: (input, { caller, policy, signal, draining, onWaiting }) =>
-    policy.checkPolicy(caller, input, { signal, ...(draining ? { draining } : {}), onWaiting }),
+    policy.checkPolicy(caller, input, { signal: signal(), ...(draining ? { draining } : {}), onWaiting }),
   asksClient: {
     waitsFor: ({ approval }) => (approval?.state === "pending" ? approval.id : undefined),
     again: ({ wait_seconds: _, ...step }, approval_id) => ({ ...step, approval_id }),

@@ -58,7 +58,7 @@ export const readInbox = defineTool({
   annotations: { readOnlyHint: false, destructiveHint: false, idempotentHint: false, openWorldHint: false },
   handle: (input, { caller, mail, signal, draining, session, structured, onWaiting }) =>
     mail.readInbox(caller, asTextAllows(input, structured), {
-      ...{ signal, onWaiting, sessionless: !session, ...(draining && { over: draining }) },
+      ...{ signal: signal(), onWaiting, sessionless: !session, ...(draining && { over: draining }) },
       maxChars: replyChars - linesChars,
     }),
   say: tell,
