@@ -2,8 +2,8 @@ import type { Caller, Principal } from "../identity/index.js";
 import { Runs, type RunsDependencies } from "./runs.js";
 
 /**
- * The runs of a process that serves several namespaces: each beats and sweeps for itself, from the first run in it on.
- * Whoever proved nothing brings no namespace to life but the configured one.
+ * The runs of a process that serves several namespaces: each beats and sweeps for itself, from the first run in it on, or
+ * from when it is first attended to. Whoever proved nothing brings no namespace to life but the configured one.
  */
 export class RunsOfNamespaces {
   readonly #depsOf: (namespace: string) => RunsDependencies;
@@ -20,6 +20,11 @@ export class RunsOfNamespaces {
       this.#runs.set(namespace, runs);
     }
     return runs;
+  }
+
+  /** Looks after a namespace from now on, also while no run of this process is there. */
+  attend(namespace: string): void {
+    this.of(namespace).attend();
   }
 
   begin(principal: Principal, isGuest = false): Promise<Caller> {

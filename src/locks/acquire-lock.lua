@@ -4,7 +4,7 @@
 
   KEYS      the locks of a namespace, see lua/slot.lua
   ARGV[1]   not after, ms of the store's clock       ARGV[2]   limits, see lua/slot.lua
-  ARGV[3]   run, as agent/id                         ARGV[4]   process
+  ARGV[3]   run, as agent/id                         ARGV[4]   process, or empty for a hook, which does not beat
   ARGV[5]   this call, which is also the id of a new request
   ARGV[6]   ticket to go on with, or empty           ARGV[7]   x for exclusive, s for shared
   ARGV[8]   priority, 0 to 10, or empty for the one it has
@@ -39,7 +39,7 @@ for n = 15, #ARGV do resources[#resources + 1] = ARGV[n] end
 
 audit(slot.audit, rows)
 moveTime()
-redis.call('ZADD', slot.processes, whole(lockMs), process)
+if process ~= '' then redis.call('ZADD', slot.processes, whole(lockMs), process) end
 expireDue(200)
 handOn()
 

@@ -10,7 +10,7 @@ import { isGuardRun } from "./guard-run.js";
 import { newLockId } from "./lock-id.js";
 import { type NamedCall, namedCall } from "./named-call.js";
 import { plainId } from "./plain-id.js";
-import { LockWait } from "./pulse.js";
+import { LockWait, type Pulse } from "./pulse.js";
 import { renewLease } from "./renew-leases.js";
 import { parseResources, type Resource } from "./resource.js";
 import { stateInWords } from "./state-in-words.js";
@@ -54,11 +54,11 @@ interface Found {
  * At most one conflicting lease is live at any instant of lock time. The holder's own clock may differ: protect each
  * write with the fencing token, not with the expiry. What the run already holds, by one lease or several, is answered as
  * `already_held` with their tokens. A place in the queue is kept between calls; a call that waits answers at once when it
- * learns that it waits in a circle that only a message or a decision would open; a call that waits while another one of its run takes what came of
- * it, or gives it up, is refused.
+ * learns that it waits in a circle that only a message or a decision would open; a call that waits while another one of
+ * its run takes what came of it, or gives it up, is refused.
  *
- * @throws {MailboxError} `access.denied`, `policy.*`, `lock.resource_invalid`, `lock.deadlock`, `lock.too_many_waiters`, `lock.full`,
- *   `lock.not_yours`, `lock.ticket_unknown`
+ * @throws {MailboxError} `access.denied`, `policy.*`, `lock.resource_invalid`, `lock.deadlock`, `lock.too_many_waiters`,
+ *   `lock.full`, `lock.not_yours`, `lock.ticket_unknown`
  */
 export async function acquireLock(
   context: LockContext,
@@ -224,12 +224,12 @@ async function look(
   wish: Wish,
   row: PendingRow,
 ): Promise<Found | undefined> {
-  const { namespace } = caller.principal;
   const { limits } = context;
+  const pulse = pulseOf(context, caller);
   const asked = wish.ticket === "" ? wish.resources : [];
-  const [word, ...rest] = await context.run(namespace, acquireLockScript, [
+  const [word, ...rest] = await context.run(caller.principal.namespace, acquireLockScript, [
     caller.run.id,
-    context.process,
+    pulse ? context.process : "",
     newLockId(),
     wish.ticket,
     wish.mode === "shared" ? "s" : "x",
@@ -243,7 +243,7 @@ async function look(
     ...asked,
   ]);
   row.written();
-  context.pulse(namespace).seen();
+  pulse?.seen();
   switch (word) {
     case "GRANTED":
     case "ALREADY": {
@@ -257,7 +257,7 @@ async function look(
       ];
       const lease = { id, resources, token: Number(token), expiresAt: Number(endsAt) };
       context.memory(caller).holds(lease, context.deps.store.now());
-      context.pulse(namespace).goOn();
+      pulse?.goOn();
       return {
         answer: {
           state: word === "GRANTED" ? "granted" : "already_held",
@@ -288,7 +288,7 @@ async function look(
         readonly string[],
       ];
       context.memory(caller).waitsFor(id, resources, wish.notify);
-      context.pulse(namespace).goOn(Number(dueIn));
+      pulse?.goOn(Number(dueIn));
       return {
         answer: {
           state: "queued",
@@ -326,6 +326,14 @@ async function look(
   }
 }
 
+/**
+ * The heartbeat of what this run gets here. A hook has none: it is over with its answer, so that its silence tells nothing
+ * of a clock that jumped, and lock time is not cut short for it.
+ */
+function pulseOf(context: LockContext, caller: Caller): Pulse | undefined {
+  return isGuardRun(caller.run.id) ? undefined : context.pulse(caller.principal.namespace);
+}
+
 function isOwnHookAlone({ holders = [], place }: LockAnswer): boolean {
   return place === 1 && holders.length > 0 && holders.every((holder) => holder.own_edit_hook);
 }
@@ -355,7 +363,7 @@ function covered(
     context.memory(caller).holds(lease, context.deps.store.now());
     return { lock_id: id, token: lease.token, expires_at: isoTime(lease.expiresAt), resources, covers };
   });
-  context.pulse(caller.principal.namespace).goOn();
+  pulseOf(context, caller)?.goOn();
   const [only, ...more] = leases;
   if (only && more.length === 0) {
     const { covers: _, ...lease } = only;

@@ -3,12 +3,14 @@ import { type Caller, localPrincipal, type RunId } from "../../src/identity/inde
 import {
   acquireLock,
   conflictsOf,
+  guardRun,
   type LockLimits,
   parseResource,
   verifyToken,
 } from "../../src/locks/index.js";
 import { lockKeys } from "../../src/redis/index.js";
 import { describeOnEachStore } from "../stores/index.js";
+import { newNamespace } from "../stores/new-namespace.js";
 import { type LockHouse, openLocks, rawStore } from "./open-locks.js";
 
 describeOnEachStore("lock time", (store) => {
@@ -21,13 +23,15 @@ describeOnEachStore("lock time", (store) => {
   afterEach(async () => {
     await Promise.all(houses.splice(0).map((house) => house.close()));
   });
-  /** A session of a client, as hooks have it: a run that lives in the store alone. */
-  const session = (namespace: string, agent: string): Caller => ({
+  /** By default a session of a client, as hooks have it: a run that lives in the store alone. */
+  const session = (namespace: string, agent: string, run = guardRun(agent, "session")): Caller => ({
     principal: localPrincipal(namespace, agent),
-    run: { id: `${agent}/guard-1` as RunId },
+    run: { id: run },
   });
-  const take = ({ house, namespace }: LockHouse, seconds: number) =>
-    acquireLock(house.locks, session(namespace, "alice"), { resources: ["x"], lease_seconds: seconds });
+  const take = ({ house, namespace }: LockHouse, seconds: number, run?: RunId) =>
+    acquireLock(house.locks, session(namespace, "alice", run), { resources: ["x"], lease_seconds: seconds });
+  /** A run of a process that beats, until it is killed. */
+  const beating = "alice/beating" as RunId;
   const holders = async ({ house, namespace }: LockHouse): Promise<readonly string[]> => {
     const standing = await conflictsOf(
       house.locks,
@@ -56,9 +60,17 @@ describeOnEachStore("lock time", (store) => {
     expect(await take(looker, 1)).toMatchObject({ state: "granted" });
   });
 
-  it("counts little of what passes after a process was killed, and the fourth look whole", async () => {
+  it("counts what passes after a hook was killed whole, because it was never to beat", async () => {
     const killed = await open();
     await take(killed, 20);
+    const looker = await open({}, killed.namespace);
+    await silence(looker, 21);
+    expect(await holders(looker)).toEqual([]);
+  });
+
+  it("counts little of what passes after a process was killed, and the fourth look whole", async () => {
+    const killed = await open();
+    await take(killed, 20, beating);
     const looker = await open({}, killed.namespace);
     const seen: string[] = [];
     for (let look = 0; look < 4; look++) {
@@ -70,7 +82,7 @@ describeOnEachStore("lock time", (store) => {
 
   it("ends it for who asks about its token alone, too", async () => {
     const killed = await open();
-    const { token } = await take(killed, 20);
+    const { token } = await take(killed, 20, beating);
     const looker = await open({}, killed.namespace);
     const seen: boolean[] = [];
     for (let look = 0; look < 4; look++) {
@@ -122,6 +134,31 @@ describeOnEachStore("lock time", (store) => {
     // A clock that is set ends nothing then: the server was there before, and is there now.
     await redis.hincrby(meta, "clock", "-3600000");
     expect(await holders(server)).toEqual(["alice"]);
+    redis.disconnect();
+  });
+
+  it("goes on, and is no slower, where a server has other namespaces in which only hooks ask it", {
+    timeout: 30_000,
+  }, async ({ expect }) => {
+    const server = await open({ beatMs: 100 });
+    const namespace = newNamespace();
+    const take = { session: "s1", lease_seconds: 600 };
+    const { guardFiles } = server.house.rooms.locks;
+    expect(await guardFiles(localPrincipal(namespace, "alice"), { files: ["x"], take })).toMatchObject({
+      reserved: [],
+      refused: [],
+    });
+    const redis = rawStore(store().url);
+    const { meta, processes } = lockKeys(namespace);
+    const clock = async (): Promise<number> => Number(await redis.hget(meta, "clock"));
+    const from = await clock();
+    // Whoever beats once after a call, and then no more, is not there.
+    await expect.poll(clock, { timeout: 15_000 }).toBeGreaterThan(from + 3_000);
+    expect(await redis.zrange(processes, "0", "-1")).toEqual([server.house.locks.process]);
+    // Neither does a clock that is set end what a hook has.
+    await redis.hincrby(meta, "clock", "-3600000");
+    const { reserved } = await guardFiles(localPrincipal(namespace, "bob"), { files: ["x"] });
+    expect(reserved).toMatchObject([{ path: "x", agent: "alice" }]);
     redis.disconnect();
   });
 });
