@@ -19,8 +19,11 @@ export interface RunsDependencies {
   readonly namespace: string;
   /** Gives back whatever is open at a run that is over. `inGoodOrder`: it ended by itself, nothing failed. */
   readonly release: (agent: string, run: string, inGoodOrder: boolean) => Promise<void>;
-  /** What else one process does for all now and then, such as reaching the recipients that are still due. */
-  readonly sweep: () => Promise<void>;
+  /**
+   * What else one process does for all now and then, such as reaching the recipients that are still due, by what it is for:
+   * one after the other, and what cannot be done now keeps none of the others from being done.
+   */
+  readonly sweeps: Readonly<Record<string, () => Promise<unknown>>>;
   readonly log: (event: string, facts: Record<string, unknown>) => void;
 }
 
@@ -212,8 +215,19 @@ export class Runs {
     );
     this.#sweeping = sweeps === "1";
     if (!this.#sweeping) return;
-    await this.#buryProcesses(silent as string[]);
-    await this.#deps.sweep();
+    await this.#attempt("processes that are gone", () => this.#buryProcesses(silent as string[]));
+    for (const [sweep, work] of Object.entries(this.#deps.sweeps)) await this.#attempt(sweep, work);
+  }
+
+  /** What could not be done is logged, and tried again by the next sweep. Answers whether it was done. */
+  async #attempt(sweep: string, work: () => Promise<unknown>): Promise<boolean> {
+    try {
+      await work();
+      return true;
+    } catch (error) {
+      this.#deps.log("heartbeat failed", { sweep, error: (error as Error).message });
+      return false;
+    }
   }
 
   async #buryProcesses(silent: readonly string[]): Promise<void> {
@@ -223,9 +237,14 @@ export class Runs {
     for (const [id, place] of await store.hash(keys.processes))
       if (id !== processId && isRunning(JSON.parse(place) as ProcessPlace) === false) gone.add(id);
     if (gone.size === 0) return;
-    for (const [run, home] of await store.hash(keys.runs))
-      if (gone.has(home.split("|")[0]!)) await this.#bury(run);
-    for (const id of gone) await store.run(endRun, [keys.runs, keys.heartbeats, keys.processes], [id]);
+    const kept = new Set<string>();
+    for (const [run, home] of await store.hash(keys.runs)) {
+      const id = home.split("|")[0]!;
+      // Of a process with a run that could not be buried the next sweep has to know.
+      if (gone.has(id) && !(await this.#attempt("runs that are gone", () => this.#bury(run)))) kept.add(id);
+    }
+    for (const id of gone)
+      if (!kept.has(id)) await store.run(endRun, [keys.runs, keys.heartbeats, keys.processes], [id]);
   }
 
   async #bury(run: string): Promise<void> {

@@ -93,7 +93,7 @@ export async function openMail(
     store,
     namespace,
     release: (agent, run, inGoodOrder) => releaseRun(context, namespace, agent, run, inGoodOrder),
-    sweep: () => sweepOutboxes(context, namespace),
+    sweeps: { outboxes: () => sweepOutboxes(context, namespace) },
     log,
   });
   const context: MailContext = new MailContext({
