@@ -4,7 +4,7 @@ import type { House } from "../compose.js";
 import { type Config, type Flags, readConfig } from "../config/index.js";
 import { isRefusal } from "../errors/index.js";
 import * as mail from "../mailbox/index.js";
-import { type EngineReport, inspectEngine } from "../redis/engine/index.js";
+import { EngineError, type EngineReport, inspectEngine } from "../redis/engine/index.js";
 import { type Finding, fail, ok, warn } from "./finding.js";
 import { hookFindings } from "./hook-findings.js";
 import { lasting, plural, printJson, printLine } from "./print.js";
@@ -214,7 +214,7 @@ async function storeFindings(config: Config): Promise<Finding[]> {
           "give the store an append-only file synced always, or lower LLM_MAILBOX_TIER",
         ),
       ];
-    if (!isRefusal(error) && !(error instanceof Error && error.name === "EngineError")) throw error;
+    if (!isRefusal(error) && !(error instanceof EngineError)) throw error;
     return [
       fail(
         "store",

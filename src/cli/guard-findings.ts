@@ -31,13 +31,16 @@ interface Question {
 }
 
 /**
- * Never rejects: what a store or a server that can be reached refuses is told by its words, and so is whatever else goes
- * wrong, because a hook that ends with an error lets its call pass.
+ * What a store or a server that can be reached refuses is told by its words, and so is whatever else goes wrong, because a
+ * hook that ends with an error lets its call pass.
+ *
+ * @throws what is set wrongly, so that no store can ever be asked: it ends with status 2, which lets none pass
  */
 export async function findOut(find: () => Promise<Findings>): Promise<Findings> {
   try {
     return await find();
   } catch (error) {
+    if (isSetWrongly(error)) throw error;
     return notFound(error);
   }
 }
@@ -153,6 +156,10 @@ function notFound(error: unknown): Findings {
   if (!isRefusal(error) && !(error instanceof ServerRefused))
     terminal().stderr.write(`${error instanceof Error ? error.stack : String(error)}\n`);
   return { ...nothingFound, undecided: error instanceof Error ? error.message : String(error) };
+}
+
+function isSetWrongly(error: unknown): boolean {
+  return isRefusal(error, "config.invalid") || (error instanceof Error && error.name === "SetupError");
 }
 
 function isAway(error: unknown): boolean {

@@ -4,6 +4,7 @@ import type { House } from "../compose.js";
 import { readConfig } from "../config/index.js";
 import { isRefusal } from "../errors/index.js";
 import { type Advice, type AgentsOnRecord, loadCompiler } from "../policy/index.js";
+import { EngineError } from "../redis/engine/index.js";
 import { terminal } from "./terminal.js";
 import { holdsStore, recordLook, type Switches, settingsOf, withHouseOf } from "./with-house.js";
 
@@ -39,5 +40,5 @@ export async function recordOf(house: House): Promise<AgentsOnRecord> {
 
 function isAway(error: unknown): boolean {
   if (isRefusal(error)) return error.code.startsWith("store.");
-  return error instanceof Error && error.name === "EngineError";
+  return error instanceof EngineError;
 }

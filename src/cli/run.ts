@@ -47,6 +47,6 @@ function statusOf(error: unknown): number | undefined {
   if (isRefusal(error, "policy.invalid")) return refused;
   if (isRefusal(error)) return misuses.has(error.kind) ? misused : refused;
   if (!(error instanceof Error)) return undefined;
-  if (error.name === "UsageError") return misused;
+  if (error.name === "UsageError" || error.name === "SetupError") return misused;
   return ["NotThere", "EngineError", "ServerRefused"].includes(error.name) ? refused : undefined;
 }

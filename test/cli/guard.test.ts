@@ -844,6 +844,64 @@ describe("llm-mailbox guard without a store", () => {
     expect(denied.out).toContain('"permissionDecision":"deny"');
   });
 
+  const edited = input.replace("{", '{"session_id":"s1",');
+  const inFolder = (dataDir: string, ...args: string[]): Promise<Ended> =>
+    runIn(root, edited, { LLM_MAILBOX_AGENT: "alice" }, "guard", ...args, "--data-dir", dataDir);
+  const file = join(place, "a-file");
+  writeFileSync(file, "");
+
+  it.each([
+    ["edit --take", file],
+    ["edit", file],
+    ["pre-commit", file],
+    ["stop", file],
+    ["edit --take", join(file, "below")],
+    ["edit", join(file, "below")],
+    ["edit --take", "/proc/mailbox/none"],
+    ["edit --take", "/proc"],
+    ["edit --take", ""],
+  ])(
+    "ends with status 2 where no store can ever be, and says which option to mend: %s, %j",
+    async (command, dataDir) => {
+      const ended = await inFolder(dataDir, ...command.split(" "));
+      expect([ended.status, ended.out]).toEqual([2, ""]);
+      expect(ended.err).toMatch(/^llm-mailbox: .*--data-dir .*LLM_MAILBOX_DATA_DIR/);
+    },
+  );
+
+  // Whoever may do everything may write there too.
+  it.skipIf(process.getuid?.() === 0)("does so in a folder where it may not write", async () => {
+    const folder = join(place, "read-only");
+    mkdirSync(folder, { mode: 0o500 });
+    for (const dataDir of [folder, join(folder, "below")]) {
+      const ended = await inFolder(dataDir, "edit", "--take");
+      expect([ended.status, ended.out]).toEqual([2, ""]);
+      expect(ended.err).toContain("name a data directory of your own by --data-dir");
+    }
+  });
+
+  it("ends with status 2 by other settings with which no store can be asked", async () => {
+    const embedded = join(place, "embedded");
+    mkdirSync(embedded);
+    writeFileSync(join(embedded, "journal"), "");
+    const own = { LLM_MAILBOX_AGENT: "alice", LLM_MAILBOX_DATA_DIR: embedded };
+    for (const [settings, told] of [
+      [{ ...own, LLM_MAILBOX_ENGINE: "redis-server" }, "start with LLM_MAILBOX_ENGINE=embedded"],
+      [{ LLM_MAILBOX_AGENT: "alice", REDIS_URL: "rides://127.0.0.1" }, "REDIS_URL"],
+      [{ ...own, LLM_MAILBOX_JWT_ISSUER: "x" }, "LLM_MAILBOX_JWKS is missing"],
+    ] as const) {
+      const ended = await runIn(root, edited, settings, "guard", "edit", "--take");
+      expect([ended.status, ended.out]).toEqual([2, ""]);
+      expect(ended.err).toContain(told);
+    }
+    // An engine that does not start there is away, whatever the reason: nothing of that was set.
+    const away = await runIn(root, edited, own, "guard", "edit", "--take");
+    expect(away.status).toBe(0);
+    expect(JSON.parse(away.out)).toEqual({
+      systemMessage: expect.stringContaining("the store cannot be reached"),
+    });
+  });
+
   it("ends as soon as it has said so, and waits no longer than it says", {
     timeout: 30_000,
   }, async () => {

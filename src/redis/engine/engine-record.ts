@@ -1,7 +1,7 @@
 import { existsSync, readFileSync, renameSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { EngineError } from "./engine-error.js";
 import { findServers, type ServerBinary } from "./server-binary.js";
+import { directoryError, nameAnother, SetupError } from "./setup-error.js";
 
 /** What the operator may ask for (LLM_MAILBOX_ENGINE). */
 export type EngineChoice = "auto" | "embedded" | "redis-server";
@@ -26,20 +26,18 @@ export function readRecord(dataDir: string): EngineRecord | undefined {
   } catch (error) {
     const { code } = error as NodeJS.ErrnoException;
     if (code === "ENOENT") return recordFromFiles(dataDir);
-    const why = code === "ENOTDIR" ? "is not a directory" : `cannot be looked into (${code})`;
-    throw new EngineError(`${dataDir} ${why}; name a data directory of your own`);
+    if (code === "ENOTDIR") throw new SetupError(`${dataDir} is not a directory; ${nameAnother}`);
+    throw directoryError(`${dataDir} cannot be looked into`, error);
   }
   let record: EngineRecord;
   try {
     record = Object(JSON.parse(text)) as EngineRecord;
     if (typeof record.format !== "number") throw new TypeError("no format");
   } catch {
-    throw new EngineError(
-      `${recordPath(dataDir)} is not readable; restore it, or use another data directory`,
-    );
+    throw new SetupError(`${recordPath(dataDir)} is not readable; restore it, or use another data directory`);
   }
   if (record.format !== 1) {
-    throw new EngineError(
+    throw new SetupError(
       `${dataDir} was written by a newer llm-mailbox (format ${String(record.format)}); update, or use another data directory`,
     );
   }
@@ -74,12 +72,12 @@ export function labelOf(record: EngineRecord): string {
 /**
  * What to start for this data directory. A directory that has an engine keeps it.
  *
- * @throws {EngineError} when the choice or the machine does not fit what wrote its files
+ * @throws {SetupError} when the choice or the machine does not fit what wrote its files
  */
 export function planEngine(dataDir: string, choice: EngineChoice): EnginePlan {
   const record = readRecord(dataDir);
   if (record && choice !== "auto" && choice !== record.kind) {
-    throw new EngineError(
+    throw new SetupError(
       `${dataDir} holds the files of ${labelOf(record)}, and "${choice}" was asked for: ` +
         `start with LLM_MAILBOX_ENGINE=${record.kind}, or use another data directory`,
     );
@@ -90,7 +88,7 @@ export function planEngine(dataDir: string, choice: EngineChoice): EnginePlan {
   const server = record ? servers.find((candidate) => canRead(candidate, record)) : servers[0];
   if (server) return { kind: "redis-server", server };
   if (kind === "auto") return { kind: "embedded" };
-  throw new EngineError(
+  throw new SetupError(
     record
       ? `${dataDir} holds the files of ${labelOf(record)}, and there is no server on PATH that reads them: ` +
           `install ${labelOf(record)} or newer, or use another data directory`

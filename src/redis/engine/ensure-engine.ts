@@ -1,11 +1,12 @@
 import { closeSync, openSync } from "node:fs";
 import { join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
-import { readClaim, tryClaim } from "./claim.js";
+import { type Claim, readClaim, tryClaim } from "./claim.js";
 import { EngineError } from "./engine-error.js";
 import { engineLogPath, engineLogSize, quoteEngineLog } from "./engine-log.js";
 import { type EngineChoice, labelOf, planEngine, readRecord } from "./engine-record.js";
 import { ping } from "./ping.js";
+import { directoryError } from "./setup-error.js";
 import { ownDirectory, socketPathFor } from "./socket-path.js";
 import { type SupervisedFacts, supervisorClaimPath } from "./supervise-engine.js";
 
@@ -37,18 +38,18 @@ export interface EnsureOptions {
  * However many processes ask at once, one engine comes of it. Recovers by itself from a killed engine, a killed
  * supervisor and what they left behind, so it is also what to call when a connection was lost.
  *
- * @throws {EngineError} when the directory does not fit what was asked for, or no engine answers in time
+ * @throws {SetupError} when the directory cannot be used, or does not fit what was asked for
+ * @throws {EngineError} when no engine answers in time
  */
 export async function ensureEngine(options: EnsureOptions): Promise<Engine> {
   ownDirectory(options.dataDir);
   refuseMismatch(options);
   const until = Date.now() + (options.timeoutMs ?? 15_000);
   const logFrom = engineLogSize(options.dataDir);
-  const startLock = join(options.dataDir, "start.lock");
   for (;;) {
     const found = await findEngine(options);
     if (found?.supervised) return found.engine;
-    const lock = tryClaim(startLock);
+    const lock = tryStart(options.dataDir);
     if (found) {
       // It answers, but whoever would stop it some day is gone: someone new, in the background.
       if (lock) await startSupervisor(options).finally(() => lock.release());
@@ -63,6 +64,15 @@ export async function ensureEngine(options: EnsureOptions): Promise<Engine> {
     }
     if (Date.now() > until) throw noEngine(options, "no engine answered in time", logFrom);
     await delay(15 + Math.random() * 20);
+  }
+}
+
+/** The right to start an engine here, unless somebody else has it just now. */
+function tryStart(dataDir: string): Claim | undefined {
+  try {
+    return tryClaim(join(dataDir, "start.lock"));
+  } catch (error) {
+    throw directoryError(`${dataDir} cannot be written to`, error);
   }
 }
 

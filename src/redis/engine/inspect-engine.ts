@@ -49,9 +49,13 @@ export async function inspectEngine(dataDir: string, choice: EngineChoice): Prom
   };
 }
 
-/** Whether anything was ever stored in this data directory. */
+/**
+ * Whether anything was ever stored in this data directory.
+ *
+ * @throws {EngineError} when it cannot be looked into, or what it holds cannot be read
+ */
 export function holdsData(dataDir: string): boolean {
-  return existsSync(dataDir) && readRecord(dataDir) !== undefined;
+  return readRecord(dataDir) !== undefined;
 }
 
 function held(dataDir: string): { holds?: string } {

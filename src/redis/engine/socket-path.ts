@@ -1,7 +1,7 @@
 import { existsSync, lstatSync, mkdirSync, realpathSync, statSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
-import { EngineError } from "./engine-error.js";
+import { directoryError, nameAnother, SetupError } from "./setup-error.js";
 
 /** The kernel's limit is 104 bytes on macOS and 108 on Linux, terminator included. */
 const longestSocketPath = 99;
@@ -9,16 +9,16 @@ const longestSocketPath = 99;
 /**
  * Creates the directory for its owner alone, or checks that it is this user's.
  *
- * @throws {EngineError} when it is another's, or cannot be made
+ * @throws {SetupError} when it is another's, or cannot be made; {EngineError} where that may pass, as a full disk
  */
 export function ownDirectory(directory: string): void {
   try {
     makeDirectory(directory);
   } catch (error) {
-    throw new EngineError(`${directory} cannot be a data directory: ${(error as Error).message}`);
+    throw directoryError(`${directory} cannot be a data directory`, error);
   }
   if (process.getuid && statSync(directory).uid !== process.getuid()) {
-    throw new EngineError(`${directory} belongs to another user; name a data directory of your own`);
+    throw new SetupError(`${directory} belongs to another user; ${nameAnother}`);
   }
 }
 
@@ -52,13 +52,12 @@ export function socketPathFor(dataDir: string): string {
   const short = bases
     .map((base) => join(base, name))
     .find((path) => Buffer.byteLength(path) <= longestSocketPath);
-  if (!short)
-    throw new EngineError(`${real} is too long for a socket, and so are XDG_RUNTIME_DIR and TMPDIR`);
+  if (!short) throw new SetupError(`${real} is too long for a socket, and so are XDG_RUNTIME_DIR and TMPDIR`);
   const directory = join(short, "..");
   mkdirSync(directory, { recursive: true, mode: 0o700 });
   const found = lstatSync(directory);
   if (!found.isDirectory() || found.uid !== process.getuid?.() || (found.mode & 0o077) !== 0) {
-    throw new EngineError(`${directory} is not a directory of yours alone; remove it or set XDG_RUNTIME_DIR`);
+    throw new SetupError(`${directory} is not a directory of yours alone; remove it or set XDG_RUNTIME_DIR`);
   }
   return short;
 }

@@ -28,7 +28,10 @@ describe("a look at a data directory", () => {
   it("that cannot be one is refused with the reason, and no start waits for it for ever", async () => {
     const file = join(base, "file");
     writeFileSync(file, "");
-    expect(() => holdsData(file)).toThrow(`${file} is not a directory; name a data directory of your own`);
+    for (const path of [file, join(file, "below")])
+      expect(() => holdsData(path)).toThrow(
+        `${path} is not a directory; name a data directory of your own by --data-dir or LLM_MAILBOX_DATA_DIR`,
+      );
     const report = await inspectEngine(file, "embedded");
     expect(report.refusal).toContain("is not a directory");
     // Nobody is to be told to make a file of theirs a directory's mode.
