@@ -37,9 +37,14 @@ export function run(words: readonly string[], given?: Terminal): Promise<End> {
       const status = statusOf(error);
       if (status === undefined) throw error;
       stderr.write(`llm-mailbox: ${visible((error as Error).message, "\n")}\n`);
-      endWith(status);
+      endWith(status === misused && isStopHook(words) ? refused : status);
     }
   });
+}
+
+/** By status 2 of a hook at the end of its turn a client has the model go on, which could mend nothing here. */
+function isStopHook([command, part]: readonly string[]): boolean {
+  return command === "guard" && part === "stop";
 }
 
 function statusOf(error: unknown): number | undefined {

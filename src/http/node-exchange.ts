@@ -70,7 +70,8 @@ export class NodeExchange implements HttpExchange {
     }
     // Known whole: one write, where a stream would take three.
     const whole = Buffer.from(await answer.arrayBuffer());
-    response.writeHead(answer.status, { ...headers, "content-length": whole.length });
+    headers["content-length"] = String(whole.length);
+    response.writeHead(answer.status, headers);
     response.end(whole);
   }
 

@@ -43,6 +43,13 @@ export function rowParts(row: string): { readonly before: string; readonly becau
   return { before: row.slice(0, row.lastIndexOf('"', reason - 1)), because: row.slice(reason + 7, -2) };
 }
 
+/** The same row, about another resource. */
+export function rowAbout(row: string, resource: string): string {
+  // In a string of JSON no quotation mark stands bare.
+  const from = row.lastIndexOf('","o":"') + 6;
+  return `${row.slice(0, from)}${JSON.stringify(resource)}${row.slice(row.lastIndexOf('","d":"') + 1)}`;
+}
+
 /** The event of a row; undefined when the text is none of ours. */
 export function parseAuditRow(row: string): AuditEvent | undefined {
   let read: unknown;

@@ -11,7 +11,15 @@ export {
   type RightsOf,
 } from "./admission.js";
 export { type AgentFacts, noFacts } from "./agent-facts.js";
-export { type AuditEvent, alsoBecause, auditRow, parseAuditRow, rowOf, rowParts } from "./audit-event.js";
+export {
+  type AuditEvent,
+  alsoBecause,
+  auditRow,
+  parseAuditRow,
+  rowAbout,
+  rowOf,
+  rowParts,
+} from "./audit-event.js";
 export { type JwtSettings, JwtVerifier, jwtAlgorithms } from "./jwt.js";
 export {
   type Caller,

@@ -116,7 +116,8 @@ function askedBy(input: AcquireLock, resources: readonly Resource[]): Asked {
   const { idempotency_key: idempotencyKey, mode = "exclusive", priority, lease_seconds, notify } = input;
   return {
     arguments: {
-      ...{ resources, mode },
+      resources,
+      mode,
       ...(priority === undefined ? {} : { priority }),
       ...(lease_seconds === undefined ? {} : { lease_seconds }),
       ...(notify === undefined ? {} : { notify }),

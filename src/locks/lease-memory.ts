@@ -47,7 +47,18 @@ export class LeaseMemory {
     this.waits.delete(lease.id);
     const lengthMs = lease.expiresAt - nowMs;
     const lookAt = lease.expiresAt - lengthMs / 2;
-    this.leases.set(lease.id, { ...lease, lengthMs, lookAt, toldNearEnd: false, isDoubtful: false });
+    const { id, resources, token, expiresAt } = lease;
+    const isDoubtful = false;
+    this.leases.set(id, {
+      id,
+      resources,
+      token,
+      expiresAt,
+      lengthMs,
+      lookAt,
+      toldNearEnd: false,
+      isDoubtful,
+    });
   }
 
   /** @param notify empty where it stays as it was */

@@ -10,10 +10,10 @@ export function filterOf(input: ReadInbox): FeedFilter {
   if (sender && sender.kind !== "agent")
     refuse("input.invalid", { problem: "sender is the name of an agent" });
   return {
+    minPriority: input.min_priority ? priorities.indexOf(input.min_priority) : 0,
     ...(sender ? { sender: sender.name } : {}),
     ...(input.topic === undefined ? {} : { topic: input.topic }),
     ...(input.thread === undefined ? {} : { thread: input.thread }),
-    minPriority: input.min_priority ? priorities.indexOf(input.min_priority) : 0,
   };
 }
 

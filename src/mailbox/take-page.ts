@@ -61,6 +61,7 @@ async function takeBatch(
   const ask: PageAsk = {
     batch,
     limit,
+    ids: [],
     budget: { bytes: options.maxChars - 1_000, cut: options.maxChars - 2_000 },
     filter,
     after: input.after,
@@ -93,7 +94,7 @@ async function takeBatch(
   const { feed } = topics ?? {};
   const unread = counts.unread + Math.max((feed?.unread ?? 0) - fromTopics.length, 0);
   if (place === ownMailbox(caller)) memory.told = { unread, urgent: counts.urgent };
-  const inbox: Inbox = {
+  const inbox: { -readonly [Name in keyof Inbox]: Inbox[Name] } = {
     messages: deliveries.map(shown),
     unread,
     urgent: counts.urgent + (feed?.urgent ?? 0),
@@ -107,7 +108,8 @@ async function takeBatch(
     collapsed: fromTopics.length > 0 ? (feed?.collapsed ?? []) : [],
     timed_out: false,
   };
-  return { inbox: deliveries.length > 0 ? { ...inbox, batch } : inbox, nextDueAt: counts.nextDueAt };
+  if (deliveries.length > 0) inbox.batch = batch;
+  return { inbox, nextDueAt: counts.nextDueAt };
 }
 
 /** Remembered from then on, until this run hears of a change. */

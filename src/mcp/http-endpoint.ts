@@ -117,8 +117,12 @@ export function openEndpoint(rooms: Rooms, options: McpEndpointOptions): McpEndp
           ? Response.json({ stopped: asker.message })
           : toldToModel(asker, read.value, structured);
     const asking: Asking = {
+      request,
+      body: read.value,
+      exchange,
+      structured,
+      draining: draining.signal,
       ...asker,
-      ...{ request, body: read.value, exchange, structured, draining: draining.signal },
     };
     if (isHook) return hook(asking, answerHookRequest);
     if (isGuard) return hook(asking, answerGuardRequest);

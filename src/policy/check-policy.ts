@@ -73,7 +73,7 @@ export async function checkPolicy(
             keepMs: limits.idempotencyMs,
           },
     attempt,
-    row: decisionRow(caller, admission, checkedStep(action, resource)),
+    row: decisionRow(admission, checkedStep(action, resource)),
   });
 }
 

@@ -78,7 +78,7 @@ export async function checkTogether(
     naming,
     operation: { key: `a|${attempt}`, digest: "", keepMs: limits.attemptMs },
     attempt,
-    row: decisionRow(caller, admission, checkedStep(steps.map(named).join(", "), "")),
+    row: decisionRow(admission, checkedStep(steps.map(named).join(", "), "")),
   });
   const blamed = inOrder.filter(({ question, decision }) => {
     if (answer.decision === "allow") return decision.obligations.length > 0;

@@ -1,5 +1,5 @@
 import { visible } from "../addresses/index.js";
-import { type Admission, type Caller, rowOf, rowParts } from "../identity/index.js";
+import { type Admission, rowAbout, rowParts } from "../identity/index.js";
 
 const mostShown = 300;
 
@@ -13,9 +13,9 @@ export interface DecisionRow {
 export const noRow: DecisionRow = { before: "", right: "" };
 
 /** In place of the row that they may ask, by whoever may. */
-export function decisionRow(caller: Caller, { row }: Admission, resource: string): DecisionRow {
-  const own = rowOf(caller, { action: "policy.check", resource, outcome: "allow", because: "" });
-  return { before: rowParts(own).before, right: `${rowParts(row).because}; ` };
+export function decisionRow({ row }: Admission, step: string): DecisionRow {
+  const { before, because } = rowParts(rowAbout(row, step));
+  return { before, right: `${because}; ` };
 }
 
 /** A step as the audit names it. What a caller calls it may be anything, so it is made visible and cut. */

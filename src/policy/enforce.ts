@@ -5,6 +5,7 @@ import { digest } from "../redis/index.js";
 import type { PolicyContext } from "./context.js";
 import type { PolicyAnswer } from "./contract.js";
 import { noRow } from "./decision-row.js";
+import { withCounts } from "./question.js";
 import { askedBy } from "./question-of.js";
 import { holdDecision } from "./reach-decision.js";
 
@@ -36,7 +37,7 @@ export async function enforce(
   const inForce = await deps.inForce(namespace);
   if (!inForce.rules.concerns(action)) return { because: "no rule" };
   const question = await askedBy(context, caller, action, resource, { arguments: asked.arguments });
-  const whole = { ...question, counts: {} };
+  const whole = withCounts(question, {});
   if (inForce.rules.countersOf(question).length === 0) {
     const decision = inForce.rules.decide(whole);
     const counts = inForce.rules.limitsOf(whole).some(({ of }) => of === "calls");

@@ -19,7 +19,7 @@ export async function askedBy(
     deps.readsOf(caller),
   ]);
   return {
-    agent: { ...facts, name, verified, roles: rights.roles },
+    agent: { name, verified, roles: rights.roles, role: facts.role, team: facts.team, labels: facts.labels },
     action,
     resource,
     context,

@@ -20,6 +20,12 @@ export interface Question {
   readonly nowMs: number;
 }
 
+/** The same question once it is known how often things were: field by field, because it is made for every decision. */
+export function withCounts(asked: Omit<Question, "counts">, counts: Question["counts"]): Question {
+  const { agent, action, resource, context, reads, nowMs } = asked;
+  return { agent, action, resource, context, counts, reads, nowMs };
+}
+
 /** Whose messages the asking run has read since it began. */
 export interface Reads {
   /** Senders whose name nobody proved. */

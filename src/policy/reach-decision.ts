@@ -9,7 +9,7 @@ import type { DecisionRow } from "./decision-row.js";
 import { isObject } from "./is-object.js";
 import { fromMillionths, mostSummed } from "./millionths.js";
 import { noticeOf } from "./notice-of.js";
-import type { Question } from "./question.js";
+import { type Question, withCounts } from "./question.js";
 import { newReservationId } from "./reservation-id.js";
 import type { InForce } from "./rule-book.js";
 import type { StepOfCall } from "./rules-together.js";
@@ -92,7 +92,7 @@ export async function reachDecision(
  * @throws {MailboxError} `budget.sum_too_large`, `policy.idempotency_conflict`, `approval.in_use`, `store.*`
  */
 export async function holdDecision(context: PolicyContext, caller: Caller, asked: Step): Promise<Reached> {
-  let step: ClaimingStep = { ...asked, claimedAs: asked.operation.key };
+  let step: ClaimingStep = { claimedAs: asked.operation.key, ...asked };
   for (;;) {
     const first = await decideWithLimits(context, caller, step, "first");
     if (first.word === "ASK") return askPeople(context, caller, step, first);
@@ -182,7 +182,7 @@ async function decideWithLimits(
   let seen = counters.map(({ field }) => context.lastCount(namespace, field));
   for (let anew = 0; ; anew++) {
     const isLast = anew > mostAnew;
-    const whole: Question = { ...question, counts: countsOf(counters, seen) };
+    const whole = withCounts(question, countsOf(counters, seen));
     const decision = inForce.rules.decide(whole);
     const limits = decision.effect === "deny" ? [] : concerned(inForce.rules.limitsOf(whole), step.cost);
     const unheld = step.cost > 0 && step.reserve === undefined && limits.some(({ of }) => of === "cost");
@@ -314,7 +314,7 @@ function answerOf(
   const states = lines.slice(1).map((line) => {
     const [field, used, held, most, endsAt, exceeded, shadow] = line.split(" ");
     const state = limitState(field!, [Number(used), Number(held), Number(most), Number(endsAt)]);
-    return { ...state, exceeded: exceeded === "1", shadow: shadow === "1" };
+    return { exceeded: exceeded === "1", shadow: shadow === "1", ...state };
   });
   const told = states.filter((one) => !one.shadow).map(({ shadow, ...state }) => state);
   const stops = told

@@ -653,7 +653,6 @@ rules: [{ id: ask, actions: [lock.acquire], effect: require_approval }]
       [given, {}, "edit"],
       ["no JSON", as("alice"), "edit"],
       [given.replace("session_id", "other"), as("alice"), "edit", "--take"],
-      ["{}", as("alice"), "stop"],
       ["", as("alice"), "pre-commit", "--on-conflict", "shrug"],
     ] as const) {
       const ended = await guard(input, settings, ...args);
@@ -854,7 +853,6 @@ describe("llm-mailbox guard without a store", () => {
     ["edit --take", file],
     ["edit", file],
     ["pre-commit", file],
-    ["stop", file],
     ["edit --take", join(file, "below")],
     ["edit", join(file, "below")],
     ["edit --take", "/proc/mailbox/none"],
@@ -868,6 +866,17 @@ describe("llm-mailbox guard without a store", () => {
       expect(ended.err).toMatch(/^llm-mailbox: .*--data-dir .*LLM_MAILBOX_DATA_DIR/);
     },
   );
+
+  it("lets the model's turn end all the same", async () => {
+    for (const args of [["stop"], ["stop", "--session", "s1"]]) {
+      const ended = await inFolder(file, ...args);
+      expect([ended.status, ended.out]).toEqual([1, ""]);
+      expect(ended.err).toMatch(/^llm-mailbox: .*--data-dir .*LLM_MAILBOX_DATA_DIR/);
+    }
+    const untold = await runIn(root, "{}", { LLM_MAILBOX_AGENT: "alice" }, "guard", "stop");
+    expect([untold.status, untold.out]).toEqual([1, ""]);
+    expect(untold.err).toContain("session_id");
+  });
 
   // Whoever may do everything may write there too.
   it.skipIf(process.getuid?.() === 0)("does so in a folder where it may not write", async () => {

@@ -245,7 +245,7 @@ export const checks: readonly Check[] = [
           (error: Error) => error.message.replace(given, "ID"),
         );
       expect(await text(id!)).toMatch(/^budget\.unknown_reservation: no reservation ID of yours/);
-      expect(await text("rs-00000000000000000000")).toBe(await text(id!));
+      expect(await text("rs-0000000000000000")).toBe(await text(id!));
       expect(await codeOf(desk.settle("\u202e {} x", 1))).toBe("budget.unknown_reservation");
       expect(await desk.budgets()).toMatchObject([{ used: 0, held: 6 }]);
     },

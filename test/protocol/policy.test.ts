@@ -78,8 +78,8 @@ describe.each(eras)("an agent that speaks %s, before a step", (era) => {
       "allow",
       expect.stringMatching(/^spend: 4 of 10 left until \S+Z \(0 used, 6 held\)$/),
     ]);
-    expect(lines[2]).toMatch(/^reserved 6: settle_reservation rs-\S{20} with what it did cost, by \S+Z$/);
-    const id = /rs-\S{20}/.exec(reserved.text)![0];
+    expect(lines[2]).toMatch(/^reserved 6: settle_reservation rs-\S{16} with what it did cost, by \S+Z$/);
+    const id = /rs-\S{16}/.exec(reserved.text)![0];
     expect((await call("check_policy", { action: "llm.call", reserve: 6, idempotency_key: "k" })).text).toBe(
       `replayed: ${reserved.text}`,
     );
@@ -94,7 +94,7 @@ describe.each(eras)("an agent that speaks %s, before a step", (era) => {
       /^settled with 7\.5 of 6 reserved\n1\.5 more than was reserved, charged all the same: .*\nspend: 2\.5 of 10 left until \S+Z$/,
     );
     expect((await call("settle_reservation", { reservation_id: id, cost: 1 })).text).toMatch(
-      /^budget\.already_settled: rs-\S{20} was settled with 7\.5 already/,
+      /^budget\.already_settled: rs-\S{16} was settled with 7\.5 already/,
     );
     const status = (await call("my_status", {})).text;
     expect(status).toMatch(/^budget spend: 2\.5 of 10 left until \S+Z$/m);

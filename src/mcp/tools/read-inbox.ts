@@ -58,8 +58,11 @@ export const readInbox = defineTool({
   annotations: { readOnlyHint: false, destructiveHint: false, idempotentHint: false, openWorldHint: false },
   handle: (input, { caller, mail, signal, draining, session, structured, onWaiting }) =>
     mail.readInbox(caller, asTextAllows(input, structured), {
-      ...{ signal: signal(), onWaiting, sessionless: !session, ...(draining && { over: draining }) },
+      signal: signal(),
+      onWaiting,
+      sessionless: !session,
       maxChars: replyChars - linesChars,
+      ...(draining && { over: draining }),
     }),
   say: tell,
   batch: (inbox) => inbox.batch,
