@@ -878,17 +878,6 @@ describe("llm-mailbox guard without a store", () => {
     expect(untold.err).toContain("session_id");
   });
 
-  // Whoever may do everything may write there too.
-  it.skipIf(process.getuid?.() === 0)("does so in a folder where it may not write", async () => {
-    const folder = join(place, "read-only");
-    mkdirSync(folder, { mode: 0o500 });
-    for (const dataDir of [folder, join(folder, "below")]) {
-      const ended = await inFolder(dataDir, "edit", "--take");
-      expect([ended.status, ended.out]).toEqual([2, ""]);
-      expect(ended.err).toContain("name a data directory of your own by --data-dir");
-    }
-  });
-
   it("ends with status 2 by other settings with which no store can be asked", async () => {
     const embedded = join(place, "embedded");
     mkdirSync(embedded);
