@@ -18,7 +18,7 @@ const mostKnown = 2_000;
  */
 export class RunMemory {
   /** Batches handed to the face and not settled yet; whether each reached the client. */
-  readonly #batches = new Map<string, { readonly places: Set<Place>; reached: boolean | undefined }>();
+  readonly #batches = new Map<string, { readonly places: Place[]; reached: boolean | undefined }>();
   readonly #known = new Map<string, Known>();
   /** Those of them that are jobs: looked through at every call. */
   readonly #jobs = new Set<string>();
@@ -43,8 +43,8 @@ export class RunMemory {
 
   delivered(batch: string, place: Place): void {
     const entry = this.#batches.get(batch);
-    if (entry) entry.places.add(place);
-    else this.#batches.set(batch, { places: new Set([place]), reached: undefined });
+    if (!entry) this.#batches.set(batch, { places: [place], reached: undefined });
+    else if (!entry.places.includes(place)) entry.places.push(place);
   }
 
   confirm(batch: string, reached: boolean): void {
@@ -62,7 +62,7 @@ export class RunMemory {
     const seen: string[] = after ? [after] : [];
     const unseen: string[] = [];
     for (const [batch, { places, reached }] of this.#batches) {
-      if (!places.has(place) || batch === after) continue;
+      if (!places.includes(place) || batch === after) continue;
       if (reached === true) seen.push(batch);
       if (reached === false) unseen.push(batch);
     }
@@ -71,9 +71,11 @@ export class RunMemory {
 
   dropBatches(place: Place, batches: readonly string[]): void {
     for (const batch of batches) {
-      const entry = this.#batches.get(batch);
-      entry?.places.delete(place);
-      if (entry?.places.size === 0) this.#batches.delete(batch);
+      const places = this.#batches.get(batch)?.places;
+      const at = places?.indexOf(place) ?? -1;
+      if (!places || at < 0) continue;
+      places.splice(at, 1);
+      if (places.length === 0) this.#batches.delete(batch);
     }
   }
 
