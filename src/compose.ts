@@ -673,7 +673,10 @@ function roomsOf(parts: Parts): Rooms {
       news: async (caller) => budgets.duties(caller),
       hook: (principal, event, options) => {
         const caller = ofHooks(principal);
-        return guard(caller, "policy.check", ["*"], async () => {
+        // An agent that was never here has no mailbox to record it by.
+        return guard(nobodyOf(principal.namespace, principal), "policy.check", ["*"], async () => {
+          // Whoever opens the store for an agent could do so for one that was stopped.
+          await access.refuseStopped(principal.namespace, principal.agent);
           await mail.noteCall(context, caller);
           return policy.answerHook(budgets, caller, event, options);
         });

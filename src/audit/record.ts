@@ -33,10 +33,9 @@ export class Recorder {
     this.#log = deps.log;
   }
 
-  /** Records a decision in the slot of the caller. @throws {MailboxError} `store.*` when it cannot */
+  /** Records a decision in the slot of the caller, or of the directory where it has no run. @throws {MailboxError} `store.*` when it cannot */
   async record(caller: Caller, { row }: Admission): Promise<void> {
-    const { namespace, agent } = caller.principal;
-    await this.#store.run(appendAudit, [mailboxKeys(namespace, agent).audit], [row]);
+    await this.#store.run(appendAudit, [rowsOf(caller)], [row]);
   }
 
   /**
@@ -70,8 +69,6 @@ export class Recorder {
   }
 
   async #write({ caller, asked, error }: Refused, more: string): Promise<void> {
-    const { namespace, agent } = caller.principal;
-    const key = caller.run.id === "" ? directoryKeys(namespace).audit : mailboxKeys(namespace, agent).audit;
     const denied = error.kind === "PERMISSION_DENIED" || error.kind === "UNAUTHENTICATED";
     const { action, resource } = error.code === "access.denied" ? deniedOf(error, asked) : asked;
     const reason = reasonOf(error);
@@ -82,15 +79,21 @@ export class Recorder {
       because: `${error.code}${reason === "" ? "" : `: ${reason}`}${more}`,
     });
     try {
-      await this.#store.run(appendAudit, [key], [row]);
+      await this.#store.run(appendAudit, [rowsOf(caller)], [row]);
     } catch (failure) {
       this.#log("a refusal is not in the audit", {
         code: error.code,
-        agent,
+        agent: caller.principal.agent,
         error: (failure as Error).message,
       });
     }
   }
+}
+
+/** Where rows of a caller go: whoever never had a run may have no mailbox, whose rows nobody would look for. */
+function rowsOf({ principal, run }: Caller): string {
+  const { namespace, agent } = principal;
+  return run.id === "" ? directoryKeys(namespace).audit : mailboxKeys(namespace, agent).audit;
 }
 
 /**

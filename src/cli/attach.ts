@@ -1,5 +1,6 @@
 import { open } from "node:fs/promises";
 import { basename } from "node:path";
+import type { Caller, RunId } from "../identity/index.js";
 import { uploadAttachment } from "../mailbox/index.js";
 import { NotThere } from "./not-there.js";
 import { printJson, printLine } from "./print.js";
@@ -24,13 +25,24 @@ export async function attach(
     if (!stats.isFile()) throw new NotThere(`${path} is not a file`);
     const attachment = await withHouse(switches, async (house, config) => {
       const caller = onlookerOf(config, config.agent ?? agent);
-      await house.access.refuseStopped(config.namespace, caller.principal.agent);
-      return uploadAttachment(house.mail, caller, {
-        name: basename(path),
-        ...(switches.contentType === undefined ? {} : { contentType: switches.contentType }),
-        bytes: stats.size,
-        content: file.createReadStream({ autoClose: false }),
-      });
+      // An agent that was never here has no mailbox to record it by.
+      const nobody: Caller = { principal: caller.principal, run: { id: "" as RunId } };
+      const asked = { action: "mailbox.send", resource: "attachment" } as const;
+      return house.recorder.guard(
+        nobody,
+        () => asked,
+        async () => {
+          await house.access.refuseStopped(config.namespace, caller.principal.agent);
+          const admission = await house.access.admit(nobody, asked.action, asked.resource);
+          await house.recorder.record(nobody, admission);
+          return uploadAttachment(house.mail, caller, {
+            name: basename(path),
+            ...(switches.contentType === undefined ? {} : { contentType: switches.contentType }),
+            bytes: stats.size,
+            content: file.createReadStream({ autoClose: false }),
+          });
+        },
+      );
     });
     const { id, name, bytes, sha256, contentType } = attachment;
     if (switches.json) return printJson({ id, name, bytes, sha256, content_type: contentType });

@@ -58,7 +58,6 @@ async function answer(switches: PolicyHookSwitches): Promise<void> {
   const house = await openHouse(config, await loadLog("silent"), { callTimeoutMs });
   try {
     const principal = await principalOf(house, config);
-    await house.access.refuseStopped(principal.namespace, principal.agent);
     print(
       await house.rooms.policy.hook(principal, event, {
         ask: switches.ask ?? false,

@@ -42,7 +42,22 @@ describeOnEachStore("the command line for attachments", (store) => {
     const { status, out, err } = await runForBytes(dir, "", env(), ...args);
     return { status, out, err: err.toString() };
   };
+  const recorded = async (agent: string): Promise<unknown> =>
+    JSON.parse((await run("audit", "query", "--agent", agent, "--json")).out.toString());
   const json = ({ out }: Ended): Record<string, unknown> => JSON.parse(out.toString());
+
+  it("records an upload, and a refused one, also of an agent that was never here", async () => {
+    writeFileSync(join(dir, "a.txt"), "a");
+    await run("attach", "a.txt", "--agent", "new");
+    const upload = { action: "mailbox.send", resource: "attachment" };
+    expect(await recorded("new")).toMatchObject([{ ...upload, outcome: "allow", because: "role agent" }]);
+    await run("agents", "stop", "halted", "--reason", "x");
+    const refused = await run("attach", "a.txt", "--agent", "halted");
+    expect(refused).toMatchObject({ status: 1, err: expect.stringContaining("was stopped by the operator") });
+    expect(await recorded("halted")).toMatchObject([
+      { ...upload, outcome: "deny", because: "access.stopped" },
+    ]);
+  });
 
   it("uploads a file for its sender and saves it for its reader, byte for byte", async () => {
     const [alice] = [await office.as("alice"), await office.as("bob")];

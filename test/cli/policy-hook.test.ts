@@ -153,8 +153,20 @@ describe("llm-mailbox policy hook claude-code", () => {
   });
 
   it("stops everything for an agent that was stopped", async () => {
+    const earlier = (await office.json(
+      "audit",
+      "query",
+      "--agent",
+      "coder",
+      "--outcome",
+      "deny",
+    )) as object[];
     await office.run("agents", "stop", "coder", "--reason", "test");
     expect(await hook(event("Read", { file_path: "a" }))).toEqual(denied(/"deny".*access\.stopped/));
+    expect(await office.json("audit", "query", "--agent", "coder", "--outcome", "deny")).toMatchObject([
+      { action: "policy.check", because: "access.stopped" },
+      ...earlier,
+    ]);
     await office.run("agents", "resume", "coder");
     expect(await hook(event("Read", { file_path: "a" }))).toEqual(silent);
   });
