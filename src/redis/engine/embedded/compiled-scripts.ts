@@ -18,24 +18,29 @@ const shelf = "__compiled";
 export class CompiledScripts {
   readonly #runtime: RedisLuaRuntime;
   readonly #works: boolean;
+  #kept = 0;
 
   constructor(runtime: RedisLuaRuntime) {
     this.#runtime = runtime;
     this.#works = this.#openShelf();
   }
 
-  /** A script of a few bytes that runs the compiled one; undefined when this one cannot be kept. */
-  keep(sha: string, source: Buffer): Buffer | undefined {
+  /**
+   * A script of a few bytes that runs the compiled one; undefined when this one cannot be kept. The fewer the better: the
+   * runtime hashes them at each call.
+   */
+  keep(source: Buffer): Buffer | undefined {
     if (!this.#works) return undefined;
+    const place = ++this.#kept;
     const kept = this.#run(
-      `local compiled = loadstring(ARGV[2], "@user_script") if not compiled then return 0 end ${shelf}[ARGV[1]] = compiled return 1`,
-      [Buffer.from(sha), source],
+      `local compiled = loadstring(ARGV[1], "@user_script") if not compiled then return 0 end ${shelf}[${place}] = compiled return 1`,
+      [source],
     );
-    return kept === 1 ? Buffer.from(`return ${shelf}["${sha}"]()`) : undefined;
+    return kept === 1 ? Buffer.from(`return ${shelf}[${place}]()`) : undefined;
   }
 
   clear(): void {
-    if (this.#works) this.#run(`for sha in pairs(${shelf}) do ${shelf}[sha] = nil end return 1`);
+    if (this.#works) this.#run(`for place in pairs(${shelf}) do ${shelf}[place] = nil end return 1`);
   }
 
   #openShelf(): boolean {

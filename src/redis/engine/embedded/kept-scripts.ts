@@ -28,7 +28,7 @@ export class KeptScripts extends RedisScriptCache {
     const id = sha.toLowerCase();
     const kept = this.#kept.get(id);
     if (!kept) return null;
-    kept.runs ??= this.#compiled?.keep(id, kept.source) ?? kept.source;
+    kept.runs ??= this.#compiled?.keep(kept.source) ?? kept.source;
     return kept.runs;
   }
 

@@ -191,7 +191,8 @@ function membersOf(ctx: RedisExecutionContext, key: Buffer): SortedMembers | nul
 }
 
 function seeingOnly(ctx: RedisExecutionContext, entries: readonly SortedMember[]): RedisExecutionContext {
-  const members = new Map(entries.map((entry) => [entry.member.toString("hex"), entry]));
+  // By whatever name: of these members only all are asked for.
+  const members = new Map(entries.map((entry, n) => [String(n), entry]));
   const getSortedSet = (): { type: "zset"; members: typeof members } => ({ type: "zset", members });
   return Object.create(ctx, { db: { value: { getSortedSet } } }) as RedisExecutionContext;
 }

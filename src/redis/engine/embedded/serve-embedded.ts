@@ -17,6 +17,7 @@ import { KeptScripts } from "./kept-scripts.js";
 import type { Keyspace } from "./keyspace.js";
 import { LiveDatabase } from "./live-database.js";
 import { rangedCommands } from "./ranged-commands.js";
+import { hastenScriptCalls } from "./script-calls.js";
 
 const compatibility = "redis-7.0";
 const sweepEveryMs = 100;
@@ -56,7 +57,9 @@ export async function serveEmbedded(options: EmbeddedOptions): Promise<EmbeddedE
   (state.databases as LiveDatabase[])[0] = database;
   const executor = commandsOver(journal);
   // Now, so that no script waits for it in the middle of a transaction.
-  scripts.compileWith(new CompiledScripts(await state.getLuaRuntime()));
+  const runtime = await state.getLuaRuntime();
+  scripts.compileWith(new CompiledScripts(runtime));
+  hastenScriptCalls(runtime, executor);
 
   const holding = new Set<HeldTransport>();
   let scheduled = false;
