@@ -1,5 +1,7 @@
 import { dirname } from "node:path";
 import { readConfig } from "../config/index.js";
+import { isRefusal } from "../errors/index.js";
+import { isPattern, parseResource } from "../locks/index.js";
 import { hookAnswer, readHookCall } from "./client-hook.js";
 import { findingsOf, findOut, type GuardConfig, giveBack } from "./guard-findings.js";
 import { type Findings, judge, type Manner, nothingFound, type Verdict } from "./guard-verdict.js";
@@ -26,6 +28,7 @@ export interface GuardSwitches extends Switches, ServerSwitches, Manner {
 /** Before a commit: whether another agent has reserved a file that it changes. Status 1 refuses the commit. */
 export async function guardCommit(switches: GuardSwitches): Promise<void> {
   const config = configOf(switches);
+  refuseOddPrefix(switches);
   const paths = await stagedPaths(terminal().folder);
   const verdict = judge(await findOut(() => find(config, switches, paths)), switches);
   if (switches.json) {
@@ -50,6 +53,7 @@ export async function guardEdit(
   },
 ): Promise<void> {
   const config = configOf(switches);
+  refuseOddPrefix(switches);
   const answerBy = (found: Findings): void => {
     const answer = hookAnswer(judge(found, switches, switches.take === true));
     if (answer !== "") printLine(answer);
@@ -126,6 +130,20 @@ function configOf(switches: Switches & ServerSwitches): GuardConfig {
       "guard needs to know who is about to change files: --agent NAME, or LLM_MAILBOX_AGENT in the environment",
     );
   return { ...config, agent };
+}
+
+/** A prefix by which no file has a name that can be reserved would let every edit pass. @throws {UsageError} */
+function refuseOddPrefix({ prefix }: Pick<GuardSwitches, "prefix">): void {
+  if (prefix === undefined) return;
+  const odd = (problem: unknown): never => {
+    throw new UsageError(`--prefix ${JSON.stringify(prefix)} can begin no name of a file: ${problem}`);
+  };
+  try {
+    if (isPattern(parseResource(prefix))) odd("it has a wildcard");
+  } catch (error) {
+    if (!isRefusal(error)) throw error;
+    odd(error.facts.problem);
+  }
 }
 
 /** By the name that each has in the repository it lies in; what lies in none is nobody's. */

@@ -35,10 +35,10 @@ export async function listAllLocks(switches: Switches): Promise<void> {
     });
   const rows = [
     ...list.holders.map((one) => ({ ...one, id: one.lock_id, when: `until ${one.until}` })),
-    ...list.waiters.map((one, n) => ({
+    ...list.waiters.map((one) => ({
       ...one,
       id: one.ticket,
-      state: one.passed_over ? "passed over" : `waits, ${n + 1}`,
+      state: one.passed_over ? "passed over" : "waits",
       when: `since ${one.since}`,
     })),
   ];

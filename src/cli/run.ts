@@ -31,7 +31,7 @@ export function run(words: readonly string[], given?: Terminal): Promise<End> {
       await program.parseAsync(words, { from: "user" });
     } catch (error) {
       if (error instanceof CommanderError) {
-        if (error.exitCode !== 0) endWith(misused);
+        if (error.exitCode !== 0) endWith(isStopHook(words) ? refused : misused);
         return;
       }
       const status = statusOf(error);

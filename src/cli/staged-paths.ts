@@ -35,7 +35,10 @@ function git(folder: string, args: readonly string[]): Promise<string> {
         else
           reject(
             new UsageError(
-              `git could not tell what is staged: ${problem.trim().split("\n")[0] ?? error.message}`,
+              // Outside of a repository git takes this for another command, and complains of its options.
+              /unknown option/.test(problem)
+                ? `${folder} lies in no repository of git; guard pre-commit is its hook, and runs in one`
+                : `git could not tell what is staged: ${problem.trim().split("\n")[0] ?? error.message}`,
             ),
           );
       },

@@ -359,6 +359,24 @@ describe("llm-mailbox guard", () => {
     expect(JSON.parse(prefixed.out)).toMatchObject({ reserved: [{ path: "b ü.ts", agent: "carol" }] });
   });
 
+  it.each(["../..", "te*", "", "a\u200bb"])(
+    "is refused a prefix under which no file could be reserved: %j",
+    async (prefix) => {
+      for (const command of ["pre-commit", "edit"]) {
+        const ended = await guard(edit(join(root, "src/a.ts")), as("bob"), command, "--prefix", prefix);
+        expect([ended.status, ended.out]).toEqual([2, ""]);
+        expect(ended.err).toMatch(/^llm-mailbox: --prefix ".*" can begin no name of a file: /);
+      }
+    },
+  );
+
+  it("says where it runs that it is no hook of git's", async () => {
+    const alone = join(place, "no-repository");
+    mkdirSync(alone);
+    const ended = await runIn(alone, "", as("alice"), "guard", "pre-commit");
+    expect(ended).toMatchObject({ status: 2, err: expect.stringContaining("lies in no repository of git") });
+  });
+
   it("as a hook of git stops the commit itself", async () => {
     writeFileSync(join(root, ".git", "hooks", "pre-commit"), hookScript(office.settings), { mode: 0o755 });
     writeFileSync(join(root, "src", "a.ts"), `hook ${count}`);
@@ -873,6 +891,16 @@ describe("llm-mailbox guard without a store", () => {
       expect([ended.status, ended.out]).toEqual([1, ""]);
       expect(ended.err).toMatch(/^llm-mailbox: .*--data-dir .*LLM_MAILBOX_DATA_DIR/);
     }
+    const misspelt = await runIn(
+      root,
+      "{}",
+      { LLM_MAILBOX_AGENT: "alice" },
+      "guard",
+      "stop",
+      "--sesion",
+      "s",
+    );
+    expect(misspelt).toMatchObject({ status: 1, out: "", err: expect.stringContaining("--sesion") });
     const untold = await runIn(root, "{}", { LLM_MAILBOX_AGENT: "alice" }, "guard", "stop");
     expect([untold.status, untold.out]).toEqual([1, ""]);
     expect(untold.err).toContain("session_id");

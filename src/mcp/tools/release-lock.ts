@@ -28,5 +28,5 @@ const words = {
 function tell({ state, other_run, next, replayed }: Released): string {
   const other =
     other_run === undefined ? "" : `; it was not this run's but run ${other_run}'s, which is told so`;
-  return `${replayed ? "replayed: " : ""}${words[state]}${other}${next.length ? `; next: ${next.join(", ")}` : ""}`;
+  return `${replayed ? "replayed: " : ""}${words[state]}${other}${next.length ? `; next: ${[...new Set(next)].join(", ")}` : ""}`;
 }
