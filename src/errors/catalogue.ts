@@ -171,7 +171,7 @@ const entries = {
   },
   "lock.not_yours": {
     kind: "NOT_FOUND",
-    text: "no lease {lock_id} of yours: it was released, it ran out, or it is somebody else's. What it protected may have changed; call acquire_lock with the resources again.",
+    text: "no lease {lock_id} of yours: it was released, it ran out, or it is somebody else's. What it protected may have changed; call acquire_lock with the resources again, under another idempotency_key if you gave one.",
   },
   "lock.ticket_unknown": {
     kind: "NOT_FOUND",
