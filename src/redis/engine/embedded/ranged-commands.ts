@@ -1,5 +1,6 @@
 import type { CommandDefinition, RedisExecutionContext } from "js-redis-server/core";
 import { RedisResult, RedisValue } from "js-redis-server/core";
+import { ContextOf } from "./context-of.js";
 import type { LiveDatabase } from "./live-database.js";
 import type { SortedMember, SortedMembers } from "./sorted-members.js";
 
@@ -194,5 +195,5 @@ function seeingOnly(ctx: RedisExecutionContext, entries: readonly SortedMember[]
   // By whatever name: of these members only all are asked for.
   const members = new Map(entries.map((entry, n) => [String(n), entry]));
   const getSortedSet = (): { type: "zset"; members: typeof members } => ({ type: "zset", members });
-  return Object.create(ctx, { db: { value: { getSortedSet } } }) as RedisExecutionContext;
+  return new ContextOf(ctx, { db: { getSortedSet } as unknown as RedisExecutionContext["db"] });
 }

@@ -7,6 +7,7 @@ import {
   type RedisLuaRuntime,
   type RedisValue,
 } from "js-redis-server/core";
+import { ContextOf } from "./context-of.js";
 
 type LuaReply = ReturnType<RedisLuaRuntime["eval"]>;
 
@@ -38,7 +39,7 @@ export function hastenScriptCalls(runtime: RedisLuaRuntime, executor: CommandExe
       definitions.set(name, executor.getCommandDefinition(name));
     return definitions.get(name);
   };
-  let around: ScriptContext | undefined;
+  let around: ContextOf | undefined;
   inside.runRedisCommand = (words) => {
     const { ctx, readOnly } = hostState;
     const definition = ctx && words.length > 0 ? definitionOf(words[0]!) : undefined;
@@ -54,7 +55,8 @@ export function hastenScriptCalls(runtime: RedisLuaRuntime, executor: CommandExe
       if (error instanceof RedisCommandError) return shipped.call(inside, words);
       throw error;
     }
-    if (around?.of !== ctx) around = new ScriptContext(ctx);
+    if (around?.of !== ctx)
+      around = new ContextOf(ctx, { monitor: { ...ctx.monitor, defer: true, clientAddress: "lua" } });
     const plan = { definition, args, keys: definition.keys(args), flags, rawCommand: words[0]!, rawArgs };
     return luaReply(executor.executePlanSync(plan, around).value);
   };
@@ -63,35 +65,6 @@ export function hastenScriptCalls(runtime: RedisLuaRuntime, executor: CommandExe
 
 /** More than there are commands, however they are spelt. */
 const mostNames = 1_000;
-
-/** What a command that a script calls finds around it. */
-class ScriptContext implements RedisExecutionContext {
-  readonly of: RedisExecutionContext;
-  readonly server: RedisExecutionContext["server"];
-  readonly session: RedisExecutionContext["session"];
-  readonly executor: CommandExecutor;
-  readonly signal: AbortSignal;
-  readonly park: RedisExecutionContext["park"];
-  readonly monitor: NonNullable<RedisExecutionContext["monitor"]>;
-  readonly transactionReplay?: boolean;
-  readonly nodeRole?: NonNullable<RedisExecutionContext["nodeRole"]>;
-
-  constructor(of: RedisExecutionContext) {
-    this.of = of;
-    this.server = of.server;
-    this.session = of.session;
-    this.executor = of.executor;
-    this.signal = of.signal;
-    this.park = of.park;
-    this.monitor = { ...of.monitor, defer: true, clientAddress: "lua" };
-    if (of.transactionReplay) this.transactionReplay = true;
-    if (of.nodeRole) this.nodeRole = of.nodeRole;
-  }
-
-  get db(): RedisExecutionContext["db"] {
-    return this.of.db;
-  }
-}
 
 /** A reply as Lua gets it, by the rules of RESP2. */
 function luaReply(value: RedisValue): LuaReply {
