@@ -656,7 +656,7 @@ function roomsOf(parts: Parts): Rooms {
         guard(caller, "policy.check", ["*"], async () => {
           await mail.noteCall(context, caller);
           const approver =
-            input.approval_id && input.wait_seconds && lock.holdsSomething(locks, caller)
+            input.approval_id && input.wait_seconds
               ? await approving.onlyApprover(approvals, caller, input.approval_id)
               : undefined;
           return whileProved(credentials, caller, input.wait_seconds, options, (bounded) =>

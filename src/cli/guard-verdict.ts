@@ -76,7 +76,9 @@ export function judge(findings: Findings, manner: Manner, isTaking = false): Ver
   if (allowed && lines.length > 0)
     lines.push("going on all the same, as configured; tell them what you change");
   if (!allowed && isContested)
-    lines.push("leave it alone, agree with them by send_message, or wait with acquire_lock");
+    lines.push(
+      "leave it alone, agree with them by send_message, end your turn, or wait with acquire_lock, which tells you where they wait for you too",
+    );
   if (isTaking && unnameable.length > 0)
     lines.push(
       `not reserved for you, because no lock can have such a name; a lock on its folder covers it: ${unnameable.slice(0, mostNamed).map(shown).join(", ")}`,

@@ -17,7 +17,7 @@
   Returns {"GRANTED", effect, id, token, ends at ms, {resource, …}, {{older lease of the run, resource of both, …}, …}} ·
           {"ALREADY", the same without those} · {"COVERED", {{id, token, ends at ms, {resource, …}, {resource asked for, …}}, …}}
           for what the run holds otherwise than it asks · {"QUEUED", effect, id, place,
-          due in ms or -1, {agent, resource or empty, agent that it waits for, …} of a circle that a message could open, {run, mode, state, ends at ms, resource, …},
+          due in ms or -1, {agent, resource or empty, agent that it waits for or run of an edit hook, …} of a circle that a message, or the end of a turn, could open, {run, mode, state, ends at ms, resource, …},
           {resource, …}}, effect 1 where this call took or changed something, 0 where it found what the run had · {"DEADLOCK", {agent, resource, agent that it waits for, …}} · {"CROWDED", resource} ·
           {"FULL", NAMESPACE · RUN} · {"UNKNOWN"} · {"GONE", id} · {"CONFLICT"} · {"LATE"}
 ]]
@@ -77,7 +77,8 @@ local function granted(request, hadEffect)
   tell(true)
   return grant(request, hadEffect)
 end
-local function queued(request, blockers, hadEffect)
+-- isNews: by this call it waits for others, or they for it, as they did not before.
+local function queued(request, blockers, hadEffect, isNews)
   local place, holders = 1, {}
   for _, blocker in ipairs(blockers) do
     local other = blocker.request
@@ -90,8 +91,8 @@ local function queued(request, blockers, hadEffect)
       end
     end
   end
+  local circle = circleOfAwaited(run, request, isNews)
   tell(true)
-  local circle = circleOfAwaited(run, request)
   return { 'QUEUED', flag(hadEffect), request.id, whole(place), nextDueMs(), circle, holders, request.resources }
 end
 local function sameResources(other)
@@ -158,7 +159,7 @@ local function goOn(request)
   local blockers = blockersOf(request)
   if #blockers == 0 then return granted(request, hadEffect) end
   putRequest(request)
-  return queued(request, blockers, hadEffect)
+  return queued(request, blockers, hadEffect, hadEffect or wasSkipped)
 end
 
 -- Asked again for what its run holds: as good as a renewal, and its own length is not forgotten for that of a part of it.
@@ -228,10 +229,12 @@ if operation ~= '' then
 end
 if #blockers > 0 then
   addRequest(request)
-  return queued(request, blockers, true)
+  return queued(request, blockers, true, true)
 end
 request.call = call
 hold(request)
 addRequest(request)
+-- A hook is gone with its answer: those are told of a circle who wait in it, where it comes before one of them.
+if isHook(run) and isWaitedFor(request) then circleOfAwaited(run, nil, true) end
 tell(true)
 return grant(request, true)

@@ -54,8 +54,8 @@ interface Found {
  * At most one conflicting lease is live at any instant of lock time. The holder's own clock may differ: protect each
  * write with the fencing token, not with the expiry. What the run already holds, by one lease or several, is answered as
  * `already_held` with their tokens. A place in the queue is kept between calls; a call that waits answers at once when it
- * learns that it waits in a circle that only a message or a decision would open; a call that waits while another one of
- * its run takes what came of it, or gives it up, is refused.
+ * learns that it waits in a circle that only a message, a decision or the end of a turn would open; a call that waits
+ * while another one of its run takes what came of it, or gives it up, is refused.
  *
  * @throws {MailboxError} `access.denied`, `policy.*`, `lock.resource_invalid`, `lock.deadlock`, `lock.too_many_waiters`,
  *   `lock.full`, `lock.not_yours`, `lock.ticket_unknown`
@@ -200,8 +200,6 @@ async function wait(
       waiting.rest();
       const answer = await lookWith(context, caller, wish, row);
       if (answer.state !== "queued" || signal?.aborted) return answer;
-      // Its own hook gives back when the turn ends, which does not end while this call waits: that is told first.
-      if (wish === first && first.ticket === "" && isOwnHookAlone(answer)) return answer;
       if (Date.now() >= wake.until) return { ...answer, timed_out: true };
       const ticket = answer.ticket!;
       // Only whoever has the answer can do something about it, so it is told at once; who goes on waiting knows of it.
@@ -335,19 +333,19 @@ function pulseOf(context: LockContext, caller: Caller): Pulse | undefined {
   return isGuardRun(caller.run.id) ? undefined : context.pulse(caller.principal.namespace);
 }
 
-function isOwnHookAlone({ holders = [], place }: LockAnswer): boolean {
-  return place === 1 && holders.length > 0 && holders.every((holder) => holder.own_edit_hook);
-}
-
-/** What is told of a circle that a message or a decision would open. */
+/** What is told of a circle that a message, a decision or the end of a turn would open. */
 function warningOf(
   circle: readonly string[],
   asker: string,
-): Pick<LockAnswer, "awaits_you" | "circle"> | undefined {
+): Pick<LockAnswer, "awaits_you" | "own_edit_hook" | "circle"> | undefined {
   if (circle.length === 0) return undefined;
   const [from, resource, to] = circle.slice(-3);
   const awaitsAsker = resource === "" && to === asker;
-  return { circle: circleInWords(circle, asker), ...(awaitsAsker ? { awaits_you: from! } : {}) };
+  return {
+    circle: circleInWords(circle, asker),
+    ...(awaitsAsker && { awaits_you: from! }),
+    ...(isGuardRun(to!) && { own_edit_hook: true }),
+  };
 }
 
 type CoveringWords = readonly [string, string, string, readonly string[], readonly string[]];

@@ -1,8 +1,11 @@
+import { agentOf } from "./agent-of.js";
+import { isGuardRun } from "./guard-run.js";
 import { shownResource } from "./shown-resource.js";
 
 /**
  * A circle of waits as whoever closed it reads it: `you wait for "a", where bob is before you; bob waits for "b", where you
- * are before it`. A step without a resource waits for a message or a decision.
+ * are before it`. A step without a resource waits for a message or a decision; one for the run of an edit hook, for the
+ * end of a turn.
  */
 export function circleInWords(steps: readonly string[], asker: string): string {
   const words: string[] = [];
@@ -11,11 +14,20 @@ export function circleInWords(steps: readonly string[], asker: string): string {
     const isFirst = n === 0;
     const isLast = n + 3 >= steps.length;
     const who = isFirst ? "you wait" : `${from} waits`;
+    const whom = isFirst ? "you" : "it";
     words.push(
       resource === ""
         ? `${who} for a message or a decision of ${isLast && !isFirst ? "yours" : to}`
-        : `${who} for ${shownResource(resource)}, where ${isLast ? "you are" : `${to} is`} before ${isFirst ? "you" : "it"}`,
+        : `${who} for ${shownResource(resource)}, where ${before(to, isLast, whom)}`,
     );
   }
   return words.join("; ").replace(/\.$/, "") || `${asker} waits for itself`;
+}
+
+function before(to: string, isAsker: boolean, whom: string): string {
+  if (!isGuardRun(to)) return `${isAsker ? "you are" : `${to} is`} before ${whom}`;
+  const [hook, turn] = isAsker
+    ? ["your own edit hook", "your turn"]
+    : [`an edit hook of ${agentOf(to)}`, "that turn"];
+  return `${hook} is before ${whom} until ${turn} ends`;
 }

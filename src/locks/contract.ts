@@ -77,7 +77,12 @@ export interface LockAnswer {
   readonly holders?: readonly Holder[];
   /** A holder that waits for a message or a decision of the asker before it goes on. */
   readonly awaits_you?: string;
-  /** A circle of waits, in words, that stays closed unless a message or a decision comes that somebody in it waits for. */
+  /** What others wait for in the circle was reserved by edit hooks of the asker's agent: it is free when the turn ends. */
+  readonly own_edit_hook?: boolean;
+  /**
+   * A circle of waits, in words, that stays closed unless a message or a decision comes that somebody in it waits for, or
+   * the turn ends of somebody whose edit hooks reserved what others wait for.
+   */
   readonly circle?: string;
   /** Of `already_held`: by which leases, where it is not exactly one lease on exactly that. */
   readonly leases?: readonly HeldLease[];

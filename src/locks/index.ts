@@ -34,4 +34,4 @@ export { isPattern, parseResource, parseResources, type Resource } from "./resou
 export { shownResource, shownResources } from "./shown-resource.js";
 export { type Tell, tellOfTurns } from "./tell-of-turns.js";
 export { type Verdict, verifyToken } from "./verify-token.js";
-export { holdsSomething, whileAwaiting } from "./while-awaiting.js";
+export { whileAwaiting } from "./while-awaiting.js";

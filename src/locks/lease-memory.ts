@@ -27,6 +27,13 @@ export interface KnownWait {
   circle?: string | undefined;
 }
 
+/** A circle that a run closes by waiting for a message or a decision. */
+export interface KnownCircle {
+  readonly inWords: string;
+  /** Others wait for what edit hooks of its agent reserved, not the run. */
+  readonly byOwnHook: boolean;
+}
+
 /**
  * What this process remembers of the locks of one run between its calls. Losing it loses no lock: it decides when to ask
  * the store, and the store decides the rest.
@@ -35,7 +42,7 @@ export class LeaseMemory {
   readonly leases = new Map<string, KnownLease>();
   readonly waits = new Map<string, KnownWait>();
   /** The circle that the run closes by waiting for a message or a decision, and whether it was told of it. */
-  circle: { readonly inWords: string; isTold: boolean } | undefined;
+  circle: (KnownCircle & { isTold: boolean }) | undefined;
   /** Ends the note of a wait for a message or a decision. */
   noteEnds: NodeJS.Timeout | undefined;
 
@@ -77,9 +84,9 @@ export class LeaseMemory {
   }
 
   /** Whether the run is in a circle, by what it waits for besides locks, of which it was not told yet. */
-  isNewsOfAwaited(circle: string | undefined): boolean {
-    if (this.circle?.inWords === circle) return false;
-    this.circle = circle === undefined ? undefined : { inWords: circle, isTold: false };
+  isNewsOfAwaited(circle: KnownCircle | undefined): boolean {
+    if (this.circle?.inWords === circle?.inWords) return false;
+    this.circle = circle && { ...circle, isTold: false };
     return circle !== undefined;
   }
 

@@ -10,6 +10,8 @@ export type LockNews = NewsOfLock | NewsOfCircle;
 interface NewsOfCircle {
   readonly what: "circle";
   readonly circle: string;
+  /** They wait for what edit hooks of its agent reserved. */
+  readonly own_edit_hook?: boolean;
 }
 
 interface NewsOfLock {
@@ -29,14 +31,16 @@ const nearEndMs = 120_000;
  */
 export async function lockNews(context: LockContext, caller: Caller): Promise<readonly LockNews[]> {
   const memory = context.known(caller);
-  if (!memory || memory.isEmpty) return [];
-  // From now on, and without a store command, it is heard when something becomes of them.
-  await context.pulse(caller.principal.namespace).listen();
+  if (!memory) return [];
   const news: LockNews[] = [];
   if (memory.circle && !memory.circle.isTold) {
     memory.circle.isTold = true;
-    news.push({ what: "circle", circle: memory.circle.inWords });
+    const { inWords: circle, byOwnHook } = memory.circle;
+    news.push({ what: "circle", circle, ...(byOwnHook && { own_edit_hook: true }) });
   }
+  if (memory.isEmpty) return news;
+  // From now on, and without a store command, it is heard when something becomes of them.
+  await context.pulse(caller.principal.namespace).listen();
   const now = context.deps.store.now();
   const leases = [...memory.leases.values()].filter((lease) => lease.isDoubtful || lease.lookAt <= now);
   const waits = [...memory.waits.values()].filter(({ isDoubtful }) => isDoubtful);

@@ -2,21 +2,19 @@ import type { Caller } from "../identity/index.js";
 import { loadScript } from "../redis/index.js";
 import { circleInWords } from "./circle-in-words.js";
 import type { LockContext } from "./context.js";
+import { isGuardRun } from "./guard-run.js";
+import type { KnownCircle } from "./lease-memory.js";
 
 const noteAwaiting = loadScript(import.meta.url, "note-awaiting.lua");
 
 /** How long a wait that was not waited stays noted, ms. */
 const shownMs = 2_000;
 
-/** Whether this run has a lease, as far as this process knows. */
-export function holdsSomething(context: LockContext, caller: Caller): boolean {
-  return (context.known(caller)?.leases.size ?? 0) > 0;
-}
-
 /**
- * While a run that holds something waits for a message or a decision of one agent, that agent is warned when it waits for
- * what the run holds, itself or by others: neither would go on. A run that closes such a circle is warned too, with the
- * news of its locks, and does not wait the first time. Costs nothing for a run that holds nothing.
+ * While a run waits for a message or a decision of one agent and holds something, or edit hooks of its agent do, that agent
+ * is warned when it waits for that, itself or by others: neither would go on. A run that closes such a circle is warned
+ * too, with the news of its locks, and does not wait the first time. One look at the store where nothing is held, because
+ * no process knows what hooks reserve.
  *
  * @param work told whether it may wait
  */
@@ -26,27 +24,44 @@ export async function whileAwaiting<T>(
   awaited: string | undefined,
   work: (mayWait: boolean) => Promise<T>,
 ): Promise<T> {
-  if (!awaited || !holdsSomething(context, caller)) return work(true);
-  const note = async (agent: string): Promise<string | undefined> => {
-    try {
-      const args = [caller.run.id, agent];
-      const [, circle] = await context.run(caller.principal.namespace, noteAwaiting, args);
-      const steps = circle as readonly string[];
-      return steps.length > 0 ? circleInWords(steps, caller.principal.agent) : undefined;
-    } catch (error) {
-      // It is a warning to others and must not fail the call that it is about.
-      context.deps.log("a wait for another agent was not noted", { error: (error as Error).message });
-      return undefined;
-    }
-  };
+  if (!awaited) return work(true);
+  clearTimeout(context.known(caller)?.noteEnds);
+  const noted = await note(context, caller, awaited);
+  if (noted === "free") {
+    context.known(caller)?.isNewsOfAwaited(undefined);
+    return work(true);
+  }
   const memory = context.memory(caller);
-  clearTimeout(memory.noteEnds);
-  const isNews = memory.isNewsOfAwaited(await note(awaited));
+  const isNews = memory.isNewsOfAwaited(noted);
+  const end = (): void => void note(context, caller, "");
   try {
     return await work(!isNews);
   } finally {
     // Who was hinted at this wait looks in a moment, and must still find it.
-    if (isNews) memory.noteEnds = setTimeout(() => void note(""), shownMs).unref();
-    else void note("");
+    if (isNews) memory.noteEnds = setTimeout(end, shownMs).unref();
+    else end();
+  }
+}
+
+/** The circle that it closes; free where nobody could wait for anything of it. */
+async function note(
+  context: LockContext,
+  caller: Caller,
+  awaited: string,
+): Promise<KnownCircle | "free" | undefined> {
+  try {
+    const args = [caller.run.id, awaited];
+    const [word, circle = []] = await context.run(caller.principal.namespace, noteAwaiting, args);
+    if (word === "FREE") return "free";
+    const steps = circle as readonly string[];
+    if (steps.length === 0) return undefined;
+    return {
+      inWords: circleInWords(steps, caller.principal.agent),
+      byOwnHook: isGuardRun(steps.at(-1)!),
+    };
+  } catch (error) {
+    // It is a warning to others and must not fail the call that it is about.
+    context.deps.log("a wait for another agent was not noted", { error: (error as Error).message });
+    return undefined;
   }
 }

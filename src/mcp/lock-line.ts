@@ -1,9 +1,10 @@
 import { type LockNews, shownResources } from "../locks/index.js";
+import { freeOwnHook } from "./free-own-hook.js";
 
 /** One line for something about a lock that its run has not been told. */
 export function lockLine(news: LockNews): string {
   if (news.what === "circle")
-    return `lock: this wait may never end: ${news.circle}; release what you hold, or go on without`;
+    return `lock: this wait may never end: ${news.circle}; ${news.own_edit_hook ? freeOwnHook : "release what you hold"}, or go on without`;
   const { what, id, resources, until } = news;
   const lock = `${id} (${shownResources(resources)})`;
   switch (what) {

@@ -348,7 +348,7 @@ export interface LockKeys {
   readonly offers: string;
   readonly operations: string;
   readonly operationExpiry: string;
-  /** hash run → the agent whose message or decision it waits for */
+  /** hash run → the agent whose message or decision it waits for; of edit hooks that hold something, their own agent */
   readonly awaiting: string;
   /** list: what was released by force, newest first */
   readonly forced: string;

@@ -295,7 +295,7 @@ describe("a guard", () => {
       text: [
         `llm-mailbox guard: b.ts is wanted before you by bob, who waits for a.ts, reserved by carol until ${until}`,
         "c.ts is wanted before you by another agent",
-        "leave it alone, agree with them by send_message, or wait with acquire_lock",
+        "leave it alone, agree with them by send_message, end your turn, or wait with acquire_lock, which tells you where they wait for you too",
       ].join("\n"),
     });
   });

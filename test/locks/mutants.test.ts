@@ -5,12 +5,14 @@ import { readConfig } from "../../src/config/index.js";
 import { type Caller, localPrincipal } from "../../src/identity/index.js";
 import { defaultLockLimits, type LockLimits, verifyToken } from "../../src/locks/index.js";
 import { openLog } from "../../src/observability/index.js";
+import { lockKeys } from "../../src/redis/index.js";
 import { startStore, type TestStore } from "../stores/index.js";
 import { newNamespace } from "../stores/new-namespace.js";
 import { checkHistory, readHistory } from "./check-history.js";
+import { hookAgents } from "./hook-agents.js";
 import { type CallTool, LockCrowd } from "./lock-crowd.js";
-import { mutants } from "./mutants.js";
-import { rawStore } from "./open-locks.js";
+import { hookMutants, mutants } from "./mutants.js";
+import { openLocks, rawStore } from "./open-locks.js";
 import { type Mutant, recordHistory } from "./record-history.mjs";
 
 /** Short, so that everything there is happens within a second. */
@@ -134,5 +136,46 @@ describe("the checker of lock histories", () => {
     );
     expect(mutants.length).toBeGreaterThan(40);
     expect(survivors.length).toBeLessThanOrEqual(mutants.length / 10);
+  });
+
+  /** What is wrong with what agents are told whose edits are guarded. */
+  async function untold(mutant: Mutant | undefined): Promise<readonly string[]> {
+    const house = await openLocks(store.url);
+    const { applied } = recordHistory(house.house.store, mutant);
+    const wrong: string[] = [];
+    const names = ["alice", "bob", "carl", "dora", "eve", "fred"];
+    const [alice, bob, carl, dora, eve, fred] = await hookAgents(house, ...names);
+    await Promise.all([alice!.edits("a"), bob!.edits("b"), eve!.edits("e"), fred!.acquire("z")]);
+    if ((await carl!.acquire("a", { wait_seconds: 1 })).circle)
+      wrong.push("carl is told of a circle, and alice waits for nothing");
+    // Alice waits, and bob closes it. Eve waits for what dora edits before her, which closes it too.
+    const queued = [
+      [alice!, await alice!.acquire("b")],
+      [dora!, await dora!.acquire("e")],
+      [eve!, await eve!.acquire(["d", "z"], { priority: 0 })],
+    ] as const;
+    const waiting = queued.map(([agent, { ticket }]) => agent.claim(ticket!, { wait_seconds: 4 }));
+    await delay(500);
+    if (!(await bob!.acquire("a", { wait_seconds: 1 })).circle)
+      wrong.push("bob is not told of what he closes");
+    await dora!.edits("d");
+    for (const [n, { circle, timed_out }] of (await Promise.all(waiting)).entries())
+      if (!circle || timed_out) wrong.push(`${queued[n]![0].name} is not told at once`);
+    await Promise.all([alice!, bob!, eve!].map((agent) => agent.endsTurn()));
+    const [edited] = (await dora!.list("d")).holders;
+    await dora!.release(edited!.lock_id);
+    const left = await house.house.store.command("HLEN", lockKeys(house.namespace).awaiting);
+    if (left !== 0) wrong.push("turns that are over are waited for");
+    if (mutant) expect(applied(), mutant.what).toBe(true);
+    await house.close();
+    return wrong;
+  }
+
+  it("tells of circles that only the end of a turn would open, and does not where it is broken on purpose", {
+    timeout: 120_000,
+  }, async () => {
+    expect(await untold(undefined)).toEqual([]);
+    const found = await Promise.all(hookMutants.map(untold));
+    expect(hookMutants.filter((_, n) => found[n]!.length === 0).map(({ what }) => what)).toEqual([]);
   });
 });

@@ -246,3 +246,38 @@ export const mutants: readonly Mutant[] = [
   ),
   of("beat-locks", "does nothing that is due", "expireDue(200)", ""),
 ];
+
+/** Defects in what is told of circles that only the end of a turn would open: nothing that a history shows. */
+export const hookMutants: readonly Mutant[] = [
+  of(
+    "",
+    "takes what hooks have for nobody's concern",
+    "if key == slot.runs and isHook(field) then redis.call('HSET', slot.awaiting, field, agentOf(field)) end",
+    "",
+  ),
+  of(
+    "",
+    "keeps hooks in mind that are over",
+    "if key == slot.runs and isHook(field) then redis.call('HDEL', slot.awaiting, field) end",
+    "",
+  ),
+  of(
+    "",
+    "does not look at whose hook it is",
+    "if not isHook(other) then table.insert",
+    "if false then table.insert",
+  ),
+  of(
+    "",
+    "takes every hook for a circle",
+    "if awaited == agent and waiting ~= run and not isOfHook then",
+    "if waiting ~= run then",
+  ),
+  of("", "tells who closes it alone", "if isNews and one[4] and", "if false and"),
+  of(
+    "acquire-lock",
+    "tells nobody of what a hook closes",
+    "if isHook(run) and isWaitedFor(request) then",
+    "if false then",
+  ),
+];

@@ -1,46 +1,60 @@
 -- Whether a wait may never end because somebody on the way waits for a message or a decision of one who waits in the same
--- circle: a warning, since it may yet come. From a run that waits with a request, or, without one, for what it awaits.
--- Answers its steps, {agent, resource, agent it waits for, …}, with an empty resource for a message or a decision. Looks
--- at 200 requests and runs at most; a longer chain is taken for open.
-local function circleOfAwaited(run, request)
-  if redis.call('HLEN', slot.awaiting) == 0 then return {} end
-  local agent, budget, seen, path, runsOf = agentOf(run), 200, {}, {}, nil
+-- circle, or has what its edit hooks reserved, which is given back when its turn ends, and no turn ends while a call of it
+-- waits: a warning, since a message may yet come, and the call may be of another session. From a run that waits with a
+-- request, or, without one, for what it awaits. Hints at whoever else waits in it for a lock, where it is news to them.
+-- Answers its steps, {agent, resource, agent it waits for or run of an edit hook, …}, with an empty resource for a message
+-- or a decision. Looks at 200 requests and runs at most; a longer chain is taken for open.
+local function circleOfAwaited(run, request, isNews)
+  local agent, isOfHook, budget, seen, path, runsOf = agentOf(run), isHook(run), 200, {}, {}, nil
+  local noted, awaitedBy, isAwaited = redis.call('HGETALL', slot.awaiting), {}, false
+  for n = 1, #noted, 2 do
+    awaitedBy[noted[n]] = noted[n + 1]
+    isAwaited = isAwaited or noted[n + 1] == agent
+  end
+  -- A hook does not wait for its turn.
+  if #noted == 0 or request and (isOfHook or not isAwaited and not isWaitedFor(request)) then return {} end
   local visit
   local function isSpent()
     budget = budget - 1
     return budget < 0
   end
-  local function step(from, resource, to)
-    for _, word in ipairs({ from, resource, to }) do path[#path + 1] = word end
+  local function step(waiting, resource, to, id)
+    path[#path + 1] = { agentOf(waiting), resource, isHook(to) and to or agentOf(to), id }
   end
-  local function back() for _ = 1, 3 do path[#path] = nil end end
+  local function back() path[#path] = nil end
   local function viaRequest(waiting)
     if isSpent() then return false end
+    local own
     for _, blocker in ipairs(blockersOf(waiting)) do
       local other = blocker.request
-      if other.state ~= 'cooling' then
-        step(agentOf(waiting.run), blocker.resource, agentOf(other.run))
+      -- A circle with others is worth more to be told than that it waits for its own hook.
+      if waiting == request and isHook(other.run) and agentOf(other.run) == agent then own = own or blocker
+      elseif other.state ~= 'cooling' then
+        step(waiting.run, blocker.resource, other.run, waiting.id)
         if other.run == run or visit(other.run) then return true end
         back()
       end
     end
+    if own and own.request.state ~= 'cooling' then step(run, own.resource, own.request.run, waiting.id) return true end
     return false
   end
-  local function viaMessage(waiting)
-    local awaited = redis.call('HGET', slot.awaiting, waiting)
+  local function viaAwaited(waiting)
+    local awaited, isStep = awaitedBy[waiting], not isHook(waiting)
     if not awaited then return false end
-    step(agentOf(waiting), '', awaited)
-    if awaited == agent and waiting ~= run then return true end
+    if isStep then step(waiting, '', awaited) end
+    if awaited == agent and waiting ~= run and not isOfHook then return true end
     if not runsOf then
       runsOf = {}
-      for _, other in ipairs(redis.call('HKEYS', slot.runs)) do
+      local function add(other)
         local whose = agentOf(other)
         runsOf[whose] = runsOf[whose] or {}
-        table.insert(runsOf[whose], other)
+        if not isHook(other) then table.insert(runsOf[whose], other) end
       end
+      for _, other in ipairs(redis.call('HKEYS', slot.runs)) do add(other) end
+      for n = 1, #noted, 2 do add(noted[n]) end
     end
     for _, other in ipairs(runsOf[awaited] or {}) do if visit(other) then return true end end
-    back()
+    if isStep then back() end
     return false
   end
   function visit(other)
@@ -50,9 +64,14 @@ local function circleOfAwaited(run, request)
       local theirs = getRequest(id)
       if theirs and theirs.state == 'waiting' and viaRequest(theirs) then return true end
     end
-    return viaMessage(other)
+    return viaAwaited(other)
   end
   local isClosed
-  if request then isClosed = viaRequest(request) else isClosed = viaMessage(run) end
-  return isClosed and path or {}
+  if request then isClosed = viaRequest(request) else isClosed = viaAwaited(run) end
+  local circle = {}
+  for _, one in ipairs(isClosed and path or {}) do
+    for n = 1, 3 do circle[#circle + 1] = one[n] end
+    if isNews and one[4] and not (request and one[4] == request.id) then hint(one[4]) end
+  end
+  return circle
 end

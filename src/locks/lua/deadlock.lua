@@ -23,19 +23,10 @@ local function circleOf(request)
     end
     return false
   end
-  -- Who has nothing else, and comes before nobody, is waited for by nobody.
-  local others = redis.call('HGET', slot.runs, request.run)
-  local isWaitedFor = others and others ~= request.id
-  if not isWaitedFor then
-    nearby(request.resources, function(other)
-      isWaitedFor = other.state == 'waiting' and other.run ~= request.run and standsBefore(request, other)
-      return isWaitedFor
-    end)
-  end
-  if not isWaitedFor then return nil end
+  if not isWaitedFor(request) then return nil end
   -- Whom it comes before may come before what its run waits for elsewhere, also where it has to wait for nobody itself.
   local isClosed = search(request)
-  for id in string.gmatch(others or '', '%S+') do
+  for id in string.gmatch(redis.call('HGET', slot.runs, request.run) or '', '%S+') do
     local own = not isClosed and id ~= request.id and getRequest(id)
     if own and own.state == 'waiting' then isClosed = search(own) end
   end

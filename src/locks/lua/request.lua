@@ -6,6 +6,9 @@
 local known = {}
 local waitingScore = '9000000000000000'
 local function agentOf(run) return string.match(run, '^([^/]*)') end
+-- Whether a run is a session of a client for which edit hooks reserve, see guard-run.ts.
+local hookRun = '^[^/]*/guard%-' .. string.rep('[%w_-]', 16) .. '$'
+local function isHook(run) return string.find(run, hookRun) ~= nil end
 local function parseRequest(id, text)
   local run, process, mode, priority, arrival, leaseMs, state, token, due, base, flags, notify, call, restMs, lines = string.match(
     text, '^([^|]*)|([^|]*)|(%a)|(%d+)|(%d+)|(%d+)|(%a+)|(%d+)|(%d+)|(%d+)|(%a*)|([^|]*)|([^|\n]*)|?(%d*)\n(.*)$')
@@ -65,6 +68,8 @@ local function enter(key, field, id)
   local ids = redis.call('HGET', key, field)
   if ids and listed(ids, id) then return false end
   redis.call('HSET', key, field, ids and ids .. ' ' .. id or id)
+  -- What a hook has is given back when the turn of its agent ends: it waits for that, as others wait for a message.
+  if key == slot.runs and isHook(field) then redis.call('HSET', slot.awaiting, field, agentOf(field)) end
   return not ids
 end
 local function strike(key, field, id)
@@ -73,6 +78,7 @@ local function strike(key, field, id)
   local kept = without(ids, id)
   if kept ~= '' then redis.call('HSET', key, field, kept) return false end
   redis.call('HDEL', key, field)
+  if key == slot.runs and isHook(field) then redis.call('HDEL', slot.awaiting, field) end
   return true
 end
 local function addRequest(request)

@@ -8,6 +8,7 @@ import {
   shownResources,
 } from "../../locks/index.js";
 import { defineTool, type Telling } from "../define-tool.js";
+import { freeOwnHook } from "../free-own-hook.js";
 
 export const acquireLock = defineTool({
   name: "acquire_lock",
@@ -35,6 +36,7 @@ export const acquireLock = defineTool({
       )
       .exactOptional(),
     awaits_you: z.string().exactOptional(),
+    own_edit_hook: z.boolean().exactOptional(),
     circle: z.string().exactOptional(),
     leases: z
       .array(
@@ -69,13 +71,16 @@ function tell(answer: LockAnswer, { input }: Telling<AcquireLock>): string {
     `not yours yet${answer.timed_out && input.wait_seconds ? ` after ${input.wait_seconds} s` : ""}: place ${answer.place}, ticket ${answer.ticket}`,
     ...holders.slice(0, mostHolders).map(standing),
     more > 0 ? `and ${more} more` : "",
-    answer.circle === undefined
-      ? ""
-      : `this wait may never end: ${answer.circle}. ${answer.awaits_you ? `Give ${answer.awaits_you} what it waits for` : "Release what you hold"} before you wait`,
+    answer.circle === undefined ? "" : `this wait may never end: ${answer.circle}. ${remedy(answer)}`,
     `call acquire_lock with this ticket and wait_seconds up to 50, or release_lock to leave${input.ticket === undefined ? ` the queue for ${shownResources(answer.resources)}` : ""}`,
   ]
     .filter(Boolean)
     .join("\n");
+}
+
+function remedy({ awaits_you, own_edit_hook }: LockAnswer): string {
+  if (own_edit_hook) return `Before you wait, ${freeOwnHook}`;
+  return `${awaits_you ? `Give ${awaits_you} what it waits for` : "Release what you hold"} before you wait`;
 }
 
 function held({ state, expires_at, lock_id, token, leases = [] }: LockAnswer): readonly string[] {
