@@ -235,6 +235,6 @@ request.call = call
 hold(request)
 addRequest(request)
 -- A hook is gone with its answer: those are told of a circle who wait in it, where it comes before one of them.
-if isHook(run) and isWaitedFor(request) then circleOfAwaited(run, nil, true) end
+if isHook(run) and isInTheWay(request) then circleOfAwaited(run, nil, true) end
 tell(true)
 return grant(request, true)

@@ -277,7 +277,7 @@ export const hookMutants: readonly Mutant[] = [
   of(
     "acquire-lock",
     "tells nobody of what a hook closes",
-    "if isHook(run) and isWaitedFor(request) then",
+    "if isHook(run) and isInTheWay(request) then",
     "if false then",
   ),
 ];

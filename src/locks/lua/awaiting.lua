@@ -5,14 +5,25 @@
 -- Answers its steps, {agent, resource, agent it waits for or run of an edit hook, …}, with an empty resource for a message
 -- or a decision. Looks at 200 requests and runs at most; a longer chain is taken for open.
 local function circleOfAwaited(run, request, isNews)
-  local agent, isOfHook, budget, seen, path, runsOf = agentOf(run), isHook(run), 200, {}, {}, nil
+  local isOfHook = isHook(run)
+  -- A hook does not wait for its turn.
+  if request and isOfHook then return {} end
+  local agent, budget, seen, path, runsOf = agentOf(run), 200, {}, {}, nil
   local noted, awaitedBy, isAwaited = redis.call('HGETALL', slot.awaiting), {}, false
+  -- Its own hooks count where somebody waits for what they have.
+  local function isKept(other)
+    if not isHook(other) then return true end
+    for id in string.gmatch(redis.call('HGET', slot.runs, other) or '', '%S+') do
+      local theirs = getRequest(id)
+      if theirs and isInTheWay(theirs) then return true end
+    end
+    return false
+  end
   for n = 1, #noted, 2 do
     awaitedBy[noted[n]] = noted[n + 1]
-    isAwaited = isAwaited or noted[n + 1] == agent
+    isAwaited = isAwaited or noted[n + 1] == agent and isKept(noted[n])
   end
-  -- A hook does not wait for its turn.
-  if #noted == 0 or request and (isOfHook or not isAwaited and not isWaitedFor(request)) then return {} end
+  if #noted == 0 or request and not isAwaited and not isWaitedFor(request) then return {} end
   local visit
   local function isSpent()
     budget = budget - 1

@@ -44,15 +44,19 @@ local function blockersOf(request, isOneEnough)
   end)
   return blockers
 end
--- Whether anybody may wait for the run of a request: not where it has nothing else, and comes before nobody.
-local function isWaitedFor(request)
-  local others, isFound = redis.call('HGET', slot.runs, request.run), false
-  if others and others ~= request.id then return true end
+-- Whether somebody waits for a request.
+local function isInTheWay(request)
+  local isFound = false
   nearby(request.resources, function(other)
     isFound = other.state == 'waiting' and other.run ~= request.run and standsBefore(request, other)
     return isFound
   end)
   return isFound
+end
+-- Whether anybody may wait for the run of a request: not where it has nothing else, and comes before nobody.
+local function isWaitedFor(request)
+  local others = redis.call('HGET', slot.runs, request.run)
+  return others and others ~= request.id or isInTheWay(request)
 end
 local function isAlive(process)
   local beatAt = redis.call('ZSCORE', slot.processes, process)
