@@ -175,7 +175,7 @@ const entries = {
   },
   "lock.ticket_unknown": {
     kind: "NOT_FOUND",
-    text: "no ticket {ticket} of this run. Call acquire_lock with the resources again.",
+    text: "no ticket {ticket} of yours: {because}.",
   },
   "auth.required": {
     kind: "UNAUTHENTICATED",

@@ -12,14 +12,16 @@
   ARGV[10]  operation, or empty for none             ARGV[11]  digest of what was asked
   ARGV[12]  how long the operation is remembered, ms
   ARGV[13]  audit rows, a line each                  ARGV[14]  where to tell of its turn, or empty for as before
-  ARGV[15…] resources, sorted; none with a ticket
+  ARGV[15]  1 where this call waits with the ticket: it is not taken from a run that took it meanwhile
+  ARGV[16…] resources, sorted; none with a ticket
 
-  Returns {"GRANTED", effect, id, token, ends at ms, {resource, …}, {{older lease of the run, resource of both, …}, …}} ·
-          {"ALREADY", the same without those} · {"COVERED", {{id, token, ends at ms, {resource, …}, {resource asked for, …}}, …}}
+  Returns {"GRANTED", effect, id, token, ends at ms, {resource, …}, {what passed to this run along with it, see lua/passing.lua},
+          {{older lease of the run, resource of both, …}, …}} ·
+          {"ALREADY", the same without older ones} · {"COVERED", {{id, token, ends at ms, {resource, …}, {resource asked for, …}}, …}}
           for what the run holds otherwise than it asks · {"QUEUED", effect, id, place,
           due in ms or -1, {agent, resource or empty, agent that it waits for or run of an edit hook, …} of a circle that a message, or the end of a turn, could open, {run, mode, state, ends at ms, resource, …},
-          {resource, …}}, effect 1 where this call took or changed something, 0 where it found what the run had · {"DEADLOCK", {agent, resource, agent that it waits for, …}} · {"CROWDED", resource} ·
-          {"FULL", NAMESPACE · RUN} · {"UNKNOWN"} · {"GONE", id} · {"CONFLICT"} · {"LATE"}
+          {resource, …}, {what passed along}}, effect 1 where this call took or changed something, 0 where it found what the run had · {"DEADLOCK", {agent, resource, agent that it waits for, …}} · {"CROWDED", resource} ·
+          {"FULL", NAMESPACE · RUN} · {"UNKNOWN"} · {"ELSEWHERE"} for a ticket that passed to another run while this call waited with it · {"GONE", id} · {"CONFLICT"} · {"LATE"}
 ]]
 --@include ../redis/lua/clock.lua
 --@include ../redis/lua/audit.lua
@@ -29,13 +31,14 @@
 --@include lua/request.lua
 --@include lua/queue.lua
 --@include lua/deadlock.lua
+--@include lua/passing.lua
 --@include lua/awaiting.lua
 if late() then return { 'LATE' } end
 local run, process, call, ticket, mode = ARGV[3], ARGV[4], ARGV[5], ARGV[6], ARGV[7]
 local priority, leaseMs = tonumber(ARGV[8]), tonumber(ARGV[9])
 local operation, digest, keepMs, rows = ARGV[10], ARGV[11], tonumber(ARGV[12]), ARGV[13]
-local notify, resources = ARGV[14], {}
-for n = 15, #ARGV do resources[#resources + 1] = ARGV[n] end
+local notify, waits, resources = ARGV[14], ARGV[15] == '1', {}
+for n = 16, #ARGV do resources[#resources + 1] = ARGV[n] end
 
 audit(slot.audit, rows)
 moveTime()
@@ -43,6 +46,7 @@ if process ~= '' then redis.call('ZADD', slot.processes, whole(lockMs), process)
 expireDue(200)
 handOn()
 
+local along = {}
 local function lease(request)
   return request.id, whole(request.token), asClock(request.due), request.resources
 end
@@ -68,7 +72,7 @@ local function olderLeases(request)
 end
 local function grant(request, hadEffect)
   local id, token, ends, all = lease(request)
-  return { 'GRANTED', flag(hadEffect), id, token, ends, all, olderLeases(request) }
+  return { 'GRANTED', flag(hadEffect), id, token, ends, all, along, olderLeases(request) }
 end
 local function granted(request, hadEffect)
   request.call, request.process = call, process
@@ -93,7 +97,7 @@ local function queued(request, blockers, hadEffect, isNews)
   end
   local circle = circleOfAwaited(run, request, isNews)
   tell(true)
-  return { 'QUEUED', flag(hadEffect), request.id, whole(place), nextDueMs(), circle, holders, request.resources }
+  return { 'QUEUED', flag(hadEffect), request.id, whole(place), nextDueMs(), circle, holders, request.resources, along }
 end
 local function sameResources(other)
   if #other.resources ~= #resources then return false end
@@ -138,7 +142,8 @@ local function goOn(request)
     request.leaseMs, request.base = leaseMs or request.leaseMs, lockMs
     putRequest(request)
     tell(true)
-    return { 'ALREADY', '0', lease(request) }
+    local id, token, ends, all = lease(request)
+    return { 'ALREADY', '0', id, token, ends, all, along }
   end
   -- Our own repetition of the call that took the place, or changed it, is that call.
   local hadEffect = request.call == call or leaseMs and leaseMs ~= request.leaseMs or
@@ -177,19 +182,31 @@ local function prolong(leases)
   return { 'COVERED', told }
 end
 
+-- Of a request that its agent named: it is of this run from now on, whichever had it.
+local function goOnHere(request)
+  local circle
+  along, circle = passTo(request, run, process)
+  if along then return goOn(request) end
+  tell(false)
+  if circle then return { 'DEADLOCK', circle } end
+  return { 'FULL', 'RUN' }
+end
+
 if operation ~= '' then
   local word, id = recallOperation(slot.operations, slot.operationExpiry, operation, digest, call)
   if word == 'CONFLICT' then tell(false) return { 'CONFLICT' } end
   if word then
     local request = getRequest(id)
-    if request and request.state ~= 'cooling' then return goOn(request) end
+    if request and request.state ~= 'cooling' then return goOnHere(request) end
     if word == 'REPLAYED' then tell(false) return { 'GONE', id } end
   end
 end
 if ticket ~= '' then
   local request = getRequest(ticket)
-  if request and request.run == run and request.state ~= 'cooling' then return goOn(request) end
+  local isOwn = request and agentOf(request.run) == agentOf(run) and request.state ~= 'cooling' and not isHookRun(request.run)
+  if isOwn and not (waits and request.run ~= run) then return goOnHere(request) end
   tell(false)
+  if isOwn then return { 'ELSEWHERE' } end
   return { 'UNKNOWN' }
 end
 local ids, own = redis.call('HGET', slot.runs, run), 0

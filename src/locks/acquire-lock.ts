@@ -6,13 +6,15 @@ import { agentOf } from "./agent-of.js";
 import { circleInWords } from "./circle-in-words.js";
 import type { LockContext } from "./context.js";
 import type { AcquireLock, Holder, LockAnswer, Mode } from "./contract.js";
+import { type FoundLock, findLock } from "./find-lock.js";
 import { isGuardRun } from "./guard-run.js";
 import { newLockId } from "./lock-id.js";
 import { type NamedCall, namedCall } from "./named-call.js";
 import { plainId } from "./plain-id.js";
 import { LockWait, type Pulse } from "./pulse.js";
-import { renewLease } from "./renew-leases.js";
+import { rememberPassed, renewLease } from "./renew-leases.js";
 import { parseResources, type Resource } from "./resource.js";
+import { shownResources } from "./shown-resource.js";
 import { stateInWords } from "./state-in-words.js";
 
 const acquireLockScript = loadScript(import.meta.url, "acquire-lock.lua");
@@ -22,6 +24,8 @@ export interface WaitOptions {
   readonly signal?: AbortSignal;
   /** Called every 10 s while the call waits. */
   readonly onWaiting?: (secondsLeft: number) => void;
+  /** Aborts when the wait is to end as if its time were over. */
+  readonly over?: AbortSignal;
 }
 
 /** What one look at the queue needs. */
@@ -29,6 +33,8 @@ interface Wish {
   readonly ticket: string;
   readonly mode: Mode;
   readonly resources: readonly Resource[];
+  /** What its ticket is for, which it need not say; what it asks for itself where that is unknown. */
+  readonly about: readonly Resource[];
   readonly priority: number | undefined;
   readonly leaseMs: number | undefined;
   /** An address of the caller's own, or a topic; empty for nowhere. */
@@ -55,10 +61,11 @@ interface Found {
  * write with the fencing token, not with the expiry. What the run already holds, by one lease or several, is answered as
  * `already_held` with their tokens. A place in the queue is kept between calls; a call that waits answers at once when it
  * learns that it waits in a circle that only a message, a decision or the end of a turn would open; a call that waits
- * while another one of its run takes what came of it, or gives it up, is refused.
+ * while another one of its run takes what came of it, or gives it up, is refused. A lease or a place of another run of the
+ * agent that is named passes to this run, and that one is told; what an edit hook has stays with it.
  *
  * @throws {MailboxError} `access.denied`, `policy.*`, `lock.resource_invalid`, `lock.deadlock`, `lock.too_many_waiters`,
- *   `lock.full`, `lock.not_yours`, `lock.ticket_unknown`
+ *   `lock.full`, `lock.not_yours`, `lock.ticket_unknown`; `input.invalid` also when what is named is for something else
  */
 export async function acquireLock(
   context: LockContext,
@@ -66,11 +73,12 @@ export async function acquireLock(
   input: AcquireLock,
   options: WaitOptions = {},
 ): Promise<LockAnswer> {
+  const found = await whatIsNamed(context, caller, input);
   if (input.lock_id !== undefined) {
-    const renewed = await renewLease(context, caller, input.lock_id, input.lease_seconds);
+    const renewed = await renewLease(context, caller, input.lock_id, input.lease_seconds, found);
     if (renewed) return renewed;
   }
-  const wish = wishOf(context, caller, input);
+  const wish = wishOf(context, caller, input, found);
   const row = await admitted(context, caller, wish);
   const waitMs = (input.wait_seconds ?? 0) * 1000;
   return row.settling(
@@ -80,7 +88,41 @@ export async function acquireLock(
   );
 }
 
-function wishOf(context: LockContext, caller: Caller, input: AcquireLock): Wish {
+/**
+ * What the lease or ticket that the call names is for; undefined when it names none, or one that is no more.
+ *
+ * @throws {MailboxError} `input.invalid` when the call says that it is for something else
+ */
+async function whatIsNamed(
+  context: LockContext,
+  caller: Caller,
+  { ticket, lock_id: lockId, resources: asked, mode }: AcquireLock,
+): Promise<FoundLock | undefined> {
+  const id = lockId ?? ticket;
+  if (id === undefined) return undefined;
+  if (ticket !== undefined && ticket !== id)
+    refuse("input.invalid", { problem: "name a ticket or a lock_id, not both" });
+  const known = context.known(caller)?.resourcesOf(id);
+  if (known && asked === undefined && mode === undefined)
+    return { resources: known as readonly Resource[], ofHook: false };
+  const resources = asked === undefined ? undefined : parseResources(asked);
+  const found = await findLock(context, caller, id);
+  const isOther =
+    found &&
+    ((resources && resources.join("\n") !== found.resources.join("\n")) || (mode && mode !== found.mode));
+  if (isOther)
+    refuse("input.invalid", {
+      problem: `${plainId(id)} is for ${shownResources(found.resources)}, ${found.mode}; to go on with that name it alone, for something else leave it out`,
+    });
+  return found;
+}
+
+function wishOf(
+  context: LockContext,
+  caller: Caller,
+  input: AcquireLock,
+  found: FoundLock | undefined,
+): Wish {
   const ticket = input.ticket ?? input.lock_id ?? "";
   const resources = parseResources(input.resources ?? []);
   if (ticket === "" && resources.length === 0)
@@ -90,11 +132,12 @@ function wishOf(context: LockContext, caller: Caller, input: AcquireLock): Wish 
   const mode = input.mode ?? "exclusive";
   return {
     asked: askedBy(input, resources),
-    goesOn: resources.length === 0 || (context.known(caller)?.waits.has(ticket) ?? false),
+    goesOn: resources.length === 0 || found !== undefined,
     waits: false,
     ticket,
     mode,
     resources,
+    about: found?.resources ?? resources,
     priority: input.priority,
     leaseMs: leaseMs ?? (ticket === "" ? context.limits.leaseMs : undefined),
     notify: input.notify === undefined ? "" : whereToTell(caller, input.notify),
@@ -128,7 +171,7 @@ function askedBy(input: AcquireLock, resources: readonly Resource[]): Asked {
 
 async function admitted(context: LockContext, caller: Caller, wish: Wish): Promise<PendingRow> {
   const known = context.known(caller)?.waits.get(wish.ticket);
-  const resources = wish.resources.length > 0 ? wish.resources : (known?.resources ?? ["*"]);
+  const resources = wish.about.length > 0 ? wish.about : ["*"];
   const wishes = resources.map(
     (resource) => ["lock.acquire", resource === "*" ? "*" : `lock:${resource}`] as const,
   );
@@ -164,9 +207,14 @@ async function lookWith(
   }
   context.known(caller)?.drop(wish.ticket);
   if (wish.resources.length === 0 || wish.waits)
-    refuse("lock.ticket_unknown", { ticket: plainId(wish.ticket) });
+    refuse("lock.ticket_unknown", {
+      ticket: plainId(wish.ticket),
+      because:
+        "it was given up, it ended with its run, or it was never given. Call acquire_lock with the resources again",
+    });
   const anew: Wish = {
     ...wish,
+    about: wish.resources,
     ticket: "",
     leaseMs: wish.leaseMs ?? context.limits.leaseMs,
     goesOn: false,
@@ -186,10 +234,10 @@ async function wait(
   first: Wish,
   row: PendingRow,
   waitMs: number,
-  { signal, onWaiting }: WaitOptions,
+  { signal, onWaiting, over }: WaitOptions,
 ): Promise<LockAnswer> {
   const pulse = context.pulse(caller.principal.namespace);
-  const wake = new Wake({ until: Date.now() + waitMs, signals: [signal], tell: onWaiting });
+  const wake = new Wake({ until: Date.now() + waitMs, signals: [signal, over], tell: onWaiting });
   const waiting = new LockWait(wake);
   // Listening begins before looking, so that what comes in between is not missed.
   pulse.add(waiting);
@@ -200,7 +248,7 @@ async function wait(
       waiting.rest();
       const answer = await lookWith(context, caller, wish, row);
       if (answer.state !== "queued" || signal?.aborted) return answer;
-      if (Date.now() >= wake.until) return { ...answer, timed_out: true };
+      if (Date.now() >= wake.until || over?.aborted) return { ...answer, timed_out: true };
       const ticket = answer.ticket!;
       // Only whoever has the answer can do something about it, so it is told at once; who goes on waiting knows of it.
       if (context.memory(caller).isNewsOfWait(ticket, answer.circle)) return answer;
@@ -239,6 +287,7 @@ async function look(
     limits.idempotencyMs,
     row.text,
     wish.notify,
+    wish.waits ? "1" : "",
     ...asked,
   ]);
   row.written();
@@ -246,16 +295,18 @@ async function look(
   switch (word) {
     case "GRANTED":
     case "ALREADY": {
-      const [hadEffect, id, token, endsAt, resources, older = []] = rest as [
+      const [hadEffect, id, token, endsAt, resources, along, older = []] = rest as [
         string,
         string,
         string,
         string,
         readonly string[],
+        readonly string[],
         (readonly string[][])?,
       ];
       const lease = { id, resources, token: Number(token), expiresAt: Number(endsAt) };
       context.memory(caller).holds(lease, context.deps.store.now());
+      rememberPassed(context, caller, along);
       pulse?.goOn();
       return {
         answer: {
@@ -277,16 +328,18 @@ async function look(
         hadEffect: false,
       };
     case "QUEUED": {
-      const [hadEffect, id, place, dueIn, circle, holders, resources] = rest as [
+      const [hadEffect, id, place, dueIn, circle, holders, resources, along] = rest as [
         string,
         string,
         string,
         string,
+        readonly string[],
         readonly string[],
         readonly string[],
         readonly string[],
       ];
       context.memory(caller).waitsFor(id, resources, wish.notify);
+      rememberPassed(context, caller, along);
       pulse?.goOn(Number(dueIn));
       return {
         answer: {
@@ -303,6 +356,13 @@ async function look(
     }
     case "UNKNOWN":
       return undefined;
+    case "ELSEWHERE":
+      context.known(caller)?.drop(wish.ticket);
+      return refuse("lock.ticket_unknown", {
+        ticket: plainId(wish.ticket),
+        because:
+          "another run of yours called with it, and has it now. Call acquire_lock with it again to take it back",
+      });
     case "GONE":
       return refuse("lock.not_yours", { lock_id: plainId(String(rest[0])) });
     case "DEADLOCK":

@@ -41,6 +41,8 @@ export class LockContext {
   readonly #keyLists = new KeyLists(lockKeys, lockKeyList);
   readonly #memories = new Map<string, { readonly namespace: string; readonly memory: LeaseMemory }>();
   readonly #pulses = new Map<string, Pulse>();
+  /** namespace → notice of a turn → when this process saw it first, ms */
+  readonly #notices = new Map<string, ReadonlyMap<string, number>>();
 
   constructor(deps: LockDependencies) {
     this.deps = deps;
@@ -120,6 +122,20 @@ export class LockContext {
     if (reply[behindAt] !== "1") return reply;
     await this.run(namespace, beatLocks, ["", rememberedMs]);
     return this.run(namespace, script, args);
+  }
+
+  /** Of the notices that there are now, those that this process has seen before, so long ago or longer. */
+  sinceLongerThan(
+    ms: number,
+    namespace: string,
+    notices: ReadonlyMap<string, string>,
+  ): readonly (readonly [field: string, text: string])[] {
+    const now = Date.now();
+    const before = this.#notices.get(namespace);
+    const since = new Map([...notices.keys()].map((field) => [field, before?.get(field) ?? now]));
+    if (since.size > 0) this.#notices.set(namespace, since);
+    else this.#notices.delete(namespace);
+    return [...notices].filter(([field]) => now - since.get(field)! >= ms);
   }
 
   /** This process beats no more. What cannot be said now is seen by its silence. */

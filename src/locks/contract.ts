@@ -88,6 +88,8 @@ export interface LockAnswer {
   readonly leases?: readonly HeldLease[];
   /** Of `granted`: leases that the run had on some of it before, with what; writes to that go with the new token. */
   readonly older?: readonly { readonly lock_id: string; readonly resources: readonly string[] }[];
+  /** Of `renewed`: an edit hook of the agent has it, and gives it back when its turn ends. */
+  readonly own_edit_hook?: boolean;
   /** The call waited its whole time. */
   readonly timed_out?: boolean;
   readonly resources: readonly string[];

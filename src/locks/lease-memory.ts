@@ -68,6 +68,11 @@ export class LeaseMemory {
     });
   }
 
+  /** What a lease or a place of this run is for; undefined for one that it does not remember. */
+  resourcesOf(id: string): readonly string[] | undefined {
+    return (this.leases.get(id) ?? this.waits.get(id))?.resources;
+  }
+
   /** @param notify empty where it stays as it was */
   waitsFor(id: string, resources: readonly string[], notify: string): void {
     const where = notify || (this.waits.get(id)?.notify ?? "");

@@ -1,7 +1,7 @@
 import type { Caller } from "../identity/index.js";
 import type { LockContext } from "./context.js";
 import type { KnownLease, KnownWait } from "./lease-memory.js";
-import { touchLeases } from "./renew-leases.js";
+import { type Standing, touchLeases } from "./renew-leases.js";
 
 /** Something about the locks of a run that it has not been told yet. */
 export type LockNews = NewsOfLock | NewsOfCircle;
@@ -16,7 +16,8 @@ interface NewsOfCircle {
 
 interface NewsOfLock {
   readonly id: string;
-  readonly what: "lost" | "ends soon" | "your turn" | "passed over";
+  /** elsewhere: another run of the agent named it, and has it since. */
+  readonly what: "lost" | "elsewhere" | "ends soon" | "your turn" | "passed over";
   readonly resources: readonly string[];
   /** When it ends, for what ends. */
   readonly until?: string;
@@ -56,17 +57,21 @@ export async function lockNews(context: LockContext, caller: Caller): Promise<re
     if (standing?.word === "HELD") noteHeld(news, lease, standing.endsAt, now);
     else {
       memory.drop(lease.id);
-      news.push({ id: lease.id, what: "lost", resources: lease.resources });
+      news.push({ id: lease.id, what: goneHow(standing), resources: lease.resources });
     }
   }
   for (const wait of waits) {
     const standing = standings.get(wait.id);
-    if (standing?.word === "LOST") {
+    if (standing?.word === "LOST" || standing?.word === "ELSEWHERE") {
       memory.drop(wait.id);
-      news.push({ id: wait.id, what: "lost", resources: wait.resources });
+      news.push({ id: wait.id, what: goneHow(standing), resources: wait.resources });
     } else if (standing) noteWaiting(news, wait, standing.word, standing.endsAt);
   }
   return news;
+}
+
+function goneHow(standing: Standing | undefined): "lost" | "elsewhere" {
+  return standing?.word === "ELSEWHERE" ? "elsewhere" : "lost";
 }
 
 function noteHeld(news: LockNews[], lease: KnownLease, endsAt: number, now: number): void {

@@ -1,31 +1,37 @@
 import { refuse } from "../errors/index.js";
 import { type Caller, PendingRow } from "../identity/index.js";
 import { loadScript } from "../redis/index.js";
+import { circleInWords } from "./circle-in-words.js";
 import type { LockContext } from "./context.js";
 import type { LockAnswer } from "./contract.js";
+import type { FoundLock } from "./find-lock.js";
 import { plainId } from "./plain-id.js";
 
 const renewLocks = loadScript(import.meta.url, "renew-locks.lua");
 
 /** How a lease, an offer or a place in the queue stands now. */
 export interface Standing {
-  readonly word: "HELD" | "OFFERED" | "WAITING" | "SKIPPED" | "LOST";
+  readonly word: "HELD" | "OFFERED" | "WAITING" | "SKIPPED" | "LOST" | "ELSEWHERE";
   readonly token: number;
   readonly endsAt: number;
 }
 
 /**
- * Renews a lease. Never shortens it; undefined for a ticket that waits or is offered.
+ * Renews a lease. Never shortens it; undefined for a ticket that waits or is offered. One that another run of the agent has
+ * passes to this run, but for that of an edit hook, which still gives it back.
  *
- * @throws {MailboxError} `lock.not_yours` when the lease is over or somebody else's
+ * @param found what it is for; undefined when there is no such lease
+ * @throws {MailboxError} `lock.not_yours` when the lease is over or somebody else's; `lock.deadlock` when this run waits for
+ *   somebody who waits for it; `lock.full`
  */
 export async function renewLease(
   context: LockContext,
   caller: Caller,
   id: string,
   leaseSeconds: number | undefined,
+  found: FoundLock | undefined,
 ): Promise<LockAnswer | undefined> {
-  const resources = context.known(caller)?.leases.get(id)?.resources ?? [];
+  const resources = found?.resources ?? [];
   const admissions = [];
   for (const resource of resources.length > 0 ? resources.map((one) => `lock:${one}`) : ["*"])
     admissions.push(await context.deps.admit(caller, "lock.acquire", resource));
@@ -37,15 +43,31 @@ export async function renewLease(
     return refuse("lock.not_yours", { lock_id: plainId(id) });
   }
   if (standing.word !== "HELD") return undefined;
-  const lease = { id, resources, token: standing.token, expiresAt: standing.endsAt };
-  context.memory(caller).holds(lease, context.deps.store.now());
+  // What a hook has is not this run's: its calls do not prolong it, and its end is no loss.
+  if (!found?.ofHook) {
+    const lease = { id, resources, token: standing.token, expiresAt: standing.endsAt };
+    context.memory(caller).holds(lease, context.deps.store.now());
+    context.pulse(caller.principal.namespace).goOn();
+  }
   return {
     state: "renewed",
     lock_id: id,
     token: standing.token,
     expires_at: new Date(standing.endsAt).toISOString(),
     resources,
+    ...(found?.ofHook && { own_edit_hook: true }),
   };
+}
+
+/** Remembers what passed to a run from another one together with what it named: {id, token or 0, ends at ms, resources, …}. */
+export function rememberPassed(context: LockContext, caller: Caller, words: readonly string[]): void {
+  for (let n = 0; n + 3 < words.length; n += 4) {
+    const [id, token, endsAt] = [words[n]!, Number(words[n + 1]), Number(words[n + 2])];
+    const resources = words[n + 3]!.split("\n");
+    const memory = context.memory(caller);
+    if (token === 0) memory.waitsFor(id, resources, "");
+    else memory.holds({ id, resources, token, expiresAt: endsAt }, context.deps.store.now());
+  }
 }
 
 /** Prolongs leases because their run called, to at most an hour beyond the grant or the last renewal; asks how tickets stand. */
@@ -66,14 +88,19 @@ async function ask(
   ids: readonly string[],
 ): Promise<ReadonlyMap<string, Standing>> {
   const { namespace, agent } = caller.principal;
-  const [, flat] = await context.run(namespace, renewLocks, [
-    agent,
+  const [word, flat, along] = await context.run(namespace, renewLocks, [
+    caller.run.id,
     how,
     leaseMs,
     context.limits.longestTouchedMs,
     rows,
+    context.process,
     ...ids,
   ]);
+  if (word === "DEADLOCK")
+    refuse("lock.deadlock", { circle: circleInWords(flat as readonly string[], agent) });
+  if (word === "FULL") refuse("lock.full", { who: "this run", limit: context.limits.requestsOfRun });
+  rememberPassed(context, caller, along as readonly string[]);
   const words = flat as readonly string[];
   const standings = new Map<string, Standing>();
   for (let n = 0; n + 3 < words.length; n += 4)

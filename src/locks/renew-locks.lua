@@ -1,17 +1,19 @@
 #!lua flags=allow-oom
 --[[
-  Prolong leases of an agent: when asked to, or because its run called. Nothing is ever shortened.
+  Prolong leases: when their agent asked to, which makes them the asking run's, or because their run called. Nothing is ever
+  shortened. What an edit hook of the agent took stays that one's.
 
   KEYS      the locks of a namespace, see lua/slot.lua
   ARGV[1]   not after, ms of the store's clock       ARGV[2]   limits, see lua/slot.lua
-  ARGV[3]   agent                                    ARGV[4]   renew or touch
+  ARGV[3]   run, as agent/id                         ARGV[4]   renew or touch
   ARGV[5]   how long a lease lasts from now, ms, or empty for what was asked before
   ARGV[6]   longest a touched lease lasts from its grant or renewal, ms
-  ARGV[7]   audit rows, a line each
-  ARGV[8…]  ids
+  ARGV[7]   audit rows, a line each                  ARGV[8]   process
+  ARGV[9…]  ids
 
-  Returns {"RENEWED", {id, word, token, ends at ms, …}} with a word for each id: HELD · OFFERED · WAITING ·
-          SKIPPED · LOST · {"LATE"}
+  Returns {"RENEWED", {id, word, token, ends at ms, …}, {what passed to this run along with them, see lua/passing.lua}} with a
+          word for each id: HELD · OFFERED · WAITING · SKIPPED · LOST · ELSEWHERE where another run of the agent has it ·
+          {"DEADLOCK", {agent, resource, agent that it waits for, …}} · {"FULL"} · {"LATE"}
 ]]
 --@include ../redis/lua/clock.lua
 --@include ../redis/lua/audit.lua
@@ -19,14 +21,19 @@
 --@include lua/overlap.lua
 --@include lua/request.lua
 --@include lua/queue.lua
+--@include lua/deadlock.lua
+--@include lua/passing.lua
 if late() then return { 'LATE' } end
-local agent, how, leaseMs, longestMs = ARGV[3], ARGV[4], tonumber(ARGV[5]), tonumber(ARGV[6])
+local run, how, leaseMs, longestMs, process = ARGV[3], ARGV[4], tonumber(ARGV[5]), tonumber(ARGV[6]), ARGV[8]
 audit(slot.audit, ARGV[7])
 moveTime()
+if how == 'renew' then redis.call('ZADD', slot.processes, whole(lockMs), process) end
 expireDue(200)
 handOn()
+local along, hasPassed = {}, false
 local function renew(request)
-  if not request or agentOf(request.run) ~= agent or request.state == 'cooling' then return 'LOST' end
+  if not request or agentOf(request.run) ~= agentOf(run) or request.state == 'cooling' then return 'LOST' end
+  if how == 'touch' and request.run ~= run then return 'ELSEWHERE' end
   if request.state == 'waiting' and request.skipped then return 'SKIPPED' end
   if request.state == 'waiting' then return 'WAITING' end
   if request.state == 'offered' then return 'OFFERED' end
@@ -40,13 +47,23 @@ local function renew(request)
   return 'HELD'
 end
 local results = {}
-for n = 8, #ARGV do
+for n = 9, #ARGV do
   local request = getRequest(ARGV[n])
+  if how == 'renew' and request and request.state == 'held' and request.run ~= run and agentOf(request.run) == agentOf(run) and not isHookRun(request.run) then
+    local passed, circle = passTo(request, run, process)
+    if not passed then
+      tell(hasPassed)
+      if circle then return { 'DEADLOCK', circle } end
+      return { 'FULL' }
+    end
+    hasPassed = true
+    for _, word in ipairs(passed) do along[#along + 1] = word end
+  end
   local word = renew(request)
   results[#results + 1] = ARGV[n]
   results[#results + 1] = word
   results[#results + 1] = request and word ~= 'LOST' and whole(request.token) or '0'
   results[#results + 1] = request and word ~= 'LOST' and request.due > 0 and asClock(endOf(request)) or '0'
 end
-tell(false)
-return { 'RENEWED', results }
+tell(hasPassed)
+return { 'RENEWED', results, along }

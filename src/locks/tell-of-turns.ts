@@ -14,14 +14,19 @@ export type Tell = (
   },
 ) => Promise<void>;
 
+/** A call that waits takes its turn at once, and needs no notice of it, ms. */
+const patienceMs = 1_000;
+
 /**
- * Tells those whose turn has come, where they asked for it. What cannot be told now is told by the next sweep, and what
+ * Tells those whose turn has come, where they asked for it and do not take it at once. What cannot be told now is told by the next sweep, and what
  * nobody may be told any more (a full mailbox, a topic that is gone) is given up: the offer itself stands all the same.
  */
 export async function tellOfTurns(context: LockContext, namespace: string, tell: Tell): Promise<void> {
   const { store, log } = context.deps;
   const { notices } = lockKeys(namespace);
-  for (const [field, text] of await store.hash(notices)) {
+  for (const [field, text] of context.sinceLongerThan(patienceMs, namespace, await store.hash(notices))) {
+    // Whoever took it meanwhile, or gave it up, is told nothing.
+    if (!(await store.command("HEXISTS", notices, field))) continue;
     // The names of resources come last, and may have any character but the end of a line.
     const [, agent = "", to = "", until = "", resources = ""] =
       /^([^|]*)\|([^|]*)\|([^|]*)\|(.*)$/s.exec(text) ?? [];

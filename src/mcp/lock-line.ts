@@ -10,6 +10,8 @@ export function lockLine(news: LockNews): string {
   switch (what) {
     case "lost":
       return `lock: ${lock} is lost; others may change it now`;
+    case "elsewhere":
+      return `lock: ${lock} is with another run of yours now, which called acquire_lock with its id; this run has it no more`;
     case "ends soon":
       return `lock: ${lock} ends at ${until}; acquire_lock with lock_id renews it`;
     case "your turn":

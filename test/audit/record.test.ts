@@ -147,6 +147,36 @@ describeOnEachStore("the audit", (store) => {
     }
   });
 
+  it("names what a lock_id or a ticket alone stands for, in whichever run, and what is gone by nothing", async () => {
+    const desk = await open();
+    const [alice, again, bob] = [
+      await desk.begin("alice"),
+      await desk.begin("alice"),
+      await desk.begin("bob"),
+    ];
+    const acquire = (agent: Agent, input: object) =>
+      call(agent, "acquire_lock", input) as Promise<{ lock_id: string; ticket: string }>;
+    const { lock_id: held } = await acquire(alice, { resources: ["src/a"] });
+    const other = await acquire(bob, { resources: ["b"] });
+    const { ticket } = await acquire(alice, { resources: ["b"] });
+    const calls: readonly (readonly [agent: Agent, input: object, resource: string])[] = [
+      [alice, { lock_id: held }, "lock:src/a"],
+      [alice, { ticket }, "lock:b"],
+      [again, { lock_id: held }, "lock:src/a"],
+      [again, { ticket }, "lock:b"],
+    ];
+    for (const [agent, input, resource] of calls) {
+      const before = await desk.events();
+      await acquire(agent, input);
+      expect((await desk.eventsSince(before)).map(told)).toEqual([
+        `alice lock.acquire ${resource} allow role agent`,
+      ]);
+    }
+    const before = await desk.events();
+    await expect(acquire(again, { lock_id: other.lock_id })).rejects.toThrow(/^lock\.not_yours/);
+    expect((await desk.eventsSince(before)).map(({ resource }) => resource)).not.toContain("lock:b");
+  });
+
   it("has one row for a read of each resource", async () => {
     const desk = await open();
     const [alice, bob] = [await desk.begin("alice"), await desk.begin("bob")];

@@ -24,7 +24,7 @@ const changes = (name) => [
     "redis.call('ZADD', slot.processes, whole(lockMs), process)",
     (found) =>
       `${found}\nredis.call('RPUSH', (string.gsub(slot.meta, 'meta$', 'history')), table.concat({ 'beat', whole(nowMs), whole(lockMs), process }, '|'))`,
-    ["acquire-lock", "beat-locks"],
+    ["acquire-lock", "beat-locks", "renew-locks"],
   ],
   [
     "local ended, left = 0, 0",
@@ -47,7 +47,7 @@ export function recordHistory(store, mutant) {
   store.run = (script, keys, ...rest) => {
     if (
       !keys[0]?.endsWith(":lk}:meta") ||
-      (/^(list-locks|own-locks|verify-token|note-awaiting|leave-locks)$/.test(script.name) &&
+      (/^(find-lock|list-locks|own-locks|verify-token|note-awaiting|leave-locks)$/.test(script.name) &&
         script.name !== mutant?.script)
     )
       return run(script, keys, ...rest);

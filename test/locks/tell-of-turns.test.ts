@@ -1,5 +1,6 @@
+import { setTimeout as delay } from "node:timers/promises";
 import { afterAll, beforeAll, expect, it } from "vitest";
-import { parseResources } from "../../src/locks/index.js";
+import { parseResources, tellOfTurns } from "../../src/locks/index.js";
 import { describeOnEachStore } from "../stores/index.js";
 import { oddNames } from "./hostile.js";
 import { type Locker, type LockHouse, openLocks } from "./open-locks.js";
@@ -69,6 +70,60 @@ describeOnEachStore("whoever asked to be told of its turn", (store) => {
       "It is the turn of second ",
     ]);
     await second.end();
+  });
+
+  it("hears nothing of a turn that a waiting call of its takes, nor of one that it takes, gives up or loses before it is told", async () => {
+    const waiter = await here.as("quick");
+    const notices = () => here.house.store.command("HKEYS", `{${here.namespace}:lk}:notices`);
+    const turn = async (): Promise<string> => {
+      const { lock_id } = await holder.acquire("q");
+      const { ticket } = await waiter.acquire("q", { notify: "quick" });
+      await holder.release(lock_id!);
+      expect(await notices()).toEqual([expect.stringContaining(ticket!)]);
+      return ticket!;
+    };
+    const taken = await turn();
+    expect((await waiter.claim(taken)).state).toBe("granted");
+    expect(await notices()).toEqual([]);
+    await waiter.release(taken);
+    await waiter.release(await turn());
+    expect(await notices()).toEqual([]);
+    await turn();
+    await waiter.end();
+    expect(await notices()).toEqual([]);
+
+    const again = await here.as("quick");
+    for (let n = 0; n < 3; n++) {
+      const { lock_id } = await holder.acquire("q");
+      const waiting = again.acquire("q", { notify: "quick", wait_seconds: 20 });
+      await expect.poll(async () => (await holder.list("q")).waiters.length).toBe(1);
+      await holder.release(lock_id!);
+      await again.release((await waiting).lock_id!);
+    }
+    // Longer than two sweeps.
+    await delay(4_500);
+    const { messages } = await here.house.rooms.mail.readInbox(again.caller, {}, { maxChars: 10_000 });
+    expect(messages).toEqual([]);
+    await again.end();
+  });
+
+  it("hears nothing of a turn that is taken while it would be told, whenever the telling looks", async () => {
+    const waiter = await here.as("racer");
+    const told: string[] = [];
+    const sweep = () => tellOfTurns(here.house.locks, here.namespace, async (_, to) => void told.push(to));
+    const { lock_id } = await holder.acquire("r");
+    const waiting = waiter.acquire("r", { notify: "racer", wait_seconds: 20 });
+    await expect.poll(async () => (await holder.list("r")).waiters.length).toBe(1);
+    let going = true;
+    const sweeps = (async () => {
+      while (going) await sweep();
+    })();
+    await holder.release(lock_id!);
+    expect((await waiting).state).toBe("granted");
+    going = false;
+    await sweeps;
+    expect(told).toEqual([]);
+    await waiter.end();
   });
 
   it("may name no other place than its own mailbox or a topic", async () => {

@@ -37,11 +37,11 @@ describe.each(eras)("two clients of %s, each with a server of its own", (era) =>
   it("lock in turn: queued, woken, released, and told what was lost", { timeout: 60_000 }, async () => {
     const [anna, ben] = await two();
     const first = await anna.call("acquire_lock", { resources: "src/**" });
-    expect(first.text).toMatch(/^yours until \S+: lock_id lk-\w{12}, token \d{16}$/);
+    expect(first.text).toMatch(/^yours until \S+: "src\/\*\*", lock_id lk-\w{12}, token \d{16}$/);
     const [id, token] = [idIn(first.text), /\d{16}$/.exec(first.text)![0]];
     expect((await anna.call("acquire_lock", { resources: ["src/a.ts"] })).text).toMatch(
       new RegExp(
-        `^already yours until \\S+: lock_id ${id}, token ${token}\nthis lock covers "src/\\*\\*"; releasing it frees all of that$`,
+        `^already yours until \\S+: "src/a.ts", lock_id ${id}, token ${token}\nthis lock covers "src/\\*\\*"; releasing it frees all of that$`,
       ),
     );
     const other = await anna.call("acquire_lock", { resources: ["src/a.ts", "z"] });
@@ -79,6 +79,11 @@ describe.each(eras)("two clients of %s, each with a server of its own", (era) =>
     await new Promise((resolve) => setTimeout(resolve, 1_200));
     expect((await anna.call("list_locks", { resource: "x" })).text).toBe(
       `nothing is locked\nlock: ${idIn(short.text)} ("x") is lost; others may change it now`,
+    );
+    const five = await anna.call("acquire_lock", { resources: ["e", "d", "c", "b", "a"] });
+    expect(five.text).toMatch(/^yours until \S+: "a", "b", "c" and 2 more, lock_id /);
+    expect((await anna.call("acquire_lock", { lock_id: idIn(five.text) })).text).toMatch(
+      /^renewed until \S+: "a", "b", "c" and 2 more, lock_id /,
     );
     const refused = await anna.call("acquire_lock", { resources: ["../x"] });
     expect([refused.isError, refused.text.slice(0, 21)]).toEqual([true, "lock.resource_invalid"]);

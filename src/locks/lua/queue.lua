@@ -63,6 +63,7 @@ local function isAlive(process)
   return beatAt and lockMs - tonumber(beatAt) < limits.aliveMs, tonumber(beatAt or '0')
 end
 local function hold(request)
+  dropNotice(request)
   request.state, request.skipped = 'held', false
   request.token, request.base, request.due = nextToken(), lockMs, lockMs + request.leaseMs
   request.restMs = limits.delayMs
@@ -81,12 +82,13 @@ local function endOf(request)
   return isAlive(request.process) and request.base + limits.offerMs or offerDue(request)
 end
 local function offer(request)
+  dropNotice(request)
   request.state, request.base = 'offered', lockMs
   request.due = offerDue(request)
   putRequest(request)
   redis.call('HSET', slot.offers, request.id, request.process)
   if request.notify ~= '' then
-    redis.call('HSET', slot.notices, request.id .. ' ' .. whole(lockMs),
+    redis.call('HSET', slot.notices, noticeOf(request),
       table.concat({ agentOf(request.run), request.notify, asClock(endOf(request)), table.concat(request.resources, '\n') }, '|'))
   end
   hint(request.id)

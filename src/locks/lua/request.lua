@@ -90,8 +90,14 @@ local function addRequest(request)
     if enter(slot.index, kind .. anchor, request.id) then redis.call('ZADD', slot.anchors, 0, anchor) end
   end
 end
+-- Of a turn that was told to nobody yet: by request and by the instant of its offer.
+local function noticeOf(request) return request.id .. ' ' .. whole(request.base) end
+local function dropNotice(request)
+  if request.notify ~= '' then redis.call('HDEL', slot.notices, noticeOf(request)) end
+end
 local function removeRequest(request)
   known[request.id] = false
+  dropNotice(request)
   redis.call('HDEL', slot.requests, request.id)
   redis.call('ZREM', slot.due, request.id)
   redis.call('HDEL', slot.offers, request.id)

@@ -50,13 +50,14 @@ export const acquireLock = defineTool({
       )
       .exactOptional(),
     older: z.array(z.object({ lock_id: z.string(), resources: z.array(z.string()) })).exactOptional(),
+    own_edit_hook: z.boolean().exactOptional(),
     timed_out: z.boolean().exactOptional(),
     resources: z.array(z.string()),
   }),
   needs: ["lock.acquire"],
   annotations: { readOnlyHint: false, destructiveHint: false, idempotentHint: true, openWorldHint: false },
-  handle: (input, { caller, locks, signal, onWaiting }) =>
-    locks.acquireLock(caller, input, { signal: signal(), onWaiting }),
+  handle: (input, { caller, locks, signal, draining, onWaiting }) =>
+    locks.acquireLock(caller, input, { signal: signal(), onWaiting, ...(draining && { over: draining }) }),
   say: tell,
 });
 
@@ -83,11 +84,13 @@ function remedy({ awaits_you, own_edit_hook }: LockAnswer): string {
   return `${awaits_you ? `Give ${awaits_you} what it waits for` : "Release what you hold"} before you wait`;
 }
 
-function held({ state, expires_at, lock_id, token, leases = [] }: LockAnswer): readonly string[] {
+function held(answer: LockAnswer): readonly string[] {
+  const { state, expires_at, lock_id, token, leases = [], own_edit_hook } = answer;
   if (leases.length > 1) return [`already yours, under ${leases.length} locks:`, ...leases.map(part)];
   const [wider] = leases;
   return [
-    `${words[state as keyof typeof words]} until ${expires_at}: lock_id ${lock_id}, token ${token}`,
+    `${words[state as keyof typeof words]} until ${expires_at}: ${shownResources(wider?.covers ?? answer.resources)}, lock_id ${lock_id}, token ${token}`,
+    ...(own_edit_hook ? ["it stays your edit hook's, which gives it back when the turn ends"] : []),
     ...(wider ? [`this lock covers ${shownResources(wider.resources)}; releasing it frees all of that`] : []),
   ];
 }
