@@ -175,7 +175,7 @@ const entries = {
   },
   "lock.ticket_unknown": {
     kind: "NOT_FOUND",
-    text: "no ticket {ticket} of yours: {because}.",
+    text: "no ticket {ticket} of yours: {because}. Call acquire_lock with {instead}.",
   },
   "auth.required": {
     kind: "UNAUTHENTICATED",

@@ -209,8 +209,8 @@ async function lookWith(
   if (wish.resources.length === 0 || wish.waits)
     refuse("lock.ticket_unknown", {
       ticket: plainId(wish.ticket),
-      because:
-        "it was given up, it ended with its run, or it was never given. Call acquire_lock with the resources again",
+      because: "it was given up, it ended with its run, or it was never given",
+      instead: "the resources again",
     });
   const anew: Wish = {
     ...wish,
@@ -360,8 +360,8 @@ async function look(
       context.known(caller)?.drop(wish.ticket);
       return refuse("lock.ticket_unknown", {
         ticket: plainId(wish.ticket),
-        because:
-          "another run of yours called with it, and has it now. Call acquire_lock with it again to take it back",
+        because: "another run of yours called with it, and has it now",
+        instead: "it again to take it back",
       });
     case "GONE":
       return refuse("lock.not_yours", { lock_id: plainId(String(rest[0])) });

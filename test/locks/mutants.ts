@@ -194,8 +194,14 @@ export const mutants: readonly Mutant[] = [
   of(
     "acquire-lock",
     "goes on with anybody's ticket",
-    "if request and request.run == run and request.state",
-    "if request and request.state",
+    "local isOwn = request and agentOf(request.run) == agentOf(run) and request.state",
+    "local isOwn = request and request.state",
+  ),
+  of(
+    "",
+    "leaves what passed to another run with the run that had it",
+    "    strike(slot.runs, request.run, request.id)\n    enter(slot.runs, run, request.id)\n",
+    "",
   ),
   of("acquire-lock", "lowers a priority", "if priority and priority > before then", "if priority then"),
   of(
