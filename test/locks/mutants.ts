@@ -233,7 +233,7 @@ export const mutants: readonly Mutant[] = [
   of(
     "renew-locks",
     "renews for anybody",
-    "if not request or agentOf(request.run) ~= agent or",
+    "if not request or agentOf(request.run) ~= agentOf(run) or",
     "if not request or",
   ),
   of("release-run-locks", "releases nothing", "else finish(request) end", "else local _ = 0 end"),
