@@ -203,7 +203,7 @@ if operation ~= '' then
 end
 if ticket ~= '' then
   local request = getRequest(ticket)
-  local isOwn = request and agentOf(request.run) == agentOf(run) and request.state ~= 'cooling' and not isHookRun(request.run)
+  local isOwn = request and agentOf(request.run) == agentOf(run) and request.state ~= 'cooling' and not isHook(request.run)
   if isOwn and not (waits and request.run ~= run) then return goOnHere(request) end
   tell(false)
   if isOwn then return { 'ELSEWHERE' } end

@@ -77,7 +77,10 @@ export interface LockAnswer {
   readonly holders?: readonly Holder[];
   /** A holder that waits for a message or a decision of the asker before it goes on. */
   readonly awaits_you?: string;
-  /** What others wait for in the circle was reserved by edit hooks of the asker's agent: it is free when the turn ends. */
+  /**
+   * Edit hooks of the asker's agent have it, and give it back when the turn ends: of `renewed` the lease, of `queued` what
+   * others wait for in the circle.
+   */
   readonly own_edit_hook?: boolean;
   /**
    * A circle of waits, in words, that stays closed unless a message or a decision comes that somebody in it waits for, or
@@ -88,8 +91,6 @@ export interface LockAnswer {
   readonly leases?: readonly HeldLease[];
   /** Of `granted`: leases that the run had on some of it before, with what; writes to that go with the new token. */
   readonly older?: readonly { readonly lock_id: string; readonly resources: readonly string[] }[];
-  /** Of `renewed`: an edit hook of the agent has it, and gives it back when its turn ends. */
-  readonly own_edit_hook?: boolean;
   /** The call waited its whole time. */
   readonly timed_out?: boolean;
   readonly resources: readonly string[];

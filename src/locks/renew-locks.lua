@@ -49,7 +49,7 @@ end
 local results = {}
 for n = 9, #ARGV do
   local request = getRequest(ARGV[n])
-  if how == 'renew' and request and request.state == 'held' and request.run ~= run and agentOf(request.run) == agentOf(run) and not isHookRun(request.run) then
+  if how == 'renew' and request and request.state == 'held' and request.run ~= run and agentOf(request.run) == agentOf(run) and not isHook(request.run) then
     local passed, circle = passTo(request, run, process)
     if not passed then
       tell(hasPassed)

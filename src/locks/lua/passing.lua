@@ -1,8 +1,7 @@
 -- A lease, an offer or a place belongs to one run of its agent. It passes to another one that names it, as it is: with its
--- token, its place, its time; from then on it ends with that run.
+-- token, its place, its time; from then on it ends with that run. What an edit hook took stays with it: it is given back when
+-- its turn ends.
 
--- The run of an edit hook gives back what it took when its turn ends: that stays with it. See guard-run.ts.
-local function isHookRun(run) return string.match(run, '^[^/]*/guard%-[%w_-]+$') ~= nil and #run - #agentOf(run) == 23 end
 local function move(request, run, process)
   if request.state ~= 'cooling' then
     strike(slot.runs, request.run, request.id)

@@ -50,7 +50,6 @@ export const acquireLock = defineTool({
       )
       .exactOptional(),
     older: z.array(z.object({ lock_id: z.string(), resources: z.array(z.string()) })).exactOptional(),
-    own_edit_hook: z.boolean().exactOptional(),
     timed_out: z.boolean().exactOptional(),
     resources: z.array(z.string()),
   }),
