@@ -25,8 +25,14 @@ const words = {
   gone: "nothing to release: it had ended",
 };
 
+/** A run of edit hooks hears nothing: its hooks are over with their answers. */
+function otherInWords(run: string): string {
+  return run.startsWith("guard-")
+    ? "an edit hook of yours had reserved it"
+    : `it was not this run's but run ${run}'s, which is told so`;
+}
+
 function tell({ state, other_run, next, replayed }: Released): string {
-  const other =
-    other_run === undefined ? "" : `; it was not this run's but run ${other_run}'s, which is told so`;
+  const other = other_run === undefined ? "" : `; ${otherInWords(other_run)}`;
   return `${replayed ? "replayed: " : ""}${words[state]}${other}${next.length ? `; next: ${[...new Set(next)].join(", ")}` : ""}`;
 }
