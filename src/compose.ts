@@ -154,12 +154,13 @@ export async function openHouse(config: Config, log: Log, timing: HouseOptions =
     return {
       store,
       namespace,
-      release: async (agent, run, inGoodOrder) => {
+      release: async (agent, run, how) => {
+        const inGoodOrder = how !== "gone";
         // Whoever was stopped did not leave what it held in good order.
         const isStopped = await isStoppedNow(namespace, agent);
         // Neither waits for the other: what could not be given back now is given back by the next sweep.
         await Promise.all([
-          lock.releaseRun(locks, namespace, run, inGoodOrder && !isStopped),
+          lock.releaseRun(locks, namespace, run, inGoodOrder && !isStopped, how !== "left"),
           mail.releaseRun(context, namespace, agent, run, inGoodOrder),
           inGoodOrder && !reads.knows(run) ? undefined : reads.forget(namespace, run),
         ]);
@@ -487,7 +488,7 @@ function roomsOf(parts: Parts): Rooms {
         return runs.begin(principal, isGuest);
       },
       seen: (caller) => runs.seen(caller),
-      end: (caller) => runs.end(caller),
+      end: (caller, how) => runs.end(caller, how),
     },
     access: {
       usableBy: (principal) =>

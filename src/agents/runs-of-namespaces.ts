@@ -1,5 +1,5 @@
 import type { Caller, Principal } from "../identity/index.js";
-import { Runs, type RunsDependencies } from "./runs.js";
+import { type RunEnd, Runs, type RunsDependencies } from "./runs.js";
 
 /**
  * The runs of a process that serves several namespaces: each beats and sweeps for itself, from the first run in it on, or
@@ -43,8 +43,8 @@ export class RunsOfNamespaces {
     return this.of(caller.principal.namespace).has(caller);
   }
 
-  end(caller: Caller): Promise<void> {
-    return this.of(caller.principal.namespace).end(caller);
+  end(caller: Caller, how?: RunEnd): Promise<void> {
+    return this.of(caller.principal.namespace).end(caller, how);
   }
 
   releaseGone(namespace: string, runs: readonly string[]): Promise<boolean> {

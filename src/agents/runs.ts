@@ -14,11 +14,17 @@ const goneAfterMs = 30_000;
 /** A guest that has not been seen for so long is not said to be here. */
 const seenWithinMs = 60_000;
 
+/**
+ * How a run ended: `left`: its client closed it in good order · `cut short`: its session or process was ended under it, and
+ * its client may go on in another run · `gone`: its process was found to be no more.
+ */
+export type RunEnd = "left" | "cut short" | "gone";
+
 export interface RunsDependencies {
   readonly store: Store;
   readonly namespace: string;
-  /** Gives back whatever is open at a run that is over. `inGoodOrder`: it ended by itself, nothing failed. */
-  readonly release: (agent: string, run: string, inGoodOrder: boolean) => Promise<void>;
+  /** Gives back whatever is open at a run that is over. */
+  readonly release: (agent: string, run: string, how: RunEnd) => Promise<void>;
   /**
    * What else one process does for all now and then, such as reaching the recipients that are still due, by what it is for:
    * one after the other, and what cannot be done now keeps none of the others from being done.
@@ -99,17 +105,17 @@ export class Runs {
     };
   }
 
-  async end(caller: Caller): Promise<void> {
+  async end(caller: Caller, how: RunEnd = "left"): Promise<void> {
     if (!this.#mine.delete(caller.run.id)) return;
     const keys = directoryKeys(caller.principal.namespace);
-    await this.#deps.release(caller.principal.agent, caller.run.id, true);
+    await this.#deps.release(caller.principal.agent, caller.run.id, how);
     await this.#deps.store.run(endRun, [keys.runs, keys.heartbeats, keys.processes], ["", caller.run.id]);
   }
 
   /** Ends all runs of this process; what cannot be done now, a neighbour's sweep does. */
   async close(): Promise<void> {
     clearInterval(this.#timer);
-    const ending = [...this.#mine.values()].map((caller) => this.end(caller));
+    const ending = [...this.#mine.values()].map((caller) => this.end(caller, "cut short"));
     await Promise.allSettled(ending);
     const keys = directoryKeys(this.#deps.namespace);
     await this.#deps.store
@@ -249,7 +255,7 @@ export class Runs {
 
   async #bury(run: string): Promise<void> {
     const keys = directoryKeys(this.#deps.namespace);
-    await this.#deps.release(run.slice(0, run.indexOf("/")), run, false);
+    await this.#deps.release(run.slice(0, run.indexOf("/")), run, "gone");
     await this.#deps.store.run(endRun, [keys.runs, keys.heartbeats, keys.processes], ["", run]);
   }
 }

@@ -12,6 +12,7 @@ import {
 } from "../redis/index.js";
 import { LeaseMemory } from "./lease-memory.js";
 import { type LockLimits, scriptLimits } from "./limits.js";
+import { LossWatch } from "./loss-watch.js";
 import { Pulse } from "./pulse.js";
 
 const beatLocks = loadScript(import.meta.url, "beat-locks.lua");
@@ -37,6 +38,7 @@ export class LockContext {
   readonly limits: LockLimits;
   /** This process, as the queues know it: one heartbeat for all who hold or wait here. */
   readonly process = randomBytes(9).toString("base64url");
+  readonly losses = new LossWatch();
   readonly #scriptLimits: string;
   readonly #keyLists = new KeyLists(lockKeys, lockKeyList);
   readonly #memories = new Map<string, { readonly namespace: string; readonly memory: LeaseMemory }>();
@@ -65,6 +67,17 @@ export class LockContext {
     );
   }
 
+  /** Runs a script on all locks of a namespace, and on what runs of an agent lost with their end. */
+  runForAgent(
+    namespace: string,
+    agent: string,
+    script: Script,
+    args: readonly (string | number)[],
+  ): Promise<Reply> {
+    const keys = [...this.#keyLists.of(namespace), this.#keyLists.keys(namespace).lost(agent)];
+    return this.deps.store.run(script, keys, [this.#scriptLimits, ...args]);
+  }
+
   memory(caller: Caller): LeaseMemory {
     const known = this.#memories.get(caller.run.id);
     if (known) return known.memory;
@@ -80,6 +93,7 @@ export class LockContext {
 
   forget(run: string): void {
     this.#memories.delete(run);
+    this.losses.forget(run);
   }
 
   pulse(namespace: string): Pulse {
@@ -89,6 +103,7 @@ export class LockContext {
       pulse = new Pulse({
         ...{ namespace, hints, limits: this.limits, log },
         memories: () => this.#memoriesOf(namespace),
+        heard: (words) => this.losses.heard(namespace, words),
         beat: async () => {
           const [, dueInMs, isUnknown, offered] = await this.run(namespace, beatLocks, [
             this.process,

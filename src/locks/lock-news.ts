@@ -1,10 +1,11 @@
 import type { Caller } from "../identity/index.js";
 import type { LockContext } from "./context.js";
+import { type EarlierLoss, earlierLosses } from "./earlier-losses.js";
 import type { KnownLease, KnownWait } from "./lease-memory.js";
 import { type Standing, touchLeases } from "./renew-leases.js";
 
 /** Something about the locks of a run that it has not been told yet. */
-export type LockNews = NewsOfLock | NewsOfCircle;
+export type LockNews = NewsOfLock | NewsOfCircle | EarlierLoss;
 
 /** The run waits for a message or a decision in a circle with those that wait for what it holds. */
 interface NewsOfCircle {
@@ -28,12 +29,13 @@ const nearEndMs = 120_000;
 
 /**
  * What every call of a run does last: it prolongs leases of which less than half is left, and tells once what the run
- * lost, what ends soon although it was prolonged, and whether its turn came. No store command while there is nothing.
+ * lost, what ends soon although it was prolonged, and whether its turn came; and first, what earlier runs of its agent lost
+ * with their end. No store command while there is nothing, but one at the first reply of the run.
  */
 export async function lockNews(context: LockContext, caller: Caller): Promise<readonly LockNews[]> {
+  const news: LockNews[] = [...(await earlierLosses(context, caller))];
   const memory = context.known(caller);
-  if (!memory) return [];
-  const news: LockNews[] = [];
+  if (!memory) return news;
   if (memory.circle && !memory.circle.isTold) {
     memory.circle.isTold = true;
     const { inWords: circle, byOwnHook } = memory.circle;

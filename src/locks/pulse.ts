@@ -12,6 +12,8 @@ export interface PulseNeeds {
   readonly limits: LockLimits;
   /** What is remembered of runs that hold or wait here. */
   memories(): readonly LeaseMemory[];
+  /** Words of a hint; undefined where some may have been lost. */
+  heard(words: ReadonlySet<string> | undefined): void;
   /** Tells the store that this process lives. */
   beat(): Promise<{
     /** When something is due next, ms or -1. */
@@ -67,9 +69,15 @@ export class Pulse {
   #isBeating = false;
   #isStopped = false;
   #listening: Promise<() => void> | undefined;
+  #isHearing = false;
 
   constructor(needs: PulseNeeds) {
     this.#needs = needs;
+  }
+
+  /** Whether hints are heard already. */
+  get isListening(): boolean {
+    return this.#isHearing;
   }
 
   /** Resolves when hints are heard, so that what is looked at afterwards misses nothing. */
@@ -77,6 +85,7 @@ export class Pulse {
     const { hints, namespace } = this.#needs;
     this.#listening ??= hints.listen(lockKeys(namespace).channel, (message) => this.#hear(message));
     await this.#listening;
+    this.#isHearing = true;
   }
 
   add(wait: LockWait): void {
@@ -163,5 +172,6 @@ export class Pulse {
   #tell(ids: ReadonlySet<string> | undefined): void {
     for (const wait of this.#waits) wait.hear(ids);
     for (const memory of this.#needs.memories()) memory.heard(ids);
+    this.#needs.heard(ids);
   }
 }

@@ -2,10 +2,11 @@
 --[[
   Give back what a run that is over held, and take it out of every queue. Nobody else's is touched.
 
-  KEYS      the locks of a namespace, see lua/slot.lua
+  KEYS      the locks of a namespace, see lua/slot.lua; then
+  KEYS[17]  what runs of its agent lost (string)
   ARGV[1]   not after, ms of the store's clock       ARGV[2]   limits, see lua/slot.lua
   ARGV[3]   run, as agent/id                         ARGV[4]   1 when the run ended in good order
-  ARGV[5]   how many at once
+  ARGV[5]   1 when its agent is to be told of it     ARGV[6]   how many at once
 
   Returns {"RELEASED", how many, how many are left} · {"LATE"}
 ]]
@@ -14,22 +15,29 @@
 --@include lua/overlap.lua
 --@include lua/request.lua
 --@include lua/queue.lua
+--@include lua/losses.lua
 if late() then return { 'LATE' } end
-local run, inGoodOrder, most = ARGV[3], ARGV[4] == '1', tonumber(ARGV[5])
+local run, inGoodOrder, isToldOf, most = ARGV[3], ARGV[4] == '1', ARGV[5] == '1', tonumber(ARGV[6])
 local ids = redis.call('HGET', slot.runs, run)
 redis.call('HDEL', slot.awaiting, run)
 if not ids then return { 'RELEASED', '0', '0' } end
 moveTime()
-local ended, left = 0, 0
+local ended, left, lost = 0, 0, {}
 for id in string.gmatch(ids, '%S+') do
   local request = getRequest(id)
   if ended >= most then left = left + 1
   else
     ended = ended + 1
+    if request then lost[#lost + 1] = { state = request.state, id = id, resources = request.resources } end
     if not request then strike(slot.runs, run, id)
     elseif request.state == 'held' and not inGoodOrder then expire(request)
     else finish(request) end
   end
+end
+if isToldOf and #lost > 0 then
+  noteLosses(KEYS[17], lost)
+  -- A run of the agent that is there already, and has asked, asks again.
+  hint('@' .. agentOf(run))
 end
 expireDue(200)
 handOn()

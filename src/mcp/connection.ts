@@ -1,4 +1,5 @@
 import { randomBytes } from "node:crypto";
+import type { RunEnd } from "../agents/index.js";
 import { type Caller, localPrincipal, type Principal } from "../identity/index.js";
 import type { CallMeters } from "./call-meters.js";
 import type { Exchange } from "./exchange.js";
@@ -138,7 +139,7 @@ export class Connection {
   }
 
   /** Ends what was watched and the run. Resolves within 2.5 seconds, whatever the store does. */
-  async end(): Promise<void> {
+  async end(how: RunEnd): Promise<void> {
     if (this.#ended) return;
     this.#ended = true;
     for (const stop of [...this.#stops]) stop();
@@ -152,7 +153,7 @@ export class Connection {
       }, endRunMs);
     });
     const ending = begun
-      .then((caller) => this.rooms.runs.end(caller))
+      .then((caller) => this.rooms.runs.end(caller, how))
       .catch((err: unknown) => this.log.warn({ err }, "the run could not be ended; its heartbeat will tell"));
     await Promise.race([ending, patience]);
     clearTimeout(timer);

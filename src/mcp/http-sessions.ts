@@ -4,6 +4,7 @@ import {
   type ServerContext,
   WebStandardStreamableHTTPServerTransport,
 } from "@modelcontextprotocol/server";
+import type { RunEnd } from "../agents/index.js";
 import { Connection } from "./connection.js";
 import { createServer } from "./create-server.js";
 import { type Exchange, newExchange } from "./exchange.js";
@@ -32,7 +33,7 @@ interface Session {
   /** The ids of requests that are being answered. */
   readonly pending: Set<string | number>;
   /** Resolves when the run of the session has been ended. */
-  end(): Promise<void>;
+  end(how: RunEnd): Promise<void>;
 }
 
 /** How long a session stays after its credential has ended, so that calls in flight are told so. */
@@ -53,7 +54,7 @@ export class HttpSessions {
     this.#owners = owners;
     this.#sessions = new IdleMap(options.idleMs ?? 30 * 60_000, (session) => {
       options.log.info({ session: session.id.slice(0, 8) }, "session idle for too long; ended");
-      void session.end();
+      void session.end("cut short");
     });
   }
 
@@ -81,11 +82,11 @@ export class HttpSessions {
   }
 
   endOwner(owner: string): void {
-    for (const session of this.#sessions.values()) if (session.owner === owner) void session.end();
+    for (const session of this.#sessions.values()) if (session.owner === owner) void session.end("cut short");
   }
 
   async close(): Promise<void> {
-    for (const session of this.#sessions.close()) void session.end();
+    for (const session of this.#sessions.close()) void session.end("cut short");
     await Promise.all(this.#ending);
   }
 
@@ -124,24 +125,25 @@ export class HttpSessions {
       transport,
       listening: undefined,
       pending: new Set(),
-      end: () => {
+      end: (how) => {
         if (ended) return ended;
         this.#sessions.delete(id);
         give();
-        ended = connection.end().finally(() => this.#ending.delete(ended!));
+        ended = connection.end(how).finally(() => this.#ending.delete(ended!));
         this.#ending.add(ended);
         void transport.close();
         return ended;
       },
     };
-    server.onclose = () => void session.end();
+    // The client deletes its session; whoever else ends it has said so before.
+    server.onclose = () => void session.end("left");
     // The waits that end with the credential are answered before the streams close.
-    const expire = (): void => void setTimeout(() => void session.end(), lastWordsMs);
+    const expire = (): void => void setTimeout(() => void session.end("cut short"), lastWordsMs);
     connection.whileOpen(asking.whileHolds(expire));
     this.#sessions.set(id, session);
     await server.connect(transport);
     const response = await this.#serve(session, asking);
-    if (transport.sessionId === undefined) await session.end();
+    if (transport.sessionId === undefined) await session.end("left");
     return response;
   }
 

@@ -82,7 +82,7 @@ export class SseStreams {
         if (ended) return ended;
         this.#listeners.delete(id);
         give();
-        ended = connection.end().finally(() => this.#ending.delete(ended!));
+        ended = connection.end("cut short").finally(() => this.#ending.delete(ended!));
         this.#ending.add(ended);
         void transport.close();
         return ended;

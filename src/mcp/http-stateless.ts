@@ -108,7 +108,7 @@ export class HttpStateless {
 
   #end(guest: Guest): Promise<void> {
     guest.give();
-    const ended = guest.connection.end().finally(() => this.#ending.delete(ended));
+    const ended = guest.connection.end("cut short").finally(() => this.#ending.delete(ended));
     this.#ending.add(ended);
     return ended;
   }

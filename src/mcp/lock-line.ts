@@ -5,17 +5,23 @@ import { freeOwnHook } from "./free-own-hook.js";
 export function lockLine(news: LockNews): string {
   if (news.what === "circle")
     return `lock: this wait may never end: ${news.circle}; ${news.own_edit_hook ? freeOwnHook : "release what you hold"}, or go on without`;
-  const { what, id, resources, until } = news;
+  if (news.what === "more lost with their run")
+    return `lock: ${news.count} more are lost: the runs that had them ended`;
+  const { what, id, resources } = news;
   const lock = `${id} (${shownResources(resources)})`;
   switch (what) {
     case "lost":
       return `lock: ${lock} is lost; others may change it now`;
     case "elsewhere":
       return `lock: ${lock} is with another run of yours now, which called acquire_lock with its id; this run has it no more`;
+    case "lost with its run":
+      return `lock: ${lock} is lost: the run that held it ended`;
+    case "place lost with its run":
+      return `lock: the place in line of ${lock} is lost: the run that waited ended`;
     case "ends soon":
-      return `lock: ${lock} ends at ${until}; acquire_lock with lock_id renews it`;
+      return `lock: ${lock} ends at ${news.until}; acquire_lock with lock_id renews it`;
     case "your turn":
-      return `lock: your turn for ${lock} until ${until}; take it by acquire_lock with this ticket`;
+      return `lock: your turn for ${lock} until ${news.until}; take it by acquire_lock with this ticket`;
     case "passed over":
       return `lock: your turn for ${lock} has passed; acquire_lock with this ticket takes your place in line again`;
   }

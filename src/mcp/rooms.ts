@@ -1,4 +1,4 @@
-import type { FindRecipients, Held, MyStatus, Recipients, Status } from "../agents/index.js";
+import type { FindRecipients, Held, MyStatus, Recipients, RunEnd, Status } from "../agents/index.js";
 import type {
   Approval,
   ApprovalHead,
@@ -97,8 +97,8 @@ export interface Rooms {
     begin(principal: Principal, isGuest?: boolean): Promise<Caller>;
     /** The client is seen to be here until the answer is called, although it may call nothing meanwhile. */
     seen(caller: Caller): () => void;
-    /** Gives back at once what the run holds. Safe to repeat. */
-    end(caller: Caller): Promise<void>;
+    /** Gives back at once what the run holds. Safe to repeat. Without `how` its client left. */
+    end(caller: Caller, how?: RunEnd): Promise<void>;
   };
   readonly access: {
     /** Which actions somebody may do with anything at all. Begins no run. */

@@ -85,8 +85,8 @@ export async function serveStdio(rooms: Rooms, options: StdioOptions): Promise<v
   options.signal?.addEventListener("abort", stop, { once: true });
   if (options.signal?.aborted) stop();
   try {
-    await wire.closed;
-    await connection.end();
+    const inGoodOrder = await wire.closed;
+    await connection.end(inGoodOrder ? "left" : "cut short");
     await Promise.race([handle.close(), new Promise((resolve) => setTimeout(resolve, 200).unref())]);
   } finally {
     for (const name of signals) process.off(name, stop);
@@ -108,22 +108,25 @@ async function pushHints(connection: Connection, server: Server, log: Log): Prom
 
 /** Stdin and stdout, and the fate of each reply: handed over when the operating system has taken it whole. */
 class Wire extends StdioServerTransport implements Transport {
-  readonly closed: Promise<void>;
+  /** Whether it was the client that closed it: its end of stdin has come. */
+  readonly closed: Promise<boolean>;
   /** Whether a client that asks which eras there are is told of none, so that it begins as one of 2025 does. */
   olderEra = false;
   onListen: (id: RequestId, uris: readonly string[], clientName: string | undefined) => void = () =>
     undefined;
   onUnlisten: (id: RequestId) => void = () => undefined;
+  readonly #in: Readable;
   readonly #out: Writable;
   readonly #log: Log;
   readonly #exchanges = new Map<RequestId, SettledExchange>();
   #onmessage: Transport["onmessage"];
-  #close: () => void = () => undefined;
+  #close: (byClient: boolean) => void = () => undefined;
   #over = false;
   #held: Promise<void> | undefined;
 
   constructor(stdin: Readable, stdout: Writable, log: Log) {
     super(stdin, stdout);
+    this.#in = stdin;
     this.#out = stdout;
     this.#log = log;
     this.closed = new Promise((resolve) => {
@@ -172,7 +175,7 @@ class Wire extends StdioServerTransport implements Transport {
     this.#over = true;
     await super.close();
     for (const [id, exchange] of [...this.#exchanges]) this.#settle(id, exchange, false);
-    this.#close();
+    this.#close(this.#in.readableEnded);
   }
 
   #settle(id: RequestId, exchange: SettledExchange, reached: boolean): void {

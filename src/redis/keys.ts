@@ -356,10 +356,12 @@ export interface LockKeys {
   readonly notices: string;
   /** list number|row of what was decided here and is not sealed yet, see redis/lua/audit.lua */
   readonly audit: string;
-  /** channel: ids of what was offered, passed over or lost */
+  /** channel: ids of what was offered, passed over or lost, and @agent where a run of it lost something with its end */
   readonly channel: string;
   /** channel on which any change is hinted */
   readonly changes: string;
+  /** string: what runs of an agent lost with their end, until another run of it was told; for a day */
+  lost(agent: string): string;
 }
 
 /** All locks of a namespace share a slot: a request may name any of its resources. */
@@ -382,6 +384,7 @@ export function lockKeys(namespace: string): LockKeys {
     audit: `${at}audit`,
     channel: `${at}hints`,
     changes: `${at}changes`,
+    lost: (agent) => `${at}lost:${agent}`,
   };
 }
 

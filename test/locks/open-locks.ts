@@ -73,7 +73,9 @@ function locker(house: House, caller: Caller): Locker {
     release: (id, more) => locks.releaseLock(caller, { lock_id: id, ...more }),
     list: (resource) => locks.listLocks(caller, resource === undefined ? {} : { resource }),
     news: async () =>
-      (await locks.news(caller)).map((one) => `${one.what} ${one.what === "circle" ? one.circle : one.id}`),
+      (await locks.news(caller)).map(
+        (one) => `${one.what} ${"circle" in one ? one.circle : "count" in one ? one.count : one.id}`,
+      ),
     end: () => runs.end(caller),
   };
 }

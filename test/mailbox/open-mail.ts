@@ -92,7 +92,7 @@ export async function openMail(
   const runs = new Runs({
     store,
     namespace,
-    release: (agent, run, inGoodOrder) => releaseRun(context, namespace, agent, run, inGoodOrder),
+    release: (agent, run, how) => releaseRun(context, namespace, agent, run, how !== "gone"),
     sweeps: { outboxes: () => sweepOutboxes(context, namespace) },
     log,
   });

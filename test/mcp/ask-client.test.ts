@@ -142,7 +142,7 @@ async function older(person: Person, elicitation?: Elicitation): Promise<Asking>
         .structuredContent as never,
     close: async () => {
       await client.close();
-      await connection.end();
+      await connection.end("left");
     },
   };
 }
@@ -187,7 +187,7 @@ async function modern(person: Person, elicitation?: Elicitation): Promise<Asking
     close: async () => {
       await client.close();
       await handler.close();
-      await connection.end();
+      await connection.end("left");
     },
   };
 }

@@ -1,0 +1,69 @@
+import type { Caller } from "../identity/index.js";
+import { loadScript } from "../redis/index.js";
+import type { LockContext } from "./context.js";
+import { newLockId } from "./lock-id.js";
+
+const takeLosses = loadScript(import.meta.url, "take-losses.lua");
+
+/** What a run lost that ended without its client's doing, as the next run of its agent is told. */
+export type EarlierLoss =
+  | {
+      readonly what: "lost with its run" | "place lost with its run";
+      readonly id: string;
+      readonly resources: readonly string[];
+    }
+  /** Those that are not told one by one. */
+  | { readonly what: "more lost with their run"; readonly count: number };
+
+/**
+ * Takes what earlier runs of the caller's agent lost, so that one run tells of it once: one store command at the first
+ * reply of a run. While other runs of the agent have something to lose, hints are listened for, and it is asked again
+ * when one comes: a process that died is often noticed only after its client goes on elsewhere.
+ */
+export async function earlierLosses(context: LockContext, caller: Caller): Promise<readonly EarlierLoss[]> {
+  const { losses } = context;
+  if (!losses.isDue(caller)) return [];
+  // Before asking, so that what is hinted meanwhile is asked for with the next reply.
+  losses.asked(caller, false);
+  try {
+    const { told, others } = await take(context, caller);
+    if (others === 0) return told;
+    const pulse = context.pulse(caller.principal.namespace);
+    if (pulse.isListening) {
+      if (!losses.isDue(caller)) losses.asked(caller, true);
+      return told;
+    }
+    if (told.length > 0) {
+      // They are told now, and hints are listened for with the next reply.
+      losses.forget(caller.run.id);
+      return told;
+    }
+    await pulse.listen();
+    losses.asked(caller, true);
+    // What was lost before hints were heard.
+    return (await take(context, caller)).told;
+  } catch (error) {
+    losses.forget(caller.run.id);
+    throw error;
+  }
+}
+
+async function take(
+  context: LockContext,
+  { principal: { namespace, agent }, run }: Caller,
+): Promise<{ readonly told: readonly EarlierLoss[]; readonly others: number }> {
+  const [, more, flat, others] = await context.runForAgent(namespace, agent, takeLosses, [
+    run.id,
+    newLockId(),
+  ]);
+  const words = flat as readonly string[];
+  const told: EarlierLoss[] = [];
+  for (let n = 0; n + 2 < words.length; n += 3)
+    told.push({
+      what: words[n] === "held" ? "lost with its run" : "place lost with its run",
+      id: words[n + 1]!,
+      resources: words[n + 2]!.split("\n"),
+    });
+  if (Number(more) > 0) told.push({ what: "more lost with their run", count: Number(more) });
+  return { told, others: Number(others) };
+}

@@ -1,0 +1,114 @@
+import { afterEach, expect, it, vi } from "vitest";
+import { guardRun, type LockNews, lockNews, releaseRun } from "../../src/locks/index.js";
+import { lockKeys } from "../../src/redis/index.js";
+import { describeOnEachStore } from "../stores/index.js";
+import { type Locker, type LockHouse, openLocks, rawStore } from "./open-locks.js";
+
+/** What a run held or waited for when it ended without its client's doing is told to the next run of its agent, once. */
+describeOnEachStore("what a run lost with its end", (store) => {
+  const houses: LockHouse[] = [];
+  const open = async (namespace?: string): Promise<LockHouse> => {
+    const house = await openLocks(store().url, {}, namespace);
+    houses.push(house);
+    return house;
+  };
+  const close = async (house: LockHouse): Promise<void> => {
+    houses.splice(houses.indexOf(house), 1);
+    await house.close();
+  };
+  const bury = (house: LockHouse, run: string): Promise<void> =>
+    releaseRun(house.house.locks, house.namespace, run, false, true);
+  const newsOf = (house: LockHouse, { caller }: Locker): Promise<readonly LockNews[]> =>
+    lockNews(house.house.locks, caller);
+  afterEach(async () => {
+    await Promise.all(houses.splice(0).map((house) => house.close()));
+  });
+
+  it("is told to one run of its agent, once, when its process was stopped under it", async () => {
+    const before = await open();
+    const after = await open(before.namespace);
+    const carol = await after.as("carol");
+    const { lock_id: carols } = await carol.acquire("taken");
+    const bob = await before.as("bob");
+    const { lock_id: held } = await bob.acquire(["a", "b"]);
+    const { ticket } = await bob.acquire("taken");
+    await close(before);
+    expect(await carol.news()).toEqual([]);
+    const [one, other] = [await after.as("bob"), await after.as("bob")];
+    expect(await newsOf(after, one)).toEqual([
+      { what: "lost with its run", id: held, resources: ["a", "b"] },
+      { what: "place lost with its run", id: ticket, resources: ["taken"] },
+    ]);
+    expect(await one.news()).toEqual([]);
+    expect(await other.news()).toEqual([]);
+    expect((await carol.release(carols!)).next).toEqual([]);
+  });
+
+  it("is told when a dead process was buried, also to a run that began and asked before", async () => {
+    const house = await open();
+    const elsewhere = await open(house.namespace);
+    const dead = await elsewhere.as("bob");
+    const { lock_id: held } = await dead.acquire("x");
+    const bob = await house.as("bob");
+    const carol = await house.as("carol");
+    expect(await bob.news()).toEqual([]);
+    expect(await carol.news()).toEqual([]);
+    await bury(elsewhere, dead.caller.run.id);
+    await vi.waitFor(async () => expect(await bob.news()).toEqual([`lost with its run ${held}`]));
+    expect(await bob.news()).toEqual([]);
+    expect(await carol.news()).toEqual([]);
+  });
+
+  it("is no news where its client left in good order, nor of what hooks reserve", async () => {
+    const house = await open();
+    const bob = await house.as("bob");
+    await bob.acquire("x");
+    await bob.end();
+    const hook = { principal: bob.caller.principal, run: { id: guardRun("bob", "session") } };
+    await house.house.rooms.locks.guardFiles(hook.principal, {
+      files: ["f.ts"],
+      take: { session: "session", lease_seconds: 60 },
+    });
+    await house.house.rooms.locks.guardStop(hook.principal, "session");
+    expect(await (await house.as("bob")).news()).toEqual([]);
+  });
+
+  it("is told one by one up to a bound, and then how many more there are", async () => {
+    const house = await open();
+    for (let run = 0; run < 2; run++) {
+      const bob = await house.as("bob");
+      for (let n = 0; n < 15; n++) await bob.acquire(`x${run}-${n}`);
+      await bury(house, bob.caller.run.id);
+    }
+    const told = await newsOf(house, await house.as("bob"));
+    expect(told).toHaveLength(21);
+    expect(told.at(-1)).toEqual({ what: "more lost with their run", count: 10 });
+  });
+
+  it("is kept for a day", async () => {
+    const house = await open();
+    const bob = await house.as("bob");
+    await bob.acquire("x");
+    await bury(house, bob.caller.run.id);
+    const redis = rawStore(store().url);
+    const lifeMs = await redis.pttl(lockKeys(house.namespace).lost("bob"));
+    redis.disconnect();
+    expect(lifeMs).toBeGreaterThan(23 * 3_600_000);
+    expect(lifeMs).toBeLessThanOrEqual(24 * 3_600_000);
+  });
+
+  it("costs a run one store command at its first reply, and none afterwards", async () => {
+    const house = await open();
+    const bob = await house.as("bob");
+    const { store: used } = house.house;
+    const scripts: string[] = [];
+    const run = used.run.bind(used);
+    used.run = (script, ...given) => {
+      // The heartbeats of the process are not the run's.
+      if (/lock|loss/.test(script.name) && script.name !== "beat-locks") scripts.push(script.name);
+      return run(script, ...given);
+    };
+    for (let n = 0; n < 5; n++) await bob.news();
+    expect(scripts).toEqual(["take-losses"]);
+  });
+});
