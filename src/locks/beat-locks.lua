@@ -11,7 +11,7 @@
 ]]
 --@include ../redis/lua/clock.lua
 --@include lua/slot.lua
---@include lua/overlap.lua
+--@include ../redis/lua/overlap.lua
 --@include lua/request.lua
 --@include lua/queue.lua
 if late() then return { 'LATE' } end

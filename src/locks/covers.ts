@@ -3,7 +3,7 @@ import type { Resource } from "./resource.js";
 /**
  * Whether everything that the other resource means is meant by this one too: whoever holds this holds the other.
  *
- * The wildcards of the other are read as they stand, so only a wildcard takes them in. `lua/overlap.lua` has the same
+ * The wildcards of the other are read as they stand, so only a wildcard takes them in. `redis/lua/overlap.lua` has the same
  * rule, held to this one by a test.
  */
 export function covers(one: Resource, other: Resource): boolean {

@@ -12,7 +12,7 @@
 ]]
 --@include ../redis/lua/clock.lua
 --@include lua/slot.lua
---@include lua/overlap.lua
+--@include ../redis/lua/overlap.lua
 --@include lua/request.lua
 --@include lua/queue.lua
 --@include lua/awaiting.lua

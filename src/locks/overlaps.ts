@@ -3,7 +3,7 @@ import type { Resource } from "./resource.js";
 /**
  * Whether two resources can mean the same thing: there is a path that both mean.
  *
- * At most 32 × 32 steps, whatever the patterns. `lua/overlap.lua` is the same rule, held to this one by a test.
+ * At most 32 × 32 steps, whatever the patterns. `redis/lua/overlap.lua` is the same rule, held to this one by a test.
  */
 export function overlaps(one: Resource, other: Resource): boolean {
   const a = one.split("/");

@@ -18,7 +18,7 @@
 --@include ../redis/lua/audit.lua
 --@include ../redis/lua/operations.lua
 --@include lua/slot.lua
---@include lua/overlap.lua
+--@include ../redis/lua/overlap.lua
 --@include lua/request.lua
 --@include lua/queue.lua
 if late() then return { 'LATE' } end

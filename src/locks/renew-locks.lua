@@ -18,7 +18,7 @@
 --@include ../redis/lua/clock.lua
 --@include ../redis/lua/audit.lua
 --@include lua/slot.lua
---@include lua/overlap.lua
+--@include ../redis/lua/overlap.lua
 --@include lua/request.lua
 --@include lua/queue.lua
 --@include lua/deadlock.lua

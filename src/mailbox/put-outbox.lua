@@ -16,6 +16,7 @@
 --@include ../redis/lua/clock.lua
 --@include ../redis/lua/audit.lua
 --@include ../redis/lua/operations.lua
+--@include ../redis/lua/overlap.lua
 --@include ../redis/lua/lease.lua
 if late() then return { 'LATE' } end
 local operations, operationExpiry, outbox, auditRows = KEYS[1], KEYS[2], KEYS[3], KEYS[4]

@@ -21,6 +21,7 @@
 --@include ../redis/lua/clock.lua
 --@include ../redis/lua/audit.lua
 --@include ../redis/lua/operations.lua
+--@include ../redis/lua/overlap.lua
 --@include ../redis/lua/lease.lua
 --@include lua/mailbox.lua
 --@include lua/delivery.lua

@@ -21,6 +21,7 @@
 --@include lua/group.lua
 --@include lua/entry.lua
 --@include lua/change.lua
+--@include ../redis/lua/overlap.lua
 --@include lua/fence.lua
 if late() then return { 'LATE' } end
 local operation, digest, attempt, keepMs = ARGV[3], ARGV[4], ARGV[5], tonumber(ARGV[6])

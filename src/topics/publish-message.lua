@@ -23,6 +23,7 @@
 --@include ../redis/lua/clock.lua
 --@include ../redis/lua/audit.lua
 --@include ../redis/lua/operations.lua
+--@include ../redis/lua/overlap.lua
 --@include ../redis/lua/lease.lua
 --@include lua/root.lua
 --@include lua/topic.lua

@@ -6,7 +6,7 @@ import { describeOnEachStore } from "../stores/index.js";
 import { oddNames } from "./hostile.js";
 import { rawStore } from "./open-locks.js";
 
-const fragment = readFileSync(new URL("../../src/locks/lua/overlap.lua", import.meta.url), "utf8");
+const fragment = readFileSync(new URL("../../src/redis/lua/overlap.lua", import.meta.url), "utf8");
 const source = `${fragment}
 local answers = {}
 for n = 1, #ARGV, 2 do

@@ -236,6 +236,40 @@ describeOnEachStore("a message under a lock", (store) => {
     }
   });
 
+  it("is refused when what was taken from its sender overlaps what the next holder has sent under, and only then", async () => {
+    for (const [theirs, next, isLate] of [
+      ["src/**", "src/a.ts", true],
+      ["src/a.ts", "src/**", true],
+      ["src/*.ts", "src/a.*", true],
+      ["src/**", "web/a.ts", false],
+      ["src/a.ts", "src/b.ts", false],
+    ] as const) {
+      const what = `${theirs} and ${next}`;
+      for (const [to, script] of [
+        [["ben"], "send-message"],
+        [["topic:news"], "publish-message"],
+        [["ben", "anna"], "put-outbox"],
+      ] as const) {
+        const scene = await open();
+        const { anna, carl } = scene;
+        const { id, ...annas } = await scene.lock(anna, theirs);
+        // Who sends to several keeps the tokens that it sent under: there both are anna's.
+        const other = script === "put-outbox" ? anna : carl;
+        scene.before(script, async () => {
+          await scene.forceRelease(id);
+          const { id: _, ...others } = await scene.lock(other, next);
+          await other.send([...to], "by the next holder", others);
+        });
+        const late = anna.send([...to], "too late", annas);
+        if (isLate) await expect(late, what).rejects.toThrow(stale);
+        else await late;
+        expect((await scene.arrived()).map(({ body }) => body).sort(), what).toEqual(
+          ["by the next holder", ...(isLate ? [] : ["too late"])].sort(),
+        );
+      }
+    }
+  });
+
   it("to several is accepted once: an older token is refused there, and who is due is reached after the lease", async () => {
     const scene = await open();
     const { anna } = scene;

@@ -279,6 +279,23 @@ export const checks: readonly Check[] = [
     },
   },
   {
+    what: "a lower token is refused for whatever can mean the same, by pattern or name, and for nothing else",
+    holds: async (desk) => {
+      desk.leaseOf = async (_, resource) => ({ expiresAt: farAway, resource });
+      const under = (fencing_token: number, resource: string) => ({ resource, fencing_token });
+      await desk.put("f/x", "1", under(20, "src/a.ts"));
+      await desk.put("f/x", "2", under(30, "web/**"));
+      for (const near of ["src/**", "src/*.ts", "**", "src/a.*"])
+        expect(await codeOf(desk.put("f/x", "3", under(19, near))), near).toBe("lock.stale_token");
+      for (const near of ["web/b.ts", "*/c.ts", "web"])
+        expect(await codeOf(desk.delete("f/x", under(29, near))), near).toBe("lock.stale_token");
+      expect((await desk.get("f/x"))?.value).toBe("2");
+      for (const other of ["src", "src/b.ts", "src/*.js", "lib/**"])
+        expect((await desk.put("f/x", "4", under(10, other))).state, other).toBe("stored");
+      expect((await desk.put("f/x", "5", under(31, "**"))).state).toBe("stored");
+    },
+  },
+  {
     what: "nothing is written once the lease is over by the store's clock, however late the write arrives",
     holds: async (desk) => {
       const held = { resource: "r", fencing_token: 5 };

@@ -32,9 +32,11 @@ export const stateMutants: readonly Mutant[] = [
   of(
     "put-state",
     "refuses the token it has seen",
-    "tonumber(seen) > tonumber(token)",
-    "tonumber(seen) >= tonumber(token)",
+    "if highest ~= token then return highest end",
+    "return highest",
   ),
+  of("put-state", "compares tokens by name alone", "overlaps(resource, other)", "false"),
+  of("put-state", "compares the tokens of everything", "overlaps(resource, other)", "true"),
   of("put-state", "does not note the token", "noteToken(resource, token)\nlocal entry", "local entry"),
   of("put-state", "takes one entry too many", "count >= mostEntries", "count > mostEntries"),
   of(
