@@ -106,6 +106,12 @@ function isSame(one: Decided, other: Decided): boolean {
   );
 }
 
+/** The row of what was allowed and then not done: it was refused for another reason. */
+export function refusedRow({ row }: { readonly row: string }, because: string): string {
+  const event = parseAuditRow(row);
+  return event ? auditRow({ ...event, outcome: "refuse", because }) : row;
+}
+
 /** The row of an admission with one more of what allowed it, or which of several things was done. */
 export function alsoBecause({ row }: { readonly row: string }, more: string): { readonly row: string } {
   const event = parseAuditRow(row);

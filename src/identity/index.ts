@@ -16,6 +16,7 @@ export {
   alsoBecause,
   auditRow,
   parseAuditRow,
+  refusedRow,
   rowAbout,
   rowOf,
   rowParts,

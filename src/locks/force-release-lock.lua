@@ -6,7 +6,8 @@
   ARGV[1]   not after, ms of the store's clock       ARGV[2]   limits, see lua/slot.lua
   ARGV[3]   id of the lease or ticket                ARGV[4]   who does it
   ARGV[5]   why, opaque                              ARGV[6]   this call
-  ARGV[7]   how many such notes are kept             ARGV[8]   audit rows, a line each
+  ARGV[7]   how many such notes are kept
+  ARGV[8]   audit rows of the release, a line each   ARGV[9]   audit row where there is nothing of that id
 
   Returns {"FORCED", run that had it, agent that is next, …} · {"UNKNOWN"} · {"LATE"}
 ]]
@@ -19,24 +20,21 @@
 --@include lua/queue.lua
 if late() then return { 'LATE' } end
 local id, by, why, call, most = ARGV[3], ARGV[4], ARGV[5], ARGV[6], tonumber(ARGV[7])
-audit(slot.audit, ARGV[8])
+local request = getRequest(id)
 local word, answer = recallOperation(slot.operations, slot.operationExpiry, call, '', call)
+audit(slot.audit, (word or request) and ARGV[8] or ARGV[9])
 if word then
   local told = { 'FORCED' }
   for part in string.gmatch(answer, '[^,]+') do told[#told + 1] = part end
   return told
 end
+if not request then return { 'UNKNOWN' } end
 moveTime()
-expireDue(200)
-handOn()
-local request = getRequest(id)
-if not request then
-  tell(false)
-  return { 'UNKNOWN' }
-end
 hint(id)
 finish(request)
 local offered = handOn()
+expireDue(200)
+handOn()
 redis.call('LPUSH', slot.forced, table.concat({ whole(nowMs), by, request.id, request.run, why }, '|') .. '\n' .. table.concat(request.resources, '\n'))
 redis.call('LTRIM', slot.forced, 0, most - 1)
 rememberOperation(slot.operations, slot.operationExpiry, call, '', call, table.concat({ request.run, unpack(offered, 1, 10) }, ','), 60000)

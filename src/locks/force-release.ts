@@ -1,8 +1,9 @@
-import type { Caller } from "../identity/index.js";
+import { type Admission, alsoBecause, type Caller, refusedRow, rowAbout } from "../identity/index.js";
 import { loadScript, lockKeys } from "../redis/index.js";
 import { agentOf } from "./agent-of.js";
 import type { LockContext } from "./context.js";
 import { newLockId } from "./lock-id.js";
+import { plainId } from "./plain-id.js";
 
 const forceReleaseLock = loadScript(import.meta.url, "force-release-lock.lua");
 
@@ -20,7 +21,8 @@ export interface ForcedRelease {
 
 /**
  * Takes a lease, an offer or a place in the queue from whoever has it. Its run is told with its next reply; who did it
- * and why is written down in the same step.
+ * and why is written down in the same step. The audit rows name what was released, its id and whose it was: by the id the
+ * reason is found in the list of what was released by force. Where there is nothing of that id, a row says so.
  *
  * @returns the agent that had it and whose turn it is now; undefined when there is nothing of that id
  */
@@ -37,10 +39,25 @@ export async function forceRelease(
     Buffer.from(reason).toString("base64url"),
     newLockId(),
     mostNotes,
-    admission.row,
+    await releaseRows(context, caller, id, admission),
+    refusedRow(admission, `nothing to release: ${plainId(id)}`),
   ]);
   if (word === "UNKNOWN") return undefined;
   return { agent: agentOf(String(run)), next: next as string[] };
+}
+
+/** What a request asks for and whose it is never changes, so both can be looked at before it is taken. */
+async function releaseRows(
+  context: LockContext,
+  caller: Caller,
+  id: string,
+  admission: Admission,
+): Promise<string> {
+  const { requests } = lockKeys(caller.principal.namespace);
+  const request = (await context.deps.store.command("HGET", requests, id)) as string | null;
+  const [head = "", ...resources] = (request ?? "").split("\n");
+  const { row } = alsoBecause(admission, `${plainId(id)} of ${agentOf(head)}`);
+  return resources.map((resource) => rowAbout(row, `lock:${resource}`)).join("\n") || row;
 }
 
 /** What was released by force, newest first. */
