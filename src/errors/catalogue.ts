@@ -283,7 +283,7 @@ const entries = {
   },
   "lock.stale_token": {
     kind: "FAILED_PRECONDITION",
-    text: "the fencing_token does not hold this resource any more: its lease is over, or a newer token has been seen. Nothing was written; read what is there now, and ask for the lock again before you go on.",
+    text: "the fencing_token does not hold this resource: its lease never covered it or is over, or a newer token has been seen. Nothing was written; read what is there now, and ask for the lock again before you go on.",
   },
   "policy.superseded": {
     kind: "ABORTED",

@@ -14,7 +14,7 @@ const retryMs = 60_000;
 
 /**
  * Gives a lease back, declines an offer, or leaves the queue: whatever the id stands for by now, in one step. What has
- * ended already is a normal answer. It may be what another run of the agent has (a client without a session is another run
+ * ended already is a normal answer, which says where the run lost it. It may be what another run of the agent has (a client without a session is another run
  * in each process): that one is told with its next reply that it lost it.
  *
  * @throws {MailboxError} `lock.not_yours` when another agent has it
@@ -44,8 +44,10 @@ export async function releaseLock(
   ]);
   if (word === "CONFLICT") refuse("mailbox.idempotency_conflict");
   if (word === "NOT_YOURS") refuse("lock.not_yours", { lock_id: plainId(id) });
+  // Whoever has not been told yet that it lost its lease is told so now, and not again.
+  const wasLost = word === "GONE" && (known?.leases.has(id) ?? false);
   known?.drop(id);
-  if (word === "GONE") return { state: "gone", next: [], replayed: false };
+  if (word === "GONE") return { state: wasLost ? "lost" : "gone", next: [], replayed: false };
   // A run is named agent/id, and no agent has a slash in its name.
   const [other, ...more] = told as string[];
   const isOther = other?.includes("/") ?? false;

@@ -2,7 +2,7 @@ import { afterEach, expect, it, vi } from "vitest";
 import { guardRun, type LockNews, lockNews, releaseRun } from "../../src/locks/index.js";
 import { lockKeys } from "../../src/redis/index.js";
 import { describeOnEachStore } from "../stores/index.js";
-import { type Locker, type LockHouse, openLocks, rawStore } from "./open-locks.js";
+import { type Locker, type LockHouse, openLocks, passTime, rawStore } from "./open-locks.js";
 
 /** What a run held or waited for when it ended without its client's doing is told to the next run of its agent, once. */
 describeOnEachStore("what a run lost with its end", (store) => {
@@ -71,6 +71,17 @@ describeOnEachStore("what a run lost with its end", (store) => {
     });
     await house.house.rooms.locks.guardStop(hook.principal, "session");
     expect(await (await house.as("bob")).news()).toEqual([]);
+  });
+
+  it("is told by a release of it as well, which counts as told", async () => {
+    const house = await open();
+    const bob = await house.as("bob");
+    const { lock_id: id } = await bob.acquire("x", { lease_seconds: 60 });
+    await passTime(store().url, house.namespace, 60_001);
+    expect(await bob.release(id!)).toMatchObject({ state: "lost" });
+    expect(await bob.news()).toEqual([]);
+    expect(await bob.release(id!)).toMatchObject({ state: "gone" });
+    expect(await bob.release("lk-0123456789ab")).toMatchObject({ state: "gone" });
   });
 
   it("is told one by one up to a bound, and then how many more there are", async () => {

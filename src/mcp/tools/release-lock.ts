@@ -8,7 +8,7 @@ export const releaseLock = defineTool({
   description: "Give a lease back, or leave its queue. Safe to repeat.",
   input: ReleaseLock,
   output: z.object({
-    state: z.enum(["released", "left_queue", "gone"]),
+    state: z.enum(["released", "left_queue", "gone", "lost"]),
     other_run: z.string().exactOptional(),
     next: z.array(z.string()),
     replayed: z.boolean(),
@@ -23,6 +23,7 @@ const words = {
   released: "released",
   left_queue: "you left the queue",
   gone: "nothing to release: it had ended",
+  lost: "nothing to release: you had lost it, and others may have changed what it protected",
 };
 
 /** A run of edit hooks hears nothing: its hooks are over with their answers. */
