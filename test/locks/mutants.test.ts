@@ -56,7 +56,7 @@ describe("the checker of lock histories", () => {
     };
     const call: CallTool = async (agent, tool, input) => {
       // Now and then it goes on in the other process with what it names: that passes, and its old run ends.
-      if (tool === "acquire_lock" && ("ticket" in input || "lock_id" in input) && Math.random() < 0.1) {
+      if (tool === "acquire_lock" && ("ticket" in input || "lock_id" in input) && Math.random() < 0.05) {
         const [old, was] = [houseOf(agent), await callerOf(agent)];
         movedTo.set(agent, placeOf(agent) === 0 ? 1 : 0);
         callers.delete(agent);

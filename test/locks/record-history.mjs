@@ -27,7 +27,7 @@ const changes = (name) => [
     ["acquire-lock", "beat-locks", "renew-locks"],
   ],
   [
-    "local ended, left = 0, 0",
+    "local ended, left, lost = 0, 0, {}",
     (found) =>
       `${found}\nredis.call('RPUSH', (string.gsub(slot.meta, 'meta$', 'history')), table.concat({ 'over', whole(nowMs), whole(lockMs), run }, '|'))`,
     ["release-run-locks"],
