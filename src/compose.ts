@@ -166,7 +166,7 @@ export async function openHouse(config: Config, log: Log, timing: HouseOptions =
         ]);
       },
       sweeps: {
-        // First: lock time is cut short where what comes before it takes long.
+        // First of these: lock time is cut short where what comes before it takes long.
         "lock time": () => lock.keepLockTime(locks, namespace),
         audit: () =>
           sealer

@@ -55,7 +55,6 @@ export class LeaseMemory {
     const lengthMs = lease.expiresAt - nowMs;
     const lookAt = lease.expiresAt - lengthMs / 2;
     const { id, resources, token, expiresAt } = lease;
-    const isDoubtful = false;
     this.leases.set(id, {
       id,
       resources,
@@ -64,7 +63,7 @@ export class LeaseMemory {
       lengthMs,
       lookAt,
       toldNearEnd: false,
-      isDoubtful,
+      isDoubtful: false,
     });
   }
 
