@@ -3,6 +3,7 @@ import { type Caller, PendingRow } from "../identity/index.js";
 import { loadScript } from "../redis/index.js";
 import type { LockContext } from "./context.js";
 import type { Released, ReleaseLock } from "./contract.js";
+import { findLock } from "./find-lock.js";
 import { newLockId } from "./lock-id.js";
 import { namedCall } from "./named-call.js";
 import { plainId } from "./plain-id.js";
@@ -14,8 +15,8 @@ const retryMs = 60_000;
 
 /**
  * Gives a lease back, declines an offer, or leaves the queue: whatever the id stands for by now, in one step. What has
- * ended already is a normal answer, which says where the run lost it. It may be what another run of the agent has (a client without a session is another run
- * in each process): that one is told with its next reply that it lost it.
+ * ended already is a normal answer, which says where the run lost it. It may be what another run of the agent has (a client without a session is another
+ * run in each process): that one is told with its next reply that it lost it.
  *
  * @throws {MailboxError} `lock.not_yours` when another agent has it
  */
@@ -28,9 +29,10 @@ export async function releaseLock(
   if (id === undefined) refuse("input.invalid", { problem: "name a lock_id or a ticket" });
   const { namespace } = caller.principal;
   const known = context.known(caller);
-  const resources = (known?.leases.get(id) ?? known?.waits.get(id))?.resources.map((one) => `lock:${one}`);
+  // What neither knows is over, or another agent's.
+  const resources = known?.resourcesOf(id) ?? (await findLock(context, caller, id))?.resources;
   const admissions = [];
-  for (const resource of resources ?? ["*"])
+  for (const resource of resources?.map((one) => `lock:${one}`) ?? ["*"])
     admissions.push(await context.deps.admit(caller, "lock.acquire", resource));
   const named = namedCall(caller, "release_lock", input.idempotency_key, [id]);
   const [word, was, before, ...told] = await context.run(namespace, releaseLockScript, [

@@ -1,4 +1,5 @@
 import { afterAll, expect, it } from "vitest";
+import { queryAudit } from "../../src/audit/index.js";
 import type { LockLimits } from "../../src/locks/index.js";
 import { describeOnEachStore } from "../stores/index.js";
 import { type Locker, type LockHouse, openLocks } from "./open-locks.js";
@@ -101,6 +102,28 @@ describeOnEachStore.concurrent("what another run of its agent names", (store) =>
     expect(await third.claim(held.lock_id!)).toMatchObject({ state: "already_held", token: held.token });
     await other.end();
     expect((await bob.list("x")).holders).toHaveLength(1);
+  });
+
+  it("is named in the audit when it gives that back, a lease and a place", async ({ expect }) => {
+    const [one, other, bob, there] = await three();
+    const { lock_id: lease } = await one.acquire(["x", "y"]);
+    await bob.acquire("z");
+    const { ticket } = await one.acquire("z");
+    const { store: opened, places } = there.house;
+    const releases = async (id: string): Promise<readonly string[]> => {
+      const query = { agent: "alice", action: "lock.acquire" };
+      const before = await fromAudit(query);
+      expect(await other.release(id)).toMatchObject({ state: id === lease ? "released" : "left_queue" });
+      return (await fromAudit(query)).slice(0, -before.length);
+    };
+    const fromAudit = async (query: object): Promise<readonly string[]> => {
+      const resources: string[] = [];
+      for await (const { resource } of queryAudit(opened, places, there.namespace, query))
+        resources.push(resource);
+      return resources;
+    };
+    expect((await releases(lease!)).toSorted()).toEqual(["lock:x", "lock:y"]);
+    expect(await releases(ticket!)).toEqual(["lock:z"]);
   });
 
   it("never passes to another agent, which is answered as if there were no such id", async () => {
