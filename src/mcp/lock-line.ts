@@ -11,7 +11,7 @@ export function lockLine(news: LockNews): string {
   const lock = `${id} (${shownResources(resources)})`;
   switch (what) {
     case "lost":
-      return `lock: ${lock} is lost; others may change it now`;
+      return `lock: ${lock} is lost and others may get it; acquire it again before you change it`;
     case "elsewhere":
       return `lock: ${lock} is with another run of yours now, which called acquire_lock with its id; this run has it no more`;
     case "lost with its run":

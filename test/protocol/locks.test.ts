@@ -78,7 +78,7 @@ describe.each(eras)("two clients of %s, each with a server of its own", (era) =>
     const short = await anna.call("acquire_lock", { resources: ["x"], lease_seconds: 1 });
     await new Promise((resolve) => setTimeout(resolve, 1_200));
     expect((await anna.call("list_locks", { resource: "x" })).text).toBe(
-      `nothing is locked\nlock: ${idIn(short.text)} ("x") is lost; others may change it now`,
+      `nothing is locked\nlock: ${idIn(short.text)} ("x") is lost and others may get it; acquire it again before you change it`,
     );
     const five = await anna.call("acquire_lock", { resources: ["e", "d", "c", "b", "a"] });
     expect(five.text).toMatch(/^yours until \S+: "a", "b", "c" and 2 more, lock_id /);
