@@ -207,6 +207,7 @@ if ticket ~= '' then
   if isOwn and not (waits and request.run ~= run) then return goOnHere(request) end
   tell(false)
   if isOwn then return { 'ELSEWHERE' } end
+  strikeUntold(run, ticket)
   return { 'UNKNOWN' }
 end
 local ids, own = redis.call('HGET', slot.runs, run), 0

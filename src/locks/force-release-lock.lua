@@ -31,6 +31,7 @@ end
 if not request then return { 'UNKNOWN' } end
 moveTime()
 hint(id)
+if request.state ~= 'cooling' then noteUntold(request) end
 finish(request)
 local offered = handOn()
 expireDue(200)

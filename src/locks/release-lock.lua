@@ -44,6 +44,7 @@ if request and agentOf(request.run) ~= agentOf(run) then
   return { 'NOT_YOURS' }
 end
 if not request or request.state == 'cooling' then
+  strikeUntold(run, id)
   handOn()
   tell(false)
   return { 'GONE' }

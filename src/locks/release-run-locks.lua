@@ -3,7 +3,7 @@
   Give back what a run that is over held, and take it out of every queue. Nobody else's is touched.
 
   KEYS      the locks of a namespace, see lua/slot.lua; then
-  KEYS[17]  what runs of its agent lost (string)
+  KEYS[18]  what runs of its agent lost (string)
   ARGV[1]   not after, ms of the store's clock       ARGV[2]   limits, see lua/slot.lua
   ARGV[3]   run, as agent/id                         ARGV[4]   1 when the run ended in good order
   ARGV[5]   1 when its agent is to be told of it     ARGV[6]   how many at once
@@ -18,12 +18,16 @@
 --@include lua/losses.lua
 if late() then return { 'LATE' } end
 local run, inGoodOrder, isToldOf, most = ARGV[3], ARGV[4] == '1', ARGV[5] == '1', tonumber(ARGV[6])
-local ids = redis.call('HGET', slot.runs, run)
+local ids, untold = redis.call('HGET', slot.runs, run), redis.call('HGET', slot.untold, run)
 redis.call('HDEL', slot.awaiting, run)
-if not ids then return { 'RELEASED', '0', '0' } end
+if not ids and not untold then return { 'RELEASED', '0', '0' } end
 moveTime()
 local ended, left, lost = 0, 0, {}
-for id in string.gmatch(ids, '%S+') do
+for what, id, resources in string.gmatch(untold or '', '(%a+)|([^\t\n]+)\t([^\n]*)\n') do
+  lost[#lost + 1] = { state = what, id = id, resources = { resources } }
+end
+redis.call('HDEL', slot.untold, run)
+for id in string.gmatch(ids or '', '%S+') do
   local request = getRequest(id)
   if ended >= most then left = left + 1
   else
@@ -35,7 +39,7 @@ for id in string.gmatch(ids, '%S+') do
   end
 end
 if isToldOf and #lost > 0 then
-  noteLosses(KEYS[17], lost)
+  noteLosses(KEYS[18], lost)
   -- A run of the agent that is there already, and has asked, asks again.
   hint('@' .. agentOf(run))
 end

@@ -31,8 +31,11 @@ if how == 'renew' then redis.call('ZADD', slot.processes, whole(lockMs), process
 expireDue(200)
 handOn()
 local along, hasPassed = {}, false
-local function renew(request)
-  if not request or agentOf(request.run) ~= agentOf(run) or request.state == 'cooling' then return 'LOST' end
+local function renew(id, request)
+  if not request or agentOf(request.run) ~= agentOf(run) or request.state == 'cooling' then
+    strikeUntold(run, id)
+    return 'LOST'
+  end
   if how == 'touch' and request.run ~= run then return 'ELSEWHERE' end
   if request.state == 'waiting' and request.skipped then return 'SKIPPED' end
   if request.state == 'waiting' then return 'WAITING' end
@@ -59,7 +62,7 @@ for n = 9, #ARGV do
     hasPassed = true
     for _, word in ipairs(passed) do along[#along + 1] = word end
   end
-  local word = renew(request)
+  local word = renew(ARGV[n], request)
   results[#results + 1] = ARGV[n]
   results[#results + 1] = word
   results[#results + 1] = request and word ~= 'LOST' and whole(request.token) or '0'

@@ -360,7 +360,9 @@ export interface LockKeys {
   readonly channel: string;
   /** channel on which any change is hinted */
   readonly changes: string;
-  /** string: what runs of an agent lost with their end, until another run of it was told; for a day */
+  /** hash run → what it lost while it went on and was not told yet, see locks/lua/queue.lua */
+  readonly untold: string;
+  /** string: what runs of an agent had lost when they ended, until another run of it was told; for a day */
   lost(agent: string): string;
 }
 
@@ -384,6 +386,7 @@ export function lockKeys(namespace: string): LockKeys {
     audit: `${at}audit`,
     channel: `${at}hints`,
     changes: `${at}changes`,
+    untold: `${at}untold`,
     lost: (agent) => `${at}lost:${agent}`,
   };
 }
@@ -407,6 +410,7 @@ export function lockKeyList(keys: LockKeys): readonly string[] {
     keys.audit,
     keys.channel,
     keys.changes,
+    keys.untold,
   ];
 }
 

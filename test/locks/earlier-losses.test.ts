@@ -1,5 +1,6 @@
 import { afterEach, expect, it, vi } from "vitest";
-import { guardRun, type LockNews, lockNews, releaseRun } from "../../src/locks/index.js";
+import { type Caller, operatorPrincipal, type RunId } from "../../src/identity/index.js";
+import { forceRelease, guardRun, type LockNews, lockNews, releaseRun } from "../../src/locks/index.js";
 import { lockKeys } from "../../src/redis/index.js";
 import { describeOnEachStore } from "../stores/index.js";
 import { type Locker, type LockHouse, openLocks, passTime, rawStore } from "./open-locks.js";
@@ -16,6 +17,10 @@ describeOnEachStore("what a run lost with its end", (store) => {
     houses.splice(houses.indexOf(house), 1);
     await house.close();
   };
+  const operator = ({ namespace }: LockHouse): Caller => ({
+    principal: operatorPrincipal(namespace),
+    run: { id: "operator/command-line" as RunId },
+  });
   const bury = (house: LockHouse, run: string): Promise<void> =>
     releaseRun(house.house.locks, house.namespace, run, false, true);
   const newsOf = (house: LockHouse, { caller }: Locker): Promise<readonly LockNews[]> =>
@@ -71,6 +76,44 @@ describeOnEachStore("what a run lost with its end", (store) => {
     });
     await house.house.rooms.locks.guardStop(hook.principal, "session");
     expect(await (await house.as("bob")).news()).toEqual([]);
+  });
+
+  it("is told when it was lost before that end, by its time or by force, and the run was not told", async () => {
+    const house = await open();
+    const bob = await house.as("bob");
+    const after = await house.as("bob");
+    const { lock_id: ranOut } = await bob.acquire(["a", "b"], { lease_seconds: 60 });
+    await passTime(store().url, house.namespace, 60_001);
+    const { lock_id: forced } = await bob.acquire("c");
+    await (await house.as("carol")).acquire("d");
+    const { ticket } = await bob.acquire("d");
+    for (const id of [forced, ticket])
+      await forceRelease(house.house.locks, operator(house), id!, "it is needed");
+    expect(await after.news()).toEqual([]);
+    await bury(house, bob.caller.run.id);
+    await vi.waitFor(async () =>
+      expect(await newsOf(house, after)).toEqual([
+        { what: "lost with its run", id: ranOut, resources: ["a", "b"] },
+        { what: "lost with its run", id: forced, resources: ["c"] },
+        { what: "place lost with its run", id: ticket, resources: ["d"] },
+      ]),
+    );
+    expect(await after.news()).toEqual([]);
+  });
+
+  it("is no news of what the run was told itself, by its reply or because it asked", async () => {
+    const house = await open();
+    const bob = await house.as("bob");
+    const leases: string[] = [];
+    for (const name of ["x", "y", "z"])
+      leases.push((await bob.acquire(name, { lease_seconds: 60 })).lock_id!);
+    expect(await bob.news()).toEqual([]);
+    await passTime(store().url, house.namespace, 60_001);
+    await expect(bob.renew(leases[0]!)).rejects.toThrow("lock.not_yours");
+    expect(await bob.release(leases[1]!)).toMatchObject({ state: "lost" });
+    await vi.waitFor(async () => expect(await bob.news()).toEqual([`lost ${leases[2]}`]));
+    await bury(house, bob.caller.run.id);
+    expect(await newsOf(house, await house.as("bob"))).toEqual([]);
   });
 
   it("is told by a release of it as well, which counts as told", async () => {

@@ -61,8 +61,8 @@ describe.each(eras)("a client of %s behind a relay", (era) => {
       await once(server, "exit");
       server = await serve(port, namespace);
 
-      const bobs = `lock: ${held} ("h") is lost: the run that held it ended`;
-      const carols = `lock: the place in line of ${ticket} ("h") is lost: the run that waited ended`;
+      const bobs = `lock: ${held} ("h") is lost, which an earlier run of yours held`;
+      const carols = `lock: the place in line of ${ticket} ("h") is lost, which an earlier run of yours had`;
       expect(await repliesUntil(bob, bobs)).toBe(1);
       expect(await repliesUntil(carol, carols)).toBe(1);
     },

@@ -117,11 +117,32 @@ local function expire(request)
   strike(slot.runs, request.run, request.id)
   putRequest(request)
 end
+-- What a run lost while it went on, until it is told: a line each, as in lua/losses.lua. A hook is told nothing.
+local function noteUntold(request)
+  if isHook(request.run) then return end
+  local lines = redis.call('HGET', slot.untold, request.run) or ''
+  local _, count = string.gsub(lines, '\n', '')
+  if count >= limits.runMost then return end
+  local what = request.state == 'held' and 'held' or 'waiting'
+  redis.call('HSET', slot.untold, request.run,
+    lines .. what .. '|' .. request.id .. '\t' .. table.concat(request.resources, '\t') .. '\n')
+end
+local function strikeUntold(run, id)
+  local lines = redis.call('HGET', slot.untold, run)
+  if not lines then return end
+  local kept = ''
+  for line, other in string.gmatch(lines, '(%a+|([^\t\n]+)[^\n]*\n)') do
+    if other ~= id then kept = kept .. line end
+  end
+  if kept == '' then redis.call('HDEL', slot.untold, run) else redis.call('HSET', slot.untold, run, kept) end
+end
 local function expireDue(most)
   for _, id in ipairs(redis.call('ZRANGEBYSCORE', slot.due, '-inf', whole(lockMs), 'LIMIT', 0, most)) do
     local request = getRequest(id)
     if not request then redis.call('ZREM', slot.due, id)
-    elseif request.state == 'held' then expire(request)
+    elseif request.state == 'held' then
+      noteUntold(request)
+      expire(request)
     elseif request.state == 'cooling' then finish(request)
     elseif request.state == 'offered' then
       local due = offerDue(request)
