@@ -1,3 +1,4 @@
+import { setTimeout as delay } from "node:timers/promises";
 import type { House } from "../src/compose.js";
 import type { Caller } from "../src/identity/index.js";
 import { type Kind, measureAtOnce, measureRested, restMs, type Series } from "./cpu-of-calls.js";
@@ -7,7 +8,7 @@ import { atMost, cpuUsOf, inTurn, percentile, ratios, spread } from "./measure.j
 import { StdioClient } from "./stdio-client.js";
 import type { BenchStore } from "./stores.js";
 import { countBetween, shown, total } from "./waiters.js";
-import { type Hop, hopBetweenProcesses, untilWaiting } from "./wake.js";
+import { hopBetweenProcesses, rested, untilWaiting } from "./wake.js";
 
 const raised = { LLM_MAILBOX_MAX_CALLS_PER_MINUTE: "1000000" };
 
@@ -107,11 +108,6 @@ async function handOver(store: BenchStore, quick: boolean): Promise<readonly Fin
     writing: [] as number[],
     atOnce: [] as number[],
   };
-  /** After the same rest: who releases has not run for a while either, and takes longer for it. */
-  const rested = (one: Hop) => async (): Promise<number> => {
-    await untilWaiting(pair[0]!);
-    return one.once();
-  };
   let held = idIn(await pair[0]!.call("acquire_lock", { resources: ["handed/over"] }));
   let turn = 0;
   const part = (into: number[], work: () => Promise<number>) => async (round: number) => {
@@ -129,6 +125,7 @@ async function handOver(store: BenchStore, quick: boolean): Promise<readonly Fin
       turn++;
       const waiting = waiter.call("acquire_lock", { resources: ["handed/over"], wait_seconds: 50 });
       await untilWaiting(waiter);
+      await delay(restMs);
       const from = performance.now();
       const releasing = holder.call("release_lock", { lock_id: held });
       const text = await waiting;
@@ -146,7 +143,7 @@ async function handOver(store: BenchStore, quick: boolean): Promise<readonly Fin
     const most = n === 0 ? 6 : 10;
     const at = (values: readonly number[]): string => ms(percentile(values, share));
     return {
-      what: `Release to the reply of the next waiter in another process, against a bare publish-subscribe hop between two processes, p${share * 100}`,
+      what: `Release to the reply of the next waiter in another process, against a bare publish-subscribe hop between two processes, each after ${restMs} ms in which none of them ran, p${share * 100}`,
       store: store.name,
       value: `${ratio.toFixed(1)}×`,
       aim: `≤ ${most}×`,

@@ -1,8 +1,10 @@
 import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { createInterface } from "node:readline";
+import { setTimeout as delay } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
 import { Redis } from "ioredis";
+import { restMs } from "./cpu-of-calls.js";
 import { type Measurement, ms } from "./finding.js";
 import { inTurn, percentile } from "./measure.js";
 import { StdioClient } from "./stdio-client.js";
@@ -31,16 +33,12 @@ export const wake: Measurement = {
     ]);
     const processes = await hopBetweenProcesses(store);
     const driver = await hopInProcess(store);
-    /** After the same rest: what has not run for a while takes longer. */
-    const rested = (hop: Hop) => async (): Promise<number> => {
-      await untilWaiting(reader);
-      return hop.once();
-    };
     const taken = { ours: [] as number[], processes: [] as number[], driver: [] as number[] };
     let sent = 0;
     const ours = async (): Promise<number> => {
       const waiting = reader.call("read_inbox", { limit: 1, wait_seconds: 50 });
       await untilWaiting(reader);
+      await delay(restMs);
       const from = performance.now();
       const sending = sender.call("send_message", { to: ["reader"], body: `Message ${sent}, have a look` });
       const text = await waiting;
@@ -98,6 +96,12 @@ export async function untilWaiting(reader: StdioClient): Promise<void> {
   const until = performance.now() + 15;
   while (performance.now() < until) await reader.call("bench_nothing");
 }
+
+/** After a rest, in which nobody who takes part has run, as where an agent waits for minutes. */
+export const rested = (hop: Hop) => async (): Promise<number> => {
+  await delay(restMs);
+  return hop.once();
+};
 
 /** @param writing each of the two processes writes something into the store as well */
 export async function hopBetweenProcesses(store: BenchStore, writing = false): Promise<Hop> {
