@@ -8,6 +8,8 @@ import { defaultHttpLimits } from "../src/http/index.js";
 import { defaultLockLimits } from "../src/locks/index.js";
 import { defaultMailboxLimits } from "../src/mailbox/index.js";
 import { toolbox } from "../src/mcp/toolbox.js";
+import { defaultPolicyLimits } from "../src/policy/index.js";
+import { defaultStateLimits } from "../src/state/index.js";
 import { doorSentence } from "./architecture/rules.js";
 
 const root = fileURLToPath(new URL("..", import.meta.url));
@@ -97,6 +99,11 @@ describe("docs/operations.md", () => {
     historySeconds: String(defaultMailboxLimits.historyMs / 1_000),
     claimSeconds: String(defaultMailboxLimits.claimMs / 1_000),
     lockDelaySeconds: String(defaultLockLimits.delayMs / 1_000),
+    stateValueBytes: String(defaultStateLimits.valueBytes),
+    stateGroupEntries: String(defaultStateLimits.groupEntries),
+    stateNamespaceBytes: String(defaultStateLimits.namespaceBytes),
+    stateVersions: String(defaultStateLimits.versions),
+    reservationSeconds: String(defaultPolicyLimits.reservationMs / 1_000),
   };
   const standard = (name: keyof typeof settings): string => {
     const values: Record<string, unknown> = { ...defaultMailboxLimits, ...defaultHttpLimits, ...config };

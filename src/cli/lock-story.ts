@@ -70,10 +70,12 @@ export async function tellLockStory(stage: Stage): Promise<Check[]> {
         await teller.agent.call("release_lock", { lock_id: lease.lock_id });
       }),
   );
+  const again = await stage.enter("ada");
+  say("ada", `is started anew (process ${again.pid}) and goes on as if nothing had happened`);
   const late = await refusalOf(
-    bank.call("put_state", { key, value: "0", resource, fencing_token: killed.token }),
+    again.call("put_state", { key, value: "0", resource, fencing_token: killed.token }),
   );
-  say("bank", `tries a write under ada's token: ${late.slice(0, late.indexOf(":", late.indexOf("lock.")))}`);
+  say("ada", `writes under her old token: ${late.slice(0, late.indexOf(":", late.indexOf("lock.")))}`);
   const last = await balance(bank);
   say("bank", `finds ${grouped(last.value)}`);
 
@@ -89,7 +91,7 @@ export async function tellLockStory(stage: Stage): Promise<Check[]> {
     },
     {
       holds: late.includes("lock.stale_token"),
-      what: "nothing can be written any more under the token of the killed one",
+      what: "the killed one, started anew, can write nothing any more under its old token",
     },
     { holds: last.value === 1_250, what: "what the killed one had not written is not there: 1,250" },
   ];

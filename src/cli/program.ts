@@ -933,7 +933,10 @@ function addGrants(program: Command): void {
       .addArgument(new Argument("<who>", "an agent, role:NAME, or * for everybody"))
       .addArgument(new Argument("<action>", "publish, follow, send, read, an action by its name, or *"))
       .addArgument(
-        new Argument("<resource>", "alice, queue:NAME, topic:PATTERN, everyone, agent:*, queue:*, or *"),
+        new Argument(
+          "<resource>",
+          "alice, queue:NAME, topic:PATTERN, lock:PATTERN, state:PATTERN, everyone, agent:*, queue:*, or *",
+        ),
       );
   const expiring = (command: Command): Command =>
     asked(command).option("--expires <time>", "until when, from now: 30m, 12h, 7d (until it is removed)");

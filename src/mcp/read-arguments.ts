@@ -87,6 +87,8 @@ function describe(issue: z.core.$ZodIssue, given: Record<string, unknown>): stri
       return `${name} ${bound(issue.origin, "at most", issue.maximum)}`;
     case "too_small":
       return `${name} ${bound(issue.origin, "at least", issue.minimum)}`;
+    case "custom":
+      return `${name} ${issue.message}`;
     default:
       return `${name} is not valid`;
   }

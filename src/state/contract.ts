@@ -27,15 +27,28 @@ export interface StatePage {
   readonly cursor?: string;
 }
 
-/** A value that came as JSON instead of as its text is taken as well: models write both. */
+/**
+ * A value that came as JSON instead of as its text is taken as well: models write both. Not where it has a number of which
+ * digits may be lost already.
+ */
 const JsonText = z.preprocess((given, context) => {
   if (typeof given === "string" || given === undefined) return given;
+  let isInexact = false;
+  const look = (_: string, inner: unknown): unknown => {
+    isInexact ||= typeof inner === "number" && Math.abs(inner) > Number.MAX_SAFE_INTEGER;
+    return inner;
+  };
   try {
-    return JSON.stringify(given);
+    const text = JSON.stringify(given, look);
+    if (!isInexact) return text;
+    context.addIssue({
+      code: "custom",
+      message: "has a number too large to be exact; write the value as JSON text, in a string",
+    });
   } catch {
-    context.addIssue({ code: "custom", message: "nested too deep" });
-    return z.NEVER;
+    context.addIssue({ code: "custom", message: "is nested too deep" });
   }
+  return z.NEVER;
 }, z.string()) as unknown as z.ZodString;
 
 export const PutState = z.object({

@@ -65,6 +65,12 @@ describe("arguments are refused by name and with the remedy", () => {
     expect(() => read(given)).toThrow(text);
   });
 
+  it("what says why it cannot be taken says so by name", () => {
+    expect(() => readArguments(PutState, { key: "k", value: { n: 2 ** 60 } })).toThrow(
+      "input.invalid: value has a number too large to be exact; write the value as JSON text, in a string.",
+    );
+  });
+
   it("the limits themselves are accepted", () => {
     expect(read({ wait_seconds: 50, limit: 20 })).toEqual({ wait_seconds: 50, limit: 20 });
     expect(read({ wait_seconds: 0, limit: 1 })).toEqual({ wait_seconds: 0, limit: 1 });

@@ -77,6 +77,11 @@ describe("what is stored for a value", () => {
     expect(value(5)).toBe("5");
     expect(value(false)).toBe("false");
     expect(value("5")).toBe("5");
+    for (const inexact of [2 ** 53, -1e300, [{ a: Number("12345678901234567890") }], Number("1e400")])
+      expect(PutState.safeParse({ key: "k", value: inexact }).error?.issues[0]?.message).toBe(
+        "has a number too large to be exact; write the value as JSON text, in a string",
+      );
+    expect(value({ a: 2 ** 53 - 1, b: -0.5 })).toBe('{"a":9007199254740991,"b":-0.5}');
     let deep: unknown = 1;
     for (let n = 0; n < 200_000; n++) deep = [deep];
     expect(PutState.safeParse({ key: "k", value: deep }).success).toBe(false);

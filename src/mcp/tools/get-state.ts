@@ -33,7 +33,7 @@ function one({ entries: [entry] }: StatePage, { offset = 0 }: GetState): Part[] 
 }
 
 /** The value as a quote, as much of it as a reply has room for. */
-export function valueParts({ key, by, value }: StateEntry, offset = 0): Part[] {
+export function valueParts({ key, version, by, value }: StateEntry, offset = 0): Part[] {
   if (offset > 0 && offset >= value.length) return [`the value ends at ${value.length} characters`];
   const rest = value.slice(offset);
   const end = offset + fitting(rest, replyChars - frameChars - 600);
@@ -41,7 +41,7 @@ export function valueParts({ key, by, value }: StateEntry, offset = 0): Part[] {
   if (end >= value.length) return [quote];
   return [
     quote,
-    `[cut: ${end} of ${value.length} characters shown so far; the rest: get_state key: ${key} offset: ${end}]`,
+    `[cut: ${end} of ${value.length} characters shown so far; the rest, while it is version ${version}: get_state key: ${key} offset: ${end}]`,
   ];
 }
 
