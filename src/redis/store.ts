@@ -10,6 +10,11 @@ import { ScriptCall } from "./script-call.js";
 export type Reply = readonly [word: string, ...rest: ReplyValue[]];
 export type ReplyValue = string | number | null | readonly ReplyValue[];
 
+/** How often the store's clock is compared with what is taken for it, at most. */
+const clockEveryMs = 10_000;
+/** How often one call is repeated because its deadline was not by the store's clock. */
+const clockTries = 3;
+
 /** How much survives, as promised in docs/guarantees.md. */
 export type Tier = "D0" | "D1" | "D2" | "D3";
 
@@ -34,6 +39,9 @@ export interface StoreOptions {
  * `run` answers exactly as one execution of the script would, or throws: `store.unavailable` when nothing was sent,
  * `store.outcome_unknown` when it was sent and no answer came in time. A script gets a deadline of the store's clock as
  * its first argument and must do nothing past it, so what was given up here does not happen later.
+ *
+ * Where the store's clock is set, or that of a store that took its place is another one, the deadlines of this process are
+ * wrong until it notices: at the next answer that says so, which is repeated, or within ten seconds of calls.
  */
 export class Store {
   readonly label: string;
@@ -43,7 +51,9 @@ export class Store {
   /** Of the commands that wait for their answers. */
   readonly #deadlines = new Deadlines();
   #tier: Tier;
-  #clockOffsetMs = 0;
+  /** What the store's clock shows more than `performance.now()`, which nobody sets. */
+  #clockOffsetMs = Date.now() - performance.now();
+  #clockAskedAt = 0;
   /** Whether scripts may begin with `#!lua` flags; the embedded engine does not know them. */
   #knowsFlags = true;
   #greeted = false;
@@ -74,12 +84,12 @@ export class Store {
     });
     try {
       await store.#ready(store.#callTimeoutMs);
-      const until = Date.now() + store.#callTimeoutMs;
+      const until = performance.now() + store.#callTimeoutMs;
       for (;;) {
         await store.#greet();
-        if (store.#greeted || Date.now() > until) break;
+        if (store.#greeted || performance.now() > until) break;
         await pause(20);
-        await store.#ready(until - Date.now());
+        await store.#ready(until - performance.now());
       }
     } catch (error) {
       store.close();
@@ -102,7 +112,7 @@ export class Store {
 
   /** The store's time in milliseconds, as far as this process can tell. */
   now(): number {
-    return Date.now() + this.#clockOffsetMs;
+    return performance.now() + this.#clockOffsetMs;
   }
 
   /** A name for one call of a caller: our own repetition of it is told by this from the caller's. */
@@ -122,28 +132,42 @@ export class Store {
     args: readonly (string | number)[],
     timeoutMs = this.#callTimeoutMs,
   ): Promise<Reply> {
-    const words = [Math.ceil(this.now() + timeoutMs), ...args];
-    const { reply, lost } = await this.#repeat(
-      (inFull, again) => {
-        // The half says so to scripts, which would otherwise have to look for traces of themselves at every call.
-        if (again && Number.isInteger(words[0])) words[0] = Number(words[0]) + 0.5;
-        return inFull
-          ? new ScriptCall("eval", this.#knowsFlags ? script.source : script.plainSource, keys, words)
-          : new ScriptCall("evalsha", this.#knowsFlags ? script.sha : script.plainSha, keys, words);
-      },
-      timeoutMs,
-      true,
-    );
-    if (!Array.isArray(reply) || typeof reply[0] !== "string")
-      throw new Error(`the script ${script.name} returned no word: ${JSON.stringify(reply)?.slice(0, 100)}`);
-    // Too late now, but an earlier attempt whose answer was lost may have been in time.
-    if (reply[0] === "LATE") refuse(lost ? "store.outcome_unknown" : "store.unavailable");
-    return reply as unknown as Reply;
+    const until = performance.now() + timeoutMs;
+    let wasLost = false;
+    for (let tries = 0; ; tries++) {
+      const offsetMs = this.#clockOffsetMs;
+      const words = [Math.ceil(until + offsetMs), ...args];
+      const { reply, lost } = await this.#repeat(
+        (inFull, again) => {
+          // The half says so to scripts, which would otherwise have to look for traces of themselves at every call.
+          if (again && Number.isInteger(words[0])) words[0] = Number(words[0]) + 0.5;
+          return inFull
+            ? new ScriptCall("eval", this.#knowsFlags ? script.source : script.plainSource, keys, words)
+            : new ScriptCall("evalsha", this.#knowsFlags ? script.sha : script.plainSha, keys, words);
+        },
+        until,
+        true,
+        wasLost,
+      );
+      if (!Array.isArray(reply) || typeof reply[0] !== "string")
+        throw new Error(
+          `the script ${script.name} returned no word: ${JSON.stringify(reply)?.slice(0, 100)}`,
+        );
+      if (reply[0] !== "LATE") return reply as unknown as Reply;
+      wasLost = lost;
+      // There was time left, so that the deadline was not by the store's clock: nothing was done, and it is done now.
+      const isLate = tries === clockTries || performance.now() >= until;
+      // Too late now, but an earlier attempt whose answer was lost may have been in time.
+      if (isLate) refuse(lost ? "store.outcome_unknown" : "store.unavailable");
+      // Perhaps another call has learned it meanwhile.
+      if (this.#clockOffsetMs === offsetMs) await this.#askClock(keys, until, lost);
+    }
   }
 
   /** A single command outside the scripts: reads only, or what is idempotent by itself. Repeated until it is answered. */
   async command(name: string, ...args: readonly (string | number)[]): Promise<unknown> {
-    const { reply } = await this.#repeat(() => commandOf(name, args), this.#callTimeoutMs, false);
+    const until = performance.now() + this.#callTimeoutMs;
+    const { reply } = await this.#repeat(() => commandOf(name, args), until, false);
     return reply;
   }
 
@@ -158,20 +182,21 @@ export class Store {
   /**
    * @param make the command for one more attempt; a script `inFull` once the store has said that it does not know it;
    *   `again` when an attempt before may have been executed
+   * @param until by `performance.now()`
    * @param counts whether it matters that a command without an answer may have been executed
+   * @param lost whether an attempt before may have been executed already
    * @returns `lost` when an attempt before the answered one may have been executed too
    */
   async #repeat(
     make: (inFull: boolean, again: boolean) => Command,
-    timeoutMs: number,
+    until: number,
     counts: boolean,
+    lost = false,
   ): Promise<{ readonly reply: unknown; readonly lost: boolean }> {
-    const until = Date.now() + timeoutMs;
     let inFull = false;
-    let lost = false;
     for (;;) {
       try {
-        if (!this.connected) await this.#ready(until - Date.now());
+        if (!this.connected) await this.#ready(until - performance.now());
       } catch (error) {
         if (lost && counts) refuse("store.outcome_unknown", {}, { cause: error });
         throw error;
@@ -180,8 +205,9 @@ export class Store {
       const alone = this.#deadlines.size === 0;
       // Taken before it is sent: a Cluster puts its own in its place, which would try again.
       const { reject } = command;
-      const answered = this.#deadlines.watch(until - Date.now(), () => giveUp(reject));
+      const answered = this.#deadlines.watch(until - performance.now(), () => giveUp(reject));
       try {
+        this.#compareClocks();
         return { reply: await this.#measured(send(this.#connection, command, alone)), lost };
       } catch (error) {
         const verdict = judge(error as Error);
@@ -191,7 +217,7 @@ export class Store {
           refuse(lost && counts ? "store.outcome_unknown" : "store.full", {}, { cause: error });
         } else if (verdict === "lost") lost = true;
         else if (verdict !== "unsent") throw error;
-        if (Date.now() >= until)
+        if (performance.now() >= until)
           refuse(lost && counts ? "store.outcome_unknown" : "store.unavailable", {}, { cause: error });
         if (verdict !== "load") await pause(20);
       } finally {
@@ -241,10 +267,7 @@ export class Store {
   /** Learns the store's clock and durability anew: both may differ after a failover. */
   async #greet(): Promise<void> {
     try {
-      const before = Date.now();
-      const [seconds, micros] = (await call(this.#connection, "TIME")) as [string, string];
-      const here = (before + Date.now()) / 2;
-      this.#clockOffsetMs = Number(seconds) * 1000 + Number(micros) / 1000 - here;
+      await this.#learnClock(() => call(this.#connection, "TIME"));
       this.#knowsFlags = await call(this.#connection, "EVAL", "#!lua flags=no-writes\nreturn 1", "0").then(
         () => true,
         (error: Error) => {
@@ -263,6 +286,37 @@ export class Store {
     for (const listener of this.#onReconnect) listener();
   }
 
+  /** Asks now and then, together with a call and without waiting for it, so that no wrong clock stays. */
+  #compareClocks(): void {
+    if (!this.connected || performance.now() - this.#clockAskedAt < clockEveryMs) return;
+    this.#learnClock(() => call(this.#connection, "TIME")).catch(() => {
+      // The call beside it meets the same, and the next one asks again.
+    });
+  }
+
+  /** Asks the store that keeps these keys: in a Cluster each has a clock of its own. */
+  async #askClock(keys: readonly string[], until: number, lost: boolean): Promise<void> {
+    try {
+      await this.#learnClock(async () => {
+        const ask = (): Command => new ScriptCall("eval", readClock, keys.slice(0, 1), []);
+        return (await this.#repeat(ask, until, false)).reply;
+      });
+    } catch (error) {
+      if (lost) refuse("store.outcome_unknown", {}, { cause: error });
+      throw error;
+    }
+  }
+
+  /** The store read its clock between question and answer. What is taken for it stays where it agrees with that. */
+  async #learnClock(ask: () => Promise<unknown>): Promise<void> {
+    const before = performance.now();
+    this.#clockAskedAt = before;
+    const [seconds, micros] = (await ask()) as [string, string];
+    const there = Number(seconds) * 1000 + Number(micros) / 1000;
+    const [least, most] = [there - performance.now(), there - before];
+    if (this.#clockOffsetMs < least || this.#clockOffsetMs > most) this.#clockOffsetMs = (least + most) / 2;
+  }
+
   #revive(): Promise<void> {
     if (this.#closed || !this.#options.revive) return Promise.resolve();
     this.#reviving ??= this.#options
@@ -276,6 +330,8 @@ export class Store {
     return this.#reviving;
   }
 }
+
+const readClock = "return redis.call('TIME')";
 
 function call(connection: Connection, name: string, ...args: string[]): Promise<unknown> {
   return send(connection, commandOf(name, args));

@@ -135,9 +135,12 @@ export class StoreProxy {
   }
 }
 
-/** What the process does for itself now and then is not part of a call: sweeping, and asking for the version of the rules. */
+const askTime = Buffer.from("*1\r\n$4\r\nTIME\r\n");
+
+/** What the process does for itself now and then is not part of a call: sweeping, asking for the version of the rules and the time. */
 function isCounted(frame: Buffer): boolean {
-  return !frame.includes(":dir}:sweeper") && !frame.includes(":dir}:access");
+  const isTime = frame.equals(askTime);
+  return !isTime && !frame.includes(":dir}:sweeper") && !frame.includes(":dir}:access");
 }
 
 /** The command's name and, for a script, the last of its key names: enough to say in a failure where it was cut. */
