@@ -165,6 +165,7 @@ export async function openHouse(config: Config, log: Log, timing: HouseOptions =
           inGoodOrder && !reads.knows(run) ? undefined : reads.forget(namespace, run),
         ]);
       },
+      returned: (caller) => locks.returned(caller),
       sweeps: {
         // First of these: lock time is cut short where what comes before it takes long.
         "lock time": () => lock.keepLockTime(locks, namespace),

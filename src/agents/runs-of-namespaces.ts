@@ -35,8 +35,8 @@ export class RunsOfNamespaces {
     return this.of(caller.principal.namespace).seen(caller);
   }
 
-  active(caller: Caller): void {
-    this.of(caller.principal.namespace).active(caller);
+  active(caller: Caller): Promise<void> | undefined {
+    return this.of(caller.principal.namespace).active(caller);
   }
 
   has(caller: Caller): boolean {

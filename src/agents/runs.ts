@@ -1,16 +1,23 @@
 import { randomBytes } from "node:crypto";
 import type { Caller, Principal, Run, RunId } from "../identity/index.js";
-import { directoryKeys, loadScript, type Store } from "../redis/index.js";
+import { directoryKeys, LastTime, loadScript, type Store } from "../redis/index.js";
 import { isRunning, type ProcessPlace, processId, thisPlace } from "./process-place.js";
 
 const beginRun = loadScript(import.meta.url, "begin-run.lua");
 const endRun = loadScript(import.meta.url, "end-run.lua");
 const beat = loadScript(import.meta.url, "beat.lua");
+const lookAtProcesses = loadScript(import.meta.url, "look-at-processes.lua");
+const buryRun = loadScript(import.meta.url, "bury-run.lua");
+const returnRuns = loadScript(import.meta.url, "return-runs.lua");
 
 const beatEveryMs = 5_000;
 const sweepEveryMs = 2_000;
 const sweepLeaseMs = 6_000;
 const goneAfterMs = 30_000;
+/** A process that has not beaten for so long may have been given up: a call of its runs has it beat first. */
+const silentAfterMs = 15_000;
+/** How long such a call waits for that at most. */
+const returnWithinMs = 1_000;
 /** A guest that has not been seen for so long is not said to be here. */
 const seenWithinMs = 60_000;
 
@@ -25,6 +32,8 @@ export interface RunsDependencies {
   readonly namespace: string;
   /** Gives back whatever is open at a run that is over. */
   readonly release: (agent: string, run: string, how: RunEnd) => Promise<void>;
+  /** Told of a run that others took for gone, and that goes on: what was open at it is given back. */
+  readonly returned?: (caller: Caller) => void;
   /**
    * What else one process does for all now and then, such as reaching the recipients that are still due, by what it is for:
    * one after the other, and what cannot be done now keeps none of the others from being done.
@@ -37,17 +46,23 @@ export interface RunsDependencies {
  * The runs of this process, its one heartbeat, and the sweeping that one process of a namespace does for all.
  *
  * A run is gone when it ended, when its process is seen to be gone from the same machine, or when that process has not
- * beaten for 30 s; what was open at it is given back then.
+ * beaten for 30 s of witnessed time; what was open at it is given back then. One that was only silent is there again with
+ * the next beat of its process, or before its next call.
  */
 export class Runs {
   readonly #deps: RunsDependencies;
-  readonly #mine = new Map<string, Caller>();
+  readonly #mine = new Map<string, { readonly caller: Caller; readonly isGuest: boolean }>();
   readonly #active = new Set<string>();
   /** agent → in how many ways it is seen to be here just now */
   readonly #here = new Map<string, number>();
   #timer: NodeJS.Timeout | undefined;
   #sweeping = false;
-  #lastBeat = 0;
+  readonly #triedAt = new LastTime();
+  readonly #beatenAt = new LastTime();
+  /** Since when this process would see that others are silent, by `performance.now()`. */
+  #attendsSince: number | undefined;
+  /** Whether the runs of this process may be missing in the directory. */
+  #isGivenUp = false;
   #turn: Promise<void> = Promise.resolve();
 
   constructor(deps: RunsDependencies) {
@@ -59,9 +74,10 @@ export class Runs {
     const run: Run = { id: `${principal.agent}/${randomBytes(9).toString("base64url")}` as RunId };
     const caller: Caller = { principal, run };
     const keys = directoryKeys(principal.namespace);
-    await this.#deps.store.run(
+    this.#attendsSince ??= performance.now();
+    const [, isNew] = await this.#deps.store.run(
       beginRun,
-      [keys.agents, keys.runs, keys.unclaimedBy, keys.heartbeats, keys.processes, keys.channel],
+      [keys.agents, keys.runs, keys.unclaimedBy, keys.heartbeats, keys.processes, keys.channel, keys.clock],
       [
         principal.agent,
         run.id,
@@ -71,7 +87,9 @@ export class Runs {
         isGuest ? "guest" : "",
       ],
     );
-    this.#mine.set(run.id, caller);
+    if (isNew === "1" && this.#mine.size > 0) this.#isGivenUp = true;
+    else this.#beatenAt.isNow();
+    this.#mine.set(run.id, { caller, isGuest });
     this.attend();
     return caller;
   }
@@ -83,12 +101,19 @@ export class Runs {
 
   /** Looks after the namespace from now on, also while no run of this process is there: what waits for a sweep gets one. */
   attend(): void {
+    this.#attendsSince ??= performance.now();
     this.#timer ??= setInterval(() => this.#tick(), 500).unref();
   }
 
-  /** Notes that the agent of this run did something: presence without a store command per call. */
-  active(caller: Caller): void {
+  /**
+   * Notes that the agent of this run did something: presence without a store command per call. After a long silence of this
+   * process it beats first, since others may have taken its runs for gone.
+   */
+  active(caller: Caller): Promise<void> | undefined {
     this.#active.add(caller.principal.agent);
+    if (!this.#mine.has(caller.run.id) || this.#beatenAt.agoMs() < silentAfterMs) return undefined;
+    this.#tick(silentAfterMs);
+    return Promise.race([this.#turn, pause(returnWithinMs)]);
   }
 
   /** The client of this run is seen to be here until the answer is called, although it may call nothing. */
@@ -115,7 +140,7 @@ export class Runs {
   /** Ends all runs of this process; what cannot be done now, a neighbour's sweep does. */
   async close(): Promise<void> {
     clearInterval(this.#timer);
-    const ending = [...this.#mine.values()].map((caller) => this.end(caller, "cut short"));
+    const ending = [...this.#mine.values()].map(({ caller }) => this.end(caller, "cut short"));
     await Promise.allSettled(ending);
     const keys = directoryKeys(this.#deps.namespace);
     await this.#deps.store
@@ -168,41 +193,63 @@ export class Runs {
 
   /** Gives back what is open at those of these runs that are gone. Answers whether there was one. */
   async releaseGone(runs: readonly string[]): Promise<boolean> {
-    const living = new Set(await this.#living(runs));
+    const { living, homes } = await this.#lookAt(runs);
     const gone = runs.filter((run) => !living.has(run));
-    for (const run of gone) await this.#bury(run);
+    for (const run of gone) await this.#bury(run, homes.get(run));
     return gone.length > 0;
   }
 
   async #living(runs: readonly string[]): Promise<readonly string[]> {
-    if (runs.length === 0) return [];
+    const { living } = await this.#lookAt(runs);
+    return runs.filter((run) => living.has(run));
+  }
+
+  async #lookAt(runs: readonly string[]): Promise<{
+    readonly living: ReadonlySet<string>;
+    /** run → its process; nothing for one that is not in the directory */
+    readonly homes: ReadonlyMap<string, SeenProcess>;
+  }> {
+    if (runs.length === 0) return { living: new Set(), homes: new Map() };
+    const { runs: key } = directoryKeys(this.#deps.namespace);
+    const noted = (await this.#deps.store.command("HMGET", key, ...runs)) as (string | null)[];
+    const ids = noted.map((home) => home?.split("|")[0]);
+    const processes = await this.#lookAtProcesses([
+      ...new Set(ids.filter((id): id is string => id !== undefined)),
+    ]);
+    const homes = new Map<string, SeenProcess>();
+    for (const [n, run] of runs.entries()) if (ids[n]) homes.set(run, processes.get(ids[n])!);
+    const isLiving = (run: string): boolean => homes.get(run)?.isAlive ?? this.#mine.has(run);
+    return { living: new Set(runs.filter(isLiving)), homes };
+  }
+
+  async #lookAtProcesses(ids: readonly string[]): Promise<ReadonlyMap<string, SeenProcess>> {
+    const seen = new Map<string, SeenProcess>();
+    if (ids.length === 0) return seen;
     const keys = directoryKeys(this.#deps.namespace);
-    const { store } = this.#deps;
-    const homes = (await store.command("HMGET", keys.runs, ...runs)) as (string | null)[];
-    const ids = [...new Set(homes.flatMap((home) => (home ? [home.split("|")[0]!] : [])))];
-    if (ids.length === 0) return [];
-    const [beats, places] = (await Promise.all([
-      store.command("ZMSCORE", keys.heartbeats, ...ids),
-      store.command("HMGET", keys.processes, ...ids),
-    ])) as [(string | null)[], (string | null)[]];
-    const alive = new Set(ids.filter((id, n) => this.#isAlive(id, Number(beats[n] ?? 0), places[n] ?? null)));
-    return runs.filter((run, n) => {
-      const home = homes[n];
-      return home ? alive.has(home.split("|")[0]!) : this.#mine.has(run);
-    });
+    const [, flat] = await this.#deps.store.run(
+      lookAtProcesses,
+      [keys.heartbeats, keys.processes, keys.clock],
+      [processId, ...ids],
+    );
+    const words = flat as readonly string[];
+    for (const [n, id] of ids.entries()) {
+      const [silentMs, beat, place] = [Number(words[3 * n]), words[3 * n + 1]!, words[3 * n + 2]!];
+      seen.set(id, { id, beat, isAlive: id === processId || this.#isAlive(silentMs, place) });
+    }
+    return seen;
   }
 
-  #isAlive(id: string, beatAt: number, place: string | null): boolean {
-    if (id === processId) return true;
-    if (this.#deps.store.now() - beatAt > goneAfterMs) return false;
-    return place === null || isRunning(JSON.parse(place) as ProcessPlace) !== false;
+  #isAlive(silentMs: number, place: string): boolean {
+    const isRunningHere = place === "" ? undefined : isRunning(JSON.parse(place) as ProcessPlace);
+    if (isRunningHere === false) return false;
+    if (silentMs <= goneAfterMs) return true;
+    // It is on this machine, and this process has only come: perhaps both slept until now.
+    return isRunningHere === true && performance.now() - (this.#attendsSince ?? 0) < goneAfterMs;
   }
 
-  #tick(): void {
-    const now = Date.now();
-    const every = this.#sweeping ? sweepEveryMs : beatEveryMs;
-    if (now - this.#lastBeat < every) return;
-    this.#lastBeat = now;
+  #tick(everyMs = this.#sweeping ? sweepEveryMs : beatEveryMs): void {
+    if (this.#triedAt.agoMs() < everyMs) return;
+    this.#triedAt.isNow();
     this.#turn = this.#turn
       .then(() => this.#beat())
       .catch((error: Error) => {
@@ -214,11 +261,14 @@ export class Runs {
     const keys = directoryKeys(this.#deps.namespace);
     const agents = [...new Set([...this.#active, ...this.#here.keys()])];
     this.#active.clear();
-    const [, sweeps, silent] = await this.#deps.store.run(
+    const [, sweeps, silent, isNew] = await this.#deps.store.run(
       beat,
-      [keys.heartbeats, keys.agents, keys.sweeper],
+      [keys.heartbeats, keys.agents, keys.sweeper, keys.clock],
       [processId, sweepLeaseMs, goneAfterMs, ...agents],
     );
+    if (isNew === "1") this.#isGivenUp = true;
+    await this.#return();
+    this.#beatenAt.isNow();
     this.#sweeping = sweeps === "1";
     if (!this.#sweeping) return;
     await this.#attempt("processes that are gone", () => this.#buryProcesses(silent as string[]));
@@ -236,26 +286,74 @@ export class Runs {
     }
   }
 
+  /** Has the runs of this process in the directory again, where others took them for gone. */
+  async #return(): Promise<void> {
+    if (!this.#isGivenUp) return;
+    const mine = [...this.#mine.values()];
+    if (mine.length > 0) {
+      const keys = directoryKeys(this.#deps.namespace);
+      await this.#deps.store.run(
+        returnRuns,
+        [keys.runs, keys.heartbeats, keys.processes, keys.clock],
+        [
+          processId,
+          JSON.stringify(thisPlace()),
+          ...mine.flatMap(({ caller, isGuest }) => [caller.run.id, isGuest ? "guest" : ""]),
+        ],
+      );
+      for (const { caller } of mine) this.#deps.returned?.(caller);
+    }
+    this.#isGivenUp = false;
+  }
+
   async #buryProcesses(silent: readonly string[]): Promise<void> {
     const keys = directoryKeys(this.#deps.namespace);
     const { store } = this.#deps;
-    const gone = new Set(silent);
+    const suspects = new Set(silent);
     for (const [id, place] of await store.hash(keys.processes))
-      if (id !== processId && isRunning(JSON.parse(place) as ProcessPlace) === false) gone.add(id);
+      if (isRunning(JSON.parse(place) as ProcessPlace) === false) suspects.add(id);
+    const gone = new Map(
+      [...(await this.#lookAtProcesses([...suspects]))].filter(([, { isAlive }]) => !isAlive),
+    );
     if (gone.size === 0) return;
     const kept = new Set<string>();
     for (const [run, home] of await store.hash(keys.runs)) {
-      const id = home.split("|")[0]!;
+      const process = gone.get(home.split("|")[0]!);
       // Of a process with a run that could not be buried the next sweep has to know.
-      if (gone.has(id) && !(await this.#attempt("runs that are gone", () => this.#bury(run)))) kept.add(id);
+      if (process && !(await this.#attempt("runs that are gone", () => this.#bury(run, process))))
+        kept.add(process.id);
     }
-    for (const id of gone)
-      if (!kept.has(id)) await store.run(endRun, [keys.runs, keys.heartbeats, keys.processes], [id]);
+    for (const process of gone.values()) if (!kept.has(process.id)) await this.#giveUp(process, "", true);
   }
 
-  async #bury(run: string): Promise<void> {
-    const keys = directoryKeys(this.#deps.namespace);
+  /** Gives back what is open at a run, unless its process has beaten since it was looked at. */
+  async #bury(run: string, process: SeenProcess | undefined): Promise<void> {
+    const home = process ?? { id: "", beat: "0" };
+    if (!(await this.#giveUp(home))) return;
     await this.#deps.release(run.slice(0, run.indexOf("/")), run, "gone");
-    await this.#deps.store.run(endRun, [keys.runs, keys.heartbeats, keys.processes], ["", run]);
+    await this.#giveUp(home, run);
   }
+
+  /** Answers whether the process has not beaten since it was looked at. */
+  async #giveUp({ id, beat }: Pick<SeenProcess, "id" | "beat">, run = "", isAll = false): Promise<boolean> {
+    const keys = directoryKeys(this.#deps.namespace);
+    const [word] = await this.#deps.store.run(
+      buryRun,
+      [keys.runs, keys.heartbeats, keys.processes],
+      [id, beat, run, isAll ? "1" : ""],
+    );
+    return word === "BURIED";
+  }
+}
+
+/** A process as it was looked at. */
+interface SeenProcess {
+  readonly id: string;
+  /** Its last heartbeat, by which one that came since is told. */
+  readonly beat: string;
+  readonly isAlive: boolean;
+}
+
+function pause(ms: number): Promise<void> {
+  return new Promise((resolve) => setTimeout(resolve, ms).unref());
 }

@@ -96,6 +96,12 @@ export class LockContext {
     this.losses.forget(run);
   }
 
+  /** A run that others took for gone goes on: what became of its locks is asked before its next reply. */
+  returned(caller: Caller): void {
+    this.losses.forget(caller.run.id);
+    this.known(caller)?.heard(undefined);
+  }
+
   pulse(namespace: string): Pulse {
     let pulse = this.#pulses.get(namespace);
     if (!pulse) {

@@ -19,6 +19,8 @@ export type EarlierLoss =
  * Takes what earlier runs of the caller's agent lost, so that one run tells of it once: one store command at the first
  * reply of a run. While other runs of the agent have something to lose, hints are listened for, and it is asked again
  * when one comes: a process that died is often noticed only after its client goes on elsewhere.
+ *
+ * What the caller's own run lost, because others took it for gone, is not among it: it is told that as any run that lives.
  */
 export async function earlierLosses(context: LockContext, caller: Caller): Promise<readonly EarlierLoss[]> {
   const { losses } = context;
@@ -50,20 +52,26 @@ export async function earlierLosses(context: LockContext, caller: Caller): Promi
 
 async function take(
   context: LockContext,
-  { principal: { namespace, agent }, run }: Caller,
+  caller: Caller,
 ): Promise<{ readonly told: readonly EarlierLoss[]; readonly others: number }> {
+  const { principal, run } = caller;
+  const { namespace, agent } = principal;
+  const own = context.known(caller);
   const [, more, flat, others] = await context.runForAgent(namespace, agent, takeLosses, [
     run.id,
     newLockId(),
   ]);
   const words = flat as readonly string[];
   const told: EarlierLoss[] = [];
-  for (let n = 0; n + 2 < words.length; n += 3)
-    told.push({
-      what: words[n] === "held" ? "lost with its run" : "place lost with its run",
-      id: words[n + 1]!,
-      resources: words[n + 2]!.split("\n"),
-    });
-  if (Number(more) > 0) told.push({ what: "more lost with their run", count: Number(more) });
+  const ofItself = new Set<string>();
+  for (let n = 0; n + 2 < words.length; n += 3) {
+    const [what, id, resources] = [words[n], words[n + 1]!, words[n + 2]!.split("\n")];
+    if (own?.knows(id)) ofItself.add(id);
+    else
+      told.push({ what: what === "held" ? "lost with its run" : "place lost with its run", id, resources });
+  }
+  own?.heard(ofItself);
+  const count = Number(more) - (ofItself.size > 0 ? own!.besides(ofItself) : 0);
+  if (count > 0) told.push({ what: "more lost with their run", count });
   return { told, others: Number(others) };
 }

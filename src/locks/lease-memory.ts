@@ -14,6 +14,9 @@ export interface KnownLease {
   isDoubtful: boolean;
 }
 
+/** As many as one run may hold and wait for. */
+const droppedMost = 1_000;
+
 /** A place in the queue as this process last heard of it. */
 export interface KnownWait {
   readonly id: string;
@@ -39,6 +42,8 @@ export interface KnownCircle {
  * the store, and the store decides the rest.
  */
 export class LeaseMemory {
+  /** What it does not have any more, the newest last: of that it was told, or it gave it back. */
+  readonly #dropped = new Set<string>();
   readonly leases = new Map<string, KnownLease>();
   readonly waits = new Map<string, KnownWait>();
   /** The circle that the run closes by waiting for a message or a decision, and whether it was told of it. */
@@ -94,11 +99,24 @@ export class LeaseMemory {
     return circle !== undefined;
   }
 
+  /** Whether the run has, or had, this lease or place, and is told otherwise how it ended. */
+  knows(id: string): boolean {
+    return this.leases.has(id) || this.waits.has(id) || this.#dropped.has(id);
+  }
+
+  /** How many leases and places there are besides these. */
+  besides(ids: ReadonlySet<string>): number {
+    return [...this.leases.keys(), ...this.waits.keys()].filter((id) => !ids.has(id)).length;
+  }
+
   drop(id: string): void {
     // Without it the circle is open, and one that is closed later is another.
     if (this.leases.has(id)) this.circle = undefined;
     this.leases.delete(id);
     this.waits.delete(id);
+    this.#dropped.add(id);
+    const [oldest] = this.#dropped;
+    if (this.#dropped.size > droppedMost) this.#dropped.delete(oldest!);
   }
 
   /** A hint, or silence in which hints may have been lost, for undefined. */

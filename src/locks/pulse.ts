@@ -1,4 +1,4 @@
-import { type Hints, lockKeys, type Wake } from "../redis/index.js";
+import { type Hints, LastTime, lockKeys, type Wake } from "../redis/index.js";
 import type { LeaseMemory } from "./lease-memory.js";
 import type { LockLimits } from "./limits.js";
 
@@ -62,10 +62,11 @@ export class Pulse {
   readonly #needs: PulseNeeds;
   readonly #waits = new Set<LockWait>();
   #timer: NodeJS.Timeout | undefined;
+  /** By `performance.now()`. */
   #dueAt = Number.POSITIVE_INFINITY;
-  #beatenAt = 0;
+  readonly #beatenAt = new LastTime();
   #wasSeen = false;
-  #triedAt = 0;
+  readonly #triedAt = new LastTime();
   #isBeating = false;
   #isStopped = false;
   #listening: Promise<() => void> | undefined;
@@ -108,15 +109,14 @@ export class Pulse {
 
   /** Beats where nothing here needs it: so that lock time goes on for those who have no process of their own. */
   async sweep(): Promise<void> {
-    const isDue = Date.now() - Math.max(this.#beatenAt, this.#triedAt) >= this.#needs.limits.beatMs;
-    if (isDue && !this.#isStopped) await this.#beat();
+    if (this.#nextBeatInMs() <= 0 && !this.#isStopped) await this.#beat();
   }
 
   /** Goes on beating as long as it is needed. The process has just been seen by the store. */
   goOn(dueInMs = -1): void {
     this.#wasSeen = true;
-    this.#beatenAt = Date.now();
-    if (dueInMs >= 0) this.#dueAt = Date.now() + Math.max(dueInMs + 1, soonestMs);
+    this.#beatenAt.isNow();
+    this.#isDueIn(dueInMs);
     this.#plan();
   }
 
@@ -131,10 +131,18 @@ export class Pulse {
     clearTimeout(this.#timer);
     this.#timer = undefined;
     if (this.#isStopped || (this.#waits.size === 0 && !this.#isNeeded())) return;
-    const beatAt = Math.max(this.#beatenAt, this.#triedAt) + this.#needs.limits.beatMs;
-    const at = this.#waits.size > 0 ? Math.min(beatAt, this.#dueAt) : beatAt;
-    this.#timer = setTimeout(() => void this.#beat(), Math.max(at - Date.now(), 1));
+    const dueInMs = this.#waits.size > 0 ? this.#dueAt - performance.now() : Number.POSITIVE_INFINITY;
+    const inMs = Math.min(this.#nextBeatInMs(), dueInMs);
+    this.#timer = setTimeout(() => void this.#beat(), Math.max(inMs, 1));
     this.#timer.unref();
+  }
+
+  #nextBeatInMs(): number {
+    return this.#needs.limits.beatMs - Math.min(this.#beatenAt.agoMs(), this.#triedAt.agoMs());
+  }
+
+  #isDueIn(ms: number): void {
+    if (ms >= 0) this.#dueAt = performance.now() + Math.max(ms + 1, soonestMs);
   }
 
   #isNeeded(): boolean {
@@ -145,21 +153,21 @@ export class Pulse {
     if (this.#isBeating) return;
     this.#isBeating = true;
     this.#wasSeen = true;
-    this.#triedAt = Date.now();
+    this.#triedAt.isNow();
     this.#dueAt = Number.POSITIVE_INFINITY;
     let dueInMs = -1;
     try {
       const { dueInMs: due, isForgotten, offered } = await this.#needs.beat();
       dueInMs = due;
       // Whoever was silent for long may have been passed over, and its hints lost; what the store forgot hints at nothing.
-      const wasSilent = Date.now() - this.#beatenAt > this.#needs.limits.aliveMs;
-      this.#beatenAt = Date.now();
+      const wasSilent = this.#beatenAt.agoMs() > this.#needs.limits.aliveMs;
+      this.#beatenAt.isNow();
       this.#tell(wasSilent || isForgotten ? undefined : new Set(offered));
     } catch (error) {
       this.#needs.log("lock heartbeat failed", { error: (error as Error).message });
     } finally {
       this.#isBeating = false;
-      if (dueInMs >= 0) this.#dueAt = Date.now() + Math.max(dueInMs + 1, soonestMs);
+      this.#isDueIn(dueInMs);
       this.#plan();
     }
   }

@@ -46,7 +46,8 @@ export interface MailDependencies {
     queues(namespace: string): Promise<ReadonlyMap<string, { readonly claimSeconds?: number }>>;
   };
   readonly runs: {
-    active(caller: Caller): void;
+    /** Resolves when the run is in the directory, should its process have been silent for long. */
+    active(caller: Caller): Promise<void> | undefined;
     /** Gives back what is open at those of these runs that are gone; true when there was one. */
     releaseGone(namespace: string, runs: readonly string[]): Promise<boolean>;
   };

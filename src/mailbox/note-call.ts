@@ -27,6 +27,6 @@ export async function noteCall(context: MailContext, caller: Caller): Promise<vo
     },
   );
   if (calls > limit) refuse("mailbox.rate_limited", { what: "calls", limit, seconds: secondsLeft });
-  context.deps.runs.active(caller);
+  await context.deps.runs.active(caller);
   if (context.memory(caller).hasJobs) await touchJobs(context, caller);
 }

@@ -31,6 +31,7 @@ export {
   topicRootKeyList,
   topicRootKeys,
 } from "./keys.js";
+export { LastTime } from "./last-time.js";
 export { loadScript, type Script } from "./script.js";
 export { type Reply, type ReplyValue, Store, type StoreOptions, type Tier } from "./store.js";
 export { Wake } from "./wake.js";

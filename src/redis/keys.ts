@@ -267,9 +267,11 @@ export interface DirectoryKeys {
   /** sorted set when opened ms → name of a mailbox that nobody has claimed; hash name → who opened it */
   readonly unclaimed: string;
   readonly unclaimedBy: string;
-  /** sorted set heartbeat ms → process; hash process → host, pid, start */
+  /** sorted set heartbeat, ms of witnessed time → process, 0 once it is given up; hash process → host, pid, start */
   readonly heartbeats: string;
   readonly processes: string;
+  /** hash: witnessed time, and the store's clock when it was that; see agents/lua/witnessed.lua */
+  readonly clock: string;
   /** hash run → process and agent */
   readonly runs: string;
   /** sorted set next sweep ms → mailbox with undelivered outbox entries */
@@ -299,6 +301,7 @@ export function directoryKeys(namespace: string): DirectoryKeys {
     unclaimedBy: `${at}unclaimed-by`,
     heartbeats: `${at}heartbeats`,
     processes: `${at}processes`,
+    clock: `${at}clock`,
     runs: `${at}runs`,
     outboxes: `${at}outboxes`,
     sweeper: `${at}sweeper`,
