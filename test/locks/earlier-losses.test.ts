@@ -127,6 +127,22 @@ describeOnEachStore("what a run lost with its end", (store) => {
     expect(await bob.release("lk-0123456789ab")).toMatchObject({ state: "gone" });
   });
 
+  it("is told by the run itself, once, where others took it for gone and it goes on", async () => {
+    const [house, elsewhere] = [await open(), await open()];
+    const bob = await house.as("bob");
+    const { lock_id: held } = await bob.acquire("a");
+    const { lock_id: asked } = await bob.acquire("b");
+    const leases: string[] = [];
+    for (let n = 0; n < 25; n++) leases.push((await bob.acquire(`x${n}`)).lock_id!);
+    expect(await bob.news()).toEqual([]);
+    await releaseRun(elsewhere.house.locks, house.namespace, bob.caller.run.id, false, true);
+    await expect(bob.renew(asked!)).rejects.toThrow("lock.not_yours");
+    house.house.locks.returned(bob.caller);
+    const told = [...(await bob.news()), ...(await bob.news()), ...(await bob.news())];
+    expect(told.sort()).toEqual([held, ...leases].map((id) => `lost ${id}`).sort());
+    expect(await (await house.as("bob")).news()).toEqual([]);
+  });
+
   it("is told one by one up to a bound, and then how many more there are", async () => {
     const house = await open();
     for (let run = 0; run < 2; run++) {
