@@ -640,6 +640,7 @@ function roomsOf(parts: Parts): Rooms {
           await lock.releaseRun(locks, principal.namespace, run, true);
         }),
       news: (caller) => lock.lockNews(locks, caller),
+      keepNews: (caller, news) => lock.keepNews(locks, caller, news),
     },
     state: {
       getState: (caller, input) =>

@@ -88,7 +88,11 @@ export class LockContext {
 
   /** What is remembered of a run that has something to remember. */
   known(caller: Caller): LeaseMemory | undefined {
-    return this.#memories.get(caller.run.id)?.memory;
+    return this.knownOf(caller.run.id);
+  }
+
+  knownOf(run: string): LeaseMemory | undefined {
+    return this.#memories.get(run)?.memory;
   }
 
   forget(run: string): void {

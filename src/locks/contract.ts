@@ -48,6 +48,9 @@ export interface Holder {
   readonly state: "held" | "offered" | "resting";
   /** The resource of the asker that it stands in the way of. */
   readonly resource: string;
+  /** It is another run of the asker's agent: named by `lock_id`, it passes to the one that asks. */
+  readonly own?: "another run";
+  readonly lock_id?: string;
   /** When that ends unless it is prolonged (ISO time). */
   readonly until: string;
 }
@@ -75,6 +78,8 @@ export interface LockAnswer {
   /** 1 is next. */
   readonly place?: number;
   readonly holders?: readonly Holder[];
+  /** Who waits before it. */
+  readonly before?: readonly { readonly agent: string; readonly own?: "another run" }[];
   /** A holder that waits for a message or a decision of the asker before it goes on. */
   readonly awaits_you?: string;
   /**
@@ -91,8 +96,10 @@ export interface LockAnswer {
   readonly leases?: readonly HeldLease[];
   /** Of `granted`: leases that the run had on some of it before, with what; writes to that go with the new token. */
   readonly older?: readonly { readonly lock_id: string; readonly resources: readonly string[] }[];
-  /** The call waited its whole time. */
+  /** The call waited its whole time, or to the end of its server. */
   readonly timed_out?: boolean;
+  /** How long that was. */
+  readonly waited_seconds?: number;
   readonly resources: readonly string[];
 }
 
@@ -175,3 +182,41 @@ export interface LockList {
   /** How many more there are than are listed. */
   readonly more: number;
 }
+
+/** Something about the locks of a run that it has not been told yet. */
+export type LockNews = NewsOfLock | NewsOfCircle | MoreLost | EarlierLoss;
+
+/** The run lost more than one reply names. Each of them is named by a later one. */
+interface MoreLost {
+  readonly what: "more lost";
+  readonly count: number;
+}
+
+/** The run waits for a message or a decision in a circle with those that wait for what it holds. */
+interface NewsOfCircle {
+  readonly what: "circle";
+  readonly circle: string;
+  /** They wait for what edit hooks of its agent reserved. */
+  readonly own_edit_hook?: boolean;
+}
+
+export interface NewsOfLock {
+  readonly id: string;
+  /** elsewhere: another run of the agent named it, and has it since. */
+  readonly what: "lost" | "place lost" | "elsewhere" | "ends soon" | "your turn" | "passed over";
+  readonly resources: readonly string[];
+  /** Of what is lost: a lease that the run still has on all of it. */
+  readonly still_under?: string;
+  /** When it ends, for what ends. */
+  readonly until?: string;
+}
+
+/** What a run lost that ended without its client's doing, as the next run of its agent is told. */
+export type EarlierLoss =
+  | {
+      readonly what: "lost with its run" | "place lost with its run";
+      readonly id: string;
+      readonly resources: readonly string[];
+    }
+  /** Those that are not told one by one. */
+  | { readonly what: "more lost with their run"; readonly count: number };

@@ -1,19 +1,10 @@
 import type { Caller } from "../identity/index.js";
 import { loadScript } from "../redis/index.js";
 import type { LockContext } from "./context.js";
+import type { EarlierLoss } from "./contract.js";
 import { newLockId } from "./lock-id.js";
 
 const takeLosses = loadScript(import.meta.url, "take-losses.lua");
-
-/** What a run lost that ended without its client's doing, as the next run of its agent is told. */
-export type EarlierLoss =
-  | {
-      readonly what: "lost with its run" | "place lost with its run";
-      readonly id: string;
-      readonly resources: readonly string[];
-    }
-  /** Those that are not told one by one. */
-  | { readonly what: "more lost with their run"; readonly count: number };
 
 /**
  * Takes what earlier runs of the caller's agent lost, so that one run tells of it once: one store command at the first

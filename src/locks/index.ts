@@ -10,6 +10,7 @@ export {
   ListLocks,
   type LockAnswer,
   type LockList,
+  type LockNews,
   type Mode,
   type OwnLocks,
   type Released,
@@ -23,7 +24,7 @@ export { guardRun } from "./guard-run.js";
 export { keepLockTime } from "./keep-lock-time.js";
 export { defaultLockLimits, type LockLimits } from "./limits.js";
 export { type CurrentLease, conflictsOf, leaseOf, listLocks } from "./list-locks.js";
-export { type LockNews, lockNews } from "./lock-news.js";
+export { keepNews, lockNews } from "./lock-news.js";
 export { comesBefore, type Place } from "./order.js";
 export { overlaps } from "./overlaps.js";
 export { ownLocks } from "./own-locks.js";

@@ -1,3 +1,5 @@
+import type { LockNews } from "./contract.js";
+
 /** A lease as this process last heard of it. */
 export interface KnownLease {
   readonly id: string;
@@ -48,6 +50,8 @@ export class LeaseMemory {
   readonly waits = new Map<string, KnownWait>();
   /** The circle that the run closes by waiting for a message or a decision, and whether it was told of it. */
   circle: (KnownCircle & { isTold: boolean }) | undefined;
+  /** News of what is over, told in a reply that did not reach its client. */
+  readonly kept: LockNews[] = [];
   /** Ends the note of a wait for a message or a decision. */
   noteEnds: NodeJS.Timeout | undefined;
 
@@ -107,6 +111,17 @@ export class LeaseMemory {
   /** How many leases and places there are besides these. */
   besides(ids: ReadonlySet<string>): number {
     return [...this.leases.keys(), ...this.waits.keys()].filter((id) => !ids.has(id)).length;
+  }
+
+  /** That the run was not told after all that a lease ends soon, or how its turn stands. */
+  untell(id: string): void {
+    const [lease, wait] = [this.leases.get(id), this.waits.get(id)];
+    if (lease) Object.assign(lease, { toldNearEnd: false, isDoubtful: true });
+    if (wait) Object.assign(wait, { told: "", isDoubtful: true });
+  }
+
+  untellCircle(): void {
+    if (this.circle) this.circle.isTold = false;
   }
 
   drop(id: string): void {

@@ -1,39 +1,27 @@
 import type { Caller } from "../identity/index.js";
 import type { LockContext } from "./context.js";
-import { type EarlierLoss, earlierLosses } from "./earlier-losses.js";
-import type { KnownLease, KnownWait } from "./lease-memory.js";
+import type { LockNews, NewsOfLock } from "./contract.js";
+import { covers } from "./covers.js";
+import { earlierLosses } from "./earlier-losses.js";
+import type { KnownLease, KnownWait, LeaseMemory } from "./lease-memory.js";
 import { type Standing, touchLeases } from "./renew-leases.js";
-
-/** Something about the locks of a run that it has not been told yet. */
-export type LockNews = NewsOfLock | NewsOfCircle | EarlierLoss;
-
-/** The run waits for a message or a decision in a circle with those that wait for what it holds. */
-interface NewsOfCircle {
-  readonly what: "circle";
-  readonly circle: string;
-  /** They wait for what edit hooks of its agent reserved. */
-  readonly own_edit_hook?: boolean;
-}
-
-interface NewsOfLock {
-  readonly id: string;
-  /** elsewhere: another run of the agent named it, and has it since. */
-  readonly what: "lost" | "elsewhere" | "ends soon" | "your turn" | "passed over";
-  readonly resources: readonly string[];
-  /** When it ends, for what ends. */
-  readonly until?: string;
-}
+import type { Resource } from "./resource.js";
 
 /** A lease is near its end when this much of it is left, or a quarter of it if that is less. */
 const nearEndMs = 120_000;
 
+/** How much one reply names, each in a whole line. What earlier runs lost is bounded where it is noted. */
+const mostTold = 20;
+
 /**
  * What every call of a run does last: it prolongs leases of which less than half is left, and tells once what the run
  * lost, what ends soon although it was prolonged, and whether its turn came; and first, what earlier runs of its agent lost
- * with their end. No store command while there is nothing, but one at the first reply of the run.
+ * with their end. It names so much at once, what is lost before anything else; what is left is told by the next call, and
+ * until then counts as not told. No store command while there is nothing, but one at the first reply of the run.
  */
 export async function lockNews(context: LockContext, caller: Caller): Promise<readonly LockNews[]> {
-  const news: LockNews[] = [...(await earlierLosses(context, caller))];
+  const kept = context.known(caller)?.kept.splice(0, mostTold) ?? [];
+  const news: LockNews[] = kept.length > 0 ? kept : [...(await earlierLosses(context, caller))];
   const memory = context.known(caller);
   if (!memory) return news;
   if (memory.circle && !memory.circle.isTold) {
@@ -41,42 +29,99 @@ export async function lockNews(context: LockContext, caller: Caller): Promise<re
     const { inWords: circle, byOwnHook } = memory.circle;
     news.push({ what: "circle", circle, ...(byOwnHook && { own_edit_hook: true }) });
   }
-  if (memory.isEmpty) return news;
-  // From now on, and without a store command, it is heard when something becomes of them.
-  await context.pulse(caller.principal.namespace).listen();
-  const now = context.deps.store.now();
-  const leases = [...memory.leases.values()].filter((lease) => lease.isDoubtful || lease.lookAt <= now);
-  const waits = [...memory.waits.values()].filter(({ isDoubtful }) => isDoubtful);
-  if (leases.length === 0 && waits.length === 0) return news;
-  for (const one of [...leases, ...waits]) one.isDoubtful = false;
-  const standings = await touchLeases(
-    context,
-    caller,
-    [...leases, ...waits].map(({ id }) => id),
-  );
-  for (const lease of leases) {
-    const standing = standings.get(lease.id);
-    if (standing?.word === "HELD") noteHeld(news, lease, standing.endsAt, now);
-    else {
-      memory.drop(lease.id);
-      news.push({ id: lease.id, what: goneHow(standing), resources: lease.resources });
-    }
-  }
-  for (const wait of waits) {
-    const standing = standings.get(wait.id);
-    if (standing?.word === "LOST" || standing?.word === "ELSEWHERE") {
-      memory.drop(wait.id);
-      news.push({ id: wait.id, what: goneHow(standing), resources: wait.resources });
-    } else if (standing) noteWaiting(news, wait, standing.word, standing.endsAt);
+  try {
+    if (!memory.isEmpty)
+      news.push(...(await newsOfOwn(context, caller, memory, Math.max(mostTold - news.length, 0))));
+  } catch (error) {
+    memory.kept.unshift(...news);
+    throw error;
   }
   return news;
 }
 
-function goneHow(standing: Standing | undefined): "lost" | "elsewhere" {
-  return standing?.word === "ELSEWHERE" ? "elsewhere" : "lost";
+/** That a reply with these news did not reach its client: the next one tells them, where they are still so. */
+export function keepNews(context: LockContext, caller: Caller, news: readonly LockNews[]): void {
+  const memory = context.memory(caller);
+  for (const one of news) {
+    if (one.what === "circle") memory.untellCircle();
+    else if (one.what === "ends soon" || one.what === "your turn" || one.what === "passed over")
+      memory.untell(one.id);
+    else if (one.what !== "more lost") memory.kept.push(one);
+  }
 }
 
-function noteHeld(news: LockNews[], lease: KnownLease, endsAt: number, now: number): void {
+async function newsOfOwn(
+  context: LockContext,
+  caller: Caller,
+  memory: LeaseMemory,
+  room: number,
+): Promise<readonly LockNews[]> {
+  // From now on, and without a store command, it is heard when something becomes of them.
+  await context.pulse(caller.principal.namespace).listen();
+  const now = context.deps.store.now();
+  const asked: (KnownLease | KnownWait)[] = [
+    ...[...memory.leases.values()].filter((lease) => lease.isDoubtful || lease.lookAt <= now),
+    ...[...memory.waits.values()].filter(({ isDoubtful }) => isDoubtful),
+  ];
+  if (asked.length === 0) return [];
+  const standings = await standingsOf(context, caller, asked, room);
+  const news: NewsOfLock[] = [];
+  const untold = new Set<string>();
+  for (const one of asked) {
+    const { word } = standings.get(one.id)!;
+    if (word === "UNTOLD") untold.add(one.id);
+    if (word !== "LOST") continue;
+    memory.drop(one.id);
+    news.push({ id: one.id, what: "token" in one ? "lost" : "place lost", resources: one.resources });
+  }
+  for (const one of asked) {
+    const { word, endsAt } = standings.get(one.id)!;
+    if (word === "LOST") continue;
+    // What is not told now is looked at by the next call.
+    if (word === "UNTOLD" || news.length >= room) one.isDoubtful = true;
+    else if (word === "ELSEWHERE") {
+      memory.drop(one.id);
+      news.push({ id: one.id, what: "elsewhere", resources: one.resources });
+    } else if ("token" in one) noteHeld(news, one, endsAt, now);
+    else noteWaiting(news, one, word, endsAt);
+  }
+  const told: LockNews[] = news.map((one) => withRest(one, memory, untold));
+  return untold.size > 0 ? [...told, { what: "more lost", count: untold.size }] : told;
+}
+
+/** Where it fails, all that was asked about is as doubtful as before. */
+async function standingsOf(
+  context: LockContext,
+  caller: Caller,
+  asked: readonly (KnownLease | KnownWait)[],
+  mostLost: number,
+): Promise<ReadonlyMap<string, Standing>> {
+  for (const one of asked) one.isDoubtful = false;
+  try {
+    return await touchLeases(
+      context,
+      caller,
+      asked.map(({ id }) => id),
+      mostLost,
+    );
+  } catch (error) {
+    for (const one of asked) one.isDoubtful = true;
+    throw error;
+  }
+}
+
+/** Of a lease that is lost, where the run has another one on all that it was for: nobody else gets that. */
+function withRest(news: NewsOfLock, { leases }: LeaseMemory, untold: ReadonlySet<string>): NewsOfLock {
+  if (news.what !== "lost") return news;
+  const rest = [...leases.values()].find(
+    ({ id, resources }) =>
+      !untold.has(id) &&
+      news.resources.every((lost) => resources.some((own) => covers(own as Resource, lost as Resource))),
+  );
+  return rest ? { ...news, still_under: rest.id } : news;
+}
+
+function noteHeld(news: NewsOfLock[], lease: KnownLease, endsAt: number, now: number): void {
   const near = Math.min(nearEndMs, lease.lengthMs / 4);
   const isProlonged = endsAt > lease.expiresAt;
   lease.expiresAt = endsAt;
@@ -95,7 +140,7 @@ function noteHeld(news: LockNews[], lease: KnownLease, endsAt: number, now: numb
   });
 }
 
-function noteWaiting(news: LockNews[], wait: KnownWait, word: string, endsAt: number): void {
+function noteWaiting(news: NewsOfLock[], wait: KnownWait, word: string, endsAt: number): void {
   const told = word === "OFFERED" ? "offered" : word === "SKIPPED" ? "passed over" : "";
   if (told === wait.told) return;
   wait.told = told;

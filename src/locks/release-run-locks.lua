@@ -7,6 +7,7 @@
   ARGV[1]   not after, ms of the store's clock       ARGV[2]   limits, see lua/slot.lua
   ARGV[3]   run, as agent/id                         ARGV[4]   1 when the run ended in good order
   ARGV[5]   1 when its agent is to be told of it     ARGV[6]   how many at once
+  ARGV[7]   what it was told in vain that it lost, lines as in lua/losses.lua
 
   Returns {"RELEASED", how many, how many are left} · {"LATE"}
 ]]
@@ -18,12 +19,12 @@
 --@include lua/losses.lua
 if late() then return { 'LATE' } end
 local run, inGoodOrder, isToldOf, most = ARGV[3], ARGV[4] == '1', ARGV[5] == '1', tonumber(ARGV[6])
-local ids, untold = redis.call('HGET', slot.runs, run), redis.call('HGET', slot.untold, run)
+local ids, untold = redis.call('HGET', slot.runs, run), (redis.call('HGET', slot.untold, run) or '') .. ARGV[7]
 redis.call('HDEL', slot.awaiting, run)
-if not ids and not untold then return { 'RELEASED', '0', '0' } end
+if not ids and untold == '' then return { 'RELEASED', '0', '0' } end
 moveTime()
 local ended, left, lost = 0, 0, {}
-for what, id, resources in string.gmatch(untold or '', '(%a+)|([^\t\n]+)\t([^\n]*)\n') do
+for what, id, resources in string.gmatch(untold, '(%a+)|([^\t\n]+)\t([^\n]*)\n') do
   lost[#lost + 1] = { state = what, id = id, resources = { resources } }
 end
 redis.call('HDEL', slot.untold, run)

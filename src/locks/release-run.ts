@@ -1,6 +1,8 @@
 import { loadScript } from "../redis/index.js";
 import { agentOf } from "./agent-of.js";
 import type { LockContext } from "./context.js";
+import type { LockNews } from "./contract.js";
+import type { LeaseMemory } from "./lease-memory.js";
 
 const releaseRunLocks = loadScript(import.meta.url, "release-run-locks.lua");
 
@@ -18,6 +20,7 @@ export async function releaseRun(
   inGoodOrder: boolean,
   isToldOf = false,
 ): Promise<void> {
+  let kept = keptLines(context.knownOf(run));
   context.forget(run);
   for (let left = 1; left > 0; ) {
     const [, , more] = await context.runForAgent(namespace, agentOf(run), releaseRunLocks, [
@@ -25,7 +28,26 @@ export async function releaseRun(
       inGoodOrder ? "1" : "0",
       isToldOf ? "1" : "0",
       atOnce,
+      kept,
     ]);
     left = Number(more);
+    kept = "";
   }
 }
+
+/** What a reply told that did not reach its client, as lua/losses.lua notes it. */
+function keptLines(memory: LeaseMemory | undefined): string {
+  const lines: string[] = [];
+  for (const one of memory?.kept ?? []) {
+    const what = whatWasLost[one.what];
+    if (what && "resources" in one) lines.push(`${what}|${one.id}\t${one.resources.join("\t")}\n`);
+  }
+  return lines.join("");
+}
+
+const whatWasLost: Partial<Record<LockNews["what"], "held" | "waiting">> = {
+  lost: "held",
+  "lost with its run": "held",
+  "place lost": "waiting",
+  "place lost with its run": "waiting",
+};

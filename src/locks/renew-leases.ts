@@ -11,7 +11,8 @@ const renewLocks = loadScript(import.meta.url, "renew-locks.lua");
 
 /** How a lease, an offer or a place in the queue stands now. */
 export interface Standing {
-  readonly word: "HELD" | "OFFERED" | "WAITING" | "SKIPPED" | "LOST" | "ELSEWHERE";
+  /** untold: lost as well, and not told with this call. */
+  readonly word: "HELD" | "OFFERED" | "WAITING" | "SKIPPED" | "LOST" | "UNTOLD" | "ELSEWHERE";
   readonly token: number;
   readonly endsAt: number;
 }
@@ -37,7 +38,7 @@ export async function renewLease(
     admissions.push(await context.deps.admit(caller, "lock.acquire", resource));
   const { text: rows } = new PendingRow(...admissions);
   const leaseMs = leaseSeconds === undefined ? "" : leaseSeconds * 1000;
-  const standing = (await ask(context, caller, "renew", leaseMs, rows, [id])).get(id);
+  const standing = (await ask(context, caller, { how: "renew", leaseMs, rows, mostLost: 1 }, [id])).get(id);
   if (!standing || standing.word === "LOST") {
     context.known(caller)?.drop(id);
     return refuse("lock.not_yours", { lock_id: plainId(id) });
@@ -70,21 +71,31 @@ export function rememberPassed(context: LockContext, caller: Caller, words: read
   }
 }
 
-/** Prolongs leases because their run called, to at most an hour beyond the grant or the last renewal; asks how tickets stand. */
+/**
+ * Prolongs leases because their run called, to at most an hour beyond the grant or the last renewal; asks how tickets stand.
+ *
+ * @param mostLost how many of those that are lost the call tells of, which then counts as told
+ */
 export function touchLeases(
   context: LockContext,
   caller: Caller,
   ids: readonly string[],
+  mostLost: number,
 ): Promise<ReadonlyMap<string, Standing>> {
-  return ask(context, caller, "touch", "", "", ids);
+  return ask(context, caller, { how: "touch", leaseMs: "", rows: "", mostLost }, ids);
+}
+
+interface Question {
+  readonly how: "renew" | "touch";
+  readonly leaseMs: number | "";
+  readonly rows: string;
+  readonly mostLost: number;
 }
 
 async function ask(
   context: LockContext,
   caller: Caller,
-  how: "renew" | "touch",
-  leaseMs: number | "",
-  rows: string,
+  { how, leaseMs, rows, mostLost }: Question,
   ids: readonly string[],
 ): Promise<ReadonlyMap<string, Standing>> {
   const { namespace, agent } = caller.principal;
@@ -95,6 +106,7 @@ async function ask(
     context.limits.longestTouchedMs,
     rows,
     context.process,
+    mostLost,
     ...ids,
   ]);
   if (word === "DEADLOCK")

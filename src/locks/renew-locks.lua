@@ -9,10 +9,11 @@
   ARGV[5]   how long a lease lasts from now, ms, or empty for what was asked before
   ARGV[6]   longest a touched lease lasts from its grant or renewal, ms
   ARGV[7]   audit rows, a line each                  ARGV[8]   process
-  ARGV[9…]  ids
+  ARGV[9]   how many that are lost the caller tells of   ARGV[10…] ids
 
   Returns {"RENEWED", {id, word, token, ends at ms, …}, {what passed to this run along with them, see lua/passing.lua}} with a
-          word for each id: HELD · OFFERED · WAITING · SKIPPED · LOST · ELSEWHERE where another run of the agent has it ·
+          word for each id: HELD · OFFERED · WAITING · SKIPPED · LOST · UNTOLD where it is lost and the caller tells of so many
+          others · ELSEWHERE where another run of the agent has it ·
           {"DEADLOCK", {agent, resource, agent that it waits for, …}} · {"FULL"} · {"LATE"}
 ]]
 --@include ../redis/lua/clock.lua
@@ -30,9 +31,11 @@ moveTime()
 if how == 'renew' then redis.call('ZADD', slot.processes, whole(lockMs), process) end
 expireDue(200)
 handOn()
-local along, hasPassed = {}, false
+local along, hasPassed, toTell = {}, false, tonumber(ARGV[9])
 local function renew(id, request)
   if not request or agentOf(request.run) ~= agentOf(run) or request.state == 'cooling' then
+    if toTell == 0 then return 'UNTOLD' end
+    toTell = toTell - 1
     strikeUntold(run, id)
     return 'LOST'
   end
@@ -50,7 +53,7 @@ local function renew(id, request)
   return 'HELD'
 end
 local results = {}
-for n = 9, #ARGV do
+for n = 10, #ARGV do
   local request = getRequest(ARGV[n])
   if how == 'renew' and request and request.state == 'held' and request.run ~= run and agentOf(request.run) == agentOf(run) and not isHook(request.run) then
     local passed, circle = passTo(request, run, process)
@@ -65,8 +68,8 @@ for n = 9, #ARGV do
   local word = renew(ARGV[n], request)
   results[#results + 1] = ARGV[n]
   results[#results + 1] = word
-  results[#results + 1] = request and word ~= 'LOST' and whole(request.token) or '0'
-  results[#results + 1] = request and word ~= 'LOST' and request.due > 0 and asClock(endOf(request)) or '0'
+  results[#results + 1] = request and word ~= 'LOST' and word ~= 'UNTOLD' and whole(request.token) or '0'
+  results[#results + 1] = request and word ~= 'LOST' and word ~= 'UNTOLD' and request.due > 0 and asClock(endOf(request)) or '0'
 end
 tell(hasPassed)
 return { 'RENEWED', results, along }

@@ -4,15 +4,14 @@ import type {
   InputRequiredResult,
   ServerContext,
 } from "@modelcontextprotocol/server";
-import { visible } from "../addresses/index.js";
 import { askClient, type ClientAnswer, clientAnswers } from "./ask-client.js";
+import { type Closing, closingNews } from "./closing-news.js";
 import type { Connection } from "./connection.js";
 import type { AnyTool, Tool } from "./define-tool.js";
 import type { Exchange } from "./exchange.js";
-import { lockLine } from "./lock-line.js";
 import { readArguments } from "./read-arguments.js";
 import { asRefusal, structuredCode, structuredRefusal } from "./refusal.js";
-import { type Part, renderReply } from "./reply.js";
+import { type Part, renderReply, replyChars } from "./reply.js";
 
 /** What the calls of one client share. */
 export interface Calling {
@@ -59,6 +58,7 @@ async function carryOut(
   const cancelled = new Cancellation(exchange.signal, calling.context.mcpReq.signal);
   let confirm: ((reached: boolean) => void) | undefined;
   let waited: (() => void) | undefined;
+  let closing: Closing | undefined;
   try {
     const input = readArguments(tool.input, given);
     const caller = await connection.caller(calling.clientName);
@@ -108,10 +108,14 @@ async function carryOut(
     const batch = tool.batch?.(output);
     if (batch !== undefined) confirm = (reached) => tellBatch(connection, caller, batch, reached);
     const refusal = tool.refusal?.(output);
-    const told = asParts(tool.say(output, { input, session }));
+    // First what closes the reply, which is told only here, so that the rest has the room that it leaves.
+    if (!cancelled.aborted)
+      closing = await closingNews(connection, caller, { tellsMail: tool.tellsNews ?? false, exchange });
+    const text = closing?.text ?? "";
+    const told = asParts(tool.say(output, { input, session, room: replyChars - text.length }));
     const parts = refusal ? [refusal.message, ...(refusal.alone ? [] : told)] : told;
-    const news = cancelled.aborted ? [] : await newsLines(connection, caller, tool.tellsNews ?? false);
-    const content = renderReply(news.length > 0 ? [...parts, news.join("\n")] : parts);
+    const content = renderReply(parts, text);
+    if (cancelled.aborted) closing?.unread();
     if (confirm && cancelled.aborted) confirm(false);
     else if (confirm) exchange.onSettled(confirm);
     return {
@@ -127,13 +131,16 @@ async function carryOut(
   } catch (error) {
     confirm?.(false);
     // Nobody waits for this reply, and what a wait that was cut short throws is nobody's fault.
-    if (cancelled.aborted)
+    if (cancelled.aborted) {
+      closing?.unread();
       return { code: "cancelled", result: { content: [{ type: "text", text: "cancelled" }], isError: true } };
+    }
     const refusal = asRefusal(error, connection.log, tool.name);
+    closing ??= await closingOfRefusal(connection, refusal.code, exchange);
     return {
       code: refusal.code,
       result: {
-        content: renderReply([refusal.message]),
+        content: renderReply([refusal.message], closing?.text),
         isError: true,
         ...(calling.structured && { structuredContent: structuredRefusal(refusal) }),
       },
@@ -193,23 +200,15 @@ function tellBatch(connection: Connection, caller: CallerOf, batch: string, reac
   }
 }
 
-/**
- * Lines for what happened since the last reply: what rules want done along with the call, mail, unless the reply told of
- * it, and the run's own locks. They are an extra: they never fail the call they would close.
- */
-async function newsLines(connection: Connection, caller: CallerOf, tellsMail: boolean): Promise<string[]> {
-  const { mail, locks, policy } = connection.rooms;
-  const lines: string[] = [];
-  try {
-    for (const { action, obligations } of await policy.news(caller))
-      lines.push(visible(`policy: with ${action} you have to: ${obligations.join("; ")}`));
-    const news = tellsMail ? undefined : await mail.news(caller);
-    if (news) lines.push(`mail: ${news.unread} unread${news.urgent ? `, ${news.urgent} urgent` : ""}`);
-    lines.push(...(await locks.news(caller)).map(lockLine));
-  } catch (err) {
-    connection.log.warn({ err }, "no news");
-  }
-  return lines;
+/** What closes a refusal: why it was refused may be what the run lost. Not where the store is not reached, or nobody is believed. */
+async function closingOfRefusal(
+  connection: Connection,
+  code: string,
+  exchange: Exchange,
+): Promise<Closing | undefined> {
+  if (/^(store|auth)\./.test(code)) return undefined;
+  const caller = await connection.begun();
+  return caller && closingNews(connection, caller, { tellsMail: true, exchange });
 }
 
 function reporter(context: ServerContext, waitSeconds: unknown): (secondsLeft: number) => void {

@@ -93,6 +93,11 @@ export class Connection {
     return this.#begun;
   }
 
+  /** The caller where its run has begun already; none where that failed. */
+  async begun(): Promise<Caller | undefined> {
+    return this.#begun?.catch(() => undefined);
+  }
+
   /** Knows the client as here until this exchange is over, from the beginning of its run on. */
   seenUntil(exchange: Exchange): void {
     let over = false;

@@ -30,6 +30,8 @@ export interface Telling<Input> {
   readonly input: Input;
   /** Whether the client keeps a session; one that does not has to name the batch it saw. */
   readonly session: boolean;
+  /** How many characters the reply has for it. */
+  readonly room: number;
 }
 
 /**

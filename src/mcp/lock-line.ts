@@ -1,19 +1,28 @@
 import { type LockNews, shownResources } from "../locks/index.js";
 import { freeOwnHook } from "./free-own-hook.js";
 
-/** One line for something about a lock that its run has not been told. */
-export function lockLine(news: LockNews): string {
+/**
+ * One line for something about a lock that its run has not been told.
+ *
+ * @param most how many resources of a lock it names
+ */
+export function lockLine(news: LockNews, most = 3): string {
   if (news.what === "circle")
     return `lock: this wait may never end: ${news.circle}; ${news.own_edit_hook ? freeOwnHook : "release what you hold"}, or go on without`;
   if (news.what === "more lost with their run")
     return `lock: ${news.count} more are lost, which earlier runs of yours had`;
+  if (news.what === "more lost") return `lock: ${news.count} more are lost; your next replies name them`;
   const { what, id, resources } = news;
-  const lock = `${id} (${shownResources(resources)})`;
+  const lock = `${id} (${shownResources(resources, most)})`;
   switch (what) {
     case "lost":
-      return `lock: ${lock} is lost and others may get it; acquire it again before you change it`;
+      return news.still_under === undefined
+        ? `lock: ${lock} is lost and others may get it; acquire it again before you change it`
+        : `lock: ${lock} is lost; what it was for you still hold under ${news.still_under}`;
+    case "place lost":
+      return `lock: your place in line, ${lock}, is lost: it was taken by force or given up; acquire_lock with the resources takes a new one`;
     case "elsewhere":
-      return `lock: ${lock} is with another run of yours now, which called acquire_lock with its id; this run has it no more`;
+      return `lock: ${lock} is with another run of yours now, and with this one no more`;
     case "lost with its run":
       return `lock: ${lock} is lost, which an earlier run of yours held`;
     case "place lost with its run":

@@ -27,11 +27,13 @@ export const frameChars = 120;
  * Turns the parts into content blocks. Quotes stand between boundaries that their authors cannot know, because they
  * are drawn anew for each reply; so no quote can end itself and go on in our voice. Whatever a reader would not see is
  * made visible. A reply that is too long in spite of what `say` did ends with a word on it.
+ *
+ * @param closing what closes the reply, whole: the parts have the room that it leaves
  */
-export function renderReply(parts: readonly Part[], maxChars = replyChars): TextBlock[] {
+export function renderReply(parts: readonly Part[], closing = ""): TextBlock[] {
   const boundary = newBoundary();
   const blocks: TextBlock[] = [];
-  let left = maxChars;
+  let left = replyChars - closing.length;
   for (const part of parts) {
     const room = left - (typeof part === "string" ? 0 : frameChars + part.by.length);
     if (room < 80) break;
@@ -42,6 +44,7 @@ export function renderReply(parts: readonly Part[], maxChars = replyChars): Text
     blocks.push({ type: "text", text });
     left -= text.length;
   }
+  if (closing) blocks.push({ type: "text", text: closing });
   return blocks;
 }
 
@@ -63,7 +66,8 @@ export function newBoundary(): string {
 
 const cutNote = "\n[cut here: the reply would be too long]";
 
-function clip(text: string, room: number): string {
+/** As much of a text of ours as there is room for, with a word on it where that is not all. */
+export function clip(text: string, room: number): string {
   return text.length <= room ? text : wholeCharacters(text, room - cutNote.length) + cutNote;
 }
 

@@ -169,6 +169,8 @@ export interface Rooms {
     guardStop(principal: Principal, session: string): Promise<void>;
     /** What the run has not been told of its locks; the face calls it when it answers, whatever the call was. */
     news(caller: Caller): Promise<readonly LockNews[]>;
+    /** That a reply with these news did not reach its client. */
+    keepNews(caller: Caller, news: readonly LockNews[]): void;
   };
   readonly state: {
     getState(caller: Caller, input: GetState): Promise<StatePage>;

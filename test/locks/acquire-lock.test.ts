@@ -237,7 +237,7 @@ describeOnEachStore.concurrent("acquire_lock", (store) => {
         ...{ state: "left_queue", next: [], replayed },
         other_run: one.caller.run.id.slice("alice/".length),
       });
-    await expect.poll(() => one.news()).toEqual([`lost ${place.ticket}`]);
+    await expect.poll(() => one.news()).toEqual([`place lost ${place.ticket}`]);
   });
 
   it("keeps every odd name apart from every other, and gives it back as it was given", async () => {

@@ -302,6 +302,7 @@ export function memoryRooms({ waitingEveryMs = 10_000, mayUse = mayOrdinary } = 
         more: 0,
       }),
       news: async () => [],
+      keepNews: () => undefined,
     },
     state: {
       getState: async (_caller, { key, prefix }) => ({

@@ -119,6 +119,8 @@ const withoutRefusal = {
   confirm: true,
   /** An extra of other replies: it tells nothing. */
   news: true,
+  /** Only marks in memory that this run was told something in vain. */
+  keepNews: true,
   /** Gives back what the hooks of the caller's own session took: nobody is kept from that. */
   guardStop: true,
   /** Tells for each file what is refused. */

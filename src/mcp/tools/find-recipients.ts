@@ -1,8 +1,8 @@
 import { z } from "zod";
 import { FindRecipients, type Recipients } from "../../agents/index.js";
-import { defineTool } from "../define-tool.js";
+import { defineTool, type Telling } from "../define-tool.js";
 import { onOneLine } from "../message-parts.js";
-import { type Part, replyChars, shown } from "../reply.js";
+import { type Part, shown } from "../reply.js";
 
 export const findRecipients = defineTool({
   name: "find_recipients",
@@ -29,7 +29,7 @@ export const findRecipients = defineTool({
   say: tell,
 });
 
-function tell(found: Recipients): Part[] {
+function tell(found: Recipients, { room }: Telling<FindRecipients>): Part[] {
   const lines = [
     ...found.agents.map((one) => `${one.name} (${presence(one)})`),
     ...found.queues.map((one) => `queue:${one.name} (${one.ready} waiting)`),
@@ -37,10 +37,10 @@ function tell(found: Recipients): Part[] {
   ];
   if (lines.length === 0) return ["nobody matches; other words, or no filter, may find more"];
   const more = found.more ? [`${found.more} more match; narrow the search with text or capability`] : [];
-  const own = [...lines, ...more].join("\n").slice(0, replyChars - 400);
+  const own = [...lines, ...more].join("\n").slice(0, room - 400);
   const about = found.agents.filter((one) => one.description || one.capabilities.length > 0);
   if (about.length === 0) return [own];
-  const each = Math.max(Math.floor((replyChars - own.length - 400) / about.length) - 1, 0);
+  const each = Math.max(Math.floor((room - own.length - 400) / about.length) - 1, 0);
   const texts = about.map((one) => {
     const can = one.capabilities.length ? ` [${one.capabilities.join(", ")}]` : "";
     return onOneLine(shown(`${one.name}: ${one.description ?? ""}${can}`), each);

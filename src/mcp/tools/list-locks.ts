@@ -1,6 +1,6 @@
 import { z } from "zod";
 import { ListLocks, type LockList, shownResources } from "../../locks/index.js";
-import { defineTool } from "../define-tool.js";
+import { defineTool, type Telling } from "../define-tool.js";
 
 const mode = z.enum(["exclusive", "shared"]);
 const own = z.enum(["this run", "another run"]).exactOptional();
@@ -45,7 +45,7 @@ export const listLocks = defineTool({
 /** More than fit a reply are counted. */
 const mostLines = 50;
 
-function tell({ holders, waiters, more }: LockList): string {
+function tell({ holders, waiters, more }: LockList, { room }: Telling<ListLocks>): string {
   const lines = [
     ...holders.map(
       (one) =>
@@ -56,11 +56,20 @@ function tell({ holders, waiters, more }: LockList): string {
         `${one.passed_over ? "passed over" : "waits"}: ${one.agent}${mine(one)}, priority ${one.priority}, since ${one.since}${shared(one)}: ${shownResources(one.resources)} (${one.ticket})`,
     ),
   ];
-  const left = lines.length - mostLines + more;
   if (lines.length === 0) return "nothing is locked";
-  return [...lines.slice(0, mostLines), left > 0 ? `and ${left} more; ask about one resource` : ""]
-    .filter(Boolean)
-    .join("\n");
+  const shown = lines.slice(0, fittingLines(lines, room - 100));
+  const left = lines.length - shown.length + more;
+  return [...shown, left > 0 ? `and ${left} more; ask about one resource` : ""].filter(Boolean).join("\n");
+}
+
+/** How many of the lines a reply has room for. */
+function fittingLines(lines: readonly string[], room: number): number {
+  let left = room;
+  const tooMany = lines.findIndex((line, n) => {
+    left -= line.length + 1;
+    return n >= mostLines || left < 0;
+  });
+  return tooMany < 0 ? lines.length : tooMany;
 }
 
 function mine({ own }: Pick<LockList["holders"][number], "own">): string {

@@ -2,7 +2,7 @@ import { z } from "zod";
 import { type DeadLetters, ManageDeadLetters } from "../../mailbox/index.js";
 import { defineTool, type Telling } from "../define-tool.js";
 import { onOneLine } from "../message-parts.js";
-import { type Part, replyChars, shown } from "../reply.js";
+import { type Part, shown } from "../reply.js";
 
 export const manageDeadLetters = defineTool({
   name: "manage_dead_letters",
@@ -37,7 +37,7 @@ export const manageDeadLetters = defineTool({
 
 type Letter = DeadLetters["letters"][number];
 
-function tell(answer: DeadLetters, { input }: Telling<ManageDeadLetters>): Part[] {
+function tell(answer: DeadLetters, { input, room }: Telling<ManageDeadLetters>): Part[] {
   if (input.action !== "list") return [settled(answer, input.action)];
   if (answer.letters.length === 0) return ["no dead letters"];
   const lines = answer.letters.map((letter, n) => `${n + 1}. ${envelope(letter)}`);
@@ -45,8 +45,8 @@ function tell(answer: DeadLetters, { input }: Telling<ManageDeadLetters>): Part[
   const own = [...lines, more]
     .filter(Boolean)
     .join("\n")
-    .slice(0, replyChars / 2);
-  const each = Math.max(Math.floor((replyChars - own.length - 400) / lines.length) - 8, 20);
+    .slice(0, room / 2);
+  const each = Math.max(Math.floor((room - own.length - 400) / lines.length) - 8, 20);
   const texts = answer.letters.map((letter, n) => `${n + 1}. ${quoted(letter, each)}`);
   return [own, { by: "their senders and readers", text: texts.join("\n") }];
 }

@@ -1,6 +1,6 @@
 import { z } from "zod";
 import { PutState, type PutStateResult } from "../../state/index.js";
-import { defineTool } from "../define-tool.js";
+import { defineTool, type Telling } from "../define-tool.js";
 import { entryLine } from "../entry-line.js";
 import type { Part } from "../reply.js";
 import { stateEntryOutput, valueParts } from "./get-state.js";
@@ -25,7 +25,7 @@ export const putState = defineTool({
   say: tell,
 });
 
-function tell(result: PutStateResult): Part[] {
+function tell(result: PutStateResult, { room }: Telling<PutState>): Part[] {
   const { key, state, version, expires_at, current, replayed } = result;
   const again = replayed ? "replayed: " : "";
   switch (state) {
@@ -39,7 +39,7 @@ function tell(result: PutStateResult): Part[] {
       return current
         ? [
             `conflict, nothing was written; decide by what is there now: ${entryLine(current)}`,
-            ...valueParts(current),
+            ...valueParts(current, room),
           ]
         : [
             `conflict, nothing was written: ${key} is not at the version you expected; get_state tells what is there`,

@@ -74,12 +74,12 @@ function asTextAllows(input: ReadInbox, structured: boolean): ReadInbox {
   return structured || (input.limit ?? 0) <= mostShown ? input : { ...input, limit: mostShown };
 }
 
-function tell(inbox: Inbox, { input, session }: Telling<ReadInbox>): Part[] {
+function tell(inbox: Inbox, { input, session, room }: Telling<ReadInbox>): Part[] {
   const { lead, notes } = around(inbox, input, session);
   const own = lead.length + notes.join("\n").length;
   return [
     lead,
-    ...messageParts(inbox.messages, replyChars - own - 100, inbox.part, input.offset),
+    ...messageParts(inbox.messages, room - own - 100, inbox.part, input.offset),
     ...(notes.length ? [notes.join("\n")] : []),
   ];
 }

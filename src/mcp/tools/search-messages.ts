@@ -2,7 +2,7 @@ import { z } from "zod";
 import { type FoundMessage, Priority, SearchMessages, type SearchResult } from "../../mailbox/index.js";
 import { defineTool, type Telling } from "../define-tool.js";
 import { onOneLine } from "../message-parts.js";
-import { type Part, replyChars, shown } from "../reply.js";
+import { type Part, shown } from "../reply.js";
 import { underLock } from "../under-lock.js";
 import { messageLockOutput } from "./read-inbox.js";
 
@@ -66,13 +66,13 @@ function nothing({ sent, topic }: SearchMessages): string {
     : "nothing found in what you received; sent: true searches what you sent, topic: what was published there";
 }
 
-function tell(found: SearchResult, { input }: Telling<SearchMessages>): Part[] {
+function tell(found: SearchResult, { input, room }: Telling<SearchMessages>): Part[] {
   const next = found.cursor ? `more: search_messages with cursor: ${found.cursor}` : "";
   if (found.messages.length === 0) return [next ? `nothing on this page\n${next}` : nothing(input)];
   const lines = found.messages.map((message, i) => `${i + 1}. ${envelope(message)}`);
   const texts = found.messages.map((message, i) => [`${i + 1}. `, message] as const);
   const fixed = lines.join("\n").length + next.length + 400;
-  const each = Math.max(Math.floor((replyChars - fixed) / texts.length) - 8, 20);
+  const each = Math.max(Math.floor((room - fixed) / texts.length) - 8, 20);
   const quoted = texts.map(([label, message]) => label + excerpt(message, each)).join("\n");
   return [
     `${found.messages.length === 1 ? "1 message" : `${found.messages.length} messages`}; whole texts: read_inbox message_id${next ? `; ${next}` : ""}\n${lines.join("\n")}`,

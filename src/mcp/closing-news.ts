@@ -1,0 +1,65 @@
+import { visible } from "../addresses/index.js";
+import type { Caller } from "../identity/index.js";
+import type { LockNews } from "../locks/index.js";
+import type { Connection } from "./connection.js";
+import type { Exchange } from "./exchange.js";
+import { lockLine } from "./lock-line.js";
+import { clip } from "./reply.js";
+
+/** What closes a reply, and is said nowhere else. */
+export interface Closing {
+  /** As it is shown: whole lines, in a half of a reply at most, but for circles and what rules want done. */
+  readonly text: string;
+  /** That nobody got the reply: what it told of locks is told again. */
+  unread(): void;
+}
+
+/** Most characters for what may be cut, because it can be asked for again. */
+const mostOfOthers = 3_000;
+/** From here on a line names less of what each lock was for. */
+const mostOfLocks = 4_000;
+
+/**
+ * What happened since the last reply: what rules want done along with the call, mail, unless the reply told of it, and the
+ * run's own locks. It is an extra: it never fails the call that it closes. What it tells of locks is told once, so it is
+ * never cut, and told again where the reply did not reach its client.
+ */
+export async function closingNews(
+  connection: Connection,
+  caller: Caller,
+  { tellsMail, exchange }: { readonly tellsMail: boolean; readonly exchange: Exchange },
+): Promise<Closing> {
+  const { mail, locks, policy } = connection.rooms;
+  const others: string[] = [];
+  let ofLocks: readonly LockNews[] = [];
+  try {
+    for (const { action, obligations } of await policy.news(caller))
+      others.push(`policy: with ${action} you have to: ${obligations.join("; ")}`);
+    const news = tellsMail ? undefined : await mail.news(caller);
+    if (news) others.push(`mail: ${news.unread} unread${news.urgent ? `, ${news.urgent} urgent` : ""}`);
+    ofLocks = await locks.news(caller);
+  } catch (err) {
+    connection.log.warn({ err }, "no news");
+  }
+  let kept = ofLocks.length === 0;
+  const unread = (): void => {
+    if (!kept) locks.keepNews(caller, ofLocks);
+    kept = true;
+  };
+  if (!kept) exchange.onSettled((reached) => (reached ? undefined : unread()));
+  const lines = [
+    ...others.map((line) => visible(line)),
+    ...ofLocks.filter(isCircle).map((one) => lockLine(one)),
+  ];
+  const text = [clip(lines.join("\n"), mostOfOthers), linesOf(ofLocks.filter((one) => !isCircle(one)))];
+  return { text: text.filter(Boolean).join("\n"), unread };
+}
+
+function isCircle({ what }: LockNews): boolean {
+  return what === "circle";
+}
+
+function linesOf(news: readonly LockNews[]): string {
+  const lines = news.map((one) => lockLine(one)).join("\n");
+  return visible(lines.length <= mostOfLocks ? lines : news.map((one) => lockLine(one, 1)).join("\n"), "\n");
+}

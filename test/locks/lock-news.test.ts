@@ -1,0 +1,147 @@
+import { afterEach, expect, it, vi } from "vitest";
+import { type Caller, operatorPrincipal, type RunId } from "../../src/identity/index.js";
+import { forceRelease, keepNews, type LockNews, lockNews, releaseRun } from "../../src/locks/index.js";
+import { describeOnEachStore } from "../stores/index.js";
+import { type Locker, type LockHouse, openLocks, passTime } from "./open-locks.js";
+
+/** What a run is told of its locks: each loss once, and none counts as told before it was. */
+describeOnEachStore("the news of locks", (store) => {
+  const houses: LockHouse[] = [];
+  const open = async (): Promise<LockHouse> => {
+    const house = await openLocks(store().url);
+    houses.push(house);
+    return house;
+  };
+  const newsOf = (house: LockHouse, { caller }: Locker): Promise<readonly LockNews[]> =>
+    lockNews(house.house.locks, caller);
+  const force = (house: LockHouse, id: string): Promise<unknown> => {
+    const operator: Caller = {
+      principal: operatorPrincipal(house.namespace),
+      run: { id: "operator/command-line" as RunId },
+    };
+    return forceRelease(house.house.locks, operator, id, "it is needed");
+  };
+  /** Takes so many leases of a minute, and lets them run out. */
+  const loseMany = async (house: LockHouse, one: Locker, count: number): Promise<string[]> => {
+    const ids: string[] = [];
+    for (let n = 0; n < count; n++) ids.push((await one.acquire(`x${n}`, { lease_seconds: 60 })).lock_id!);
+    await one.news();
+    await passTime(store().url, house.namespace, 60_001);
+    await (await house.as("carol")).list();
+    return ids;
+  };
+  const idsIn = (news: readonly LockNews[]): string[] => news.flatMap((one) => ("id" in one ? [one.id] : []));
+  afterEach(async () => {
+    await Promise.all(houses.splice(0).map((house) => house.close()));
+  });
+
+  it("name 20 losses at once and count the rest, which the next calls name", async () => {
+    const house = await open();
+    const bob = await house.as("bob");
+    const ids = await loseMany(house, bob, 45);
+    const told: string[] = [];
+    for (const left of [25, 5]) {
+      const news = await newsOf(house, bob);
+      expect(news.at(-1)).toEqual({ what: "more lost", count: left });
+      expect(idsIn(news)).toHaveLength(20);
+      told.push(...idsIn(news));
+    }
+    const last = await newsOf(house, bob);
+    expect(last.every(({ what }) => what === "lost")).toBe(true);
+    expect([...told, ...idsIn(last)].sort()).toEqual([...ids].sort());
+    expect(await newsOf(house, bob)).toEqual([]);
+  });
+
+  it("leave to the next run what the run was not told when it ended", async () => {
+    const house = await open();
+    const bob = await house.as("bob");
+    const ids = await loseMany(house, bob, 25);
+    const told = idsIn(await newsOf(house, bob));
+    await releaseRun(house.house.locks, house.namespace, bob.caller.run.id, false, true);
+    const rest = await newsOf(house, await house.as("bob"));
+    expect(rest.map(({ what }) => what)).toEqual(Array(5).fill("lost with its run"));
+    expect([...told, ...idsIn(rest)].sort()).toEqual([...ids].sort());
+  });
+
+  it("are told again by the next reply where one did not reach its client, or by the next run", async () => {
+    const house = await open();
+    const bob = await house.as("bob");
+    const [id] = await loseMany(house, bob, 1);
+    const again = async (): Promise<readonly LockNews[]> => {
+      const news = await newsOf(house, bob);
+      keepNews(house.house.locks, bob.caller, news);
+      return news;
+    };
+    const lost = [{ what: "lost", id, resources: ["x0"] }];
+    expect(await again()).toEqual(lost);
+    expect(await again()).toEqual(lost);
+    await releaseRun(house.house.locks, house.namespace, bob.caller.run.id, false, true);
+    const next = await house.as("bob");
+    const told = await newsOf(house, next);
+    expect(told).toEqual([{ what: "lost with its run", id, resources: ["x0"] }]);
+    keepNews(house.house.locks, next.caller, told);
+    expect(await newsOf(house, next)).toEqual(told);
+    expect(await newsOf(house, next)).toEqual([]);
+  });
+
+  it("are told by a later call where the store could not be asked", async () => {
+    const house = await open();
+    const bob = await house.as("bob");
+    const { lock_id: id } = await bob.acquire("x");
+    await bob.news();
+    await force(house, id!);
+    const { store: used } = house.house;
+    const run = used.run.bind(used);
+    let failed = 0;
+    used.run = (script, ...given) => {
+      if (script.name !== "renew-locks" || failed > 0) return run(script, ...given);
+      failed += 1;
+      return Promise.reject(new Error("the store is away"));
+    };
+    const told: LockNews[] = [];
+    await vi.waitFor(async () => {
+      told.push(...(await newsOf(house, bob).catch(() => [])));
+      expect([failed, told.length]).toEqual([1, 1]);
+    });
+    expect(told).toEqual([{ what: "lost", id, resources: ["x"] }]);
+  });
+
+  it("name what the run still has of that under another lease, so that nobody else gets it", async () => {
+    const house = await open();
+    const bob = await house.as("bob");
+    const inside = await bob.acquire(["d2"], { lease_seconds: 60 });
+    const outer = await bob.acquire(["d2", "d3"]);
+    const half = await bob.acquire(["d3", "e"]);
+    await bob.news();
+    await force(house, inside.lock_id!);
+    await vi.waitFor(async () =>
+      expect(await newsOf(house, bob)).toEqual([
+        { what: "lost", id: inside.lock_id, resources: ["d2"], still_under: outer.lock_id },
+      ]),
+    );
+    await force(house, half.lock_id!);
+    await vi.waitFor(async () =>
+      expect(await newsOf(house, bob)).toEqual([{ what: "lost", id: half.lock_id, resources: ["d3", "e"] }]),
+    );
+  });
+
+  it("tell of a place that was taken by force as of a place, also a call that waits with it", async () => {
+    const house = await open();
+    const [bob, carol] = [await house.as("bob"), await house.as("carol")];
+    await carol.acquire("x");
+    const { ticket } = await bob.acquire("x");
+    await bob.news();
+    await force(house, ticket!);
+    await vi.waitFor(async () =>
+      expect(await newsOf(house, bob)).toEqual([{ what: "place lost", id: ticket, resources: ["x"] }]),
+    );
+    const { ticket: another } = await bob.acquire("x");
+    const waiting = bob.claim(another!, { wait_seconds: 30 }).catch((error: Error) => error.message);
+    await new Promise((resolve) => setTimeout(resolve, 200));
+    await force(house, another!);
+    expect(await waiting).toBe(
+      `lock.ticket_unknown: no ticket ${another} of yours: it was given up meanwhile, or taken by force. Call acquire_lock with the resources again.`,
+    );
+    expect(await newsOf(house, bob)).toEqual([]);
+  });
+});
