@@ -171,7 +171,7 @@ const entries = {
   },
   "lock.not_yours": {
     kind: "NOT_FOUND",
-    text: "no lease {lock_id} of yours: it was released, it ran out, or it is somebody else's. What it protected may have changed; call acquire_lock with the resources again, under another idempotency_key if you gave one.",
+    text: "no lease {lock_id} of yours: it was released, it ran out, it was taken by force, or it is somebody else's. What it protected may have changed; call acquire_lock with the resources again, under another idempotency_key if you gave one.",
   },
   "lock.ticket_unknown": {
     kind: "NOT_FOUND",
@@ -283,7 +283,7 @@ const entries = {
   },
   "lock.stale_token": {
     kind: "FAILED_PRECONDITION",
-    text: "the fencing_token does not hold this resource: its lease never covered it or is over, or a newer token has been seen. Nothing was written; read what is there now, and ask for the lock again before you go on.",
+    text: "the fencing_token does not hold this resource: it is another agent's, its lease never covered it or is over, or a newer token has been seen. Nothing was written; read what is there now, release_lock what you still hold of the resource, and acquire it anew: only a newer token passes.",
   },
   "policy.superseded": {
     kind: "ABORTED",

@@ -13,14 +13,15 @@
   ARGV[12]  how long the operation is remembered, ms
   ARGV[13]  audit rows, a line each                  ARGV[14]  where to tell of its turn, or empty for as before
   ARGV[15]  1 where this call waits with the ticket: it is not taken from a run that took it meanwhile
-  ARGV[16…] resources, sorted; none with a ticket
+  ARGV[16]  1 where only what the run holds already is asked for: then nothing is granted, offered or queued
+  ARGV[17…] resources, sorted; none with a ticket
 
   Returns {"GRANTED", effect, id, token, ends at ms, {resource, …}, {what passed to this run along with it, see lua/passing.lua},
           {{older lease of the run, resource of both, …}, …}} ·
           {"ALREADY", the same without older ones} · {"COVERED", {{id, token, ends at ms, {resource, …}, {resource asked for, …}}, …}}
-          for what the run holds otherwise than it asks · {"QUEUED", effect, id, place,
-          due in ms or -1, {agent, resource or empty, agent that it waits for or run of an edit hook, …} of a circle that a message, or the end of a turn, could open, {run, mode, state, ends at ms, resource, …},
-          {resource, …}, {what passed along}}, effect 1 where this call took or changed something, 0 where it found what the run had · {"DEADLOCK", {agent, resource, agent that it waits for, …}} · {"CROWDED", resource} ·
+          for what the run holds otherwise than it asks · {"NOT_HELD"} where it does not, and only that was asked for: nothing was done · {"QUEUED", effect, id, place,
+          due in ms or -1, {agent, resource or empty, agent that it waits for or run of an edit hook, …} of a circle that a message, or the end of a turn, could open, {run, mode, state, ends at ms, resource, id, …},
+          {resource, …}, {what passed along}, {run that waits before it, …}}, effect 1 where this call took or changed something, 0 where it found what the run had · {"DEADLOCK", {agent, resource, agent that it waits for, …}} · {"CROWDED", resource} ·
           {"FULL", NAMESPACE · RUN} · {"UNKNOWN"} · {"ELSEWHERE"} for a ticket that passed to another run while this call waited with it · {"GONE", id} · {"CONFLICT"} · {"LATE"}
 ]]
 --@include ../redis/lua/clock.lua
@@ -37,8 +38,41 @@ if late() then return { 'LATE' } end
 local run, process, call, ticket, mode = ARGV[3], ARGV[4], ARGV[5], ARGV[6], ARGV[7]
 local priority, leaseMs = tonumber(ARGV[8]), tonumber(ARGV[9])
 local operation, digest, keepMs, rows = ARGV[10], ARGV[11], tonumber(ARGV[12]), ARGV[13]
-local notify, waits, resources = ARGV[14], ARGV[15] == '1', {}
-for n = 16, #ARGV do resources[#resources + 1] = ARGV[n] end
+local notify, waits, heldOnly, resources = ARGV[14], ARGV[15] == '1', ARGV[16] == '1', {}
+for n = 17, #ARGV do resources[#resources + 1] = ARGV[n] end
+
+-- The leases of this run that cover all that is asked for, each with what it covers; nothing when some of it is not held, or
+-- not as strongly. Of several that cover one resource it is the newest: what was written under it refuses the older ones.
+local function covering()
+  local found, leases = {}, {}
+  for _, resource in ipairs(resources) do
+    local newest
+    nearby({ resource }, function(other)
+      if other.run ~= run or other.state ~= 'held' or other.due <= lockMs or other.mode == 's' and mode == 'x' then return false end
+      for _, own in ipairs(other.resources) do
+        if covers(own, resource) and (not newest or other.token > newest.token) then newest = other end
+      end
+      return false
+    end)
+    if not newest then return nil end
+    if not found[newest.id] then
+      found[newest.id] = { request = newest, covers = {} }
+      leases[#leases + 1] = found[newest.id]
+    end
+    table.insert(found[newest.id].covers, resource)
+  end
+  return leases
+end
+-- Looked at before anything is recorded or changed, so that the call can be admitted to more and come again.
+local function isHeld()
+  readTime()
+  if operation == '' then return covering() ~= nil end
+  local word, id = recallOperation(slot.operations, slot.operationExpiry, operation, digest, call)
+  if not word then return covering() ~= nil end
+  local request = getRequest(id)
+  return word == 'CONFLICT' or request and request.state == 'held' and request.run == run and request.due > lockMs
+end
+if heldOnly and not isHeld() then return { 'NOT_HELD' } end
 
 audit(slot.audit, rows)
 moveTime()
@@ -83,13 +117,15 @@ local function granted(request, hadEffect)
 end
 -- isNews: by this call it waits for others, or they for it, as they did not before.
 local function queued(request, blockers, hadEffect, isNews)
-  local place, holders = 1, {}
+  local place, holders, before = 1, {}, {}
   for _, blocker in ipairs(blockers) do
     local other = blocker.request
-    if other.state == 'waiting' then place = place + 1
+    if other.state == 'waiting' then
+      place = place + 1
+      if #before < 25 then before[#before + 1] = other.run end
     else
       if #holders < 25 then
-        for _, word in ipairs({ other.run, other.mode, other.state, asClock(endOf(other)), blocker.resource }) do
+        for _, word in ipairs({ other.run, other.mode, other.state, asClock(endOf(other)), blocker.resource, other.id }) do
           holders[#holders + 1] = word
         end
       end
@@ -97,34 +133,12 @@ local function queued(request, blockers, hadEffect, isNews)
   end
   local circle = circleOfAwaited(run, request, isNews)
   tell(true)
-  return { 'QUEUED', flag(hadEffect), request.id, whole(place), nextDueMs(), circle, holders, request.resources, along }
+  return { 'QUEUED', flag(hadEffect), request.id, whole(place), nextDueMs(), circle, holders, request.resources, along, before }
 end
 local function sameResources(other)
   if #other.resources ~= #resources then return false end
   for n, resource in ipairs(resources) do if other.resources[n] ~= resource then return false end end
   return true
-end
--- The leases of this run that cover all that is asked for, each with what it covers; nothing when some of it is not held, or
--- not as strongly. Of several that cover one resource it is the newest: what was written under it refuses the older ones.
-local function covering()
-  local found, leases = {}, {}
-  for _, resource in ipairs(resources) do
-    local newest
-    nearby({ resource }, function(other)
-      if other.run ~= run or other.state ~= 'held' or other.mode == 's' and mode == 'x' then return false end
-      for _, own in ipairs(other.resources) do
-        if covers(own, resource) and (not newest or other.token > newest.token) then newest = other end
-      end
-      return false
-    end)
-    if not newest then return nil end
-    if not found[newest.id] then
-      found[newest.id] = { request = newest, covers = {} }
-      leases[#leases + 1] = found[newest.id]
-    end
-    table.insert(found[newest.id].covers, resource)
-  end
-  return leases
 end
 -- What this run waits for already, or is offered; a stronger mode is another wish.
 local function mine()
@@ -218,6 +232,7 @@ if leases then
   end
   return prolong(leases)
 end
+if heldOnly then tell(false) return { 'NOT_HELD' } end
 local before = ids and mine()
 if before then return goOn(before) end
 

@@ -6,6 +6,7 @@ import { agentOf } from "./agent-of.js";
 import { circleInWords } from "./circle-in-words.js";
 import type { LockContext } from "./context.js";
 import type { AcquireLock, Holder, LockAnswer, Mode } from "./contract.js";
+import { covers } from "./covers.js";
 import { type FoundLock, findLock } from "./find-lock.js";
 import { isGuardRun } from "./guard-run.js";
 import { newLockId } from "./lock-id.js";
@@ -46,6 +47,8 @@ interface Wish {
   readonly goesOn: boolean;
   /** It waits in this very call, whose admission is spent: it gets what its place becomes, and nothing in its stead. */
   readonly waits: boolean;
+  /** It asks for nothing but what the run holds already, for which the rules were asked when it got it. */
+  readonly heldOnly: boolean;
 }
 
 interface Found {
@@ -59,7 +62,7 @@ interface Found {
  *
  * At most one conflicting lease is live at any instant of lock time. The holder's own clock may differ: protect each
  * write with the fencing token, not with the expiry. What the run already holds, by one lease or several, is answered as
- * `already_held` with their tokens. A place in the queue is kept between calls; a call that waits answers at once when it
+ * `already_held` with their tokens, by access alone: the rules were asked when it was granted. A place in the queue is kept between calls; a call that waits answers at once when it
  * learns that it waits in a circle that only a message, a decision or the end of a turn would open; a call that waits
  * while another one of its run takes what came of it, or gives it up, is refused. A lease or a place of another run of the
  * agent that is named passes to this run, and that one is told; what an edit hook has stays with it.
@@ -79,6 +82,8 @@ export async function acquireLock(
     if (renewed) return renewed;
   }
   const wish = wishOf(context, caller, input, found);
+  const held = await lookAtHeld(context, caller, wish);
+  if (held) return held;
   const row = await admitted(context, caller, wish);
   const waitMs = (input.wait_seconds ?? 0) * 1000;
   return row.settling(
@@ -134,6 +139,7 @@ function wishOf(
     asked: askedBy(input, resources),
     goesOn: resources.length === 0 || found !== undefined,
     waits: false,
+    heldOnly: false,
     ticket,
     mode,
     resources,
@@ -209,7 +215,9 @@ async function lookWith(
   if (wish.resources.length === 0 || wish.waits)
     refuse("lock.ticket_unknown", {
       ticket: plainId(wish.ticket),
-      because: "it was given up, it ended with its run, or it was never given",
+      because: wish.waits
+        ? "it was given up meanwhile, or taken by force"
+        : "it was given up, it was taken by force, it ended with its run, or it was never given",
       instead: "the resources again",
     });
   const anew: Wish = {
@@ -220,11 +228,29 @@ async function lookWith(
     goesOn: false,
   };
   if (!wish.goesOn) return lookWith(context, caller, anew, row);
+  const held = await lookAtHeld(context, caller, anew);
+  if (held) return held;
   const other = await admitted(context, caller, anew);
   return other.settling(
     () => lookWith(context, caller, anew, other),
     () => false,
   );
+}
+
+/**
+ * What the run holds already is no new wish: the rules let it have that. What this process remembers tells only when to ask
+ * the store for nothing else; that decides, and where it is not held any more all rules are asked.
+ */
+async function lookAtHeld(context: LockContext, caller: Caller, wish: Wish): Promise<LockAnswer | undefined> {
+  const leases = [...(context.known(caller)?.leases.values() ?? [])].flatMap(({ resources }) => resources);
+  const isHeld = (resource: Resource): boolean => leases.some((own) => covers(own as Resource, resource));
+  if (wish.ticket !== "" || !wish.resources.every(isHeld)) return undefined;
+  const row = await admitted(context, caller, { ...wish, goesOn: true, notify: "" });
+  const found = await row.settling(
+    () => look(context, caller, { ...wish, heldOnly: true }, row),
+    () => false,
+  );
+  return found?.answer;
 }
 
 /** Waits without a store command: for a hint that names the ticket, or for anything that may have swallowed one. */
@@ -237,6 +263,7 @@ async function wait(
   { signal, onWaiting, over }: WaitOptions,
 ): Promise<LockAnswer> {
   const pulse = context.pulse(caller.principal.namespace);
+  const from = Date.now();
   const wake = new Wake({ until: Date.now() + waitMs, signals: [signal, over], tell: onWaiting });
   const waiting = new LockWait(wake);
   // Listening begins before looking, so that what comes in between is not missed.
@@ -248,7 +275,8 @@ async function wait(
       waiting.rest();
       const answer = await lookWith(context, caller, wish, row);
       if (answer.state !== "queued" || signal?.aborted) return answer;
-      if (Date.now() >= wake.until || over?.aborted) return { ...answer, timed_out: true };
+      if (Date.now() >= wake.until || over?.aborted)
+        return { ...answer, timed_out: true, waited_seconds: Math.round((Date.now() - from) / 1000) };
       const ticket = answer.ticket!;
       // Only whoever has the answer can do something about it, so it is told at once; who goes on waiting knows of it.
       if (context.memory(caller).isNewsOfWait(ticket, answer.circle)) return answer;
@@ -264,7 +292,7 @@ async function wait(
   }
 }
 
-/** One look; undefined when the ticket is unknown. */
+/** One look; undefined when the ticket is unknown, or what alone is asked for is not held. */
 async function look(
   context: LockContext,
   caller: Caller,
@@ -288,6 +316,7 @@ async function look(
     row.text,
     wish.notify,
     wish.waits ? "1" : "",
+    wish.heldOnly ? "1" : "",
     ...asked,
   ]);
   row.written();
@@ -328,11 +357,12 @@ async function look(
         hadEffect: false,
       };
     case "QUEUED": {
-      const [hadEffect, id, place, dueIn, circle, holders, resources, along] = rest as [
+      const [hadEffect, id, place, dueIn, circle, holders, resources, along, before] = rest as [
         string,
         string,
         string,
         string,
+        readonly string[],
         readonly string[],
         readonly string[],
         readonly string[],
@@ -347,6 +377,7 @@ async function look(
           ticket: id,
           place: Number(place),
           holders: holdersOf(holders, caller.principal.agent),
+          ...(before.length > 0 && { before: before.map((run) => waiterOf(run, caller.principal.agent)) }),
           ...warningOf(circle, caller.principal.agent),
           timed_out: false,
           resources,
@@ -355,6 +386,7 @@ async function look(
       };
     }
     case "UNKNOWN":
+    case "NOT_HELD":
       return undefined;
     case "ELSEWHERE":
       context.known(caller)?.drop(wish.ticket);
@@ -436,16 +468,27 @@ function isoTime(ms: number): string {
   return new Date(ms).toISOString();
 }
 
+function waiterOf(run: string, asker: string): { readonly agent: string; readonly own?: "another run" } {
+  const agent = agentOf(run);
+  return { agent, ...(agent === asker && { own: "another run" as const }) };
+}
+
 function holdersOf(words: readonly string[], asker: string): Holder[] {
   const holders: Holder[] = [];
-  for (let n = 0; n + 4 < words.length; n += 5)
+  for (let n = 0; n + 5 < words.length; n += 6) {
+    const isOwn = agentOf(words[n]!) === asker;
+    const isHook = isGuardRun(words[n]!);
+    // What rests is nobody's any more.
+    const passes = isOwn && !isHook && words[n + 2] !== "cooling";
     holders.push({
       agent: agentOf(words[n]!),
-      ...(isGuardRun(words[n]!) && agentOf(words[n]!) === asker ? { own_edit_hook: true } : {}),
+      ...(isOwn && isHook && { own_edit_hook: true }),
+      ...(passes && { own: "another run" as const, lock_id: words[n + 5]! }),
       mode: words[n + 1] === "s" ? "shared" : "exclusive",
       state: stateInWords(words[n + 2]!),
       until: isoTime(Number(words[n + 3])),
       resource: words[n + 4]!,
     });
+  }
   return holders;
 }

@@ -13,12 +13,14 @@ export function circleInWords(steps: readonly string[], asker: string): string {
     const [from, resource, to] = [steps[n]!, steps[n + 1]!, steps[n + 2]!];
     const isFirst = n === 0;
     const isLast = n + 3 >= steps.length;
-    const who = isFirst ? "you wait" : `${from} waits`;
+    // Of the same name, and not the one that asks.
+    const name = (one: string): string => (one === asker ? "another run of yours" : one);
+    const who = isFirst ? "you wait" : `${name(from)} waits`;
     const whom = isFirst ? "you" : "it";
     words.push(
       resource === ""
         ? `${who} for a message or a decision of ${isLast && !isFirst ? "yours" : to}`
-        : `${who} for ${shownResource(resource)}, where ${before(to, isLast, whom)}`,
+        : `${who} for ${shownResource(resource)}, where ${before(isLast ? to : name(to), isLast, whom)}`,
     );
   }
   return words.join("; ").replace(/\.$/, "") || `${asker} waits for itself`;

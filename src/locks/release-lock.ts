@@ -52,11 +52,13 @@ export async function releaseLock(
   if (word === "GONE") return { state: wasLost ? "lost" : "gone", next: [], replayed: false };
   // A run is named agent/id, and no agent has a slash in its name.
   const [other, ...more] = told as string[];
-  const isOther = other?.includes("/") ?? false;
+  const isRun = other?.includes("/") ?? false;
+  // Its own where it repeats, by its key, what another run released for it.
+  const isOther = isRun && other !== caller.run.id;
   return {
     state: was === "waiting" ? "left_queue" : "released",
     ...(isOther && { other_run: other!.slice(other!.indexOf("/") + 1) }),
-    next: isOther ? more : (told as string[]),
+    next: isRun ? more : (told as string[]),
     replayed: before === "1",
   };
 }

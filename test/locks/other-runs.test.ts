@@ -104,6 +104,29 @@ describeOnEachStore.concurrent("what another run of its agent names", (store) =>
     expect((await bob.list("x")).holders).toHaveLength(1);
   });
 
+  it("is named as another run where it is in the way, and in a circle with it", async ({ expect }) => {
+    const [one, other, bob] = await three();
+    await one.acquire("a");
+    await other.acquire("b");
+    const queued = await one.acquire("b");
+    expect(queued.holders).toMatchObject([
+      { agent: "alice", own: "another run", lock_id: expect.stringMatching(/^lk-/) },
+    ]);
+    const deadlock =
+      'you wait for "a", where another run of yours is before you; another run of yours waits for "b", where you are before it';
+    await expect(other.acquire("a")).rejects.toMatchObject({ facts: { circle: deadlock } });
+    const strangers = await bob.acquire("a");
+    expect(strangers.holders).toEqual([expect.not.objectContaining({ own: expect.anything() })]);
+  });
+
+  it("is no other run's to the run that repeats by its key what another one released", async ({ expect }) => {
+    const [one, other] = await three();
+    const { lock_id: id } = await one.acquire("x");
+    const key = { idempotency_key: "k" };
+    expect(await other.release(id!, key)).toMatchObject({ state: "released", other_run: expect.any(String) });
+    expect(await one.release(id!, key)).toEqual({ state: "released", next: [], replayed: true });
+  });
+
   it("is named in the audit when it gives that back, a lease and a place", async ({ expect }) => {
     const [one, other, bob, there] = await three();
     const { lock_id: lease } = await one.acquire(["x", "y"]);

@@ -14,7 +14,10 @@ describe.each(eras)("two clients of %s, each with a server of its own", (era) =>
   afterEach(async () => {
     await Promise.all(clients.splice(0).map((client) => client.close()));
   });
-  const two = async (settings: Record<string, string> = {}): Promise<[TestClient, TestClient]> => {
+  const two = async (
+    settings: Record<string, string> = {},
+    names = ["anna", "ben"],
+  ): Promise<[TestClient, TestClient, ...TestClient[]]> => {
     const namespace = newNamespace();
     const connect = async (agent: string): Promise<TestClient> => {
       const client = await connectStdio(era, {
@@ -30,7 +33,7 @@ describe.each(eras)("two clients of %s, each with a server of its own", (era) =>
       clients.push(client);
       return client;
     };
-    return [await connect("anna"), await connect("ben")];
+    return (await Promise.all(names.map(connect))) as [TestClient, TestClient, ...TestClient[]];
   };
   const idIn = (text: string): string => /lk-[0-9a-z]{12}/.exec(text)![0];
 
@@ -87,6 +90,85 @@ describe.each(eras)("two clients of %s, each with a server of its own", (era) =>
     );
     const refused = await anna.call("acquire_lock", { resources: ["../x"] });
     expect([refused.isError, refused.text.slice(0, 21)]).toEqual([true, "lock.resource_invalid"]);
+  });
+
+  it("are told of every loss, whatever the reply is about, and by a refusal too", {
+    timeout: 60_000,
+  }, async () => {
+    const [anna, ben] = await two();
+    await ben.call("send_message", { to: ["anna"], body: "m".repeat(60_000) });
+    const name = (n: number): string => `src/${"long/".repeat(16)}${n}`;
+    const lose = async (count: number): Promise<string[]> => {
+      const ids: string[] = [];
+      for (let n = 0; n < count; n++) {
+        const resources = [name(n), name(n + 100), name(n + 200)];
+        ids.push(idIn((await anna.call("acquire_lock", { resources, lease_seconds: 5 })).text));
+      }
+      await new Promise((resolve) => setTimeout(resolve, 5_500));
+      return ids;
+    };
+    const lost = await lose(27);
+    const reply = await anna.call("read_inbox");
+    const next = await anna.call("list_locks");
+    const linesOf = ({ text }: { text: string }): string[] =>
+      text.split("\n").filter((line) => line.startsWith("lock: "));
+    const whole =
+      /^lock: lk-\w{12} \("src\/[^"]+" and 2 more\) is lost and others may get it; acquire it again before you change it$/;
+    expect(linesOf(reply)).toHaveLength(21);
+    for (const line of linesOf(reply).slice(0, 20)) expect(line).toMatch(whole);
+    expect(linesOf(reply)[20]).toBe("lock: 7 more are lost; your next replies name them");
+    expect(reply.text).toMatch(
+      /\[cut: \d+ of 60000 characters shown so far; the rest: read_inbox message_id: /,
+    );
+    expect(reply.text.length).toBeLessThan(12_100);
+    expect(linesOf(next)).toHaveLength(7);
+    expect([...linesOf(reply).slice(0, 20), ...linesOf(next)].map(idIn).sort()).toEqual([...lost].sort());
+
+    const { text } = await anna.call("acquire_lock", { resources: ["k"], lease_seconds: 1 });
+    await new Promise((resolve) => setTimeout(resolve, 1_500));
+    const late = await anna.call("put_state", {
+      ...{ key: "k", value: "late", resource: "k", fencing_token: /token (\d{16})/.exec(text)![1]! },
+    });
+    expect(late.isError).toBe(true);
+    expect(late.blocks).toEqual([
+      expect.stringMatching(/^lock\.stale_token: .*release_lock what you still hold of the resource/),
+      `lock: ${idIn(text)} ("k") is lost and others may get it; acquire it again before you change it`,
+    ]);
+    const many: string[] = [];
+    for (let n = 0; n < 50; n++) many.push(`${"n".repeat(100)}/${n}`);
+    for (let n = 0; n < 50; n += 1)
+      await ben.call("acquire_lock", { resources: [0, 1, 2].map((part) => `${part}${many[n]}`) });
+    const listed = await anna.call("list_locks");
+    expect(listed.text).toMatch(/\nand \d+ more; ask about one resource$/);
+    expect(listed.text).not.toContain("[cut here");
+  });
+
+  it("read who is before them: another run of theirs as that, and who waits where nobody holds", {
+    timeout: 60_000,
+  }, async () => {
+    const [anna, ben, other, carl] = await two({}, ["anna", "ben", "anna", "carl"]);
+    const held = await anna.call("acquire_lock", { resources: ["x"] });
+    const queued = await other!.call("acquire_lock", { resources: ["x"] });
+    expect(queued.text).toMatch(
+      new RegExp(
+        `\n"x": held by another run of yours until \\S+; acquire_lock with lock_id ${idIn(held.text)} makes it this run's\n`,
+      ),
+    );
+    await ben.call("acquire_lock", { resources: ["y"] });
+    await anna.call("acquire_lock", { resources: ["y", "z"] });
+    expect((await other!.call("acquire_lock", { resources: ["z"] })).text).toMatch(
+      /^not yours yet: place 2, ticket lk-\w{12}\nbefore you in line: another run of yours\n/,
+    );
+    expect((await carl!.call("acquire_lock", { resources: ["z"], wait_seconds: 1 })).text).toMatch(
+      /^not yours yet after 1 s: place 3, ticket lk-\w{12}\nbefore you in line: anna\n/,
+    );
+    const renewed = await other!.call("acquire_lock", { lock_id: idIn(held.text) });
+    expect(renewed.text).toMatch(/^renewed until /);
+    expect((await anna.call("my_status")).text).toMatch(
+      new RegExp(
+        `\nlock: ${idIn(held.text)} \\("x"\\) is with another run of yours now, and with this one no more$`,
+      ),
+    );
   });
 
   it("are both told at once of a circle that a message would open", { timeout: 60_000 }, async () => {

@@ -10,6 +10,8 @@ import {
 import { defineTool, type Telling } from "../define-tool.js";
 import { freeOwnHook } from "../free-own-hook.js";
 
+const own = z.literal("another run").exactOptional();
+
 export const acquireLock = defineTool({
   name: "acquire_lock",
   title: "Reserve what you change",
@@ -31,10 +33,13 @@ export const acquireLock = defineTool({
           mode: z.enum(["exclusive", "shared"]),
           state: z.enum(["held", "offered", "resting"]),
           resource: z.string(),
+          own,
+          lock_id: z.string().exactOptional(),
           until: z.string(),
         }),
       )
       .exactOptional(),
+    before: z.array(z.object({ agent: z.string(), own })).exactOptional(),
     awaits_you: z.string().exactOptional(),
     own_edit_hook: z.boolean().exactOptional(),
     circle: z.string().exactOptional(),
@@ -51,6 +56,7 @@ export const acquireLock = defineTool({
       .exactOptional(),
     older: z.array(z.object({ lock_id: z.string(), resources: z.array(z.string()) })).exactOptional(),
     timed_out: z.boolean().exactOptional(),
+    waited_seconds: z.number().exactOptional(),
     resources: z.array(z.string()),
   }),
   needs: ["lock.acquire"],
@@ -68,9 +74,10 @@ function tell(answer: LockAnswer, { input }: Telling<AcquireLock>): string {
   const holders = answer.holders ?? [];
   const more = holders.length - mostHolders;
   return [
-    `not yours yet${answer.timed_out && input.wait_seconds ? ` after ${input.wait_seconds} s` : ""}: place ${answer.place}, ticket ${answer.ticket}`,
+    `not yours yet${answer.waited_seconds ? ` after ${answer.waited_seconds} s` : ""}: place ${answer.place}, ticket ${answer.ticket}`,
     ...holders.slice(0, mostHolders).map(standing),
     more > 0 ? `and ${more} more` : "",
+    holders.length === 0 ? earlier(answer) : "",
     answer.circle === undefined ? "" : `this wait may never end: ${answer.circle}. ${remedy(answer)}`,
     `call acquire_lock with this ticket and wait_seconds up to 50, or release_lock to leave${input.ticket === undefined ? ` the queue for ${shownResources(answer.resources)}` : ""}`,
   ]
@@ -105,8 +112,16 @@ function newer({ lock_id, resources }: NonNullable<LockAnswer["older"]>[number])
   return `you held ${shownResources(resources)} under ${lock_id} already: write to it with this newer token from now on, and when you release this lock release that one too before you write there again`;
 }
 
-function standing({ agent, own_edit_hook, mode, state, resource, until }: Holder): string {
+/** Who is served first, where nobody holds anything of it. */
+function earlier({ before = [] }: LockAnswer): string {
+  const names = [...new Set(before.map(({ agent, own }) => (own ? "another run of yours" : agent)))];
+  return names.length > 0 ? `before you in line: ${names.join(", ")}` : "";
+}
+
+function standing({ agent, own_edit_hook, own, lock_id, mode, state, resource, until }: Holder): string {
   const shared = mode === "shared" ? ", shared" : "";
+  if (own)
+    return `${shownResource(resource)}: ${state === "offered" ? "offered to" : "held by"} another run of yours until ${until}${shared}; acquire_lock with lock_id ${lock_id} makes it this run's`;
   if (own_edit_hook)
     return `${shownResource(resource)}: held until ${until} by your own edit hook: your edits pass, others are kept off, and it gives it back when the turn ends`;
   if (state === "offered")
