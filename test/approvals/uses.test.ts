@@ -149,13 +149,15 @@ rules:
     expect(await stateOf(house, long)).toBe("used");
     over.abort();
     expect((await wait).state).toBe("queued");
-    // What it has already it gets for nothing.
+    // What it has already it gets for nothing, and nobody is asked again.
     const take = () => locks.acquireLock(alice.caller, { resources: ["c"] });
-    await approved(house, take);
-    expect((await take()).state).toBe("granted");
-    const [more] = await approved(house, take);
-    expect((await take()).state).toBe("already_held");
-    expect(await stateOf(house, more)).toBe("approved");
+    const [taken] = await approved(house, take);
+    const lease = await take();
+    expect(lease.state).toBe("granted");
+    expect(await take()).toMatchObject({ state: "already_held", lock_id: lease.lock_id });
+    expect(await stateOf(house, taken)).toBe("used");
+    await locks.releaseLock(alice.caller, { lock_id: lease.lock_id! });
+    expect(await codeOf(take())).toBe("policy.approval_required");
   });
 
   it("is for one lease: a call that waits gets what its place became, and nothing once another call of its run had that", async () => {
