@@ -192,6 +192,22 @@ describeOnEachStore.concurrent("acquire_lock", (store) => {
     expect((await alice.acquire("w/a*")).older).toBeUndefined();
   });
 
+  it("gives a newer token to who releases what it shares and asks anew, and not to who asks again", async () => {
+    const house = await open();
+    const [alice, bob] = await three(house);
+    const shared = { mode: "shared" as const };
+    const [first, second] = [await alice.acquire("s", shared), await bob.acquire("s", shared)];
+    const { putState } = house.house.rooms.state;
+    const write = ({ caller }: Locker, token: number) =>
+      putState(caller, { key: "shared", value: "1", resource: "s", fencing_token: token });
+    await write(bob, second.token!);
+    await expect(write(alice, first.token!)).rejects.toThrow(/release_lock what you still hold of the resource/);
+    expect((await alice.acquire("s", shared)).token).toBe(first.token);
+    await alice.release(first.lock_id!);
+    const anew = await alice.acquire("s", shared);
+    expect(await write(alice, anew.token!)).toMatchObject({ state: "stored" });
+  });
+
   it("treats a stronger mode, or more, as another wish that does not conflict with the own", async () => {
     const [alice] = await three(await open());
     const shared = await alice.acquire("a", { mode: "shared" });
