@@ -18,7 +18,7 @@ export function lockLine(news: LockNews, most = 3): string {
     case "lost":
       return news.still_under === undefined
         ? `lock: ${lock} is lost and others may get it; acquire it again before you change it`
-        : `lock: ${lock} is lost; what it was for you still hold under ${news.still_under}`;
+        : `lock: ${lock} is lost, but you still hold all of that under ${news.still_under}`;
     case "place lost":
       return `lock: your place in line, ${lock}, is lost: it was taken by force or given up; acquire_lock with the resources takes a new one`;
     case "elsewhere":
