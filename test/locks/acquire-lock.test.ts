@@ -201,7 +201,9 @@ describeOnEachStore.concurrent("acquire_lock", (store) => {
     const write = ({ caller }: Locker, token: number) =>
       putState(caller, { key: "shared", value: "1", resource: "s", fencing_token: token });
     await write(bob, second.token!);
-    await expect(write(alice, first.token!)).rejects.toThrow(/release_lock what you still hold of the resource/);
+    await expect(write(alice, first.token!)).rejects.toThrow(
+      /release_lock what you still hold of the resource/,
+    );
     expect((await alice.acquire("s", shared)).token).toBe(first.token);
     await alice.release(first.lock_id!);
     const anew = await alice.acquire("s", shared);

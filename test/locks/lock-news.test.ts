@@ -27,7 +27,10 @@ describeOnEachStore("the news of locks", (store) => {
     for (let n = 0; n < count; n++) ids.push((await one.acquire(`x${n}`, { lease_seconds: 60 })).lock_id!);
     await one.news();
     await passTime(store().url, house.namespace, 60_001);
-    await (await house.as("carol")).list();
+    await (await house.as("carol")).acquire("elsewhere");
+    // Its process has heard of all of them.
+    const leases = house.house.locks.known(one.caller)!.leases;
+    await vi.waitFor(() => expect([...leases.values()].every(({ isDoubtful }) => isDoubtful)).toBe(true));
     return ids;
   };
   const idsIn = (news: readonly LockNews[]): string[] => news.flatMap((one) => ("id" in one ? [one.id] : []));
