@@ -27,6 +27,8 @@ export interface WaitOptions {
   readonly onWaiting?: (secondsLeft: number) => void;
   /** Aborts when the wait is to end as if its time were over. */
   readonly over?: AbortSignal;
+  /** Of an edit hook: another run of its agent holds all of it, for which the rules of policy were asked. */
+  readonly isHeld?: boolean;
 }
 
 /** What one look at the queue needs. */
@@ -43,7 +45,7 @@ interface Wish {
   readonly named: NamedCall;
   /** What rules of policy are told of it. */
   readonly asked: Asked;
-  /** It goes on with a ticket: the rules were asked when it was queued. */
+  /** The rules were asked before: when the ticket was queued with which it goes on, or for what its agent holds. */
   readonly goesOn: boolean;
   /** It waits in this very call, whose admission is spent: it gets what its place becomes, and nothing in its stead. */
   readonly waits: boolean;
@@ -81,7 +83,7 @@ export async function acquireLock(
     const renewed = await renewLease(context, caller, input.lock_id, input.lease_seconds, found);
     if (renewed) return renewed;
   }
-  const wish = wishOf(context, caller, input, found);
+  const wish = { ...wishOf(context, caller, input, found), ...(options.isHeld && { goesOn: true }) };
   const held = await lookAtHeld(context, caller, wish);
   if (held) return held;
   const row = await admitted(context, caller, wish);
@@ -476,13 +478,10 @@ function waiterOf(run: string, asker: string): { readonly agent: string; readonl
 function holdersOf(words: readonly string[], asker: string): Holder[] {
   const holders: Holder[] = [];
   for (let n = 0; n + 5 < words.length; n += 6) {
-    const isOwn = agentOf(words[n]!) === asker;
-    const isHook = isGuardRun(words[n]!);
     // What rests is nobody's any more.
-    const passes = isOwn && !isHook && words[n + 2] !== "cooling";
+    const passes = agentOf(words[n]!) === asker && words[n + 2] !== "cooling";
     holders.push({
       agent: agentOf(words[n]!),
-      ...(isOwn && isHook && { own_edit_hook: true }),
       ...(passes && { own: "another run" as const, lock_id: words[n + 5]! }),
       mode: words[n + 1] === "s" ? "shared" : "exclusive",
       state: stateInWords(words[n + 2]!),

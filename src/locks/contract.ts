@@ -41,8 +41,6 @@ export type Mode = "exclusive" | "shared";
 /** Somebody a request has to wait for now. */
 export interface Holder {
   readonly agent: string;
-  /** It is an edit hook of the asker's own agent, which lets its edits pass and gives the lock back when that turn ends. */
-  readonly own_edit_hook?: boolean;
   readonly mode: Mode;
   /** held · offered: it is their turn · resting: their lease ran out and the delay after it is not over */
   readonly state: "held" | "offered" | "resting";

@@ -4,7 +4,7 @@ import { acquireLock } from "./acquire-lock.js";
 import type { LockContext } from "./context.js";
 import type { ListedLock } from "./contract.js";
 import type { GuardFindings, RefusedFile, ReservedFile, WantedFile } from "./guard-contract.js";
-import { conflictsOf, listLocks, othersAround } from "./list-locks.js";
+import { type Conflict, conflictsOf, listLocks, othersAround } from "./list-locks.js";
 import { overlaps } from "./overlaps.js";
 import { releaseLock } from "./release-lock.js";
 import { isPattern, parseResource, type Resource } from "./resource.js";
@@ -28,7 +28,8 @@ export interface GuardOptions {
 /**
  * Tells which files another agent has reserved, by their names or by a pattern; with `takeSeconds` reserves the others,
  * or prolongs that. Nobody queues: what is not free at once is told. What the caller's agent holds in another run of its
- * is free for it, and left to that run.
+ * is free for it, and reserved for the caller's besides, so that it stays reserved until the last of them gives it back.
+ * Where others wait for it already, it stays with that run: the edit passes, unless that run is an edit hook of another session.
  *
  * A file whose name no lock can have is compared with every pattern that may mean it.
  *
@@ -113,54 +114,60 @@ async function lookAt(
     const holders = standing.length === 0 ? [] : await conflictsOf(context, caller, [resource], "exclusive");
     const [other] = othersOf(caller, holders);
     if (other) found.reserved.push({ path, agent: other.agent, until: other.until });
-    else if (holders.length === 0) await take(context, caller, { path, resource }, found);
+    else await take(context, caller, { path, resource }, holders.some(isHeldByRun), found);
   }
 }
 
-/** Reserves a file, or prolongs that by asking again; what somebody else got a moment earlier is not queued for. */
+/** A hook of another session gives it back with that one's turn; what a run holds may be held for this very session. */
+function isHeldByRun({ ofHook, state, mode }: Conflict): boolean {
+  return !ofHook && state === "held" && mode === "exclusive";
+}
+
+/**
+ * Reserves a file, or prolongs that by asking again; what somebody else got a moment earlier is not queued for.
+ *
+ * @param isHeld whether a run of the agent holds it, so that it may be edited whatever comes of this
+ */
 async function take(
   context: LockContext,
   caller: Caller,
   { path, resource }: File,
+  isHeld: boolean,
   found: Found,
 ): Promise<void> {
   const seconds = found.options.takeSeconds;
   if (seconds === undefined) return;
   try {
-    const answer = await acquireLock(context, caller, { resources: [resource], lease_seconds: seconds });
+    const wish = { resources: [resource], lease_seconds: seconds };
+    const answer = await acquireLock(context, caller, wish, { isHeld });
     if (answer.state !== "queued") return;
     await releaseLock(context, caller, { ticket: answer.ticket! });
     const [holder] = othersOf(caller, answer.holders ?? []);
     if (holder) found.reserved.push({ path, agent: holder.agent, until: holder.until });
-    else if ((answer.holders ?? []).length === 0) {
-      const wanted = await whoWants(context, caller, resource, answer.place! - 1);
-      if (wanted) found.wanted.push({ path, ...wanted });
-    }
+    else if ((answer.holders ?? []).length === 0 && !isHeld)
+      found.wanted.push({ path, ...(await whoWants(context, caller, resource)) });
   } catch (error) {
     if (!isRefusal(error) || isAway(error)) throw error;
+    if (isHeld && error.code.startsWith("lock.")) return;
     await found.refuse(path, `lock:${resource}`, error);
   }
 }
 
-/**
- * Who waits for a resource that nobody has, before the caller would.
- *
- * @param before how many wait before it
- * @returns undefined where these are its own agent's, or are gone meanwhile
- */
+/** Who waits for a resource that no other agent has, before the caller would; of what the caller may not see, nothing. */
 async function whoWants(
   context: LockContext,
   caller: Caller,
   resource: Resource,
-  before: number,
-): Promise<Omit<WantedFile, "path"> | undefined> {
-  const { waiters, holders } = await listLocks(context, caller, { resource }).catch((error: unknown) => {
-    if (isRefusal(error, "access.denied")) return { waiters: [], holders: [] };
+): Promise<Omit<WantedFile, "path">> {
+  const { waiters } = await listLocks(context, caller, { resource }).catch((error: unknown) => {
+    if (isRefusal(error, "access.denied")) return { waiters: [] };
     throw error;
   });
-  const inLine = waiters.filter(({ passed_over }) => !passed_over);
-  const [first] = othersOf(caller, inLine);
-  if (!first) return inLine.length >= before || holders.length > 0 ? undefined : {};
+  const [first] = othersOf(
+    caller,
+    waiters.filter(({ passed_over }) => !passed_over),
+  );
+  if (!first) return {};
   const rest = first.resources.map((one) => parseResource(one));
   const inTheWay = (await conflictsOf(context, caller, rest, first.mode)).find(
     ({ agent }) => agent !== first.agent,

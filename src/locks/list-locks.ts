@@ -4,6 +4,7 @@ import { agentOf } from "./agent-of.js";
 import type { LockContext } from "./context.js";
 import type { ListedLock, ListLocks, LockList, Mode } from "./contract.js";
 import { covers } from "./covers.js";
+import { isGuardRun } from "./guard-run.js";
 import { comesBefore } from "./order.js";
 import { parseResource, type Resource } from "./resource.js";
 import { stateInWords } from "./state-in-words.js";
@@ -55,13 +56,19 @@ export async function listLocks(context: LockContext, caller: Caller, input: Lis
   };
 }
 
-/** What stands in the way of the caller on these resources now; nothing is taken and nobody queues. */
+/** A lock that overlaps what somebody asks about. */
+export interface Conflict extends ListedLock {
+  /** An edit hook has it. */
+  readonly ofHook: boolean;
+}
+
+/** What others and other runs of the caller's agent have of these resources; nothing is taken and nobody queues. */
 export async function conflictsOf(
   context: LockContext,
   caller: Caller,
   resources: readonly Resource[],
   mode: Mode,
-): Promise<LockList["holders"]> {
+): Promise<readonly Conflict[]> {
   const { rows } = await rowsOf(context, caller.principal.namespace, resources);
   return rows
     .filter(
@@ -70,7 +77,7 @@ export async function conflictsOf(
         row.run !== caller.run.id &&
         (mode === "exclusive" || row.mode === "exclusive"),
     )
-    .map((row) => holderOf(row, caller));
+    .map((row) => ({ ...holderOf(row, caller), ofHook: isGuardRun(row.run) }));
 }
 
 /**

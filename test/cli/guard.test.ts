@@ -17,7 +17,6 @@ import { type Findings, judge, nothingFound } from "../../src/cli/guard-verdict.
 import { aroundFolder, repositoryAbove, repositoryPath } from "../../src/cli/repository-path.js";
 import { splitPaths, stagedPaths } from "../../src/cli/staged-paths.js";
 import { type HttpService, serveHttp } from "../../src/http/index.js";
-import { acquireLock as acquireLockTool } from "../../src/mcp/tools/acquire-lock.js";
 import { lockKeys } from "../../src/redis/index.js";
 import { passTime, rawStore } from "../locks/open-locks.js";
 import { noLog } from "../mcp/support.js";
@@ -428,6 +427,13 @@ describe("llm-mailbox guard", () => {
     expect(denied.out).toContain("src/a.ts is reserved by alice until");
     expect(await take("src/c.ts", "bob")).toEqual(silent);
     expect(await guard('{"session_id":"s1"}', as("alice"), "stop")).toEqual(silent);
+    // The other session edits on.
+    expect((await holders()).toSorted()).toEqual([
+      ["alice", "src/b.ts"],
+      ["bob", "src/c.ts"],
+    ]);
+    expect((await take("src/b.ts", "bob")).out).toContain("src/b.ts is reserved by alice until");
+    expect(await guard('{"session_id":"s2"}', as("alice"), "stop")).toEqual(silent);
     expect(await holders()).toEqual([["bob", "src/c.ts"]]);
     expect(await take("src/a.ts", "bob")).toEqual(silent);
     expect(await guard('{"session_id":"s1"}', as("alice"), "stop")).toEqual(silent);
@@ -622,32 +628,17 @@ rules: [{ id: ask, actions: [lock.acquire], effect: require_approval }]
     );
   });
 
-  it("is known to the model of its agent as its own hook, for which it does not wait unasked, and to nobody else", async () => {
-    expect(await take("src/a.ts", "alice")).toEqual(silent);
+  it("keeps off others and not the model of its agent, and keeps what that gives back before the turn ends", async () => {
     const { locks } = office.house.rooms;
-    const [{ caller: alice }, { caller: bob }] = [await office.as("alice"), await office.as("bob")];
-    const began = Date.now();
-    const queued = await locks.acquireLock(alice, { resources: ["src/a.ts"], wait_seconds: 30 });
-    expect(Date.now() - began).toBeLessThan(10_000);
-    expect(queued).toMatchObject({
-      state: "queued",
-      timed_out: false,
-      holders: [{ agent: "alice", own_edit_hook: true, resource: "src/a.ts" }],
-    });
-    expect(acquireLockTool.say(queued as never, { input: {} } as never)).toMatch(
-      /\n"src\/a\.ts": held until \S+ by your own edit hook: your edits pass, others are kept off, and it gives it back when the turn ends\n/,
-    );
-    const [theirs] = (await locks.acquireLock(bob, { resources: ["src/a.ts"] })).holders!;
-    expect(theirs).toMatchObject({ agent: "alice" });
-    expect(theirs).not.toHaveProperty("own_edit_hook");
-    // Its model waits in line, which is no reason to refuse an edit of its own.
+    const { caller: alice } = await office.as("alice");
     expect(await take("src/a.ts", "alice")).toEqual(silent);
-    expect(await take("src/a.ts", "alice", "--session", "s2")).toEqual(silent);
-    const waiting = locks.acquireLock(alice, { ticket: queued.ticket!, wait_seconds: 30 });
+    const { lock_id: id } = await locks.acquireLock(alice, { resources: ["src/a.ts", "src/b.ts"] });
+    expect(await take("src/b.ts", "alice")).toEqual(silent);
+    expect(await locks.releaseLock(alice, { lock_id: id! })).toMatchObject({ state: "released" });
+    for (const file of ["src/a.ts", "src/b.ts"])
+      expect(denialOf(await take(file, "bob"))).toContain(`${file} is reserved by alice until`);
     expect(await guard('{"session_id":"s1"}', as("alice"), "stop")).toEqual(silent);
-    expect((await waiting).state).toBe("granted");
-    // The other way round: what the model holds is left to it.
-    expect(await take("src/a.ts", "alice")).toEqual(silent);
+    expect(await holders()).toEqual([]);
   });
 
   it("does not guard what lies in no repository, wherever the client works", async () => {
@@ -748,6 +739,7 @@ describe("llm-mailbox guard whose locks are at a server", () => {
     expect(await far(edit("b.ts", "s2"), "alice", "edit", "--take")).toEqual(silent);
     expect((await holders()).toSorted()).toEqual([
       ["alice", "a.ts"],
+      ["alice", "b.ts"],
       ["alice", "b.ts"],
     ]);
     expect(reasonOf(await far(edit("a.ts"), "bob", "edit", "--take"))).toContain("a.ts is reserved by alice");

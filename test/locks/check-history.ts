@@ -75,13 +75,16 @@ export function checkHistory(entries: readonly Entry[], limits: LockLimits): str
   const name = (one: Recorded): string => `${one.id} of ${one.run} (${one.mode} ${one.resources.join(", ")})`;
   const place = (one: Recorded) => ({ priority: one.priority, arrivedAt: one.arrival / 1000 });
   const isBefore = (a: Recorded, b: Recorded): boolean => comesBefore(place(a), place(b), limits.ageingMs);
-  const inConflict = (a: Recorded, b: Recorded): boolean =>
+  const areApart = (a: Recorded, b: Recorded): boolean =>
     a.id !== b.id &&
     a.run !== b.run &&
     (a.mode === "x" || b.mode === "x") &&
     a.resources.some((one) => b.resources.some((other) => overlaps(one, other)));
+  // An edit hook and another run of its agent may have the same.
+  const inConflict = (a: Recorded, b: Recorded): boolean => !isOfOwnHook(a, b) && areApart(a, b);
   const blocks = (other: Recorded, one: Recorded): boolean =>
-    (other.state !== "waiting" || (!other.skipped && isBefore(other, one))) && inConflict(other, one);
+    (other.state !== "waiting" || (!other.skipped && isBefore(other, one))) &&
+    (other.state === "cooling" ? areApart : inConflict)(other, one);
 
   const closeScript = (entry: Entry): void => {
     const all = [...now.values()];
@@ -184,6 +187,11 @@ export function checkHistory(entries: readonly Entry[], limits: LockLimits): str
   }
   if (last) closeScript(last);
   return wrong;
+}
+
+function isOfOwnHook({ run: a }: Recorded, { run: b }: Recorded): boolean {
+  const isHook = (run: string): boolean => /^[^/]*\/guard-[\w-]{16}$/.test(run);
+  return a.split("/")[0] === b.split("/")[0] && (isHook(a) || isHook(b));
 }
 
 /** A circle among runs: each waits for the next one to give something back. */

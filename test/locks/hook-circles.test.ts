@@ -90,7 +90,7 @@ describeOnEachStore.concurrent("a circle that only the end of a turn would open"
     await isWaiting(house, "web/b.ts", expect);
     const closing = await bob.acquire("web/**", { wait_seconds: 30 });
     expect(closing).toMatchObject({ state: "queued", own_edit_hook: true, timed_out: false });
-    // It waits for its own hook too, which is worth less to be told.
+    // What its own hook has is in its way no more.
     expect(closing.circle).toBe(
       'you wait for "web/**", where alice is before you; alice waits for "web/b*", where your own edit hook is before it until your turn ends',
     );

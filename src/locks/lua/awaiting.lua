@@ -35,18 +35,14 @@ local function circleOfAwaited(run, request, isNews)
   local function back() path[#path] = nil end
   local function viaRequest(waiting)
     if isSpent() then return false end
-    local own
     for _, blocker in ipairs(blockersOf(waiting)) do
       local other = blocker.request
-      -- A circle with others is worth more to be told than that it waits for its own hook.
-      if waiting == request and isHook(other.run) and agentOf(other.run) == agent then own = own or blocker
-      elseif other.state ~= 'cooling' then
+      if other.state ~= 'cooling' then
         step(waiting.run, blocker.resource, other.run, waiting.id)
         if other.run == run or visit(other.run) then return true end
         back()
       end
     end
-    if own and own.request.state ~= 'cooling' then step(run, own.resource, own.request.run, waiting.id) return true end
     return false
   end
   local function viaAwaited(waiting)

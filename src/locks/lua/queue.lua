@@ -28,8 +28,13 @@ local function nearby(resources, each)
     end
   end
 end
+-- What an edit hook has keeps off other agents, and no run of its own agent: nor does what these have keep it off.
+local function isOfOwnHook(other, request)
+  return (isHook(other.run) or isHook(request.run)) and agentOf(other.run) == agentOf(request.run)
+end
 local function standsBefore(other, request)
   if other.id == request.id or other.run == request.run then return false end
+  if other.state ~= 'cooling' and isOfOwnHook(other, request) then return false end
   if other.mode == 's' and request.mode == 's' then return false end
   if other.state == 'waiting' then return not other.skipped and comesBefore(other, request) end
   return true

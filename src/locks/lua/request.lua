@@ -8,7 +8,11 @@ local waitingScore = '9000000000000000'
 local function agentOf(run) return string.match(run, '^([^/]*)') end
 -- Whether a run is a session of a client for which edit hooks reserve, see guard-run.ts.
 local hookRun = '^[^/]*/guard%-' .. string.rep('[%w_-]', 16) .. '$'
-local function isHook(run) return string.find(run, hookRun) ~= nil end
+local hooks = {}
+local function isHook(run)
+  if hooks[run] == nil then hooks[run] = string.find(run, hookRun) ~= nil end
+  return hooks[run]
+end
 local function parseRequest(id, text)
   local run, process, mode, priority, arrival, leaseMs, state, token, due, base, flags, notify, call, restMs, lines = string.match(
     text, '^([^|]*)|([^|]*)|(%a)|(%d+)|(%d+)|(%d+)|(%a+)|(%d+)|(%d+)|(%d+)|(%a*)|([^|]*)|([^|\n]*)|?(%d*)\n(.*)$')

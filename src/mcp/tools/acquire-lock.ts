@@ -29,7 +29,6 @@ export const acquireLock = defineTool({
       .array(
         z.object({
           agent: z.string(),
-          own_edit_hook: z.boolean().exactOptional(),
           mode: z.enum(["exclusive", "shared"]),
           state: z.enum(["held", "offered", "resting"]),
           resource: z.string(),
@@ -118,12 +117,10 @@ function earlier({ before = [] }: LockAnswer): string {
   return names.length > 0 ? `before you in line: ${names.join(", ")}` : "";
 }
 
-function standing({ agent, own_edit_hook, own, lock_id, mode, state, resource, until }: Holder): string {
+function standing({ agent, own, lock_id, mode, state, resource, until }: Holder): string {
   const shared = mode === "shared" ? ", shared" : "";
   if (own)
     return `${shownResource(resource)}: ${state === "offered" ? "offered to" : "held by"} another run of yours until ${until}${shared}; acquire_lock with lock_id ${lock_id} makes it this run's`;
-  if (own_edit_hook)
-    return `${shownResource(resource)}: held until ${until} by your own edit hook: your edits pass, others are kept off, and it gives it back when the turn ends`;
   if (state === "offered")
     return `${shownResource(resource)}: ${agent}'s turn until ${until} at the latest${shared}`;
   if (state === "resting") return `${shownResource(resource)}: rests until ${until}, ${agent} lost it`;

@@ -1,0 +1,136 @@
+import { afterAll, type ExpectStatic, it } from "vitest";
+import { operatorPrincipal, type RunId } from "../../src/identity/index.js";
+import type { LockLimits } from "../../src/locks/index.js";
+import { describeOnEachStore } from "../stores/index.js";
+import { type HookAgent, hookAgents } from "./hook-agents.js";
+import { type LockHouse, openLocks, passTime } from "./open-locks.js";
+
+describeOnEachStore.concurrent("what an edit hook reserves", (store) => {
+  const houses: LockHouse[] = [];
+  const two = async (limits: Partial<LockLimits> = {}): Promise<[HookAgent, HookAgent, LockHouse]> => {
+    const house = await openLocks(store().url, limits);
+    houses.push(house);
+    const [alice, bob] = await hookAgents(house, "alice", "bob");
+    return [alice!, bob!, house];
+  };
+  const areHeld = async (
+    expect: ExpectStatic,
+    agent: HookAgent,
+    file: string,
+    count: number,
+  ): Promise<void> => expect((await agent.list(file)).holders).toHaveLength(count);
+  afterAll(async () => {
+    await Promise.all(houses.splice(0).map((house) => house.close()));
+  });
+
+  it("stays reserved until the last of the sessions of its agent that edited it gives it back", async ({
+    expect,
+  }) => {
+    const [alice, bob] = await two();
+    for (const session of ["one", "two", "one"]) await alice.edits("a.ts", 900, session);
+    await areHeld(expect, alice, "a.ts", 2);
+    await alice.endsTurn("one");
+    await expect(bob.edits("a.ts")).rejects.toThrow(/"agent":"alice"/);
+    await alice.edits("a.ts", 900, "two");
+    await alice.endsTurn("two");
+    await bob.edits("a.ts");
+  });
+
+  it("stays reserved where its model gives back what it held before, by a pattern too", async ({
+    expect,
+  }) => {
+    const [alice, bob] = await two();
+    for (const [held, file] of [
+      ["a.ts", "a.ts"],
+      ["web/**", "web/b.ts"],
+    ] as const) {
+      const { lock_id: id, token } = await alice.acquire(held);
+      await alice.edits(file);
+      expect(await alice.acquire(held)).toMatchObject({ state: "already_held", token });
+      await alice.release(id!);
+      await expect(bob.edits(file)).rejects.toThrow(/"agent":"alice"/);
+      expect(await bob.acquire(held)).toMatchObject({ state: "queued", holders: [{ agent: "alice" }] });
+    }
+  });
+
+  it("is no obstacle to its model, which gets a lease of its own that outlasts the turn", async ({
+    expect,
+  }) => {
+    const [alice, bob] = await two();
+    await alice.edits("a.ts");
+    const granted = await alice.acquire("a.ts");
+    expect(granted).toMatchObject({ state: "granted", resources: ["a.ts"] });
+    await alice.endsTurn();
+    await expect(bob.edits("a.ts")).rejects.toThrow(/"agent":"alice"/);
+    await alice.release(granted.lock_id!);
+    await bob.edits("a.ts");
+  });
+
+  it("does not outdate the token under which its model writes", async ({ expect }) => {
+    const [alice, , { house }] = await two();
+    const put = async (value: string, token: number | undefined): Promise<string> => {
+      const under = { resource: "a.ts", fencing_token: token! };
+      return (await house.rooms.state.putState(alice.caller, { key: "k/a", value, ...under })).state;
+    };
+    const { token } = await alice.acquire("a.ts");
+    expect(await put("1", token)).toBe("stored");
+    await alice.edits("a.ts");
+    await alice.edits("a.ts", 900, "two");
+    expect(await put("2", token)).toBe("stored");
+    await alice.endsTurn();
+    expect(await put("3", token)).toBe("stored");
+  });
+
+  it("comes after others who wait: not reserved where a run of its agent holds it, refused where only another session does", async ({
+    expect,
+  }) => {
+    const [alice, bob] = await two();
+    const { lock_id: id } = await alice.acquire("a.ts");
+    const { ticket } = await bob.acquire("a.ts");
+    await alice.edits("a.ts");
+    await areHeld(expect, alice, "a.ts", 1);
+    await alice.release(id!);
+    expect(await bob.claim(ticket!)).toMatchObject({ state: "granted" });
+
+    await alice.edits("b.ts", 900, "one");
+    await bob.acquire("b.ts");
+    await expect(alice.edits("b.ts", 900, "two")).rejects.toThrow(/"path":"b.ts","agent":"bob"/);
+    await alice.edits("b.ts", 900, "one");
+    await areHeld(expect, alice, "b.ts", 1);
+  });
+
+  it("is no way past others for runs of the agent that exclude each other", async ({ expect }) => {
+    const [alice, bob, house] = await two();
+    await alice.edits("a.ts");
+    await alice.acquire("a.ts");
+    const other = await house.as("alice");
+    expect(await other.acquire("a.ts")).toMatchObject({ state: "queued", holders: [{ agent: "alice" }] });
+    expect(await bob.acquire("a.ts")).toMatchObject({ state: "queued", place: 2 });
+  });
+
+  it("rests when it was lost, for its own agent as for others", async ({ expect }) => {
+    const [alice, bob, house] = await two({ delayMs: 600_000 });
+    await alice.edits("a.ts", 60);
+    await passTime(store().url, house.namespace, 60_001);
+    for (const agent of [alice, bob])
+      expect(await agent.acquire("a.ts")).toMatchObject({ state: "queued", holders: [{ state: "resting" }] });
+  });
+
+  it("is asked by the rules for itself, and not again where its agent holds it already", async ({
+    expect,
+  }) => {
+    const [alice, , { house, namespace }] = await two();
+    const rules =
+      "version: 1\notherwise: allow\nunknown: allow\nrules: [{ id: ask, actions: [lock.acquire], resources: ['lock:live/**'], effect: deny }]";
+    const { lock_id: id } = await alice.acquire("live/**");
+    const operator = {
+      principal: operatorPrincipal(namespace),
+      run: { id: "operator/command-line" as RunId },
+    };
+    await house.ruleBook.put(operator, { text: rules, over: 0 });
+    await alice.edits("live/a.ts");
+    await areHeld(expect, alice, "live/a.ts", 2);
+    await alice.release(id!);
+    await expect(alice.edits("live/b.ts")).rejects.toThrow(/policy\.denied/);
+  });
+});
