@@ -114,6 +114,7 @@ async function findingsThere({ config, files, take }: Question, server: string):
       reserved: [...all.reserved, ...found.reserved],
       wanted: [...all.wanted, ...found.wanted],
       refused: [...all.refused, ...found.refused],
+      lost: [...(all.lost ?? []), ...(found.lost ?? [])],
       untold: [...all.untold, ...found.untold],
       unnameable: [...all.unnameable, ...found.unnameable],
     };

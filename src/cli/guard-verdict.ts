@@ -30,13 +30,13 @@ export interface Verdict extends Findings {
 const mostNamed = 10;
 
 /**
- * Decides by what was found. `--on-conflict warn` passes by what other agents have or want, and by locks that cannot be
+ * Decides by what was found. An edit of what may have changed since its reservation was lost is refused once. `--on-conflict warn` passes by what other agents have or want, and by locks that cannot be
  * had for other reasons of theirs; what rules or rights forbid stays forbidden.
  *
  * @param isTaking whether the files were to be reserved
  */
 export function judge(findings: Findings, manner: Manner, isTaking = false): Verdict {
-  const { reserved, wanted, refused, untold, unnameable, away, stopped, undecided } = findings;
+  const { reserved, wanted, refused, lost = [], untold, unnameable, away, stopped, undecided } = findings;
   const verdict = (allowed: boolean, ...lines: string[]): Verdict => ({
     ...findings,
     allowed,
@@ -54,9 +54,8 @@ export function judge(findings: Findings, manner: Manner, isTaking = false): Ver
     );
   }
   const isContested = reserved.length + wanted.length + untold.length > 0;
-  const isRefused = refused.length > 0;
   const allowed =
-    (!isContested && !isRefused) ||
+    (!isContested && refused.length + lost.length === 0) ||
     (manner.onConflict === "warn" && refused.every(({ code }) => code.startsWith("lock.")));
   const all = [
     ...reserved.map(
@@ -70,11 +69,19 @@ export function judge(findings: Findings, manner: Manner, isTaking = false): Ver
       (path) => `so many locks lie around ${shown(path)} that nobody can tell whether it is reserved`,
     ),
     ...refused.map(({ path, message }) => `${shown(path)} cannot be reserved: ${visible(message, "\n")}`),
+    ...lost.map(
+      ({ path, lost_at }) =>
+        `the reservation of ${shown(path)} was lost at ${lost_at}, and others may have changed it since`,
+    ),
   ];
   const more = all.length - mostNamed;
   const lines = [...all.slice(0, mostNamed), ...(more > 0 ? [`and ${more} more`] : [])];
   if (allowed && lines.length > 0)
     lines.push("going on all the same, as configured; tell them what you change");
+  if (lost.length > 0)
+    lines.push(
+      `read again what was lost${allowed ? "" : ", then repeat the edit"}: it is reserved for you anew, and this is told once`,
+    );
   if (!allowed && isContested)
     lines.push(
       "leave it alone, agree with them by send_message, end your turn, or wait with acquire_lock, which tells you where they wait for you too",

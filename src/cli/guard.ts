@@ -171,6 +171,7 @@ async function find(
     reserved: ownOf(found.reserved),
     wanted: ownOf(found.wanted),
     refused: ownOf(found.refused),
+    ...(found.lost && { lost: ownOf(found.lost) }),
     untold: found.untold.map(own),
     unnameable: found.unnameable.map(own),
   };

@@ -17,8 +17,8 @@
   ARGV[17…] resources, sorted; none with a ticket
 
   Returns {"GRANTED", effect, id, token, ends at ms, {resource, …}, {what passed to this run along with it, see lua/passing.lua},
-          {{older lease of the run, resource of both, …}, …}} ·
-          {"ALREADY", the same without older ones} · {"COVERED", {{id, token, ends at ms, {resource, …}, {resource asked for, …}}, …}}
+          {{older lease of the run, resource of both, …}, …}, when an edit hook lost what it gets again and others may have changed, ms,
+          or empty} · {"ALREADY", the same without the last two} · {"COVERED", {{id, token, ends at ms, {resource, …}, {resource asked for, …}}, …}}
           for what the run holds otherwise than it asks · {"NOT_HELD"} where it does not, and only that was asked for: nothing was done · {"QUEUED", effect, id, place,
           due in ms or -1, {agent, resource or empty, agent that it waits for or run of an edit hook, …} of a circle that a message, or the end of a turn, could open, {run, mode, state, ends at ms, resource, id, …},
           {resource, …}, {what passed along}, {run that waits before it, …}}, effect 1 where this call took or changed something, 0 where it found what the run had · {"DEADLOCK", {agent, resource, agent that it waits for, …}} · {"CROWDED", resource} ·
@@ -106,7 +106,7 @@ local function olderLeases(request)
 end
 local function grant(request, hadEffect)
   local id, token, ends, all = lease(request)
-  return { 'GRANTED', flag(hadEffect), id, token, ends, all, along, olderLeases(request) }
+  return { 'GRANTED', flag(hadEffect), id, token, ends, all, along, olderLeases(request), request.lostAt or '' }
 end
 local function granted(request, hadEffect)
   request.call, request.process = call, process

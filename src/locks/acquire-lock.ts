@@ -326,7 +326,7 @@ async function look(
   switch (word) {
     case "GRANTED":
     case "ALREADY": {
-      const [hadEffect, id, token, endsAt, resources, along, older = []] = rest as [
+      const [hadEffect, id, token, endsAt, resources, along, older = [], lostAt = ""] = rest as [
         string,
         string,
         string,
@@ -334,6 +334,7 @@ async function look(
         readonly string[],
         readonly string[],
         (readonly string[][])?,
+        string?,
       ];
       const lease = { id, resources, token: Number(token), expiresAt: Number(endsAt) };
       context.memory(caller).holds(lease, context.deps.store.now());
@@ -349,6 +350,7 @@ async function look(
           ...(older.length > 0 && {
             older: older.map(([lockId, ...common]) => ({ lock_id: lockId!, resources: common })),
           }),
+          ...(lostAt !== "" && { lost_at: isoTime(Number(lostAt)) }),
         },
         hadEffect: hadEffect === "1",
       };

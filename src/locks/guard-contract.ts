@@ -35,6 +35,13 @@ export interface WantedFile {
   readonly waits_for?: { readonly resource: string; readonly agent: string; readonly until: string };
 }
 
+/** A file whose reservation the session had lost, and that others may have changed since. It is reserved for it again. */
+export interface LostFile {
+  readonly path: string;
+  /** ISO time. */
+  readonly lost_at: string;
+}
+
 /** A file about which the asker was refused, in the words of that refusal. */
 export interface RefusedFile {
   readonly path: string;
@@ -47,6 +54,8 @@ export interface GuardFindings {
   readonly reserved: readonly ReservedFile[];
   readonly wanted: readonly WantedFile[];
   readonly refused: readonly RefusedFile[];
+  /** Missing where there are none. Told once. */
+  readonly lost?: readonly LostFile[];
   /** More is locked around these than is looked at, so that nobody knows whether they are reserved. */
   readonly untold: readonly string[];
   /** Names that no lock can have: nobody can reserve such a file by itself, only by a pattern, which was looked for. */

@@ -3,7 +3,7 @@ import type { Caller } from "../identity/index.js";
 import { acquireLock } from "./acquire-lock.js";
 import type { LockContext } from "./context.js";
 import type { ListedLock } from "./contract.js";
-import type { GuardFindings, RefusedFile, ReservedFile, WantedFile } from "./guard-contract.js";
+import type { GuardFindings, LostFile, RefusedFile, ReservedFile, WantedFile } from "./guard-contract.js";
 import { type Conflict, conflictsOf, listLocks, othersAround } from "./list-locks.js";
 import { overlaps } from "./overlaps.js";
 import { releaseLock } from "./release-lock.js";
@@ -30,6 +30,9 @@ export interface GuardOptions {
  * or prolongs that. Nobody queues: what is not free at once is told. What the caller's agent holds in another run of its
  * is free for it, and reserved for the caller's besides, so that it stays reserved until the last of them gives it back.
  * Where others wait for it already, it stays with that run: the edit passes, unless that run is an edit hook of another session.
+ *
+ * What the caller's run had lost, by its time or by force, is told when it is reserved for it again, unless nobody else was
+ * granted anything meanwhile.
  *
  * A file whose name no lock can have is compared with every pattern that may mean it.
  *
@@ -71,6 +74,7 @@ class Found {
   readonly reserved: ReservedFile[] = [];
   readonly wanted: WantedFile[] = [];
   readonly refused: RefusedFile[] = [];
+  readonly lost: LostFile[] = [];
   readonly untold: string[] = [];
   readonly unnameable: string[] = [];
   readonly options: GuardOptions;
@@ -85,8 +89,8 @@ class Found {
   }
 
   get findings(): GuardFindings {
-    const { reserved, wanted, refused, untold, unnameable } = this;
-    return { reserved, wanted, refused, untold, unnameable };
+    const { reserved, wanted, refused, lost, untold, unnameable } = this;
+    return { reserved, wanted, refused, ...(lost.length > 0 && { lost }), untold, unnameable };
   }
 }
 
@@ -140,6 +144,7 @@ async function take(
   try {
     const wish = { resources: [resource], lease_seconds: seconds };
     const answer = await acquireLock(context, caller, wish, { isHeld });
+    if (answer.lost_at !== undefined) found.lost.push({ path, lost_at: answer.lost_at });
     if (answer.state !== "queued") return;
     await releaseLock(context, caller, { ticket: answer.ticket! });
     const [holder] = othersOf(caller, answer.holders ?? []);

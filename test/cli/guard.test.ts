@@ -273,6 +273,21 @@ describe("a guard", () => {
     expect(judge(two, lenient).allowed).toBe(false);
   });
 
+  it("refuses once what may have changed since its reservation was lost, or warns of it", () => {
+    const lost = [{ path: "a.ts", lost_at: "2026-01-01T00:00:00.000Z" }];
+    const words =
+      "llm-mailbox guard: the reservation of a.ts was lost at 2026-01-01T00:00:00.000Z, and others may have changed it since\n";
+    expect(judge({ ...free, lost }, refuse, true)).toMatchObject({
+      allowed: false,
+      text: `${words}read again what was lost, then repeat the edit: it is reserved for you anew, and this is told once`,
+    });
+    expect(judge({ ...free, lost }, lenient, true)).toMatchObject({
+      allowed: true,
+      text: `${words}going on all the same, as configured; tell them what you change\nread again what was lost: it is reserved for you anew, and this is told once`,
+    });
+    expect(judge({ ...taken, lost }, refuse, true).text).toMatch(/reserved by bob[^]*lost at[^]*leave it alone/);
+  });
+
   it("refuses where nothing can be decided, or the asker was stopped, whatever is configured", () => {
     expect(judge({ ...free, undecided: "auth.invalid: no." }, lenient)).toMatchObject({
       allowed: false,
@@ -641,6 +656,20 @@ rules: [{ id: ask, actions: [lock.acquire], effect: require_approval }]
     expect(await holders()).toEqual([]);
   });
 
+  it("denies one edit of a file that others may have changed since the session lost it", async () => {
+    const path = "src/a.ts";
+    const lease = ["--lease-seconds", "60"];
+    expect(await take(path, "alice", ...lease)).toEqual(silent);
+    await passTime(store.url, office.settings.LLM_MAILBOX_NAMESPACE!, 60_001);
+    expect(await take(path, "bob", ...lease)).toEqual(silent);
+    expect(await guard('{"session_id":"s1"}', as("bob"), "stop")).toEqual(silent);
+    expect(denialOf(await take(path, "alice", ...lease))).toMatch(
+      /^llm-mailbox guard: the reservation of src\/a\.ts was lost at 20\S+Z, and others may have changed it since\n/,
+    );
+    expect(await take(path, "alice")).toEqual(silent);
+    expect(await holders()).toEqual([["alice", path]]);
+  });
+
   it("does not guard what lies in no repository, wherever the client works", async () => {
     const alone = join(place, "alone");
     mkdirSync(alone, { recursive: true });
@@ -749,6 +778,19 @@ describe("llm-mailbox guard whose locks are at a server", () => {
     expect(await far('{"session_id":"s1"}', "alice", "stop")).toEqual(silent);
     expect(await holders()).toEqual([]);
     expect(await far(edit("a.ts"), "bob", "edit", "--take")).toEqual(silent);
+  });
+
+  it("tells from there what the session had lost", async () => {
+    for (const file of ["a.ts", "b.ts"])
+      expect(await far(edit(file), "alice", "edit", "--take", "--lease-seconds", "60")).toEqual(silent);
+    await passTime(store.url, office.settings.LLM_MAILBOX_NAMESPACE!, 60_001);
+    expect(await far(edit("a.ts"), "bob", "edit", "--take")).toEqual(silent);
+    const alice = { LLM_MAILBOX_DATA_DIR: dataDir, LLM_MAILBOX_AGENT: "alice" };
+    const given = ["guard", "edit", "--take", "--server", service.url];
+    expect(reasonOf(await runIn(root, edit("b.ts"), alice, ...given))).toContain(
+      "the reservation of b.ts was lost at 20",
+    );
+    expect(await far(edit("b.ts"), "alice", "edit", "--take")).toEqual(silent);
   });
 
   it("is the same session there as beside the store", async () => {

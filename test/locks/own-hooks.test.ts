@@ -1,9 +1,10 @@
-import { afterAll, type ExpectStatic, it } from "vitest";
+import { afterAll, type ExpectStatic, expect, it } from "vitest";
 import { operatorPrincipal, type RunId } from "../../src/identity/index.js";
-import type { LockLimits } from "../../src/locks/index.js";
+import { forceRelease, type GuardFindings, type LockLimits } from "../../src/locks/index.js";
+import { lockKeys } from "../../src/redis/index.js";
 import { describeOnEachStore } from "../stores/index.js";
 import { type HookAgent, hookAgents } from "./hook-agents.js";
-import { type LockHouse, openLocks, passTime } from "./open-locks.js";
+import { type LockHouse, openLocks, passTime, rawStore } from "./open-locks.js";
 
 describeOnEachStore.concurrent("what an edit hook reserves", (store) => {
   const houses: LockHouse[] = [];
@@ -132,5 +133,121 @@ describeOnEachStore.concurrent("what an edit hook reserves", (store) => {
     await areHeld(expect, alice, "live/a.ts", 2);
     await alice.release(id!);
     await expect(alice.edits("live/b.ts")).rejects.toThrow(/policy\.denied/);
+  });
+});
+
+/** A hook has no replies by which it could be told, so it is at the next edit of that file. */
+describeOnEachStore.concurrent("what an edit hook lost", (store) => {
+  const houses: LockHouse[] = [];
+  const two = async (limits: Partial<LockLimits> = {}): Promise<[HookAgent, HookAgent, LockHouse]> => {
+    const house = await openLocks(store().url, limits);
+    houses.push(house);
+    const [alice, bob] = await hookAgents(house, "alice", "bob");
+    return [alice!, bob!, house];
+  };
+  const edit = (house: LockHouse, { caller }: HookAgent, ...files: string[]): Promise<GuardFindings> =>
+    house.house.rooms.locks.guardFiles(caller.principal, {
+      files,
+      take: { session: "s", lease_seconds: 60 },
+    });
+  const lapse = ({ namespace }: LockHouse): Promise<void> => passTime(store().url, namespace, 60_001);
+  const untold = (house: LockHouse): Promise<unknown> =>
+    house.house.store.command("HLEN", lockKeys(house.namespace).untold);
+  const nothing = { reserved: [], wanted: [], refused: [], untold: [], unnameable: [] };
+  const lost = (...paths: string[]): GuardFindings => ({
+    ...nothing,
+    lost: paths.map((path) => ({ path, lost_at: expect.stringMatching(/^20.*Z$/) as string })),
+  });
+  afterAll(async () => {
+    await Promise.all(houses.splice(0).map((house) => house.close()));
+  });
+
+  it("is told once at the next edit of it where others were granted anything since, and reserved again by then", async ({
+    expect,
+  }) => {
+    const [alice, bob, house] = await two();
+    await edit(house, alice, "a.ts", "b.ts", "c.ts");
+    await lapse(house);
+    await bob.edits("a.ts");
+    await bob.endsTurn();
+    expect(await edit(house, alice, "a.ts", "b.ts")).toEqual(lost("a.ts", "b.ts"));
+    await expect(bob.edits("a.ts")).rejects.toThrow(/"agent":"alice"/);
+    expect(await edit(house, alice, "a.ts", "b.ts", "new.ts")).toEqual(nothing);
+    expect(await edit(house, alice, "c.ts")).toEqual(lost("c.ts"));
+    expect(await untold(house)).toBe(0);
+  });
+
+  it("is told by when it was lost, also where it was taken by force", async ({ expect }) => {
+    const [alice, bob, house] = await two();
+    const operator = {
+      principal: operatorPrincipal(house.namespace),
+      run: { id: "operator/command-line" as RunId },
+    };
+    await alice.edits("a.ts");
+    const [held] = (await alice.list("a.ts")).holders;
+    const before = Date.now();
+    await forceRelease(house.house.locks, operator, held!.lock_id, "hangs");
+    const after = Date.now();
+    await bob.edits("a.ts");
+    // Somebody else has it: that is what is told first.
+    expect(await edit(house, alice, "a.ts")).toMatchObject({ reserved: [{ path: "a.ts", agent: "bob" }] });
+    await bob.endsTurn();
+    const [told] = (await edit(house, alice, "a.ts")).lost!;
+    expect(Date.parse(told!.lost_at)).toBeGreaterThanOrEqual(before - 50);
+    expect(Date.parse(told!.lost_at)).toBeLessThanOrEqual(after + 50);
+  });
+
+  it("is taken again without a word where nobody else was granted anything, whatever its session edits meanwhile", async ({
+    expect,
+  }) => {
+    const [alice, bob, house] = await two();
+    await edit(house, alice, "a.ts", "b.ts");
+    await lapse(house);
+    for (const file of ["new.ts", "a.ts", "a.ts", "b.ts"])
+      expect(await edit(house, alice, file)).toEqual(nothing);
+    await expect(bob.edits("b.ts")).rejects.toThrow(/"agent":"alice"/);
+    expect(await untold(house)).toBe(0);
+  });
+
+  it("is forgotten at the end of the turn, and never told to another session or run", async ({ expect }) => {
+    const [alice, bob, house] = await two();
+    await alice.edits("a.ts", 60);
+    await lapse(house);
+    await bob.edits("b.ts");
+    await alice.edits("a.ts", 60, "other");
+    expect(await alice.news()).toEqual([]);
+    expect(await untold(house)).toBe(1);
+    await alice.endsTurn();
+    expect(await untold(house)).toBe(0);
+    expect(await edit(house, alice, "a.ts")).toEqual(nothing);
+  });
+
+  it("is kept for a day of a session that never ends, until others lose something", async ({ expect }) => {
+    const [alice, bob, house] = await two();
+    await alice.edits("a.ts", 60);
+    await lapse(house);
+    await bob.edits("b.ts", 60);
+    const raw = rawStore(store().url);
+    const { untold: key } = lockKeys(house.namespace);
+    const [run] = await raw.hkeys(key);
+    await raw.hset(key, run!, `${Date.now() - 86_400_001}|1\ta.ts\n`);
+    await lapse(house);
+    await alice.edits("c.ts", 60, "other");
+    const left = await raw.hkeys(key);
+    raw.disconnect();
+    expect(left).toEqual([expect.stringMatching(/^bob\//)]);
+  });
+
+  it("is not asked for by a store command of its own", async ({ expect }) => {
+    const [alice, , house] = await two();
+    const scripts: string[] = [];
+    const { store: used } = house.house;
+    const run = used.run.bind(used);
+    used.run = (script, ...given) => {
+      if (script.name !== "beat-locks") scripts.push(script.name);
+      return run(script, ...given);
+    };
+    await alice.edits("a.ts");
+    expect(scripts.filter((name) => /lock/.test(name))).toEqual(["list-locks", "acquire-lock"]);
   });
 });

@@ -67,12 +67,30 @@ local function isAlive(process)
   local beatAt = redis.call('ZSCORE', slot.processes, process)
   return beatAt and lockMs - tonumber(beatAt) < limits.aliveMs, tonumber(beatAt or '0')
 end
+-- An edit hook gets again what it lost: when that was, where anybody but its own session was granted anything since, so that
+-- it may have been changed.
+local function lostBefore(request, lastBefore)
+  local lines = redis.call('HGET', slot.untold, request.run)
+  if not lines then return nil end
+  local resources, kept, lostAt = table.concat(request.resources, '\t'), {}, nil
+  for at, token, lost in string.gmatch(lines, '(%d+)|(%d+)\t([^\n]*)\n') do
+    local isUnchanged = token == whole(lastBefore)
+    if lost ~= resources then
+      kept[#kept + 1] = at .. '|' .. (isUnchanged and whole(request.token) or token) .. '\t' .. lost .. '\n'
+    elseif not isUnchanged then lostAt = at end
+  end
+  if #kept == 0 then redis.call('HDEL', slot.untold, request.run)
+  else redis.call('HSET', slot.untold, request.run, table.concat(kept)) end
+  return lostAt
+end
 local function hold(request)
   dropNotice(request)
+  local lastBefore = lastToken
   request.state, request.skipped = 'held', false
   request.token, request.base, request.due = nextToken(), lockMs, lockMs + request.leaseMs
   request.restMs = limits.delayMs
   redis.call('HDEL', slot.offers, request.id)
+  if isHook(request.run) then request.lostAt = lostBefore(request, lastBefore) end
 end
 local function offerDue(request)
   local isLiving, beatAt = isAlive(request.process)
@@ -122,15 +140,25 @@ local function expire(request)
   strike(slot.runs, request.run, request.id)
   putRequest(request)
 end
--- What a run lost while it went on, until it is told: a line each, as in lua/losses.lua. A hook is told nothing.
+-- What edit hooks of sessions lost that never came to an end, and that was a day ago.
+local function forgetOldSessions()
+  for _, run in ipairs(redis.call('HKEYS', slot.untold)) do
+    local lostAt = isHook(run) and string.match(redis.call('HGET', slot.untold, run), '^%d+')
+    if lostAt and tonumber(lostAt) < nowMs - 86400000 then redis.call('HDEL', slot.untold, run) end
+  end
+end
+-- What a run lost while it went on, until it is told: a line each, as in lua/losses.lua. A hook is told when its session edits
+-- that again: its line begins with when it was lost, ms of the store's clock, and the last token that was given out by then.
 local function noteUntold(request)
-  if isHook(request.run) then return end
+  local isOfHook = isHook(request.run)
+  if isOfHook and request.state ~= 'held' then return end
   local lines = redis.call('HGET', slot.untold, request.run) or ''
   local _, count = string.gsub(lines, '\n', '')
   if count >= limits.runMost then return end
+  if isOfHook and count == 0 then forgetOldSessions() end
   local what = request.state == 'held' and 'held' or 'waiting'
-  redis.call('HSET', slot.untold, request.run,
-    lines .. what .. '|' .. request.id .. '\t' .. table.concat(request.resources, '\t') .. '\n')
+  local head = isOfHook and asClock(math.min(request.due, lockMs)) .. '|' .. whole(lastToken) or what .. '|' .. request.id
+  redis.call('HSET', slot.untold, request.run, lines .. head .. '\t' .. table.concat(request.resources, '\t') .. '\n')
 end
 local function strikeUntold(run, id)
   local lines = redis.call('HGET', slot.untold, run)
