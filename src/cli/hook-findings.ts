@@ -17,16 +17,19 @@ interface Hook extends HookSpot {
 }
 
 /**
- * Looks at our hooks in the files to which init adds them. A client makes a call whose hook it cannot start, and says
+ * Looks at our hooks in the files in which their clients look for some. A client makes a call whose hook it cannot start, and says
  * nothing of it: a policy or a guard that cannot run is a failure, a reminder a warning.
  */
 export function hookFindings(): Finding[] {
   const around = surroundings();
-  return hookPlaces.flatMap((place) => findingsAt(place, around));
+  return hookPlaces.flatMap((place) =>
+    [...new Set([place.file(around), ...place.otherFiles(around)])].flatMap((file) =>
+      findingsAt(file, place, around),
+    ),
+  );
 }
 
-function findingsAt(place: HookPlace, around: Surroundings): Finding[] {
-  const file = place.file(around);
+function findingsAt(file: string, place: HookPlace, around: Surroundings): Finding[] {
   let text = "";
   try {
     text = textOf(file) ?? "";

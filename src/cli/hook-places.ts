@@ -19,6 +19,8 @@ export interface HookPlace {
   /** What the person has to do besides. */
   readonly note?: string;
   file(around: Surroundings): string;
+  /** Other files in which the client looks for hooks: people may have written some there. */
+  otherFiles(around: Surroundings): readonly string[];
   shell(platform: NodeJS.Platform): HookShell;
   /** @throws {Unreadable} when the client would pass over a file of this text, whatever hooks are in it */
   refuse(text: string): void;
@@ -41,6 +43,11 @@ export const hookPlaces: readonly HookPlace[] = [
     policyMatcher: "Bash|PowerShell|Monitor|Edit|Write|MultiEdit|NotebookEdit|WebFetch|mcp__.*",
     // Settings of this project that are this person's alone: the command names a place on this machine.
     file: ({ project }) => join(project, ".claude", "settings.local.json"),
+    // Shared with all who work in this project, and this person's in every project.
+    otherFiles: ({ home, project, env }) => [
+      join(project, ".claude", "settings.json"),
+      join(env.CLAUDE_CONFIG_DIR || join(home, ".claude"), "settings.json"),
+    ],
     shell: (platform) => (platform === "win32" ? "cmd" : "posix"),
     refuse: () => {},
     hasElsewhere: () => false,
@@ -53,6 +60,7 @@ export const hookPlaces: readonly HookPlace[] = [
     policyMatcher: "Bash|apply_patch|mcp__.*",
     note: "Codex asks at its next start in a terminal whether to trust a new hook; until then it passes over it and says nothing.",
     file: (around) => join(codexFolder(around), "hooks.json"),
+    otherFiles: () => [],
     // It runs them by the shell of its sessions, which on Windows is PowerShell.
     shell: (platform) => (platform === "win32" ? "powershell" : "posix"),
     refuse: refuseWhatCodexRefuses,

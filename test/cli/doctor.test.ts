@@ -232,6 +232,48 @@ describe("the doctor's look at hooks", () => {
     expect((await look()).hooks[0]).toMatchObject({ state: "ok" });
   });
 
+  it("finds guards in every file from which Claude Code reads hooks", async () => {
+    const { home, project, settings } = place();
+    const shared = write(
+      join(project, ".claude/settings.json"),
+      hooks({ PreToolUse: "no-such-llm-mailbox guard edit --take", Stop: "/nowhere/llm-mailbox guard stop" }),
+    );
+    const own = write(
+      join(home, ".claude/settings.json"),
+      hooks({ PreToolUse: "/nowhere/llm-mailbox guard edit" }),
+    );
+    const moved = write(
+      join(home, "moved/settings.json"),
+      hooks({ PreToolUse: `${process.execPath} guard edit` }),
+    );
+    const look = async (more: Record<string, string> = {}) => {
+      const ended = await runIn(project, "", { ...settings, ...more }, "doctor", "--json");
+      return [
+        ended.status,
+        ...about(report(ended), "hooks").map(
+          ({ state, found }) => `${state} ${found.replace(/ start.*/, "")}`,
+        ),
+      ];
+    };
+    const ofProject = [
+      `fail no-such-llm-mailbox is not on the PATH of this terminal, but hooks in ${shared}`,
+      `warn /nowhere/llm-mailbox is not there, but hooks in ${shared}`,
+    ];
+    expect(await look()).toEqual([
+      1,
+      ...ofProject,
+      `fail /nowhere/llm-mailbox is not there, but hooks in ${own}`,
+    ]);
+    expect(await look({ CLAUDE_CONFIG_DIR: dirname(moved) })).toEqual([
+      1,
+      ...ofProject,
+      `ok 1 hook of Claude Code in ${moved}: what they`,
+    ]);
+    // Where the project is the home, one file is told of once.
+    const ended = await runIn(home, "", settings, "doctor", "--json");
+    expect(about(report(ended), "hooks")).toHaveLength(1);
+  });
+
   it("fails where the whole file is passed over that has a guard or a policy in it", async () => {
     const { home, project, settings } = place();
     write(

@@ -285,7 +285,9 @@ describe("a guard", () => {
       allowed: true,
       text: `${words}going on all the same, as configured; tell them what you change\nread again what was lost: it is reserved for you anew, and this is told once`,
     });
-    expect(judge({ ...taken, lost }, refuse, true).text).toMatch(/reserved by bob[^]*lost at[^]*leave it alone/);
+    expect(judge({ ...taken, lost }, refuse, true).text).toMatch(
+      /reserved by bob[\s\S]*lost at[\s\S]*leave it alone/,
+    );
   });
 
   it("refuses where nothing can be decided, or the asker was stopped, whatever is configured", () => {
