@@ -138,6 +138,7 @@ function refuseOddPrefix({ prefix }: Pick<GuardSwitches, "prefix">): void {
   const odd = (problem: unknown): never => {
     throw new UsageError(`--prefix ${JSON.stringify(prefix)} can begin no name of a file: ${problem}`);
   };
+  if (prefix !== prefix.trim()) odd("a lock has no blank where its name begins or ends");
   try {
     if (isPattern(parseResource(prefix))) odd("it has a wildcard");
   } catch (error) {

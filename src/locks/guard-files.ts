@@ -194,8 +194,12 @@ function othersOf<One extends Pick<ListedLock, "agent">>(
   return all.filter(({ agent }) => agent !== principal.agent);
 }
 
-/** The name by which a file is locked. One that reads as a pattern has none: to lock it would be to lock what it matches. */
+/**
+ * The name by which a file is locked. One that reads as a pattern has none: to lock it would be to lock what it matches.
+ * Nor has one that begins or ends with a blank, which every lock loses: that is another file's.
+ */
 function resourceOf(path: string): Resource | undefined {
+  if (path !== path.trim()) return undefined;
   try {
     const resource = parseResource(path);
     return isPattern(resource) ? undefined : resource;

@@ -9,7 +9,7 @@ export interface UnnamedFile {
   readonly name: Resource;
 }
 
-/** How a lock can mean a file whose own name no lock can have: too deep, too long, or with what cannot be seen. */
+/** How a lock can mean a file whose own name no lock can have: too deep, too long, with what cannot be seen, or with a blank at an end. */
 export function unnamedFile(path: string): UnnamedFile {
   const segments = path
     .normalize("NFC")

@@ -375,7 +375,7 @@ describe("llm-mailbox guard", () => {
     expect(JSON.parse(prefixed.out)).toMatchObject({ reserved: [{ path: "b ü.ts", agent: "carol" }] });
   });
 
-  it.each(["../..", "te*", "", "a\u200bb"])(
+  it.each(["../..", "te*", "", "a\u200bb", " a", "a "])(
     "is refused a prefix under which no file could be reserved: %j",
     async (prefix) => {
       for (const command of ["pre-commit", "edit"]) {
@@ -589,6 +589,26 @@ rules: [{ id: ask, actions: [lock.acquire], effect: require_approval }]
     expect(told.reserved.map(({ path }) => path)).toEqual(expect.arrayContaining(names));
     expect(told.unnameable.toSorted()).toEqual(names.toSorted());
     execFileSync("git", ["rm", "-rfq", "--cached", "src"], { cwd: root });
+    for (const name of names) rmSync(join(root, name));
+  });
+
+  it("takes no file for another whose name has a blank less at its beginning or end", async () => {
+    await lock("bob", "lead.ts", "trail", "src/trail");
+    const names = [" lead.ts", "trail ", "src/trail\t", "\u3000lead.ts"];
+    for (const name of names) {
+      const { out } = await take(name, "alice");
+      expect((JSON.parse(out) as { systemMessage: string }).systemMessage).toContain("not reserved for you");
+    }
+    for (const name of names) writeFileSync(join(root, name), String(count));
+    execFileSync("git", ["add", "-A"], { cwd: root });
+    const told = JSON.parse((await guard("", as("alice"), "pre-commit", "--json")).out) as object;
+    expect(told).toMatchObject({ allowed: true, reserved: [], unnameable: expect.arrayContaining(names) });
+    await lock("carol", "* lead.ts");
+    expect(denialOf(await take(" lead.ts", "alice"))).toContain("is reserved by carol until");
+    // Within a path a blank is a character like others.
+    await lock("carol", "a b/ c/d");
+    expect(denialOf(await take("a b/ c/d", "alice"))).toContain("is reserved by carol until");
+    execFileSync("git", ["rm", "-rfq", "--cached", "."], { cwd: root });
     for (const name of names) rmSync(join(root, name));
   });
 
