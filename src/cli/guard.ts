@@ -5,6 +5,7 @@ import { isPattern, parseResource } from "../locks/index.js";
 import { hookAnswer, readHookCall } from "./client-hook.js";
 import { findingsOf, findOut, type GuardConfig, giveBack } from "./guard-findings.js";
 import { type Findings, judge, type Manner, nothingFound, type Verdict } from "./guard-verdict.js";
+import { outermostRepository } from "./outermost-repository.js";
 import { printJson, printLine } from "./print.js";
 import { realPath } from "./real-path.js";
 import { repositoryAbove, repositoryPath } from "./repository-path.js";
@@ -83,7 +84,7 @@ async function editedFiles(
     );
   const take = switches.take ? { session: session!, lease_seconds: switches.leaseSeconds } : undefined;
   const folder = call.folder ?? terminal().folder;
-  return findOut(() => find(config, switches, pathsOf(folder, call.files), take));
+  return findOut(async () => find(config, switches, await pathsOf(folder, call.files), take));
 }
 
 /** When the client's turn is over: gives back what `guard edit --take` reserved for its session. */
@@ -147,12 +148,19 @@ function refuseOddPrefix({ prefix }: Pick<GuardSwitches, "prefix">): void {
   }
 }
 
-/** By the name that each has in the repository it lies in; what lies in none is nobody's. */
-function pathsOf(folder: string, files: readonly string[]): readonly string[] {
-  return files.flatMap((file) => {
-    const root = repositoryAbove(dirname(realPath(folder, file)));
-    return (root !== undefined && repositoryPath(root, folder, file)) || [];
-  });
+/** By the name that each has in the outermost repository it lies in; what lies in none is nobody's. */
+async function pathsOf(folder: string, files: readonly string[]): Promise<readonly string[]> {
+  const outermost = new Map<string, string>();
+  const paths: string[] = [];
+  for (const file of files) {
+    const nearest = repositoryAbove(dirname(realPath(folder, file)));
+    if (nearest === undefined) continue;
+    const root = outermost.get(nearest) ?? (await outermostRepository(nearest));
+    outermost.set(nearest, root);
+    const path = repositoryPath(root, folder, file);
+    if (path !== undefined) paths.push(path);
+  }
+  return paths;
 }
 
 /** Asks about files by the names under which they are locked, and tells of them by their own. */

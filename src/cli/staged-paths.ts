@@ -1,4 +1,7 @@
 import { execFile } from "node:child_process";
+import { realpathSync } from "node:fs";
+import { relative, sep } from "node:path";
+import { outermostRepository } from "./outermost-repository.js";
 import { UsageError } from "./usage-error.js";
 
 const mostOutput = 64 * 1024 * 1024;
@@ -12,11 +15,19 @@ const plainly = [
 ];
 
 /**
- * The paths that the next commit changes, of renames both names, relative to the top of the repository; whatever is
- * configured for git, and in whichever folder of the repository it is asked.
+ * The paths that the next commit changes, of renames both names, relative to the top of the repository, or of the
+ * outermost one of which it is a submodule; whatever is configured for git, and in whichever folder of the repository it
+ * is asked.
  */
 export async function stagedPaths(folder: string): Promise<readonly string[]> {
-  return splitPaths(await git(folder, [...whatever, "diff", "--cached", "--name-only", "-z", ...plainly]));
+  const asked = [...whatever, "diff", "--cached", "--name-only", "-z", ...plainly];
+  const paths = splitPaths(await git(folder, asked));
+  if (paths.length === 0) return paths;
+  const top = realpathSync((await git(folder, ["rev-parse", "--show-toplevel"])).replace(/\r?\n$/, ""));
+  const within = relative(await outermostRepository(top), top)
+    .split(sep)
+    .join("/");
+  return within === "" ? paths : paths.map((path) => `${within}/${path}`);
 }
 
 /** What git writes with `-z`: each path as it is, ended by a zero byte. */

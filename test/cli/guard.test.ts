@@ -10,10 +10,11 @@ import {
 } from "node:fs";
 import { type AddressInfo, createServer } from "node:net";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { join, resolve } from "node:path";
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from "vitest";
 import { hookAnswer, readHookCall } from "../../src/cli/client-hook.js";
 import { type Findings, judge, nothingFound } from "../../src/cli/guard-verdict.js";
+import { outermostRepository } from "../../src/cli/outermost-repository.js";
 import { aroundFolder, repositoryAbove, repositoryPath } from "../../src/cli/repository-path.js";
 import { splitPaths, stagedPaths } from "../../src/cli/staged-paths.js";
 import { type HttpService, serveHttp } from "../../src/http/index.js";
@@ -155,6 +156,60 @@ describe("what the next commit changes", () => {
     } finally {
       for (const name of Object.keys(settings)) git("config", "--unset", name);
     }
+  });
+});
+
+describe("a file in a submodule", () => {
+  const inner = newRepository("sub-inner");
+  const middle = newRepository("sub-middle");
+  const outer = newRepository("sub-outer");
+  const git = (cwd: string, ...args: string[]): string =>
+    execFileSync("git", ["-c", "protocol.file.allow=always", ...args], { cwd, stdio: "pipe" }).toString();
+  const commit = (cwd: string): void => {
+    writeFileSync(join(cwd, "a.txt"), "1");
+    git(cwd, "add", "-A");
+    git(cwd, "commit", "-qm", "x");
+  };
+  commit(inner);
+  commit(middle);
+  git(middle, "submodule", "--quiet", "add", inner, "deep/in ner");
+  commit(middle);
+  commit(outer);
+  git(outer, "submodule", "--quiet", "add", middle, "lib");
+  git(outer, "submodule", "--quiet", "update", "--init", "--recursive");
+  const [lib, deepest] = [join(outer, "lib"), join(outer, "lib", "deep", "in ner")];
+
+  it("is named as the outermost repository names it, which a clone or a worktree within another is itself", async () => {
+    for (const folder of [outer, lib, deepest]) expect(await outermostRepository(folder)).toBe(outer);
+    git(outer, "clone", "-q", inner, "cloned");
+    git(outer, "worktree", "add", "-q", "tree");
+    for (const folder of ["cloned", "tree"])
+      expect(await outermostRepository(join(outer, folder))).toBe(join(outer, folder));
+  });
+
+  it("is staged by that name, in a hook of git too", async () => {
+    for (const folder of [lib, deepest]) {
+      writeFileSync(join(folder, "new.txt"), "1");
+      git(folder, "add", "new.txt");
+    }
+    expect(await stagedPaths(lib)).toEqual(["lib/new.txt"]);
+    expect(await stagedPaths(deepest)).toEqual(["lib/deep/in ner/new.txt"]);
+    git(deepest, "config", "user.email", "t@example.org");
+    git(deepest, "config", "user.name", "T");
+    const store = await startStore("embedded");
+    const office = await openOffice(store.url);
+    const hooks = resolve(deepest, git(deepest, "rev-parse", "--git-path", "hooks").trim());
+    mkdirSync(hooks, { recursive: true });
+    writeFileSync(join(hooks, "pre-commit"), hookScript(office.settings), { mode: 0o755 });
+    const { caller } = await office.as("bob");
+    await office.house.rooms.locks.acquireLock(caller, { resources: ["lib/deep/**"] });
+    const words = "lib/deep/in ner/new.txt is reserved by bob until";
+    expect(() => git(deepest, "commit", "-qm", "x")).toThrow(words);
+    const input = { session_id: "s", cwd: deepest, tool_name: "Edit", tool_input: { file_path: "new.txt" } };
+    const settings = { ...office.settings, LLM_MAILBOX_AGENT: "alice" };
+    expect((await runIn(outer, JSON.stringify(input), settings, "guard", "edit")).out).toContain(words);
+    await office.close();
+    await store.stop();
   });
 });
 
