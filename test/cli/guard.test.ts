@@ -1,8 +1,9 @@
-import { execFileSync, spawn } from "node:child_process";
+import { execFileSync, spawn, spawnSync } from "node:child_process";
 import {
   existsSync,
   mkdirSync,
   mkdtempSync,
+  readFileSync,
   realpathSync,
   rmSync,
   symlinkSync,
@@ -466,6 +467,47 @@ describe("llm-mailbox guard", () => {
     await office.run("locks", "release", held!.lock_id, "--reason", "done");
     expect(commit()).toBe("");
     rmSync(join(root, ".git", "hooks", "pre-commit"));
+  });
+
+  it("is installed by the commands of the guide where the repository looks for hooks, and beside none that is there", async () => {
+    const guide = readFileSync("docs/guides/guards.md", "utf8");
+    const [, commands] = /At the top of the repository:\n\n```sh\n([\s\S]*?)```/.exec(guide)!;
+    const bin = join(place, "bin");
+    mkdirSync(bin, { recursive: true });
+    const script = `#!/bin/sh\nexec '${process.execPath}' '${main}' "$@"\n`;
+    writeFileSync(join(bin, "llm-mailbox"), script, { mode: 0o755 });
+    await lock("bob", "a.ts");
+    for (const hooksPath of [undefined, ".our hooks"]) {
+      const there = newRepository(`installed ${hooksPath}`);
+      const env = { ...process.env, ...office.settings, PATH: `${bin}:${process.env.PATH}` };
+      const run = (command: string, ...args: string[]): string => {
+        const { status, stdout, stderr } = spawnSync(command, args, { cwd: there, env, encoding: "utf8" });
+        return `${status} ${stdout}${stderr}`;
+      };
+      const git = (...args: string[]): string => run("git", ...args);
+      const change = (file: string): string => {
+        writeFileSync(join(there, file), String(Math.random()));
+        return git("add", file) + git("commit", "-qnm", file);
+      };
+      git("checkout", "-qb", "main");
+      for (const file of ["a.ts", "b.ts"]) change(file);
+      if (hooksPath) git("config", "core.hooksPath", hooksPath);
+      expect(run("sh", "-c", commands!)).toBe("0 ");
+      const no = "a.ts is reserved by bob until";
+      git("checkout", "-qb", "other");
+      change("a.ts");
+      git("format-patch", "-q", "-1", "-o", join(place, "patches"));
+      git("checkout", "-q", "main");
+      change("b.ts");
+      expect(git("merge", "--no-edit", "other")).toContain(no);
+      git("merge", "--abort");
+      expect(git("am", "-q", join(place, "patches", "0001-a.ts.patch"))).toContain(no);
+      git("am", "--abort");
+      writeFileSync(join(there, "a.ts"), "mine");
+      expect(git("commit", "-qam", "x")).toContain(no);
+      expect(git("log", "-1", "--format=%s")).toBe("0 b.ts\n");
+      expect(run("sh", "-c", commands!).match(/there is one already: /g)).toHaveLength(3);
+    }
   });
 
   it("denies an edit of what another agent has reserved, and says nothing of what is free or no file here", async () => {
