@@ -82,6 +82,7 @@ export interface House {
 /** What a process may say beyond its settings. */
 interface HouseOptions {
   readonly callTimeoutMs?: number;
+  readonly engineTimeoutMs?: number;
   readonly seal?: Partial<SealTimes>;
   readonly locks?: Partial<lock.LockLimits>;
   readonly approvals?: Partial<approving.ApprovalLimits>;
@@ -98,6 +99,7 @@ const formMs = 10 * 60_000;
  * it is handed a function here.
  *
  * @param timing.callTimeoutMs how long one call of a configured store may take in all, retries included
+ * @param timing.engineTimeoutMs how long the engine of this machine may take to answer, or to start
  * @param timing.onRoundTrip told of every question to the store
  * @param timing.approvals how long requests and links last, where tests have no time to wait
  * @param timing.locks how long leases and offers last, where tests have no time to wait
@@ -397,7 +399,7 @@ async function openRemote(url: string, log: Log, timing: HouseOptions): Promise<
 async function openLocal(
   config: Config,
   log: Log,
-  { onRoundTrip }: Pick<HouseOptions, "onRoundTrip">,
+  { onRoundTrip, engineTimeoutMs }: Pick<HouseOptions, "onRoundTrip" | "engineTimeoutMs">,
 ): Promise<Store> {
   const ensure = () =>
     ensureEngine({
@@ -406,6 +408,7 @@ async function openLocal(
       idleMs: config.engineIdleMs,
       supervisorCommand: [process.execPath, executable(), "supervise"],
       supervisorEnvironment: withoutSecrets(process.env),
+      ...(engineTimeoutMs !== undefined && { timeoutMs: engineTimeoutMs }),
       log: (event, facts) => log.info(facts ?? {}, event),
     });
   const engine = await ensure();

@@ -13,8 +13,9 @@ import { packageVersion } from "./version.js";
 /** A person or a model waits for a hook: a store that does not answer by then is away. */
 const callTimeoutMs = 2_000;
 
-/** A server may itself wait for its store. */
+/** A server may itself wait for its store, and an engine of this machine has perhaps to start. */
 const serverMs = 7_000;
+const engineTimeoutMs = 7_000;
 
 /** Files of one question, and how long their names may be together: a server reads no more than that at once. */
 const mostFiles = 500;
@@ -97,7 +98,7 @@ async function findingsHere({ config, files, take }: Question): Promise<Findings
 
 async function withGuardHouse<T>(config: GuardConfig, work: (house: House) => Promise<T>): Promise<T> {
   const { openHouse } = await import("../compose.js");
-  const house = await openHouse(config, await loadLog("silent"), { callTimeoutMs });
+  const house = await openHouse(config, await loadLog("silent"), { callTimeoutMs, engineTimeoutMs });
   try {
     return await work(house);
   } finally {

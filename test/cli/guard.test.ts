@@ -23,7 +23,7 @@ import { lockKeys } from "../../src/redis/index.js";
 import { passTime, rawStore } from "../locks/open-locks.js";
 import { noLog } from "../mcp/support.js";
 import { startStore, type TestStore } from "../stores/index.js";
-import { type Ended, main, type Office, openOffice, runIn } from "./command-line.js";
+import { type Ended, main, type Office, openOffice, runIn, spawnIn } from "./command-line.js";
 
 const place = realpathSync(mkdtempSync(join(tmpdir(), "mailbox-guard-")));
 afterAll(() => rmSync(place, { recursive: true, force: true }));
@@ -1138,6 +1138,38 @@ describe("llm-mailbox guard without a store", () => {
       expect(ms).toBeLessThan(12_000);
     }
   });
+
+  it.each([
+    ["embedded", "supervisor.lock"],
+    ["redis-server", "engine.pid"],
+  ])(
+    "holds up a commit no longer than it says where the engine of this machine stands still: %s",
+    {
+      timeout: 60_000,
+    },
+    async (engine, file) => {
+      const dataDir = join(place, `still-${engine}`);
+      const settings = {
+        ...{ PATH: process.env.PATH!, LLM_MAILBOX_DATA_DIR: dataDir, LLM_MAILBOX_ENGINE: engine },
+        LLM_MAILBOX_AGENT: "alice",
+      };
+      expect(await spawnIn(root, edited, settings, "guard", "edit", "--take")).toMatchObject({ out: "" });
+      const told = readFileSync(join(dataDir, file), "utf8");
+      const pid = Number(file === "engine.pid" ? told : JSON.parse(told).owner.pid);
+      process.kill(pid, "SIGSTOP");
+      try {
+        const began = Date.now();
+        const ended = await spawnIn(root, "", settings, "guard", "pre-commit", "--store-away", "refuse");
+        expect([ended.status, ended.err.includes("the store cannot be reached")]).toEqual([1, true]);
+        expect(Date.now() - began).toBeGreaterThan(6_000);
+        expect(Date.now() - began).toBeLessThan(11_000);
+      } finally {
+        process.kill(pid, "SIGCONT");
+      }
+      const supervisor = readFileSync(join(dataDir, "supervisor.lock"), "utf8");
+      process.kill(JSON.parse(supervisor).owner.pid, "SIGTERM");
+    },
+  );
 
   it("starts none where nothing was ever stored", async () => {
     const dataDir = join(place, "untouched");
