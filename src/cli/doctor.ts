@@ -6,6 +6,7 @@ import { isRefusal } from "../errors/index.js";
 import * as mail from "../mailbox/index.js";
 import { EngineError, type EngineReport, inspectEngine } from "../redis/engine/index.js";
 import { type Finding, fail, ok, warn } from "./finding.js";
+import { gitHookFindings } from "./git-hook-findings.js";
 import { hookFindings } from "./hook-findings.js";
 import { lasting, plural, printJson, printLine } from "./print.js";
 import { endWith, terminal } from "./terminal.js";
@@ -35,7 +36,7 @@ export async function doctor(switches: Switches): Promise<void> {
     if (config.redisUrl === undefined) findings.push(...(await localFindings(config)));
     findings.push(...(await storeFindings(config)));
   }
-  findings.push(...hookFindings());
+  findings.push(...hookFindings(), ...(await gitHookFindings()));
   const failed = findings.some(({ state }) => state === "fail");
   if (switches.json) printJson({ healthy: !failed, findings, trust });
   else print(findings, failed);

@@ -1,3 +1,4 @@
+import { execFileSync } from "node:child_process";
 import {
   chmodSync,
   mkdirSync,
@@ -272,6 +273,31 @@ describe("the doctor's look at hooks", () => {
     // Where the project is the home, one file is told of once.
     const ended = await runIn(home, "", settings, "doctor", "--json");
     expect(about(report(ended), "hooks")).toHaveLength(1);
+  });
+
+  it("finds a guard before commits that git passes over", async () => {
+    const { project, settings } = place();
+    const root = realpathSync(project);
+    const git = (...args: string[]): unknown => execFileSync("git", args, { cwd: project });
+    const look = async () => {
+      const ended = await runIn(join(project, "src"), "", settings, "doctor", "--json");
+      return about(report(ended), "hooks").map(({ state, found }) => `${state} ${found}`);
+    };
+    mkdirSync(join(project, "src"));
+    expect(await look()).toEqual([]);
+    git("init", "-q");
+    const file = join(root, ".git/hooks/pre-commit");
+    expect(await look()).toEqual([]);
+    write(file, "#!/bin/sh\nexec llm-mailbox guard pre-commit --agent a\n");
+    expect(await look()).toEqual([`fail ${file} is not executable: git commits without this guard`]);
+    chmodSync(file, 0o755);
+    expect(await look()).toEqual([`ok the guard before commits is in ${file}`]);
+    git("config", "core.hooksPath", ".husky");
+    expect(await look()).toEqual([
+      `warn git looks for hooks in ${root}/.husky (core.hooksPath): the guard in ${file} never runs`,
+    ]);
+    chmodSync(write(join(root, ".husky/pre-commit"), "llm-mailbox guard pre-commit || exit 1\n"), 0o755);
+    expect(await look()).toEqual([`ok the guard before commits is in ${root}/.husky/pre-commit`]);
   });
 
   it("fails where the whole file is passed over that has a guard or a policy in it", async () => {
