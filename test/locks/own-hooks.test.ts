@@ -3,8 +3,10 @@ import { operatorPrincipal, type RunId } from "../../src/identity/index.js";
 import { forceRelease, type GuardFindings, type LockLimits } from "../../src/locks/index.js";
 import { lockKeys } from "../../src/redis/index.js";
 import { describeOnEachStore } from "../stores/index.js";
+import { checkHistory, readHistory } from "./check-history.js";
 import { type HookAgent, hookAgents } from "./hook-agents.js";
 import { type LockHouse, openLocks, passTime, rawStore } from "./open-locks.js";
+import { recordHistory } from "./record-history.mjs";
 
 describeOnEachStore.concurrent("what an edit hook reserves", (store) => {
   const houses: LockHouse[] = [];
@@ -107,6 +109,29 @@ describeOnEachStore.concurrent("what an edit hook reserves", (store) => {
     const other = await house.as("alice");
     expect(await other.acquire("a.ts")).toMatchObject({ state: "queued", holders: [{ agent: "alice" }] });
     expect(await bob.acquire("a.ts")).toMatchObject({ state: "queued", place: 2 });
+  });
+
+  it("is in the checker's eyes no conflict with its own agent, whatever order they come in", async ({
+    expect,
+  }) => {
+    const [alice, bob, house] = await two({ delayMs: 5_000 });
+    recordHistory(house.house.store);
+    const { lock_id: id } = await alice.acquire("web/**");
+    for (const session of ["one", "two"]) await alice.edits("web/a.ts", 60, session);
+    const { ticket } = await bob.acquire("web/a.ts");
+    await alice.edits("web/a.ts", 60, "one");
+    await alice.release(id!);
+    await alice.endsTurn("one");
+    expect(await bob.claim(ticket!)).toMatchObject({ state: "queued", holders: [{ agent: "alice" }] });
+    await passTime(store().url, house.namespace, 60_001);
+    expect(await bob.claim(ticket!)).toMatchObject({ state: "queued", holders: [{ state: "resting" }] });
+    const redis = rawStore(store().url);
+    const history = await readHistory(redis, house.namespace);
+    redis.disconnect();
+    expect(history.length).toBeGreaterThan(20);
+    // Lock time was set by hand.
+    const wrong = checkHistory(history, house.house.locks.limits);
+    expect(wrong.filter((line) => line !== "lock time jumped")).toEqual([]);
   });
 
   it("rests when it was lost, for its own agent as for others", async ({ expect }) => {
