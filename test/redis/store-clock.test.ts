@@ -1,14 +1,14 @@
-import { afterEach, expect, it, vi } from "vitest";
+import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from "vitest";
 import type { House } from "../../src/compose.js";
 import { Agent, openFaultHouse } from "../faults/fault-house.js";
 import { StoreProxy } from "../faults/store-proxy.js";
-import { describeOnEachStore } from "../stores/index.js";
+import { describeOnEachStore, type StoreName, startStore, type TestStore } from "../stores/index.js";
 
 /** Every clock of a store is another one, and each may be set: here the process's own is, which to it looks the same. */
 describeOnEachStore("a store whose clock is set", (store) => {
   const closing: (() => unknown)[] = [];
-  const open = async (url = store().url): Promise<House> => {
-    const house = await openFaultHouse(url);
+  const open = async (): Promise<House> => {
+    const house = await openFaultHouse(store().url);
     closing.push(() => house.close());
     return house;
   };
@@ -16,17 +16,10 @@ describeOnEachStore("a store whose clock is set", (store) => {
     vi.restoreAllMocks();
     for (const close of closing.splice(0).reverse()) await close();
   });
-  /** From now on the store's clock is ahead of what it was by so much, to this process. */
-  const setStoreClock = (aheadMs: number): void => {
-    const now = performance.now.bind(performance);
-    vi.spyOn(performance, "now").mockImplementation(() => now() - aheadMs);
-  };
   const offMs = async ({ store }: House): Promise<number> => {
     const [seconds, micros] = (await store.command("TIME")) as [string, string];
     return Math.abs(Number(seconds) * 1_000 + Number(micros) / 1_000 - store.now());
   };
-  const bodies = async (agent: Agent): Promise<readonly string[]> =>
-    (await agent.read()).messages.map(({ body }) => String(body));
 
   it("forward is noticed by the first call, which has its effect, once", async () => {
     const house = await open();
@@ -45,14 +38,21 @@ describeOnEachStore("a store whose clock is set", (store) => {
     await alice.send("bob", "one");
     await vi.waitFor(async () => expect(await offMs(house)).toBeLessThan(1_000));
   });
+});
 
-  it("is noticed too where the answer that tells of it was lost, and the effect is there once", async ({
-    skip,
-  }) => {
-    if (!store().url.startsWith("unix:")) skip("the proxy stands before a socket");
-    const proxy = await StoreProxy.before(store().url);
-    closing.push(() => proxy.close());
-    const house = await open(proxy.url);
+const storesBehindProxy: readonly StoreName[] = ["embedded", "redis-server"];
+
+describe.each(storesBehindProxy)("a store (%s) whose clock is set while an answer is lost", (name) => {
+  let store: TestStore;
+  beforeAll(async () => {
+    store = await startStore(name);
+  });
+  afterAll(() => store.stop());
+  afterEach(() => vi.restoreAllMocks());
+
+  it("is noticed too, and the effect is there once", async () => {
+    const proxy = await StoreProxy.before(store.url);
+    const house = await openFaultHouse(proxy.url);
     const [alice, bob] = [await Agent.begin(house, "alice"), await Agent.begin(house, "bob")];
     await alice.send("bob", "one");
     setStoreClock(20_000);
@@ -60,5 +60,17 @@ describeOnEachStore("a store whose clock is set", (store) => {
     await alice.send("bob", "two");
     await isCut;
     expect(await bodies(bob)).toEqual(["one", "two"]);
+    await house.close();
+    await proxy.close();
   });
 });
+
+/** From now on the store's clock is ahead of what it was by so much, to this process. */
+function setStoreClock(aheadMs: number): void {
+  const now = performance.now.bind(performance);
+  vi.spyOn(performance, "now").mockImplementation(() => now() - aheadMs);
+}
+
+async function bodies(agent: Agent): Promise<readonly string[]> {
+  return (await agent.read()).messages.map(({ body }) => String(body));
+}
