@@ -2,12 +2,18 @@
   The locks of docs/decisions/0015-locks.md as a small model: leases, offers, places in the queue, processes that die or
   stand still, a store that loses the tail of what it confirmed, and a thing that is written to.
 
-  Each is an assertion below, proved by `spin -a` and an exhaustive `pan -DSAFETY` for three agents, one resource and three grants, with any interleaving of the steps below:
+  Each is an assertion below, proved by `spin -a` and an exhaustive `pan -DSAFETY` for three agents, one resource and three
+  grants (four where agents die; two agents where the tail may be lost), with any interleaving of the steps below:
     one_holder   two agents are never both entitled by the store to the resource at one instant
     fenced       no write is taken that is older than one taken before, although a holder that stood still goes on
                  after its lease is over, and although the store forgot its last grants
     tokens       a token is never given twice, although the store forgot its last grants
-    handed_on    whenever something ends, somebody is entitled to what it was, or nobody waits whose turn has not passed
+    handed_on    while somebody waits whose turn has not passed, somebody is entitled: whatever ended was handed on
+
+  `one_holder` and `handed_on` are looked at between any two steps, whichever step it was: see Always. That those who are
+  entitled do go on, and thus that everybody gets a turn, is not proved here.
+
+  Left out: who is dead is passed over at once by the scripts; here it is offered to like anybody, and nobody takes it.
 
   Assumed: scripts run whole or not at all (a Redis script does); the clock of a store that took over is past every token
   that was given (clocks differ by less than the failover takes); whatever is written keeps the highest token it has seen.
@@ -16,8 +22,9 @@
   -DCOUNTER   tokens by a counter instead of by the clock: breaks `fenced` and `tokens` where the tail may be lost
   -DNOFENCE   the thing that is written takes any token: breaks `fenced`
   -DNOCHECK   a grant does not look for who holds: breaks `one_holder`
-  -DNOHANDON  what ends is handed on to nobody: breaks `handed_on`
-  -DMORTAL    an agent may die at any moment
+  -DFORGETS=n nothing is handed on when this ends: 1 a lease that is given back, 2 a lease that ran out, 3 an offer that
+              nobody took, 4 the run of a dead process (with -DMORTAL): each breaks `handed_on`
+  -DMORTAL    any agent may die at any moment, or several
 */
 #ifndef N
 #define N 3
@@ -25,6 +32,9 @@
 #define NONE 255
 #ifndef GRANTS
 #define GRANTS 3
+#endif
+#ifndef FORGETS
+#define FORGETS 0
 #endif
 
 mtype = { idle, waiting, skipped, offered, held };
@@ -70,11 +80,10 @@ inline grant(a) {
 }
 
 /* Offers what has become free to the first that waits and was not passed over. */
-inline handOn() {
-#ifndef NOHANDON
+inline handOn(after) {
   entitled(n);
   if
-  :: n == 0 ->
+  :: n == 0 && after != FORGETS ->
     f = NONE;
     for (i : 0 .. N - 1) {
       if
@@ -85,10 +94,6 @@ inline handOn() {
     if :: f != NONE -> state[f] = offered :: else fi
   :: else
   fi;
-#endif
-  entitled(n);
-  assert(n <= 1); /* one_holder */
-  for (i : 0 .. N - 1) { assert(n > 0 || state[i] != waiting) } /* handed_on */
   n = 0; f = 0; i = 0
 }
 
@@ -111,9 +116,8 @@ proctype Agent(byte me) {
   byte i = 0, n = 0, f = 0; bool b = false;
 end:
   do
-  :: atomic { dead[me] -> break }
   :: atomic { /* acquire_lock */
-      !dead[me] && !works[me] && grants < GRANTS && (state[me] == idle || state[me] == offered || state[me] == skipped) ->
+      !works[me] && grants < GRANTS && (state[me] == idle || state[me] == offered || state[me] == skipped) ->
       if
       :: state[me] == offered -> grant(me)
       :: else ->
@@ -121,13 +125,10 @@ end:
         blocked(me, b);
         if :: b -> state[me] = waiting :: else -> grant(me) fi
       fi;
-      b = false; i = 0; n = 0;
-      entitled(n);
-      assert(n <= 1); /* one_holder */
-      n = 0; i = 0
+      b = false; i = 0
     }
   :: atomic { /* a write under the lease, or what it takes for one */
-      !dead[me] && works[me] ->
+      works[me] ->
 #ifndef NOFENCE
       if
       :: mine[me] >= seen -> seen = mine[me];
@@ -140,13 +141,13 @@ end:
 #endif
     }
   :: atomic { /* release_lock: ends what it still has, and nobody else's */
-      !dead[me] && works[me] -> works[me] = false;
-      if :: state[me] == held && token[me] == mine[me] -> state[me] = idle; handOn() :: else fi
+      works[me] ->
+      if :: state[me] == held && token[me] == mine[me] -> state[me] = idle; handOn(1) :: else fi;
+      works[me] = false; mine[me] = 0; order[me] = 0
     }
 #ifdef MORTAL
-  :: atomic { !dead[me] && me == 0 -> dead[me] = true; works[me] = false }
+  :: atomic { dead[me] = true; works[me] = false; mine[me] = 0; order[me] = 0; break }
 #endif
-  :: atomic { grants >= GRANTS && !works[me] && state[me] != held -> break }
   od
 }
 
@@ -156,15 +157,14 @@ proctype Time(byte a) {
 end:
   do
   :: atomic { /* a lease runs out, whatever its holder thinks */
-      state[a] == held && grants < GRANTS -> state[a] = idle; handOn()
+      state[a] == held && grants < GRANTS -> state[a] = idle; handOn(2)
     }
   :: atomic { /* an offer that nobody took: the place stays, the turn is over */
-      state[a] == offered && grants < GRANTS -> state[a] = skipped; handOn()
+      state[a] == offered && grants < GRANTS -> state[a] = skipped; handOn(3)
     }
   :: atomic { /* the run of a dead process is ended */
-      dead[a] && state[a] != idle -> state[a] = idle; handOn()
+      dead[a] && state[a] != idle -> state[a] = idle; handOn(4)
     }
-  :: atomic { grants >= GRANTS && !(dead[a] && state[a] != idle) -> break }
   od
 }
 
@@ -187,9 +187,24 @@ proctype Failover() {
 }
 #endif
 
+/* What holds between any two steps of the others, of whatever kind. It changes nothing. */
+proctype Always() {
+  byte i = 0, n = 0;
+end:
+  do
+  :: d_step {
+      entitled(n);
+      assert(n <= 1); /* one_holder */
+      for (i : 0 .. N - 1) { assert(n > 0 || state[i] != waiting) } /* handed_on */
+      n = 0; i = 0
+    }
+  od
+}
+
 init {
   byte k = 0;
   atomic {
+    run Always();
 #ifdef TAIL
     run Failover();
 #endif

@@ -49,7 +49,7 @@ describe("the model of locks", () => {
 
   it.each([
     ["leases that run out, offers nobody takes, holders that stand still", []],
-    ["agents that die as well", ["-DMORTAL"]],
+    ["agents that die as well, any and several, for four grants", ["-DMORTAL", "-DGRANTS=4"]],
     ["a store that loses its tail as well, for two agents", ["-DTAIL", "-DMORTAL", "-DN=2"]],
   ])("holds with %s", { timeout: 120_000 }, (_, defines) => {
     const said = check(...(defines as string[]));
@@ -62,7 +62,14 @@ describe("the model of locks", () => {
     ["counted tokens, where the tail may be lost", ["-DTAIL", "-DCOUNTER"], /assertion violated +!\(given/],
     ["a written thing that takes any token", ["-DNOFENCE"], /assertion violated \(order/],
     ["a grant that does not look for who holds", ["-DNOCHECK"], /assertion violated \(n<=1/],
-    ["what ends and is handed on to nobody", ["-DNOHANDON"], /assertion violated \(\(n>0/],
+    ["a lease given back that is handed on to nobody", ["-DFORGETS=1"], /assertion violated \(\(n>0/],
+    ["a lease that ran out and is handed on to nobody", ["-DFORGETS=2"], /assertion violated \(\(n>0/],
+    ["an offer that nobody took, handed on to nobody", ["-DFORGETS=3"], /assertion violated \(\(n>0/],
+    [
+      "the run of a dead process, handed on to nobody",
+      ["-DFORGETS=4", "-DMORTAL"],
+      /assertion violated \(\(n>0/,
+    ],
   ])("finds the defect in %s", { timeout: 120_000 }, (_, defines, violated) => {
     expect(check(...(defines as string[]))).toMatch(violated);
   });
