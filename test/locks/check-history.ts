@@ -1,7 +1,8 @@
 import type { Redis } from "ioredis";
 import { comesBefore, type LockLimits, overlaps, type Resource } from "../../src/locks/index.js";
 
-interface Entry {
+/** What a script noted: that it began, what became of a request, that a process beat, that a run was over. */
+export interface Entry {
   readonly what: "begin" | "put" | "remove" | "beat" | "over";
   readonly nowMs: number;
   readonly lockMs: number;
@@ -11,7 +12,7 @@ interface Entry {
   readonly request?: Recorded;
 }
 
-interface Recorded {
+export interface Recorded {
   readonly id: string;
   readonly run: string;
   readonly process: string;
@@ -24,6 +25,8 @@ interface Recorded {
   readonly due: number;
   readonly base: number;
   readonly skipped: boolean;
+  /** How long its resources rest when its lease runs out, ms. */
+  readonly restMs: number;
   readonly resources: readonly Resource[];
 }
 
@@ -51,19 +54,20 @@ export async function readHistory(redis: Redis, namespace: string): Promise<read
 }
 
 function recorded(words: readonly string[], resources: readonly string[]): Recorded {
-  const [, , , id, run, process, mode, priority, arrival, leaseMs, state, token, due, base, flags] = words;
+  const [, , , id, run, process, mode, priority, arrival, leaseMs, state, token, due, base, flags, rest] =
+    words;
   return {
     ...{ id: id!, run: run!, process: process!, mode: mode!, state: state!, skipped: flags === "s" },
     ...{ priority: Number(priority), arrival: Number(arrival), leaseMs: Number(leaseMs) },
-    ...{ token: Number(token), due: Number(due), base: Number(base) },
+    ...{ token: Number(token), due: Number(due), base: Number(base), restMs: Number(rest) },
     resources: resources as Resource[],
   };
 }
 
 /**
  * What is wrong in a history, one line each: two leases in conflict at one instant, tokens that do not grow, a place that
- * was passed, a lease that ended early, an offer withdrawn too soon, somebody who could go on and was left waiting, a
- * circle of waits.
+ * was passed, a lease that ended early or came back, resources that did not rest, an offer withdrawn too soon or too late,
+ * a living waiter passed over, somebody who could go on and was left waiting, a circle of waits.
  */
 export function checkHistory(entries: readonly Entry[], limits: LockLimits): string[] {
   const now = new Map<string, Recorded>();
@@ -86,6 +90,12 @@ export function checkHistory(entries: readonly Entry[], limits: LockLimits): str
     (other.state !== "waiting" || (!other.skipped && isBefore(other, one))) &&
     (other.state === "cooling" ? areApart : inConflict)(other, one);
 
+  const silentMs = ({ process }: Recorded, lockMs: number): number => lockMs - (beats.get(process) ?? 0);
+  const isOver = (one: Recorded, lockMs: number): boolean =>
+    one.state === "offered"
+      ? !isTooSoon(lockMs - one.base, silentMs(one, lockMs), limits)
+      : one.state !== "waiting" && one.due <= lockMs;
+
   const closeScript = (entry: Entry): void => {
     const all = [...now.values()];
     const taken = all.filter(({ state }) => state !== "waiting");
@@ -106,6 +116,8 @@ export function checkHistory(entries: readonly Entry[], limits: LockLimits): str
     for (const one of all)
       if (one.run === over && one.state !== "cooling")
         wrong.push(`${name(one)} is still there after its run`);
+    for (const one of all)
+      if (isOver(one, entry.lockMs)) wrong.push(`${name(one)} is over and still ${one.state}`);
     changed = [];
     over = undefined;
   };
@@ -132,9 +144,10 @@ export function checkHistory(entries: readonly Entry[], limits: LockLimits): str
     if (entry.what === "remove") {
       now.delete(request.id);
       const mayEnd = /^(release-lock|force-release-lock)$/.test(entry.script) || request.run === over;
-      const isOver =
-        before && before.state !== "waiting" && before.state !== "offered" && before.due <= entry.lockMs;
-      if (!mayEnd && !isOver) wrong.push(`${name(request)} ended early, by ${entry.script}`);
+      const hasRunOut = before && before.state !== "offered" && isOver(before, entry.lockMs);
+      if (!mayEnd && !hasRunOut) wrong.push(`${name(request)} ended early, by ${entry.script}`);
+      if (!mayEnd && before?.state === "held" && before.restMs > 0)
+        wrong.push(`${name(request)} ran out and does not rest`);
       continue;
     }
     now.set(request.id, request);
@@ -169,20 +182,25 @@ export function checkHistory(entries: readonly Entry[], limits: LockLimits): str
       if (request.token !== before.token) wrong.push(`the token of ${name(request)} changed`);
       if (request.due < before.due) wrong.push(`${name(request)} was shortened`);
     }
-    if (
-      request.state === "cooling" &&
-      before?.state === "held" &&
-      before.due > entry.lockMs &&
-      request.run !== over
-    )
-      wrong.push(`${name(request)} lost its lease early`);
+    if (request.state === "cooling" && before?.state === "held") {
+      if (before.due > entry.lockMs && request.run !== over)
+        wrong.push(`${name(request)} lost its lease early`);
+      if (request.due < entry.lockMs + before.restMs) wrong.push(`${name(request)} rests too short`);
+    }
+    if (before?.state === "cooling" && (request.state !== "cooling" || request.due !== before.due))
+      wrong.push(`${name(request)} came back after its end`);
     if (request.state === "waiting" && before?.state === "held")
       wrong.push(`${name(request)} lost its lease to the queue`);
-    if (request.skipped && before?.state === "offered") {
-      const offeredMs = entry.lockMs - before.base;
-      const silentMs = entry.lockMs - (beats.get(before.process) ?? 0);
-      if (offeredMs < limits.deadOfferMs || (offeredMs < limits.offerMs && silentMs < limits.aliveMs))
-        wrong.push(`${name(request)} was passed over too soon`);
+    if (request.state === "offered" && wasWaiting && silentMs(request, entry.lockMs) >= limits.aliveMs)
+      wrong.push(`${name(request)} was offered although nobody is there`);
+    if (request.skipped && before?.skipped && request.run === before.run && entry.script === "acquire-lock")
+      wrong.push(`${name(request)} asked again and is still passed over`);
+    if (request.skipped && !before?.skipped) {
+      const isInTime =
+        before?.state === "offered"
+          ? isOver(before, entry.lockMs)
+          : silentMs(request, entry.lockMs) >= limits.aliveMs;
+      if (!isInTime) wrong.push(`${name(request)} was passed over too soon, by ${entry.script}`);
     }
   }
   if (last) closeScript(last);
@@ -192,6 +210,15 @@ export function checkHistory(entries: readonly Entry[], limits: LockLimits): str
 function isOfOwnHook({ run: a }: Recorded, { run: b }: Recorded): boolean {
   const isHook = (run: string): boolean => /^[^/]*\/guard-[\w-]{16}$/.test(run);
   return a.split("/")[0] === b.split("/")[0] && (isHook(a) || isHook(b));
+}
+
+/** Whether an offer is not to be withdrawn yet. */
+function isTooSoon(
+  offeredMs: number,
+  silentMs: number,
+  { deadOfferMs, offerMs, aliveMs }: LockLimits,
+): boolean {
+  return offeredMs < deadOfferMs || (offeredMs < offerMs && silentMs < aliveMs);
 }
 
 /** A circle among runs: each waits for the next one to give something back. */

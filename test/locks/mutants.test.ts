@@ -1,3 +1,4 @@
+import { readdirSync } from "node:fs";
 import { setTimeout as delay } from "node:timers/promises";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { openHouse } from "../../src/compose.js";
@@ -5,23 +6,50 @@ import { readConfig } from "../../src/config/index.js";
 import { type Caller, localPrincipal } from "../../src/identity/index.js";
 import { defaultLockLimits, type LockLimits, verifyToken } from "../../src/locks/index.js";
 import { openLog } from "../../src/observability/index.js";
-import { lockKeys } from "../../src/redis/index.js";
+import { loadScript, lockKeys, type Store } from "../../src/redis/index.js";
+import { listVersions } from "../../src/state/index.js";
 import { startStore, type TestStore } from "../stores/index.js";
 import { newNamespace } from "../stores/new-namespace.js";
 import { checkHistory, readHistory } from "./check-history.js";
+import { checkRecorded } from "./check-recorded.js";
+import { checkWrites } from "./check-writes.js";
 import { hookAgents } from "./hook-agents.js";
 import { type CallTool, LockCrowd } from "./lock-crowd.js";
 import { hookMutants, mutants } from "./mutants.js";
 import { openLocks, rawStore } from "./open-locks.js";
+import { readWrites } from "./read-writes.js";
 import { type Mutant, recordHistory } from "./record-history.mjs";
 
 /** Short, so that everything there is happens within a second. */
 const limits: LockLimits = {
   ...defaultLockLimits,
-  ...{ offerMs: 500, deadOfferMs: 50, aliveMs: 200, beatMs: 60, ageingMs: 40 },
+  ...{ offerMs: 300, deadOfferMs: 50, aliveMs: 200, beatMs: 60, ageingMs: 40 },
 };
 
 const agents = Array.from({ length: 12 }, (_, n) => `agent-${String.fromCharCode(97 + n)}`);
+
+const homeOf = (agent: string): 0 | 1 => (agents.indexOf(agent) % 2 === 0 ? 0 : 1);
+const agentsAt = (home: number): readonly string[] => agents.filter((agent) => homeOf(agent) === home);
+
+/**
+ * A process that stands still now and then, whole, or between its look at a lease and the write under it.
+ *
+ * @returns what ends that
+ */
+function standStill(store: Store): () => void {
+  const run = store.run.bind(store);
+  let [still, until] = [true, 0];
+  store.run = async (script, ...rest) => {
+    if (still && Math.random() < 0.001) until = Date.now() + 400;
+    const writes = still && script.name === "put-state" && Math.random() < 0.02;
+    const ms = Math.max(until - Date.now(), writes ? 1_200 : 0);
+    if (ms > 0) await delay(ms);
+    return run(script, ...rest);
+  };
+  return () => {
+    still = false;
+  };
+}
 
 describe("the checker of lock histories", () => {
   let store: TestStore;
@@ -39,15 +67,20 @@ describe("the checker of lock histories", () => {
       LLM_MAILBOX_ALLOW_UNVERIFIED: "1",
       LLM_MAILBOX_NAMESPACE: namespace,
       LLM_MAILBOX_MAX_CALLS_PER_MINUTE: "1000000",
+      LLM_MAILBOX_MAX_STATE_VERSIONS: "1000",
     };
     const config = readConfig({ REDIS_URL: store.url, ...settings });
     const houses = await Promise.all(
-      [0, 1].map(() => openHouse(config, openLog("silent"), { locks: limits, callTimeoutMs: 1_500 })),
+      // What runs out in the second one rests a while.
+      [0, 120].map((delayMs) =>
+        openHouse(config, openLog("silent"), { locks: { ...limits, delayMs }, callTimeoutMs: 1_500 }),
+      ),
     );
     const sick = houses.map((house) => recordHistory(house.store, mutant));
+    const wake = houses.map((house) => standStill(house.store));
     const callers = new Map<string, Promise<Caller>>();
     const movedTo = new Map<string, 0 | 1>();
-    const placeOf = (agent: string): 0 | 1 => movedTo.get(agent) ?? (agents.indexOf(agent) % 2 === 0 ? 0 : 1);
+    const placeOf = (agent: string): 0 | 1 => movedTo.get(agent) ?? homeOf(agent);
     const houseOf = (agent: string) => houses[placeOf(agent)]!;
     const callerOf = (agent: string): Promise<Caller> => {
       const known = callers.get(agent) ?? houseOf(agent).rooms.runs.begin(localPrincipal(namespace, agent));
@@ -84,6 +117,7 @@ describe("the checker of lock histories", () => {
         if (made.valid) throw new Error(`the token ${token - 1} was never given and is valid`);
         return { ...(await verifyToken(locks, caller, resource, token)) };
       }
+      if (tool === "put_state") return { ...(await rooms.state.putState(caller, given)) };
       if (tool === "list_locks") return { ...(await rooms.locks.listLocks(caller, given)) };
       if (tool === "release_lock") return { ...(await rooms.locks.releaseLock(caller, given)) };
       return { ...(await rooms.locks.acquireLock(caller, given)) };
@@ -94,12 +128,16 @@ describe("the checker of lock histories", () => {
     const until = Date.now() + ms;
     // What is right is looked at until enough has happened to see it.
     const isEnough = (): boolean =>
-      Date.now() > until && (mutant !== undefined || (crowd.granted > 60 && crowd.deadlocks > 0));
+      Date.now() > until &&
+      (mutant !== undefined || (crowd.granted > 60 && crowd.deadlocks > 0 && crowd.staleWrites > 0));
     while (!isEnough() && !isWrong(crowd)) await delay(100);
     await crowd.finish();
+    for (const goOn of wake) goOn();
     const late = isWrong(crowd) ? [] : await crowd.everyoneServed(agents, 3_000);
     const redis = rawStore(store.url);
     const history = await readHistory(redis, namespace);
+    const reader = await houses[0]!.rooms.runs.begin(localPrincipal(namespace, "reader"));
+    const writes = await readWrites(crowd.entries(), (key) => listVersions(houses[0]!.state, reader, key));
     const at = `{${namespace}:lk}:`;
     const there = new Set(await redis.hkeys(`${at}requests`));
     const lists = [...(await redis.hvals(`${at}index`)), ...(await redis.hvals(`${at}runs`))];
@@ -112,15 +150,36 @@ describe("the checker of lock histories", () => {
       expect(history.length).toBeGreaterThan(500);
       expect(crowd.granted).toBeGreaterThan(50);
       expect(crowd.deadlocks).toBeGreaterThan(0);
+      expect(crowd.staleWrites).toBeGreaterThan(0);
+      expect(writes.length).toBeGreaterThan(20);
     }
     return [
       ...checkHistory(history, limits),
+      ...checkWrites(history, writes),
+      ...(mutant ? [] : checkRecorded(history, crowd, [0, 1].map(agentsAt))),
       ...crowd.wrong,
       ...crowd.overlapping(),
       ...late.map((agent) => `${agent} was not served`),
       ...stale.map((id) => `${id} is gone and still listed`),
     ];
   }
+
+  it.each([...mutants, ...hookMutants])(
+    "knows the text that one changes which $what",
+    ({ script, from, to }) => {
+      const files = ["locks", "state"].flatMap((room) => {
+        const folder = new URL(`../../src/${room}/`, import.meta.url);
+        return readdirSync(folder)
+          .filter((file) =>
+            script === "" ? room === "locks" && file.endsWith(".lua") : file === `${script}.lua`,
+          )
+          .map((file) => loadScript(new URL("index.ts", folder).href, file).source);
+      });
+      const changed = files.filter((source) => source.includes(from));
+      expect(changed).not.toEqual([]);
+      for (const source of changed) expect(source.replace(from, () => to)).not.toBe(source);
+    },
+  );
 
   it("finds nothing wrong with the scripts as they are", { timeout: 60_000 }, async () => {
     expect(await noticed(undefined, 4_000)).toEqual([]);

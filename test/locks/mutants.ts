@@ -76,8 +76,8 @@ export const mutants: readonly Mutant[] = [
   of(
     "",
     "never ends a lease",
-    "elseif request.state == 'held' then expire(request)",
-    "elseif request.state == 'held' then local _ = 0",
+    "      noteUntold(request)\n      expire(request)",
+    "      noteUntold(request)",
   ),
   of("", "never withdraws an offer", "if due <= lockMs then skip(request)", "if false then skip(request)"),
   of(
@@ -85,6 +85,42 @@ export const mutants: readonly Mutant[] = [
     "withdraws every offer at once",
     "if due <= lockMs then skip(request)",
     "if true then skip(request)",
+  ),
+  of(
+    "",
+    "passes over every living waiter instead of offering",
+    "if isAlive(waiter.process) then\n          offer(waiter)",
+    "if false then\n          offer(waiter)",
+  ),
+  of(
+    "",
+    "passes over half of the living waiters instead of offering",
+    "if isAlive(waiter.process) then\n          offer(waiter)",
+    "if nowMs % 2 == 0 then\n          offer(waiter)",
+  ),
+  of(
+    "",
+    "withdraws offers of living processes after the short time",
+    "local isLiving, beatAt = isAlive(request.process)",
+    "local isLiving, beatAt = false, 0",
+  ),
+  of(
+    "",
+    "offers to the dead like to the living",
+    "if isAlive(waiter.process) then\n          offer(waiter)",
+    "if true then\n          offer(waiter)",
+  ),
+  of(
+    "",
+    "lets nothing rest",
+    "if restMs == 0 then return finish(request) end",
+    "if true then return finish(request) end",
+  ),
+  of(
+    "",
+    "lets what rests rest for ever",
+    "elseif request.state == 'cooling' then finish(request)",
+    "elseif request.state == 'cooling' then local _ = 0",
   ),
   of("", "hands nothing on", "if #away == 0 then break end", "if true then break end"),
   of(
@@ -229,6 +265,25 @@ export const mutants: readonly Mutant[] = [
     "finish(request)\nfor _, agent in ipairs({ unpack(handOn(), 1, 10) })",
     "finish(request)\nfor _, agent in ipairs({})",
   ),
+  of(
+    "acquire-lock",
+    "passes over who comes",
+    "due = 0, base = 0, skipped = false",
+    "due = 0, base = 0, skipped = true",
+  ),
+  of(
+    "acquire-lock",
+    "keeps who asks again passed over",
+    "request.skipped, request.process, request.call = false, process, call",
+    "request.process, request.call = process, call",
+  ),
+  of(
+    "acquire-lock",
+    "tells a lease that ends later than it does",
+    "asClock(request.due), request.resources",
+    "asClock(request.due + 800), request.resources",
+  ),
+  of("renew-locks", "brings back what is over", "or request.state == 'cooling' then", "then"),
   of("renew-locks", "shortens leases", "request.due = math.max(request.due, ends)", "request.due = ends"),
   of(
     "renew-locks",
@@ -240,8 +295,8 @@ export const mutants: readonly Mutant[] = [
   of(
     "release-run-locks",
     "releases everybody's",
-    "local ids = redis.call('HGET', slot.runs, run)",
-    "local ids = table.concat(redis.call('HKEYS', slot.requests), ' ')",
+    "local ids, untold = redis.call('HGET', slot.runs, run),",
+    "local ids, untold = table.concat(redis.call('HKEYS', slot.requests), ' '),",
   ),
   of("verify-token", "takes any token", "if request.token ~= token then return false end", ""),
   of(
@@ -249,6 +304,21 @@ export const mutants: readonly Mutant[] = [
     "takes no token",
     "if request.token ~= token then return false end",
     "if request then return false end",
+  ),
+  of(
+    "verify-token",
+    "takes a token for what its lease merely overlaps",
+    "if covers(own, resource) then found = request end",
+    "if overlaps(own, resource) then found = request end",
+  ),
+  of("verify-token", "takes a token that is newer", "if request.token ~= token", "if request.token < token"),
+  of("put-state", "writes after the end of a lease", "nowMs >= tonumber(ARGV[15])", "false"),
+  of("put-state", "writes with a token that is older", "if seen then return { 'STALE', seen } end", ""),
+  of(
+    "put-state",
+    "looks at the same resource alone",
+    "if other ~= resource and overlaps(resource, other)",
+    "if false",
   ),
   of("beat-locks", "does nothing that is due", "expireDue(200)", ""),
 ];

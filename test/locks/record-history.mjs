@@ -9,7 +9,7 @@ local function note(what, request)
   local key = string.gsub(slot.meta, 'meta$', 'history')
   redis.call('RPUSH', key, table.concat({ what, whole(nowMs), whole(lockMs), request.id, request.run, request.process,
     request.mode, request.priority, whole(request.arrival), whole(request.leaseMs), request.state, whole(request.token),
-    whole(request.due), whole(request.base), request.skipped and 's' or '' }, '|') .. '\\n' .. table.concat(request.resources, '\\n'))
+    whole(request.due), whole(request.base), request.skipped and 's' or '', whole(request.restMs or limits.delayMs) }, '|') .. '\\n' .. table.concat(request.resources, '\\n'))
 end
 local known = {}
 local waitingScore`;
@@ -45,9 +45,12 @@ export function recordHistory(store, mutant) {
   const made = new Map();
   let applied = false;
   store.run = (script, keys, ...rest) => {
+    const isOfLocks = keys[0]?.endsWith(":lk}:meta");
     if (
-      !keys[0]?.endsWith(":lk}:meta") ||
-      (/^(find-lock|list-locks|own-locks|verify-token|note-awaiting|leave-locks)$/.test(script.name) &&
+      (!isOfLocks && script.name !== mutant?.script) ||
+      (/^(find-lock|list-locks|own-locks|verify-token|note-awaiting|leave-locks|take-losses)$/.test(
+        script.name,
+      ) &&
         script.name !== mutant?.script)
     )
       return run(script, keys, ...rest);
@@ -60,7 +63,7 @@ export function recordHistory(store, mutant) {
             throw new Error(`the mutant that ${mutant.what} no longer fits ${script.name}`);
           text = text.replace(mutant.from, () => mutant.to);
         }
-        for (const [from, to, only] of changes(script.name)) {
+        for (const [from, to, only] of isOfLocks ? changes(script.name) : []) {
           if (only && !only.includes(script.name)) continue;
           if (!text.includes(from) && !mutant)
             throw new Error(`${script.name} cannot be recorded any more: ${from}`);
