@@ -56,6 +56,8 @@ export class LockCrowd {
   readonly released: string[] = [];
   readonly #tried: { readonly resource: Resource; readonly token: number }[] = [];
   readonly #sleeps = new Set<Sleep>();
+  /** What somebody has who waits, and what it waits for. */
+  #overtake: readonly string[] | undefined;
   /** agent → what its last call was refused with */
   readonly #refusals = new Map<string, string>();
   readonly #ids = new Set<string>();
@@ -167,6 +169,7 @@ export class LockCrowd {
       const what = this.#random();
       if (what < 0.15) await this.#steal(agent);
       else if (what < 0.2) await this.#try(agent, "list_locks", {});
+      if (this.#overtake) await this.#moveUp(agent);
       await this.#lock(agent);
     }
   }
@@ -252,7 +255,7 @@ export class LockCrowd {
         else told.until = Math.max(told.until, Date.parse(String(again.expires_at)));
       }
     }
-    if (what > 0.28 && what < 0.42) await this.#waitForMore(agent);
+    if (what > 0.28 && what < 0.42) await this.#waitForMore(told);
     if (what > 0.42 && what < 0.57) await this.#askForMore(told);
     if (what > 0.6 && what < 0.7) {
       const others = [this.#pick(names), this.#pick(patterns)].slice(0, this.#random() < 0.5 ? 1 : 2);
@@ -289,7 +292,7 @@ export class LockCrowd {
     if (what > 0.23 && what < 0.26) {
       // Just over, and where it rests it still does.
       await pause(Math.max(told.until - Date.now(), 0) + 20 + this.#random() * 100);
-      if (what > 0.245) await this.#try(agent, "acquire_lock", { lock_id: told.id });
+      await this.#try(agent, "acquire_lock", { lock_id: told.id });
     }
     await this.#write(told);
     await this.#giveBack(agent, told);
@@ -298,7 +301,7 @@ export class LockCrowd {
   /** Whoever holds something may ask for more of it: its own requests are not in its way. */
   async #askForMore(told: Told): Promise<void> {
     const { agent } = told;
-    const isWider = this.#random() < 0.4;
+    const isWider = this.#random() < 0.6;
     const own = isWider ? told.resources.map(wider) : told.resources;
     const brief = { lease_seconds: this.#options.leaseSeconds };
     const more = await this.#try(agent, "acquire_lock", {
@@ -325,20 +328,34 @@ export class LockCrowd {
     await this.#release(agent, newer.id);
   }
 
-  /** It waits for other things while it has something, and may move up. */
-  async #waitForMore(agent: string): Promise<void> {
+  /** It waits for other things while it has something, and may move up, or see others move up. */
+  async #waitForMore({ agent, resources: [first] }: Told): Promise<void> {
+    const wanted = [this.#pick(names), this.#pick(this.#random() < 0.5 ? names : patterns)];
     const asks = {
-      resources: [this.#pick(names), this.#pick(this.#random() < 0.5 ? names : patterns)],
+      resources: wanted,
       ...{ lease_seconds: this.#options.leaseSeconds, priority: Math.floor(this.#random() * 7) },
     };
     let answer = await this.#try(agent, "acquire_lock", asks);
     const ticket = answer?.state === "queued" ? String(answer.ticket) : undefined;
     if (ticket) {
-      await pause(this.#random() * 60);
-      const priority = this.#random() < 0.7 ? 10 : 1;
+      const isOvertaken = this.#random() < 0.5;
+      if (isOvertaken) this.#overtake = [first!, wanted[0]!];
+      await pause(this.#random() * 60 + (isOvertaken ? 100 : 0));
+      const priority = isOvertaken ? 1 : 10;
       answer = await this.#try(agent, "acquire_lock", { ...asks, priority });
       await pause(this.#random() * 30);
     }
+    if (answer?.state === "granted") await this.#release(agent, String(answer.lock_id));
+    else if (ticket) await this.#release(agent, ticket);
+  }
+
+  /** It waits for who has one of two things and waits for the other, and moves up before that one: a circle, to be refused. */
+  async #moveUp(agent: string): Promise<void> {
+    const asks = { resources: this.#overtake, lease_seconds: this.#options.leaseSeconds };
+    this.#overtake = undefined;
+    let answer = await this.#try(agent, "acquire_lock", { ...asks, priority: 0 });
+    const ticket = answer?.state === "queued" ? String(answer.ticket) : undefined;
+    if (ticket) answer = await this.#try(agent, "acquire_lock", { ...asks, priority: 10 });
     if (answer?.state === "granted") await this.#release(agent, String(answer.lock_id));
     else if (ticket) await this.#release(agent, ticket);
   }

@@ -72,7 +72,7 @@ describe("the checker of lock histories", () => {
     const config = readConfig({ REDIS_URL: store.url, ...settings });
     const houses = await Promise.all(
       // What runs out in the second one rests a while.
-      [0, 120].map((delayMs) =>
+      [0, 200].map((delayMs) =>
         openHouse(config, openLog("silent"), { locks: { ...limits, delayMs }, callTimeoutMs: 1_500 }),
       ),
     );
