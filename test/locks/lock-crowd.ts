@@ -330,18 +330,18 @@ export class LockCrowd {
 
   /** It waits for other things while it has something, and may move up, or see others move up. */
   async #waitForMore({ agent, resources: [first] }: Told): Promise<void> {
-    const wanted = [this.#pick(names), this.#pick(this.#random() < 0.5 ? names : patterns)];
+    const wanted = this.#pick(names);
     const asks = {
-      resources: wanted,
-      ...{ lease_seconds: this.#options.leaseSeconds, priority: Math.floor(this.#random() * 7) },
+      resources: [wanted, ...(this.#random() < 0.3 ? [this.#pick(patterns)] : [])],
+      ...{ lease_seconds: this.#options.leaseSeconds, priority: 6 },
     };
     let answer = await this.#try(agent, "acquire_lock", asks);
     const ticket = answer?.state === "queued" ? String(answer.ticket) : undefined;
     if (ticket) {
-      const isOvertaken = this.#random() < 0.5;
-      if (isOvertaken) this.#overtake = [first!, wanted[0]!];
+      const isOvertaken = this.#random() < 0.7;
+      if (isOvertaken) this.#overtake = [first!, wanted];
       await pause(this.#random() * 60 + (isOvertaken ? 100 : 0));
-      const priority = isOvertaken ? 1 : 10;
+      const priority = isOvertaken ? 6 : 10;
       answer = await this.#try(agent, "acquire_lock", { ...asks, priority });
       await pause(this.#random() * 30);
     }
