@@ -221,14 +221,17 @@ function isTooSoon(
   return offeredMs < deadOfferMs || (offeredMs < offerMs && silentMs < aliveMs);
 }
 
-/** A circle among runs: each waits for the next one to give something back. */
+/**
+ * A circle among runs: each waits for the next one to give something back. Who was passed over waits for nobody until it
+ * calls again: only then is it refused when its wait would close a circle, see decision 0015.
+ */
 function circleIn(
   all: readonly Recorded[],
   blocks: (other: Recorded, one: Recorded) => boolean,
 ): readonly string[] | undefined {
   const next = new Map<string, Set<string>>();
   for (const one of all)
-    if (one.state === "waiting")
+    if (one.state === "waiting" && !one.skipped)
       // What rests is held by nobody.
       for (const other of all)
         if (other.state !== "cooling" && blocks(other, one)) {
