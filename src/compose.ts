@@ -229,6 +229,8 @@ export async function openHouse(config: Config, log: Log, timing: HouseOptions =
     leaseOf,
     isStopped: isStoppedNow,
     noteReads: (caller, shown) => reads.note(caller, shown),
+    decideEach: (caller, names, asked) =>
+      policy.enforceEach(budgets, caller, "mailbox.send", "everyone", names, asked),
     topicRetentionMs: (namespace, topic) => topics.retentionMs(namespace, topic),
     ...(config.filesDir === undefined ? {} : { filesDir: config.filesDir }),
     log: logEvent,

@@ -295,7 +295,7 @@ const entries = {
   },
   "policy.denied": {
     kind: "PERMISSION_DENIED",
-    text: "{reason} ({rules}). {guidance}. Ask the operator if the rule is wrong.",
+    text: "{reason} ({rules}){about}. {guidance}. Ask the operator if the rule is wrong.",
   },
   "policy.approval_required": {
     kind: "FAILED_PRECONDITION",

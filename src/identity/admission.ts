@@ -1,3 +1,4 @@
+import { visible } from "../addresses/index.js";
 import { isRefusal, MailboxError } from "../errors/index.js";
 import type { Action } from "./action.js";
 import type { Caller, Role } from "./principal.js";
@@ -27,6 +28,11 @@ export interface Asked {
   readonly arguments: Readonly<Record<string, unknown>>;
   /** The caller's key for this call, so that its repetition is known. */
   readonly idempotencyKey?: string;
+  /**
+   * Whether a call with this key was done already; asked only where rules do not let it pass, so that its repetition is
+   * answered. It then passes and does nothing.
+   */
+  readonly wasDone?: () => Promise<boolean>;
 }
 
 /**
@@ -48,7 +54,7 @@ export async function admitAll(
       try {
         admissions.push(await admit(caller, action, resource, asked));
       } catch (error) {
-        if (!isRefusal(error, "policy.approval_required")) throw error;
+        if (!isRefusal(error, "policy.approval_required")) throw aboutOne(error, resource, wishes.length);
         waiting.push(error);
       }
     if (waiting.length > 0) throw allOf(waiting);
@@ -57,6 +63,14 @@ export async function admitAll(
     throw error;
   }
   return admissions;
+}
+
+/** Of several, a denial says which one it is about, and that with it nothing was done for the others. */
+function aboutOne(error: unknown, resource: string, of: number): unknown {
+  if (of < 2 || !isRefusal(error, "policy.denied")) return error;
+  const { reason, rules, guidance } = error.facts as { reason: string; rules: string; guidance: string };
+  const about = `, about ${visible(resource)}; nothing was done for any of these ${of}`;
+  return new MailboxError("policy.denied", { reason, rules, guidance, about });
 }
 
 async function settleAll(admissions: readonly Admission[], hadEffect: boolean): Promise<void> {

@@ -35,6 +35,7 @@ export {
   roles,
   tokenPrincipal,
 } from "./principal.js";
+export { Repetition } from "./repetition.js";
 export {
   isSameToken,
   looksLikeToken,

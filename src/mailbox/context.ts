@@ -1,4 +1,5 @@
-import type { Admit, Caller, RecordDecision, RightsOf } from "../identity/index.js";
+import type { MailboxError } from "../errors/index.js";
+import type { Admit, Asked, Caller, RecordDecision, RightsOf } from "../identity/index.js";
 import {
   type Hints,
   KeyLists,
@@ -70,6 +71,18 @@ export interface MailDependencies {
     resource: string,
     token: number,
   ) => Promise<{ readonly resource: string; readonly expiresAt: number; readonly shared: boolean }>;
+  /**
+   * What rules of policy say of each agent that a send to `everyone` would reach, beside what they say of the send: whom
+   * it does not reach, and who is told whether it had an effect.
+   */
+  readonly decideEach: (
+    caller: Caller,
+    names: readonly string[],
+    asked: Asked,
+  ) => Promise<{
+    readonly refused: ReadonlyMap<string, MailboxError>;
+    readonly settle: (hadEffect: boolean) => Promise<void>;
+  }>;
   /** Whether an agent was stopped: what it sent and nobody has been given yet waits meanwhile. */
   readonly isStopped: (namespace: string, agent: string) => Promise<boolean>;
   /** Told of what a caller is shown, before it is shown; where it fails, nothing is shown. */

@@ -12,6 +12,9 @@ interface Lease {
   readonly text: string;
 }
 
+/** A lease that is over and of nothing: what is stored under it is stored no more, and what was is answered again. */
+export const leaseOver = "0|0|0|";
+
 type UnderLock = Pick<SendMessage, "resource" | "fencing_token">;
 
 /** @throws {MailboxError} `input.invalid` for a resource without its token, or a token without its resource */

@@ -1,6 +1,13 @@
 import { type Address, formatAddress, parseAddress } from "../addresses/index.js";
 import { isRefusal, refuse } from "../errors/index.js";
-import { type Admission, admitAll, type Caller, PendingRow } from "../identity/index.js";
+import {
+  type Admission,
+  type Asked,
+  admitAll,
+  type Caller,
+  PendingRow,
+  Repetition,
+} from "../identity/index.js";
 import { measureContent } from "./check-content.js";
 import type { MailContext } from "./context.js";
 import type { SendMessage, SendReceipt } from "./contract.js";
@@ -9,11 +16,12 @@ import { findAttachments } from "./find-attachments.js";
 import { findDelivery, mayReadAt } from "./find-delivery.js";
 import type { Posting } from "./insert-message.js";
 import { joinConversation, leaveConversation } from "./join-conversation.js";
-import { checkLock, leaseOfSend } from "./lease-of-send.js";
+import { checkLock, leaseOfSend, leaseOver } from "./lease-of-send.js";
 import { newMessageId } from "./message-id.js";
 import { noteCall } from "./note-call.js";
 import { checkRate } from "./note-send.js";
 import { digest, type Operation } from "./operation.js";
+import { type Broadcast, planBroadcast } from "./plan-broadcast.js";
 import { sendToMany } from "./send-to-many.js";
 import { sendToOne } from "./send-to-one.js";
 import { settleAnswered } from "./settle-deliveries.js";
@@ -49,6 +57,13 @@ export async function sendMessage(
   checkRate(context, caller);
   // The token of a lease is no part of what is asked: a send that waited for a person has another.
   const { idempotency_key: idempotencyKey, again: _, fencing_token: __, ...asked } = input;
+  const repetition = new Repetition(() => firstAnswer(context, caller, input, addresses, bytes));
+  const told: Asked = {
+    arguments: asked,
+    ...(idempotencyKey === undefined ? {} : { idempotencyKey, wasDone: repetition.wasDone }),
+  };
+  // Before the send counts itself, so that rules see of each recipient what they would see of a send to it.
+  const broadcast = await planBroadcast(context, caller, addresses, told);
   const admissions = await admitAll(
     deps.admit,
     caller,
@@ -56,10 +71,47 @@ export async function sendMessage(
       address.kind === "topic" ? "topic.publish" : "mailbox.send",
       formatAddress(address),
     ]),
-    { arguments: asked, ...(idempotencyKey === undefined ? {} : { idempotencyKey }) },
+    told,
   );
-  const row = new PendingRow(...admissions);
-  return row.settling(() => send(context, caller, input, { addresses, bytes, admissions, row }), isNew);
+  const row = new PendingRow(...admissions, { row: "", settle: broadcast.settle });
+  const [refusal] = broadcast.refused.values();
+  const reachesNobody = broadcast.reached.length === 0 && addresses.every(({ kind }) => kind === "everyone");
+  if (refusal && reachesNobody && repetition.answer === undefined && !(await told.wasDone?.())) {
+    await row.settle(false);
+    throw refusal;
+  }
+  if (repetition.answer !== undefined) {
+    await row.settle(false);
+    return repetition.answer;
+  }
+  return row.settling(
+    () => send(context, caller, input, { addresses, bytes, admissions, row, broadcast }),
+    isNew,
+  );
+}
+
+/** What the same send with its key was answered; it is sent no more, as one under a lock that is over. */
+async function firstAnswer(
+  context: MailContext,
+  caller: Caller,
+  input: SendMessage,
+  addresses: readonly Address[],
+  bytes: number,
+): Promise<SendReceipt | undefined> {
+  const admissions = addresses.map(() => ({ row: "" }));
+  const broadcast = { reached: [], refused: new Map() };
+  try {
+    const receipt = await send(context, caller, input, {
+      ...{ addresses, bytes, admissions, broadcast },
+      row: new PendingRow(),
+      repeatsOnly: true,
+    });
+    return receipt.replayed ? receipt : undefined;
+  } catch (error) {
+    // Of a store that is away nobody knows; any other refusal means that there is nothing to repeat.
+    if (!isRefusal(error) || error.kind === "UNAVAILABLE" || error.kind === "UNKNOWN") throw error;
+    return undefined;
+  }
 }
 
 /** What was admitted, and how it is told what became of it. */
@@ -69,6 +121,9 @@ interface Admitted {
   /** One for each address. */
   readonly admissions: readonly Admission[];
   readonly row: PendingRow;
+  readonly broadcast: Pick<Broadcast, "reached" | "refused">;
+  /** Nothing is stored; what was is answered. */
+  readonly repeatsOnly?: true;
 }
 
 /** A repetition inserted nothing, and uses nothing up. */
@@ -80,7 +135,7 @@ async function send(
   context: MailContext,
   caller: Caller,
   input: SendMessage,
-  { addresses, bytes, admissions, row }: Admitted,
+  { addresses, bytes, admissions, row, broadcast, repeatsOnly }: Admitted,
 ): Promise<SendReceipt> {
   const { limits, deps } = context;
   const may = await deps.rightsOf(caller);
@@ -91,7 +146,11 @@ async function send(
   const cause = answered ?? memory.cause;
   const lease = input.resource === undefined ? undefined : await leaseOfSend(context, caller, input);
   const asked = operationOf(context, caller, input, addresses);
-  const operation = lease ? { ...asked, lease: lease.text } : asked;
+  const operation = repeatsOnly
+    ? { ...asked, lease: leaseOver }
+    : lease
+      ? { ...asked, lease: lease.text }
+      : asked;
   const message: { -readonly [Name in keyof StoredMessage]: StoredMessage[Name] } = {
     id,
     from: caller.principal.agent,
@@ -118,7 +177,7 @@ async function send(
   };
 
   // Everything that can be refused comes before a mailbox is opened for a name that nobody has.
-  if (lease?.isOver) await refuseToOpen(context, caller, addresses);
+  if (repeatsOnly || lease?.isOver) await refuseToOpen(context, caller, addresses);
   if (!input.create && (addresses.length > 1 || input.attachments))
     for (const { kind, name } of named(addresses))
       if (name !== caller.principal.agent) await deps.directory.isUnseen(caller, kind, name, mayKnow);
@@ -133,7 +192,7 @@ async function send(
     receipt =
       addresses.length === 1 && addresses[0]!.kind !== "everyone"
         ? await sendToOne(context, caller, addresses[0]!, posting, operation, opened, admissions[0]!)
-        : await sendToMany(context, caller, addresses, posting, operation, opened, admissions);
+        : await sendToMany(context, caller, addresses, posting, operation, opened, admissions, broadcast);
   } catch (error) {
     // A refusal inserted nothing, so it does not count in the conversation; an unknown outcome may have.
     if (cause && isRefusal(error) && error.kind !== "UNKNOWN")

@@ -9,6 +9,7 @@ import type { Posting } from "./insert-message.js";
 import { noteStored } from "./note-send.js";
 import { leaseWord, type Operation } from "./operation.js";
 import { advanceEntry, deliver, isHeldBack, type OutboxEntry, type OutboxTarget } from "./outbox.js";
+import type { Broadcast } from "./plan-broadcast.js";
 
 const putOutbox = loadScript(import.meta.url, "put-outbox.lua");
 
@@ -21,11 +22,12 @@ export async function sendToMany(
   operation: Operation,
   opened: ReadonlySet<string>,
   admissions: readonly Admission[],
+  broadcast: Pick<Broadcast, "reached" | "refused">,
 ): Promise<SendReceipt> {
   const { deps } = context;
   const { namespace } = caller.principal;
   const own = mailboxKeys(namespace, ownMailbox(caller));
-  const targets = await targetsOf(context, caller, addresses);
+  const targets = targetsOf(addresses, broadcast);
   const { message } = posting;
   const entry: OutboxEntry = {
     posting,
@@ -74,7 +76,7 @@ export async function sendToMany(
   const noting = noteStored(context, caller, String(answer), targets.join(","), operation.attempt);
   const refusals: MailboxError[] = [];
   const rows: string[] = [];
-  const recipients = await Promise.all(
+  const answers = await Promise.all(
     targets.map(async (to): Promise<RecipientReceipt> => {
       try {
         if (await isHeldBack(context, entry)) return pendingReceipt(to);
@@ -86,11 +88,14 @@ export async function sendToMany(
         refusals.push(error);
         rows.push(refusedRow(caller, to, error));
         await releaseRefused(context, namespace, message, [to]);
-        return { to, state: "refused", refusal: { code: error.code, message: error.message } };
+        return refusedReceipt(to, error);
       }
     }),
   );
-  const reached = recipients.filter((receipt) => receipt.state !== "pending").map((receipt) => receipt.to);
+  const leftOut = [...broadcast.refused];
+  rows.push(...leftOut.map(([to, error]) => refusedRow(caller, to, error)));
+  const recipients = [...answers, ...leftOut.map(([to, error]) => refusedReceipt(to, error))];
+  const reached = answers.filter((receipt) => receipt.state !== "pending").map((receipt) => receipt.to);
   const all = refusals.length === targets.length;
   await advanceEntry(
     context,
@@ -111,29 +116,24 @@ export async function sendToMany(
   return { message_id: message.id, recipients, replayed: false };
 }
 
-async function targetsOf(
-  context: MailContext,
-  caller: Caller,
+function targetsOf(
   addresses: readonly Address[],
-): Promise<OutboxTarget[]> {
-  const targets = new Set<OutboxTarget>();
-  for (const address of addresses) {
-    if (address.kind !== "everyone") targets.add(formatAddress(address));
-    else {
-      // A broadcast is no way around a deny: it reaches those to whom its sender may write.
-      const may = await context.deps.rightsOf(caller);
-      for (const name of (await context.deps.directory.agents(caller.principal.namespace)).keys())
-        if (name !== caller.principal.agent && may("mailbox.send", name)) targets.add(name);
-    }
-  }
-  return [...targets];
+  { reached }: Pick<Broadcast, "reached">,
+): readonly OutboxTarget[] {
+  const named = addresses.filter(({ kind }) => kind !== "everyone").map(formatAddress);
+  return [...new Set([...named, ...reached])];
 }
 
-/** What a recipient's mailbox refused after the send was accepted. */
-function refusedRow(caller: Caller, to: string, { code, kind }: MailboxError): string {
+/** Whom a send that was accepted does not reach: what its mailbox refused, or a rule of policy about that recipient. */
+function refusedRow(caller: Caller, to: string, { code, kind, facts }: MailboxError): string {
   const action = to.startsWith("topic:") ? "topic.publish" : "mailbox.send";
   const outcome = kind === "PERMISSION_DENIED" ? "deny" : "refuse";
-  return rowOf(caller, { action, resource: to, outcome, because: code });
+  const because = code === "policy.denied" ? `${code}: ${String(facts.rules)}` : code;
+  return rowOf(caller, { action, resource: to, outcome, because });
+}
+
+function refusedReceipt(to: string, { code, message }: MailboxError): RecipientReceipt {
+  return { to, state: "refused", refusal: { code, message } };
 }
 
 function pendingReceipt(to: string): RecipientReceipt {

@@ -1,13 +1,15 @@
-import { visible } from "../addresses/index.js";
 import { refuse } from "../errors/index.js";
 import { type Action, type Asked, type Caller, isOperator } from "../identity/index.js";
 import { digest } from "../redis/index.js";
+import { counterField } from "./budget-field.js";
 import type { PolicyContext } from "./context.js";
 import type { PolicyAnswer } from "./contract.js";
 import { noRow } from "./decision-row.js";
+import { withoutNotices } from "./duties.js";
 import { withCounts } from "./question.js";
 import { askedBy } from "./question-of.js";
 import { holdDecision } from "./reach-decision.js";
+import { inSentence } from "./refusal-facts.js";
 
 /** What allowed a call. */
 export interface Passed {
@@ -38,13 +40,20 @@ export async function enforce(
   if (!inForce.rules.concerns(action)) return { because: "no rule" };
   const question = await askedBy(context, caller, action, resource, { arguments: asked.arguments });
   const whole = withCounts(question, {});
-  if (inForce.rules.countersOf(question).length === 0) {
+  const counters = inForce.rules.countersOf(question);
+  if (counters.length === 0) {
     const decision = inForce.rules.decide(whole);
     const counts = inForce.rules.limitsOf(whole).some(({ of }) => of === "calls");
     const { effect, obligations, shadow } = decision;
     if (effect === "allow" && !counts && obligations.length === 0 && shadow.length === 0)
       return { because: decision.rules.length === 0 ? "no rule" : `rule ${decision.rules[0]!.id}` };
   }
+  // What was done before is answered again, whatever rules say by now: nothing is counted, recorded or asked for it.
+  const wasDone = asked.wasDone;
+  const counts = counters.map((one) => [one.name, Number(context.lastCount(namespace, counterField(one)))]);
+  const guessed = withCounts(question, Object.fromEntries(counts));
+  if (wasDone && inForce.rules.decide(guessed).effect !== "allow" && (await wasDone()))
+    return { because: repeated };
   const attempt = deps.store.attempt();
   const key = asked.idempotencyKey;
   const { answer, claimed } = await holdDecision(context, caller, {
@@ -65,12 +74,13 @@ export async function enforce(
           },
     attempt,
     row: noRow,
+    ...(wasDone && { wasDone }),
   });
+  if (answer.decision !== "allow" && (await wasDone?.())) return { because: repeated };
   const by = answer.reasons.map((one) => one.by).join(", ") || "no rule";
   switch (answer.decision) {
     case "allow": {
-      // Whoever is to be told is told by us; the rest is told with the reply to the call.
-      const duties = answer.obligations.filter((one) => !one.startsWith("notify "));
+      const duties = withoutNotices(answer.obligations);
       return {
         because: claimed === undefined ? by : `approval ${claimed.id}`,
         settle: async (hadEffect) => {
@@ -87,9 +97,17 @@ export async function enforce(
         others: "",
       });
     case "deny":
-      return refuse("policy.denied", { reason: reasonsOf(answer), rules: by, guidance: guidanceOf(answer) });
+      return refuse("policy.denied", {
+        reason: reasonsOf(answer),
+        rules: by,
+        guidance: guidanceOf(answer),
+        about: "",
+      });
   }
 }
+
+/** Why a call passes that was done before. */
+const repeated = "replayed";
 
 /** The argument of a tool of ours from which the resource is taken. */
 function namingArgument(action: Action, given: Asked["arguments"]): string | undefined {
@@ -112,16 +130,11 @@ function reasonsOf({ reasons, limits }: PolicyAnswer): string {
   const left = limits
     .filter(({ exceeded }) => exceeded)
     .map(({ id, used, most, window_ends_at }) => `${id}: ${used} of ${most} used until ${window_ends_at}`);
-  return sentence(
+  return inSentence(
     [...reasons.map(({ reason }) => reason), ...left].join("; ") || "the rules do not allow it",
   );
 }
 
 function guidanceOf({ reasons }: PolicyAnswer): string {
-  return sentence(reasons.flatMap(({ guidance }) => guidance ?? []).join(" ") || "Take another way");
-}
-
-/** Without the stop that the text of the refusal puts there. */
-function sentence(text: string): string {
-  return visible(text.replace(/\s+/g, " ").trim()).slice(0, 600).replace(/\.$/, "");
+  return inSentence(reasons.flatMap(({ guidance }) => guidance ?? []).join(" ") || "Take another way");
 }

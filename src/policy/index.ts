@@ -34,6 +34,7 @@ export {
 export { type DecisionRecord, parseDecisionRecord } from "./decision-record.js";
 export { diffRules, type FieldChange, type RuleChange } from "./diff-rules.js";
 export { enforce } from "./enforce.js";
+export { type EachDecided, enforceEach } from "./enforce-each.js";
 export { type ExplainedLimit, type Explanation, explainQuestion } from "./explain-question.js";
 export { contextProblem } from "./given.js";
 export { importCosts } from "./import-costs.js";

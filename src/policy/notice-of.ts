@@ -10,6 +10,11 @@ const windowMs = 10 * 60_000;
 /** Nobody can put a sentence into this. */
 const plain = /^[\w.:@/-]{1,120}$/;
 
+/** What was decided, and by what. */
+type Told = Pick<PolicyAnswer, "decision"> & {
+  readonly reasons: readonly Pick<PolicyAnswer["reasons"][number], "by">[];
+};
+
 /**
  * What is told of a decision: who asked, for what, what came out, and by which rules.
  *
@@ -20,7 +25,7 @@ const plain = /^[\w.:@/-]{1,120}$/;
 export function noticeOf(
   { principal: { agent, verified } }: Caller,
   { action, resource, nowMs }: Pick<Question, "action" | "resource" | "nowMs">,
-  { decision, reasons }: PolicyAnswer,
+  { decision, reasons }: Told,
   to: string,
 ): PolicyNotice {
   const what = plain.test(action) ? action : "an action that is not shown here";

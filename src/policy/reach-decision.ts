@@ -6,10 +6,11 @@ import type { ApprovalQuestion, ApprovalRequest, ClaimedApproval, PolicyContext 
 import type { AskedApproval, PolicyAnswer } from "./contract.js";
 import type { ApprovalTerms, Counter, Decision, Effect, Limit } from "./decision.js";
 import type { DecisionRow } from "./decision-row.js";
+import { notifyTold } from "./duties.js";
 import { isObject } from "./is-object.js";
 import { fromMillionths, mostSummed } from "./millionths.js";
-import { noticeOf } from "./notice-of.js";
 import { type Question, withCounts } from "./question.js";
+import { saidBy } from "./refusal-facts.js";
 import { newReservationId } from "./reservation-id.js";
 import type { InForce } from "./rule-book.js";
 import type { StepOfCall } from "./rules-together.js";
@@ -44,6 +45,8 @@ export interface Step {
   /** The steps of a call of several, each with its own decision at these counts; each is recorded. */
   readonly parts?: (counts: Question["counts"]) => readonly StepOfCall[];
   readonly row: DecisionRow;
+  /** Whether it was taken already: then nobody is asked about its repetition. */
+  readonly wasDone?: () => Promise<boolean>;
 }
 
 /** A step with the operation that holds an approval for it: the same, however often its decision is made anew. */
@@ -136,6 +139,7 @@ async function askPeople(
       throw error;
     }
   }
+  if (await step.wasDone?.()) return { answer: { ...first.answer, decision: "allow", replayed: true } };
   const { id, state, expiresAt } = await context.deps.openApproval(
     caller,
     requestOf(questionOf(step), step, first),
@@ -288,10 +292,10 @@ function namesOf(
 
 function toldOf(decision: Decision, unheld: boolean, more: Pick<Told, "approval" | "approvedBy">): Told {
   const { obligations, known, nearest } = decision;
-  const rules = decision.rules.slice(0, mostRules).map(({ id, effect, reason, guidance, failed }) => ({
+  const rules = decision.rules.slice(0, mostRules).map(({ id, effect, guidance, ...said }) => ({
     by: `rule ${id}`,
     effect,
-    reason: failed ? `${reason} (its condition could not be decided)` : reason,
+    reason: saidBy(said),
     ...(guidance === undefined ? {} : { guidance }),
   }));
   return { rules, obligations, known, nearest, unheld, ...more };
@@ -407,14 +411,6 @@ function told(
   { word, answer }: Outcome,
 ): PolicyAnswer {
   if (word !== "ANSWERED") return answer;
-  for (const obligation of answer.obligations) {
-    const to = /^notify (\S+)$/.exec(obligation)?.[1];
-    if (to === undefined) continue;
-    context.deps
-      .notify(caller.principal.namespace, to, noticeOf(caller, question, answer, to))
-      .catch((error: Error) =>
-        context.deps.log("nobody could be told of a decision", { to, error: error.message }),
-      );
-  }
+  notifyTold(context, caller, question, answer);
   return answer;
 }

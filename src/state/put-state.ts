@@ -1,6 +1,6 @@
 import { parseStateKey, stateGroupOf } from "../addresses/index.js";
 import { isRefusal, type MailboxError, refuse } from "../errors/index.js";
-import { type Caller, PendingRow } from "../identity/index.js";
+import { type Caller, PendingRow, Repetition, rowOf } from "../identity/index.js";
 import { digest, loadScript, type Reply } from "../redis/index.js";
 import type { StateContext } from "./context.js";
 import type { PutState, PutStateResult } from "./contract.js";
@@ -60,23 +60,54 @@ export async function putState(
   const value = input.delete ? "" : valueText(input.value!, context.limits);
   // The token of a lease is no part of what is asked: a write that waited for a person has another.
   const { idempotency_key: idempotencyKey, fencing_token: _, ...asked } = input;
+  const repetition = new Repetition(() => firstAnswer(context, caller, input, key, value));
   const row = new PendingRow(
     await context.deps.admit(caller, "state.write", `state:${key}`, {
       arguments: asked,
-      ...(idempotencyKey === undefined ? {} : { idempotencyKey }),
+      ...(idempotencyKey === undefined ? {} : { idempotencyKey, wasDone: repetition.wasDone }),
     }),
   );
+  if (repetition.answer !== undefined) {
+    await row.settle(false);
+    return repetition.answer;
+  }
   return row.settling(
     () => write(context, caller, input, { key, value, row: row.text }),
     ({ state, replayed }) => (state === "stored" || state === "deleted") && !replayed,
   );
 }
 
+/** What the same write with its key was answered; it is written no more, as one under a lock that is over. */
+async function firstAnswer(
+  context: StateContext,
+  caller: Caller,
+  input: PutState,
+  key: string,
+  value: string,
+): Promise<PutStateResult | undefined> {
+  const resource = `state:${key}`;
+  const row = rowOf(caller, { action: "state.write", resource, outcome: "allow", because: "replayed" });
+  const fence = { resource: input.resource ?? "*", token: 0, leaseEndsAt: 0 };
+  try {
+    const answer = await write(context, caller, input, { key, value, row, fence });
+    return answer.replayed ? answer : undefined;
+  } catch (error) {
+    // Of a store that is away nobody knows; any other refusal means that there is nothing to repeat.
+    if (!isRefusal(error) || error.kind === "UNAVAILABLE" || error.kind === "UNKNOWN") throw error;
+    return undefined;
+  }
+}
+
 async function write(
   context: StateContext,
   caller: Caller,
   input: PutState,
-  { key, value, row }: Pick<Write, "key" | "row"> & { readonly value: string },
+  {
+    key,
+    value,
+    row,
+    fence,
+  }: Pick<Write, "key" | "row"> & Partial<Pick<Write, "fence">> & { readonly value: string },
 ): Promise<PutStateResult> {
   const { principal } = caller;
   const asked: Write = {
@@ -86,7 +117,7 @@ async function write(
     expected: input.expected_version ?? "",
     agent: principal.agent,
     verified: principal.verified ? "1" : "0",
-    fence: await fenceOf(context, caller, input),
+    fence: fence ?? (await fenceOf(context, caller, input)),
     row,
   };
   const [word, ...told] = input.delete

@@ -113,6 +113,7 @@ export async function openMail(
     leaseOf: () => Promise.resolve(refuse("lock.stale_token")),
     isStopped: async (of, agent) => (await access.rules(of)).stopped.has(agent),
     noteReads: async () => undefined,
+    decideEach: async () => ({ refused: new Map(), settle: async () => undefined }),
     log,
     ...deps,
   });

@@ -1,7 +1,7 @@
-import { afterEach, expect, it } from "vitest";
+import { afterEach, describe, expect, it } from "vitest";
 import type { House } from "../../src/compose.js";
 import { type Caller, operatorPrincipal, parseAuditRow, type RunId } from "../../src/identity/index.js";
-import { recentMessages } from "../../src/mailbox/index.js";
+import { recentMessages, type SendReceipt } from "../../src/mailbox/index.js";
 import { Agent, openFaultHouse } from "../faults/fault-house.js";
 import { describeOnEachStore } from "../stores/index.js";
 import { newNamespace } from "../stores/new-namespace.js";
@@ -133,10 +133,13 @@ rules:
 `);
     const alice = await Agent.begin(house, "alice");
     await Agent.begin(house, "bob");
-    for (const to of ["bob", ["carol", "bob"]])
-      await expect(alice.send(to, "hello")).rejects.toMatchObject({
+    for (const [to, about] of [
+      ["bob", ""],
+      [["carol", "bob"], ", about bob; nothing was done for any of these 2"],
+    ] as const)
+      await expect(alice.send([...[to].flat()], "hello")).rejects.toMatchObject({
         code: "policy.denied",
-        message: expect.stringContaining("bob is on holiday (rule no-mail-to-bob). Write to carol."),
+        message: expect.stringContaining(`bob is on holiday (rule no-mail-to-bob)${about}. Write to carol.`),
       });
     for (const mailbox of ["bob", "carol"])
       expect(await recentMessages(house.mail, house.config.namespace, mailbox, { limit: 10 })).toEqual([]);
@@ -144,6 +147,173 @@ rules:
       { resource: "bob", outcome: "deny", because: "policy.denied: rule no-mail-to-bob" },
       { resource: "carol,bob", outcome: "deny", because: "policy.denied: rule no-mail-to-bob" },
     ]);
+  });
+
+  it("say which of several locks is forbidden, and that none was taken", async () => {
+    const house = await open(`
+rules:
+  - { id: not-b, actions: [lock.acquire], resources: ["lock:b"], effect: deny }
+`);
+    const alice = await Agent.begin(house, "alice");
+    const { locks } = house.rooms;
+    await expect(locks.acquireLock(alice.caller, { resources: ["a", "b", "c"] })).rejects.toThrow(
+      "(rule not-b), about lock:b; nothing was done for any of these 3.",
+    );
+    await expect(locks.acquireLock(alice.caller, { resources: ["b"] })).rejects.toThrow("(rule not-b). Take");
+  });
+
+  describe("ask about each agent that a broadcast reaches", () => {
+    const recipients = ({ recipients: all }: SendReceipt): Record<string, string> =>
+      Object.fromEntries(all.map(({ to, state, refusal }) => [to, refusal?.message ?? state]));
+    const crowd = async (house: House): Promise<{ readonly alice: Agent; readonly bob: Agent }> => {
+      const alice = await Agent.begin(house, "alice", ["admin"]);
+      const bob = await Agent.begin(house, "bob");
+      for (const name of ["carol", "dave", "erin"]) await Agent.begin(house, name);
+      return { alice, bob };
+    };
+
+    it("as if it were named alone, and leave out whom a rule denies or wants a person for", async () => {
+      const house = await open(`
+rules:
+  - id: not-bob
+    actions: [mailbox.send]
+    resources: [bob]
+    effect: deny
+    reason: bob is on holiday
+    guidance: Write to carol
+  - { id: ask-dave, actions: [mailbox.send], resources: [dave], effect: require_approval }
+`);
+      const people = peopleOf(house);
+      const { alice, bob } = await crowd(house);
+      expect(recipients(await alice.send("everyone", "hello"))).toEqual({
+        ...{ carol: "stored", erin: "stored" },
+        bob: expect.stringContaining("policy.denied: bob is on holiday (rule not-bob). Write to carol."),
+        dave: expect.stringMatching(
+          /^policy.denied: .*\(rule ask-dave\)\. .*name alone: then a person is asked/,
+        ),
+      });
+      expect((await bob.read()).messages).toEqual([]);
+      expect(people.asked).toEqual([]);
+      const rows = (await rowsOf(house, "mb:alice")).filter((row) => row?.action === "mailbox.send");
+      expect(rows).toMatchObject([
+        { resource: "everyone", outcome: "allow" },
+        { resource: "bob", outcome: "deny", because: "policy.denied: rule not-bob" },
+        { resource: "dave", outcome: "deny", because: "policy.denied: rule ask-dave" },
+      ]);
+      // Who is named beside it is asked about by name.
+      expect(await codeOf(alice.send(["everyone", "bob"], "hello"))).toBe("policy.denied");
+    });
+
+    it("with how often it was, and by no limit's back", async () => {
+      const house = await open(`
+counters:
+  mails: { actions: [mailbox.send], per: agent, window: 1d }
+  same: { actions: [mailbox.send], per: agent, same: true, window: 1d }
+limits:
+  - { id: erin-twice, of: calls, actions: [mailbox.send], per: agent, when: resource == "erin", most: 2, window: 1d }
+rules:
+  - { id: bob-first, actions: [mailbox.send], resources: [bob], when: counts.mails >= 2, effect: deny }
+  - { id: carol-once, actions: [mailbox.send], resources: [carol], when: counts.same >= 1, effect: deny }
+`);
+      const { alice } = await crowd(house);
+      expect(recipients(await alice.send("everyone", "one"))).toMatchObject({
+        ...{ bob: "stored", carol: "stored", dave: "stored" },
+        erin: expect.stringContaining("a limit counts this one apart"),
+      });
+      await alice.send("carol", "two", { again: true });
+      const other = await Agent.begin(await open(undefined, house.config.namespace), "alice", ["admin"]);
+      expect(recipients(await other.send("everyone", "two"))).toMatchObject({
+        ...{ dave: "stored" },
+        bob: expect.stringContaining("rule bob-first"),
+      });
+    });
+
+    it("and refuse it where nobody is left, and owe what rules want for those it reached", async () => {
+      const house = await open(`
+rules:
+  - { id: in-team, actions: [mailbox.send], resources: [carol], effect: allow, obligations: [redact] }
+  - { id: nobody, actions: [mailbox.send], resources: [bob, dave, erin], effect: deny }
+`);
+      const { alice } = await crowd(house);
+      await alice.send("everyone", "one");
+      expect(house.policy.duties(alice.caller)).toEqual([
+        { action: "mailbox.send", obligations: ["redact"] },
+      ]);
+      const { namespace } = house.config;
+      await house.ruleBook.put(operatorOf(house), {
+        text: rulesOf(
+          "rules: [{ id: all, actions: [mailbox.send], resources: [bob, carol, dave, erin], effect: deny }]",
+        ),
+        over: 1,
+      });
+      const now = await Agent.begin(await open(undefined, namespace), "alice", ["admin"]);
+      expect(await codeOf(now.send("everyone", "two"))).toBe("policy.denied");
+    });
+
+    it("with one question to the store for all of them at most", async () => {
+      const house = await open(`
+counters:
+  same: { actions: [mailbox.send], per: agent, same: true, window: 1d }
+rules:
+  - { id: once, actions: [mailbox.send], resources: ["**"], when: counts.same >= 100, effect: deny }
+`);
+      const { alice } = await crowd(house);
+      const names = Array.from({ length: 3_000 }, (_, n) => `agent-${n}`);
+      await house.mail.deps.decideEach(alice.caller, names.slice(0, 1), { arguments: {} });
+      const asked: string[] = [];
+      const { command } = house.store;
+      house.store.command = (name, ...args) => {
+        if (args.some((one) => String(one).endsWith(":po}:counts"))) asked.push(name);
+        return command.call(house.store, name, ...args);
+      };
+      const { refused } = await house.mail.deps.decideEach(alice.caller, names, { arguments: {} });
+      expect(refused.size).toBe(0);
+      expect(asked).toEqual(["HMGET"]);
+    });
+  });
+
+  it("answer a repetition with its key as the first time, whatever rules say by now, and do nothing new", async () => {
+    const house = await open();
+    const people = peopleOf(house);
+    const alice = await Agent.begin(house, "alice", ["admin"]);
+    const bob = await Agent.begin(house, "bob");
+    await Agent.begin(house, "carol");
+    const { state } = house.rooms;
+    const calls: Record<string, (key: string) => Promise<{ readonly replayed: boolean }>> = {
+      one: (key) => alice.send("bob", "x", { idempotency_key: key }),
+      several: (key) => alice.send(["bob", "carol"], "x", { idempotency_key: key }),
+      everyone: (key) => alice.send("everyone", "x", { idempotency_key: key }),
+      topic: (key) => alice.send("topic:news", "x", { idempotency_key: key }),
+      mixed: (key) => alice.send(["bob", "topic:news"], "x", { idempotency_key: key }),
+      put: (key) => state.putState(alice.caller, { key: "a/b", value: "1", idempotency_key: key }),
+      ended: (key) => state.putState(alice.caller, { key: "a/b", delete: true, idempotency_key: key }),
+    };
+    const first: Record<string, object> = {};
+    for (const [name, call] of Object.entries(calls)) first[name] = await call(`k-${name}`);
+    const inboxOf = async (): Promise<number> =>
+      (await recentMessages(house.mail, house.config.namespace, "bob", { limit: 50 })).length;
+    const before = await inboxOf();
+    for (const [version, effect] of ["deny", "require_approval"].entries()) {
+      await house.ruleBook.put(operatorOf(house), {
+        text: rulesOf(
+          `rules: [{ id: n, actions: [mailbox.send, topic.publish, state.write], effect: ${effect} }]`,
+        ),
+        over: version,
+      });
+      const refused = effect === "deny" ? "policy.denied" : "policy.approval_required";
+      for (const [name, call] of Object.entries(calls)) {
+        await expect.poll(() => codeOf(call(`other-${effect}-${name}`))).toBe(refused);
+        const asked = people.asked.length;
+        expect(await call(`k-${name}`), name).toEqual({ ...first[name], replayed: true });
+        expect(people.asked).toHaveLength(asked);
+        // The same key for something else is none.
+        expect(await codeOf(alice.send("bob", "other", { idempotency_key: `k-${name}` }))).toBe(refused);
+      }
+    }
+    expect(await inboxOf()).toBe(before);
+    expect((await bob.read({ limit: 20 })).messages.map(({ body }) => body)).not.toContain("other");
+    const { entries } = await state.getState(alice.caller, { prefix: "a" });
+    expect(entries).toEqual([]);
   });
 
   it("say in the row of the admission which rule allowed it", async () => {
