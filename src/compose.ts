@@ -203,6 +203,7 @@ export async function openHouse(config: Config, log: Log, timing: HouseOptions =
       await Promise.all([
         lock.releaseAgent(locks, namespace, agent),
         mail.releaseAgent(context, namespace, agent, known),
+        approving.loseLinksOf(approvals, namespace, agent),
       ]);
     },
     goOn: (namespace, agent) => mail.flushSoon(context, namespace, agent),
@@ -249,6 +250,7 @@ export async function openHouse(config: Config, log: Log, timing: HouseOptions =
     limits: { ...approving.defaultApprovalLimits, ...timing.approvals },
     factsOf: ({ principal }) => access.factsOf(principal.namespace, principal.agent),
     rightsOfVoter: (namespace, voter) => rightsOfVoter(access, namespace, voter),
+    isStopped: isStoppedNow,
     holdersOf: async (namespace, role) =>
       [...(await access.rules(namespace)).roles].flatMap(([agent, roles]) =>
         roles.some((one) => one === role) ? [agent] : [],

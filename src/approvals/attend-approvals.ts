@@ -6,8 +6,8 @@ import { decideApproval, foundRequest } from "./decide-approval.js";
 import { listForApprover } from "./list-approvals.js";
 import { mayDecide } from "./may-decide.js";
 import type { PageOfRequest } from "./page-of-request.js";
+import { regardedApproval } from "./regard-request.js";
 import { showRequest } from "./show-request.js";
-import { shownApproval } from "./shown-approval.js";
 
 /** What an approver is told: what waits, one request whole, or what became of a decision. */
 export interface Attended {
@@ -48,7 +48,7 @@ export async function attendApprovals(
   await deps.record(caller, admission);
   const { namespace, agent } = caller.principal;
   return {
-    approval: shownApproval(found),
+    approval: await regardedApproval(context, namespace, found),
     page: await showRequest(context, namespace, found, agent, offset),
   };
 }

@@ -39,6 +39,8 @@ export interface ApprovalDependencies {
   readonly factsOf: (caller: Caller) => Promise<AgentFacts>;
   /** What somebody who voted may by the rules of now; nothing when what proved them was revoked since. */
   readonly rightsOfVoter: (namespace: string, voter: Voter) => Promise<Rights | undefined>;
+  /** Whether an agent was stopped: nothing it asks for is done meanwhile. */
+  readonly isStopped: (namespace: string, agent: string) => Promise<boolean>;
   /** The agents to whom the namespace gave a role. */
   readonly holdersOf: (namespace: string, role: string) => Promise<readonly string[]>;
   /** Mails an agent in the name of the postmaster. @returns the id of the message */

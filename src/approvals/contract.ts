@@ -69,6 +69,8 @@ export interface ShownVote {
   readonly comment?: string;
   /** For edit: what it approves in place of what was asked. Lists leave it out. */
   readonly arguments?: Readonly<Record<string, unknown>>;
+  /** There where it does not count as things are: its voter lost the right or was stopped, or its proof was revoked. */
+  readonly counts?: false;
   readonly at: string;
 }
 
@@ -79,6 +81,8 @@ export interface ApprovalHead {
   /** Whether what was asked may be done; absent while nothing is decided. */
   readonly effect?: "allow" | "deny";
   readonly agent: string;
+  /** There where whoever asked was stopped since. */
+  readonly stopped?: true;
   readonly verified: boolean;
   readonly action: string;
   readonly resource: string;
@@ -92,6 +96,8 @@ export interface ApprovalHead {
   readonly approvers: readonly string[];
   readonly escalates_at?: string;
   readonly escalates_to?: readonly string[];
+  /** Votes that count and say the same, as far as `quorum` asks for them. */
+  readonly agreeing: number;
   readonly votes: readonly ShownVote[];
 }
 

@@ -66,6 +66,7 @@ end
 audit(slot.audit, row)
 if link ~= '' then
   redis.call('HSET', slot.links, link, '1')
+  redis.call('HDEL', slot.links, 'open:' .. link)
   redis.call('ZADD', slot.linkExpiry, whole(linkKeptUntil), link)
 end
 if operation ~= '' then

@@ -5,12 +5,12 @@ import { plainId } from "./approval-id.js";
 import type { ApprovalContext } from "./context.js";
 import type { Decided, Decision } from "./contract.js";
 import { findRequest } from "./get-approval.js";
-import { isNamed, mayDecide } from "./may-decide.js";
+import { mayDecide } from "./may-decide.js";
 import { checkValues, isObject, type Question, questionDigest } from "./question.js";
+import { entitled, regardedApproval } from "./regard-request.js";
 import { renamedBy } from "./renamed-by.js";
 import { requireShown } from "./show-request.js";
-import { type ReadRequest, shownApproval } from "./shown-approval.js";
-import { approversOf, type StoredRequest } from "./stored-request.js";
+import type { ReadRequest } from "./shown-approval.js";
 import { tellOfEdit } from "./tell-approvers.js";
 import { voidLink } from "./void-link.js";
 import { type Voter, voteLine, type Way } from "./vote.js";
@@ -35,7 +35,7 @@ export interface Ballot {
  * same vote again renews its proof and its comment. By a tool or by mail, what is too long to be shown there at once is
  * approved only by whoever has read it to its end.
  *
- * @throws {MailboxError} `access.denied`, `approval.unknown`, `approval.own`, `approval.ended`, `approval.not_shown`,
+ * @throws {MailboxError} `access.denied`, `approval.unknown`, `approval.own`, `approval.ended`, `approval.not_shown`, `approval.asker_stopped`,
  *   `approval.edit_asked`, `approval.edit_elsewhere`, `approval.too_large`, `mailbox.idempotency_conflict`, `input.invalid`
  */
 export async function decideApproval(
@@ -113,6 +113,10 @@ export async function castVote(
 ): Promise<Decided> {
   const { id } = first;
   const { agent } = first.request;
+  // Nothing it asks for would be done, and when it goes on it may be for something else.
+  const approves = decision === "approve" || decision === "edit";
+  if (approves && (await context.deps.isStopped(namespace, agent)))
+    refuse("approval.asker_stopped", { approval_id: id, agent });
   const approved: Question | undefined =
     decision === "edit" ? { ...questionOf(first), arguments: edited! } : undefined;
   const wanted = approved ? questionDigest(agent, approved, first.request) : "";
@@ -133,7 +137,7 @@ export async function castVote(
       decision,
       digest,
       line,
-      await entitled(context, namespace, found),
+      `,${[...(await entitled(context, namespace, found))].join(",")},`,
       isEdit ? JSON.stringify(approved) : "",
       link?.nonce ?? "",
       link?.expiresAt ?? 0,
@@ -152,7 +156,7 @@ export async function castVote(
             context.deps.log("approvers could not be told of an edit", { id, error: error.message }),
           );
         return {
-          approval: shownApproval(now),
+          approval: await regardedApproval(context, namespace, now),
           agreeing: Number(rest[1]),
           repeated: word === "REPEATED",
         };
@@ -191,32 +195,6 @@ function plainName(name: string): string {
 function questionOf({ question }: ReadRequest): Question {
   const { action, resource, arguments: given, context } = question;
   return { action, resource, arguments: given, context };
-}
-
-/** Who of those that voted may still decide: rights may have been taken away since, and what proved them revoked. */
-async function entitled(
-  context: ApprovalContext,
-  namespace: string,
-  { request, votes }: ReadRequest,
-): Promise<string> {
-  const still = await Promise.all(
-    votes.map(async (vote) => ((await isEntitled(context, namespace, request, vote)) ? [vote.name] : [])),
-  );
-  return `,${still.flat().join(",")},`;
-}
-
-/** Whether somebody who does not call may decide by the rules of now, and is one of those the request is put to. */
-export async function isEntitled(
-  context: ApprovalContext,
-  namespace: string,
-  request: StoredRequest,
-  voter: Voter,
-): Promise<boolean> {
-  if (voter.name === request.agent) return false;
-  if (voter.proof === "operator") return true;
-  const may = await context.deps.rightsOfVoter(namespace, voter);
-  const approvers = approversOf(request, context.deps.store.now());
-  return may?.("approval.decide", "*") === true && isNamed(approvers, voter.name, may.roles);
 }
 
 /** The row of a decision says which request it is about, what was decided and how. */

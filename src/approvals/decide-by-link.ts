@@ -2,11 +2,13 @@ import { type Caller, rowOf } from "../identity/index.js";
 import { approvalKeys } from "../redis/index.js";
 import type { ApprovalContext } from "./context.js";
 import type { Approval, Decided, Decision } from "./contract.js";
-import { castVote, checkDecision, isEntitled } from "./decide-approval.js";
+import { castVote, checkDecision } from "./decide-approval.js";
 import { findRequest } from "./get-approval.js";
 import { byLink } from "./link-approval.js";
 import { type LinkToken, parseLink } from "./link-token.js";
-import { type ReadRequest, shownApproval } from "./shown-approval.js";
+import { loseLinks } from "./lose-links.js";
+import { isEntitled, regardedApproval } from "./regard-request.js";
+import type { ReadRequest } from "./shown-approval.js";
 import { voidLink } from "./void-link.js";
 
 /** What a link shows before it decides anything. */
@@ -29,12 +31,12 @@ export async function seeLink(
 ): Promise<LinkedApproval> {
   const { link, found } = await open(context, namespace, token);
   const expires_at = new Date(link.expiresAt).toISOString();
-  return { approval: shownApproval(found), agent: link.agent, expires_at };
+  return { approval: await regardedApproval(context, namespace, found), agent: link.agent, expires_at };
 }
 
 /**
  * Decides by a link in the name it was made for, once: not after it was used or has expired, when its approver has lost
- * the right, or when the request waits for nothing any more.
+ * the right, also where it was given back since, or when the request waits for nothing any more.
  *
  * @throws {MailboxError} `approval.link_void`, `approval.ended`, `approval.too_large`, `input.invalid`
  */
@@ -64,15 +66,19 @@ async function open(
   const link = await parseLink(context, namespace, token);
   if (!link) return voidLink({ why: "foreign" });
   const { store } = context.deps;
-  const isUsed = (await store.command("HGET", approvalKeys(namespace).links, link.nonce)) !== null;
+  const spent = (await store.command("HGET", approvalKeys(namespace).links, link.nonce)) as string | null;
   const found = await findRequest(context, namespace, link.id);
   if (!found) return voidLink({ why: "gone" });
   const { state } = found.request;
-  if (isUsed) voidLink({ why: "used", state });
+  const isLost = spent === "lost";
+  if (spent !== null && !isLost) voidLink({ why: "used", state });
   if (state !== "pending") voidLink({ why: "ended", state });
   if (link.expiresAt <= store.now()) voidLink({ why: "over" });
-  if (!(await isEntitled(context, namespace, found.request, byLink(link.agent))))
+  if (!(await isEntitled(context, namespace, found.request, byLink(link.agent)))) {
+    if (!isLost) await loseLinks(context, namespace, [link.nonce]);
     voidLink({ why: "rights", agent: link.agent });
+  }
+  if (isLost) voidLink({ why: "lost", agent: link.agent });
   return { link, found };
 }
 

@@ -5,7 +5,8 @@ import { plainId } from "./approval-id.js";
 import type { ApprovalContext } from "./context.js";
 import type { Approval } from "./contract.js";
 import { maySee } from "./may-decide.js";
-import { type ReadRequest, readRequest, shownApproval } from "./shown-approval.js";
+import { regardedApproval } from "./regard-request.js";
+import { type ReadRequest, readRequest } from "./shown-approval.js";
 
 const getScript = loadScript(import.meta.url, "get-approval.lua");
 
@@ -23,7 +24,7 @@ export async function getApproval(context: ApprovalContext, caller: Caller, id: 
   if (!found || !maySee(found.request, caller.principal, roles, deps.store.now()))
     return refuse("approval.unknown", { approval_id: plainId(id) });
   await deps.record(caller, admission);
-  return shownApproval(found);
+  return regardedApproval(context, caller.principal.namespace, found);
 }
 
 export async function findRequest(

@@ -1,12 +1,13 @@
 #!lua flags=allow-oom
 --[[
-  Do what is due among the requests: expire, escalate, forget; and name those whose approvers have still to be told.
+  Do what is due among the requests: expire, escalate, forget; and name those whose approvers have still to be told,
+  and the links that can still be used.
 
   KEYS      the approvals of a namespace, see lua/slot.lua
   ARGV[1]   not after, ms of the store's clock       ARGV[2]   limits, see lua/request.lua
   ARGV[3]   most of each kind
 
-  Returns {"KEPT", {id, …}} · {"LATE"}
+  Returns {"KEPT", {id, …}, {open link, "request|agent" it is for, …}} · {"LATE"}
 ]]
 --@include ../redis/lua/clock.lua
 --@include ../redis/lua/operations.lua
@@ -32,4 +33,13 @@ for _, link in ipairs(redis.call('ZRANGEBYSCORE', slot.linkExpiry, '-inf', whole
   redis.call('ZREM', slot.linkExpiry, link)
 end
 forgetOldOperations(slot.operations, slot.operationExpiry)
-return { 'KEPT', tell }
+local open = {}
+local links = redis.call('HLEN', slot.links) > 1 and redis.call('HGETALL', slot.links) or {}
+for n = 1, #links, 2 do
+  local link = string.match(links[n], '^open:(.*)$')
+  if link then
+    open[#open + 1] = link
+    open[#open + 1] = links[n + 1]
+  end
+end
+return { 'KEPT', tell, open }

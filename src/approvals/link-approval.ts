@@ -1,8 +1,12 @@
 import { refuse } from "../errors/index.js";
 import { type Caller, rowOf } from "../identity/index.js";
+import { approvalKeyList, approvalKeys, loadScript } from "../redis/index.js";
 import type { ApprovalContext } from "./context.js";
-import { foundRequest, isEntitled } from "./decide-approval.js";
+import { foundRequest } from "./decide-approval.js";
 import { signLink } from "./link-token.js";
+import { isEntitled } from "./regard-request.js";
+
+const noteLink = loadScript(import.meta.url, "note-link.lua");
 
 export interface ApprovalLink {
   /** The last part of the address at which it is opened. */
@@ -35,10 +39,11 @@ export async function linkApproval(
   if (!(await isEntitled(context, namespace, request, byLink(agent))))
     no("it is none of its approvers, or has no right to decide");
   const expiresAt = Math.min(Math.floor(deps.store.now() + limits.linkMs), request.expiresAt);
-  const token = await signLink(context, namespace, { id, agent, expiresAt });
+  const { token, nonce } = await signLink(context, namespace, { id, agent, expiresAt });
   const resource = `approval:${id}`;
   const row = rowOf(caller, { action: "approval.link", resource, outcome: "allow", because: `for ${agent}` });
-  await deps.record(caller, { row });
+  const noted = [nonce, `${id}|${agent}`, expiresAt, row];
+  await deps.store.run(noteLink, approvalKeyList(approvalKeys(namespace)), noted);
   return { token, approval_id: id, agent, expires_at: new Date(expiresAt).toISOString() };
 }
 

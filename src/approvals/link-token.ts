@@ -19,10 +19,10 @@ export async function signLink(
   context: ApprovalContext,
   namespace: string,
   { id, agent, expiresAt }: Omit<LinkToken, "nonce">,
-): Promise<string> {
+): Promise<{ readonly token: string; readonly nonce: string }> {
   const nonce = randomBytes(16).toString("base64url");
   const text = [id, agent, expiresAt.toString(36), nonce].join("~");
-  return `${text}~${macOf(await keyOf(context, namespace), namespace, text)}`;
+  return { token: `${text}~${macOf(await keyOf(context, namespace), namespace, text)}`, nonce };
 }
 
 /** What a token says, where it is one that was signed here for this namespace; whether it still holds is asked elsewhere. */

@@ -3,6 +3,7 @@ import { loadScript } from "../redis/index.js";
 import type { ApprovalContext } from "./context.js";
 import type { ApprovalHead } from "./contract.js";
 import { mayDecide, maySee } from "./may-decide.js";
+import { isEntitled, regard } from "./regard-request.js";
 import { type QuestionHead, shownHead } from "./shown-approval.js";
 import { parseRequest, type StoredRequest } from "./stored-request.js";
 import { parseVotes, type Vote } from "./vote.js";
@@ -28,7 +29,7 @@ export async function listApprovals(
   const found = await look(context, principal.namespace, all, seesAll ? limit : limits.pending, row);
   const now = deps.store.now();
   const seen = found.filter(({ request }) => seesAll || maySee(request, principal, roles, now));
-  return seen.slice(0, limit).map(({ id, request, head, votes }) => shownHead(id, request, head, votes));
+  return shownHeads(context, principal.namespace, seen.slice(0, limit));
 }
 
 /** Those the caller may decide, the first to expire first. @throws {MailboxError} `access.denied` */
@@ -38,15 +39,37 @@ export async function listForApprover(
 ): Promise<readonly ApprovalHead[]> {
   const { row } = await context.deps.admit(caller, "approval.decide", "*");
   const found = await waitingFor(context, caller, row);
-  return found.map(({ id, request, head, votes }) => shownHead(id, request, head, votes));
+  return shownHeads(context, caller.principal.namespace, found);
 }
 
-/** How many requests wait for a decision of this caller and have none of it yet; 0 for whoever decides nothing. */
+/**
+ * How many requests wait for a decision of this caller and have none of it that counts; 0 for whoever decides nothing. A
+ * vote that was proved by what was revoked since does not count, and has to be cast again.
+ */
 export async function countWaiting(context: ApprovalContext, caller: Caller): Promise<number> {
   const may = await context.deps.rightsOf(caller);
   if (!may("approval.decide", "*")) return 0;
   const waiting = await waitingFor(context, caller, "");
-  return waiting.filter(({ votes }) => votes.every(({ name }) => name !== caller.principal.agent)).length;
+  const { namespace, agent } = caller.principal;
+  const have = await Promise.all(
+    waiting.map(async ({ request, votes }) => {
+      const own = votes.find(({ name }) => name === agent);
+      return own !== undefined && isEntitled(context, namespace, request, own);
+    }),
+  );
+  return have.filter((counts) => !counts).length;
+}
+
+function shownHeads(
+  context: ApprovalContext,
+  namespace: string,
+  found: readonly Found[],
+): Promise<readonly ApprovalHead[]> {
+  return Promise.all(
+    found.map(async (one) =>
+      shownHead(one.id, one.request, one.head, one.votes, await regard(context, namespace, one)),
+    ),
+  );
 }
 
 async function waitingFor(context: ApprovalContext, caller: Caller, row: string): Promise<readonly Found[]> {

@@ -1,5 +1,5 @@
 import type { Notice } from "./context.js";
-import type { Approval, ShownVote } from "./contract.js";
+import type { Approval, ApprovalHead, ShownVote } from "./contract.js";
 
 /** Why somebody is told of a request: `edited` when somebody approved other arguments and others have to agree. */
 export type Occasion = "opened" | "escalated" | `edited by ${string}`;
@@ -59,6 +59,16 @@ export function approvalLines(approval: Approval): string[] {
   ];
 }
 
+/** What the rules of now make of a request, in our own words; nothing where that is nothing. */
+export function approvalWarnings({ agent, stopped, state }: ApprovalHead): string[] {
+  const isOpen = state === "pending" || state === "approved";
+  return stopped && isOpen
+    ? [
+        `${agent} was stopped since: nothing it asks for is done, and it is not approved before ${agent} is let go on.`,
+      ]
+    : [];
+}
+
 /** What is known of a request, in our own words. */
 export function approvalFacts(approval: Approval): string[] {
   const { quorum, approvers } = approval;
@@ -99,14 +109,18 @@ export function voteLines({
   decision,
   comment,
   arguments: edited,
+  counts,
   at,
 }: ShownVote): string[] {
   return [
-    `${at}  ${by}${verified ? "" : " (unverified)"} by ${way}: ${decision}`,
+    `${at}  ${by}${verified ? "" : " (unverified)"} by ${way}: ${decision}${counts === false ? doesNotCount : ""}`,
     ...quoted("comment", comment ?? ""),
     ...(edited ? quoted("arguments", jsonText(edited)) : []),
   ];
 }
+
+/** What stands behind a vote that does not count as things are. */
+export const doesNotCount = " (does not count any more: the right or its proof was taken away)";
 
 /** Longer than this it is easier to read on one line than on thousands of nearly empty ones. */
 const mostIndented = 8_000;

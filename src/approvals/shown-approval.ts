@@ -34,6 +34,14 @@ export interface ReadRequest {
   readonly edits: ReadonlyMap<string, Question>;
 }
 
+/** What the rules of now make of a request, which is not kept with it. */
+export interface Regard {
+  /** Whose votes count as things are; absent where nobody looked. */
+  readonly counting?: ReadonlySet<string>;
+  /** Whoever asked was stopped since. */
+  readonly isStopped: boolean;
+}
+
 export function readRequest(
   id: string,
   [request, question, votes, edited, edits]: readonly ReplyValue[],
@@ -57,6 +65,7 @@ export function shownHead(
   request: StoredRequest,
   { action, resource, risk, rules, verified }: QuestionHead,
   votes: readonly Vote[],
+  { counting, isStopped }: Regard = { isStopped: false },
 ): ApprovalHead {
   const effect = effectOf(request);
   return {
@@ -64,6 +73,7 @@ export function shownHead(
     state: request.state,
     ...(effect && { effect }),
     agent: request.agent,
+    ...(isStopped && { stopped: true as const }),
     verified,
     action,
     resource,
@@ -78,15 +88,33 @@ export function shownHead(
       escalates_at: isoTime(request.escalateAt),
       escalates_to: request.escalateTo,
     }),
-    votes: votes.map((vote) => shownVote(vote)),
+    agreeing: agreeingOf(request, votes, counting),
+    votes: votes.map((vote) => shownVote(vote, counting)),
   };
 }
 
-export function shownApproval({ id, request, question, votes, edited, edits }: ReadRequest): Approval {
+/** As many as agree, which is what a decision needs a quorum of. */
+function agreeingOf(
+  { state, counted }: StoredRequest,
+  votes: readonly Vote[],
+  counting: Regard["counting"],
+): number {
+  if (state === "approved" || state === "used") return counted.length;
+  const sums = new Map<string, number>();
+  for (const { name, digest } of votes)
+    if (digest !== "" && counting?.has(name) !== false) sums.set(digest, (sums.get(digest) ?? 0) + 1);
+  return Math.max(0, ...sums.values());
+}
+
+/** @param regarded what the rules of now make of it; without that, each vote is shown as one that counts */
+export function shownApproval(
+  { id, request, question, votes, edited, edits }: ReadRequest,
+  regarded?: Regard,
+): Approval {
   const answer = request.state === "answered" && votes.find(({ decision }) => decision === "answer")?.comment;
   return {
-    ...shownHead(id, request, question, votes),
-    votes: votes.map((vote) => shownVote(vote, edits.get(vote.name))),
+    ...shownHead(id, request, question, votes, regarded),
+    votes: votes.map((vote) => shownVote(vote, regarded?.counting, edits.get(vote.name))),
     roles: question.roles,
     role: question.role,
     team: question.team,
@@ -104,11 +132,16 @@ export function shownApproval({ id, request, question, votes, edited, edits }: R
   };
 }
 
-function shownVote({ name, verified, way, decision, comment, atMs }: Vote, edit?: Question): ShownVote {
+function shownVote(
+  { name, verified, way, decision, comment, atMs }: Vote,
+  counting: Regard["counting"],
+  edit?: Question,
+): ShownVote {
   return {
     ...{ by: name, verified, way, decision },
     ...(comment && { comment }),
     ...(edit && { arguments: edit.arguments }),
+    ...(counting?.has(name) === false && { counts: false as const }),
     at: isoTime(atMs),
   };
 }

@@ -5,7 +5,7 @@ import type { ApprovalState } from "./stored-request.js";
 type Voidness =
   | { readonly why: "foreign" | "over" | "gone" }
   | { readonly why: "used" | "ended"; readonly state: ApprovalState }
-  | { readonly why: "rights"; readonly agent: string };
+  | { readonly why: "rights" | "lost"; readonly agent: string };
 
 /**
  * Refuses a link in words for whoever holds it: somebody with a page in front of them, who has neither this program nor
@@ -29,5 +29,7 @@ function told(voidness: Voidness): string {
       return `what it was about is ${voidness.state}${voidness.state === "void" ? ", as it was asked again in another way" : ""}`;
     case "rights":
       return `${voidness.agent} may not decide this any more`;
+    case "lost":
+      return `${voidness.agent} had lost the right to decide since it was made`;
   }
 }

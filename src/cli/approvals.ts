@@ -4,6 +4,7 @@ import {
   type Approval,
   type ApprovalHead,
   approvalLines,
+  approvalWarnings,
   type Decided,
   type Decision,
   decideApproval,
@@ -30,12 +31,16 @@ export async function listWaiting(switches: Switches & { readonly all?: boolean 
   printTable(found, [
     { head: "ID", cell: ({ id }) => id },
     { head: "STATE", cell: ({ state }) => state },
-    { head: "WHO", cell: ({ agent, verified }) => `${agent}${verified ? "" : " (unverified)"}` },
+    {
+      head: "WHO",
+      cell: ({ agent, verified, stopped }) =>
+        `${agent}${verified ? "" : " (unverified)"}${stopped ? " (stopped)" : ""}`,
+    },
     { head: "ACTION", cell: ({ action }) => action },
     { head: "RESOURCE", cell: ({ resource }) => resource },
     { head: "RULES", cell: ({ rules }) => rules.join(", ") },
     { head: "EXPIRES", cell: ({ expires_at, otherwise }) => `${expires_at}, then ${otherwise}` },
-    { head: "VOTES", cell: ({ votes, quorum }) => `${votes.length} of ${quorum}` },
+    { head: "VOTES", cell: ({ agreeing, quorum }) => `${agreeing} of ${quorum}` },
   ]);
 }
 
@@ -130,6 +135,7 @@ function argumentsIn(file: string): Record<string, unknown> {
 
 function printApproval(approval: Approval): void {
   printLine(`${approval.id} is ${approval.state}${approval.used_at ? `, used ${approval.used_at}` : ""}.`);
+  for (const line of approvalWarnings(approval)) printLine(line);
   // The lines are ours, and what the requester wrote stands behind a bar in them.
   for (const line of approvalLines(approval)) printLine(visible(line, "\t"));
   for (const vote of approval.votes) {

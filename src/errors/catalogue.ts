@@ -253,6 +253,10 @@ const entries = {
     kind: "ABORTED",
     text: "another call of yours is using {approval_id} at this moment. This one did nothing. Wait for the answer of that one; if it did nothing either, repeat this call.",
   },
+  "approval.asker_stopped": {
+    kind: "FAILED_PRECONDITION",
+    text: "{agent}, who asked for {approval_id}, was stopped since, so nothing was approved. Use reject, or wait until the operator lets {agent} go on (llm-mailbox agents resume {agent}).",
+  },
   "approval.not_shown": {
     kind: "FAILED_PRECONDITION",
     text: "{approval_id} is longer than one reply or mail shows, and nobody approves what they were not shown. Nothing was decided; reject or answer work all the same. Read the rest: call decide_approval with approval_id {approval_id} and offset {offset} until nothing is cut, then decide. Or use llm-mailbox approvals show {approval_id}, which shows it whole.",

@@ -1,6 +1,13 @@
 import { createHash } from "node:crypto";
 import { visible } from "../addresses/index.js";
-import { approvalLines, type Decided, jsonText, type LinkedApproval, voteLines } from "../approvals/index.js";
+import {
+  approvalLines,
+  approvalWarnings,
+  type Decided,
+  jsonText,
+  type LinkedApproval,
+  voteLines,
+} from "../approvals/index.js";
 
 const style = [
   ":root{color-scheme:light dark;--text:#1a1a1a;--page:#fff;--box:#f4f4f4;--line:#767676}",
@@ -45,6 +52,7 @@ export function approvalPage(
   return page(notTaken?.status ?? 200, `Approval ${approval.id}`, [
     ...(notTaken ? [`<p role="alert">Nothing was decided. ${escaped(sentence(notTaken.problem))}</p>`] : []),
     `<p>You decide as <strong>${escaped(agent)}</strong>, once, until ${escaped(expires_at)}. Nothing is decided before you press a button.</p>`,
+    ...approvalWarnings(approval).map((line) => `<p role="alert">${escaped(line)}</p>`),
     ...blocks(approvalLines(approval)),
     ...votes(approval.votes),
     `<form method="post" action="${action}">`,

@@ -52,7 +52,7 @@ export async function enforce(
   const wasDone = asked.wasDone;
   const counts = counters.map((one) => [one.name, Number(context.lastCount(namespace, counterField(one)))]);
   const guessed = withCounts(question, Object.fromEntries(counts));
-  if (wasDone && inForce.rules.decide(guessed).effect !== "allow" && (await wasDone()))
+  if (wasDone && inForce.rules.decide(guessed).effect === "deny" && (await wasDone()))
     return { because: repeated };
   const attempt = deps.store.attempt();
   const key = asked.idempotencyKey;

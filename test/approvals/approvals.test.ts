@@ -1,11 +1,14 @@
 import { afterEach, expect, it } from "vitest";
 import {
+  approvalWarnings,
   attendApprovals,
   countWaiting,
   getApproval,
   linkApproval,
   listApprovals,
+  voteLines,
 } from "../../src/approvals/index.js";
+import type { Role } from "../../src/identity/index.js";
 import { checkPolicy as checkPolicyTool } from "../../src/mcp/tools/check-policy.js";
 import { checkPolicy } from "../../src/policy/index.js";
 import { approvalKeys } from "../../src/redis/index.js";
@@ -379,6 +382,111 @@ rules:
     expect(await desk.decide(id, "approve", {}, await byToken(erin))).toMatchObject({
       approval: { state: "approved" },
     });
+  });
+
+  it("is listed and shown with as many votes as count, and asks whoever's vote counts no more again", async () => {
+    const desk = await open();
+    const operator = desk.operator();
+    const { approvals, tokens } = desk.house;
+    const by = async (agent: string) => {
+      const issued = await tokens.issue(operator, agent, {}, ["approver"]);
+      const caller = { principal: await tokens.verify(issued.token), run: { id: "x/1" as never } };
+      return { id: issued.id, caller };
+    };
+    const alice = await by("alice");
+    const [carol, dave, erin] = [await by("carol"), await by("dave"), await by("erin")];
+    const { id } = await desk.ask({}, { quorum: 3 }, alice.caller);
+    await desk.decide(id, "approve", {}, carol.caller);
+    await desk.decide(id, "approve", {}, dave.caller);
+    await desk.decide(id, "edit", { arguments: { path: "/prod/b" } }, erin.caller);
+    const heads = async () => await listApprovals(approvals, operator);
+    expect(await heads()).toMatchObject([{ agreeing: 2, quorum: 3 }]);
+    expect(await countWaiting(approvals, carol.caller)).toBe(0);
+    await tokens.revoke(operator, carol.id);
+    const again = (await by("carol")).caller;
+    expect(await heads()).toMatchObject([
+      { agreeing: 1, votes: [{ by: "carol", counts: false }, { by: "dave" }, { by: "erin" }] },
+    ]);
+    for (const shown of [
+      await getApproval(approvals, operator, id),
+      (await attendApprovals(approvals, dave.caller, { approval_id: id })).approval!,
+    ]) {
+      expect(shown.votes.map(({ by: name, counts }) => [name, counts ?? true])).toEqual([
+        ["carol", false],
+        ["dave", true],
+        ["erin", true],
+      ]);
+      expect(shown.votes.flatMap(voteLines).join("\n")).toMatch(/carol by tool: approve \(does not count/);
+    }
+    expect(await countWaiting(approvals, again)).toBe(1);
+    expect(await countWaiting(approvals, dave.caller)).toBe(0);
+    expect(await desk.decide(id, "approve", {}, again)).toMatchObject({ agreeing: 2 });
+    expect(await countWaiting(approvals, again)).toBe(0);
+    expect(await heads()).toMatchObject([{ agreeing: 2 }]);
+  });
+
+  it("is decided by no link of somebody who had lost the right meanwhile, also where it was given back", async () => {
+    const desk = await open();
+    const { approvals, killSwitch, rooms, tokens } = desk.house;
+    const { id } = await desk.ask();
+    const setRoles = (role: Role) => tokens.setRoles(desk.operator(), "dave", [role]);
+    const link = async () => (await linkApproval(approvals, desk.operator(), id, "dave")).token;
+    const isVoid = async (token: string): Promise<boolean> =>
+      rooms.approvalLinks.see(token).then(
+        () => false,
+        (error: Error) => error.message.startsWith("approval.link_void"),
+      );
+    await setRoles("approver");
+    const [opened, unopened, stopped] = [await link(), await link(), await link()];
+    await setRoles("agent");
+    expect(await isVoid(opened)).toBe(true);
+    await setRoles("approver");
+    expect([await isVoid(opened), await isVoid(unopened)]).toEqual([true, false]);
+    await setRoles("agent");
+    await desk.sweep();
+    await setRoles("approver");
+    expect([await isVoid(opened), await isVoid(unopened)]).toEqual([true, true]);
+    await expect(rooms.approvalLinks.decide(unopened, { decision: "approve" })).rejects.toThrow(
+      "dave had lost the right",
+    );
+    const newer = await link();
+    expect([await isVoid(newer), await isVoid(stopped)]).toEqual([false, true]);
+    await killSwitch.stop(desk.operator(), "dave", "went astray");
+    await killSwitch.resume(desk.operator(), "dave");
+    expect(await isVoid(newer)).toBe(true);
+    const last = await link();
+    await desk.sweep();
+    expect(await rooms.approvalLinks.decide(last, { decision: "approve" })).toMatchObject({
+      approval: { state: "approved" },
+    });
+  });
+
+  it("says that whoever asked was stopped since, and is not approved meanwhile", async () => {
+    const desk = await open();
+    const { approvals, killSwitch, rooms, tokens } = desk.house;
+    const { id } = await desk.ask();
+    await tokens.setRoles(desk.operator(), "carol", ["approver"]);
+    const { token } = await linkApproval(approvals, desk.operator(), id, "carol");
+    expect(await listApprovals(approvals, desk.operator())).toEqual([
+      expect.not.objectContaining({ stopped: true }),
+    ]);
+    await killSwitch.stop(desk.operator(), "alice", "went astray");
+    expect(await listApprovals(approvals, desk.operator())).toMatchObject([
+      { agent: "alice", stopped: true },
+    ]);
+    expect(approvalWarnings(await getApproval(approvals, desk.operator(), id)).join()).toContain(
+      "alice was stopped since",
+    );
+    for (const decision of ["approve", "edit"] as const) {
+      const asked = { decision, ...(decision === "edit" ? { arguments: { path: "/prod/b" } } : {}) };
+      await expect(desk.decide(id, decision, asked)).rejects.toThrow(/^approval\.asker_stopped: alice/);
+      await expect(rooms.approvalLinks.decide(token, asked)).rejects.toThrow(/^approval\.asker_stopped/);
+    }
+    await killSwitch.resume(desk.operator(), "alice");
+    expect((await desk.decide(id, "approve")).approval.state).toBe("approved");
+    const other = await desk.ask({ resource: "other" });
+    await killSwitch.stop(desk.operator(), "alice", "went astray");
+    expect((await desk.decide(other.id, "reject")).approval.state).toBe("rejected");
   });
 
   it("counts a vote that is repeated with new proof, and keeps its new comment", async () => {

@@ -4,7 +4,9 @@ import {
   type ApprovalHead,
   type Attended,
   approvalStates,
+  approvalWarnings,
   DecideApproval,
+  doesNotCount,
   requestText,
   verdicts,
   ways,
@@ -23,6 +25,7 @@ const headOutput = z.object({
   state: z.enum(approvalStates),
   effect: z.enum(["allow", "deny"]).exactOptional(),
   agent: z.string(),
+  stopped: z.literal(true).exactOptional(),
   verified: z.boolean(),
   action: z.string(),
   resource: z.string(),
@@ -35,6 +38,7 @@ const headOutput = z.object({
   approvers: z.array(z.string()),
   escalates_at: z.string().exactOptional(),
   escalates_to: z.array(z.string()).exactOptional(),
+  agreeing: z.number(),
   votes: z.array(
     z.object({
       by: z.string(),
@@ -43,6 +47,7 @@ const headOutput = z.object({
       decision: z.enum(verdicts),
       comment: z.string().exactOptional(),
       arguments: values.exactOptional(),
+      counts: z.literal(false).exactOptional(),
       at: z.string(),
     }),
   ),
@@ -100,7 +105,7 @@ function listed(waiting: readonly ApprovalHead[]): Part[] {
   const shown = waiting.slice(0, 20);
   const lines = shown.map(
     (one, n) =>
-      `${n + 1}. ${one.id} from ${one.agent}${one.verified ? "" : " (unverified)"}, expires ${one.expires_at}, then: ${one.otherwise}; rules: ${one.rules.join(", ") || "none named"}`,
+      `${n + 1}. ${one.id} from ${one.agent}${one.verified ? "" : " (unverified)"}${one.stopped ? " (stopped)" : ""}, expires ${one.expires_at}, then: ${one.otherwise}; rules: ${one.rules.join(", ") || "none named"}`,
   );
   const asks = shown.map(
     ({ action, resource, risk }, n) =>
@@ -128,14 +133,14 @@ function editText(edited: object): string {
 /** A request, or of a long one the part that fits, in the requester's words as a quote; then the votes so far. */
 function part(approval: Approval, offset = 0, end?: number): Part[] {
   const text = requestText(approval);
-  const said = approval.votes.map(({ by, way, decision, comment, arguments: edited }): Part[] => [
-    `${by} by ${way}: ${decision}`,
+  const said = approval.votes.map(({ by, way, decision, comment, arguments: edited, counts }): Part[] => [
+    `${by} by ${way}: ${decision}${counts === false ? doesNotCount : ""}`,
     ...(comment ? [{ by, text: onOneLine(comment, 500) }] : []),
     ...(edited ? [{ by, text: editText(edited) }] : []),
   ]);
   const { id, state } = approval;
   return [
-    `${id} is ${state}`,
+    [`${id} is ${state}`, ...approvalWarnings(approval)].join("\n"),
     { by: approval.agent, text: text.slice(offset, end) },
     ...(end !== undefined && end < text.length
       ? [
