@@ -48,6 +48,8 @@ export interface ApprovalRequest extends Question {
   readonly risk: string;
   /** The argument from which the resource was taken, which no edit changes; absent where nobody knows. */
   readonly naming?: string | undefined;
+  /** Names in the context that are not the caller's words: who asks for it put them there. */
+  readonly added?: readonly string[];
   readonly terms: Terms;
 }
 
@@ -108,6 +110,8 @@ export interface Approval extends ApprovalHead {
   readonly team: string;
   readonly arguments: Readonly<Record<string, unknown>>;
   readonly context: Readonly<Record<string, unknown>>;
+  /** What was added to the context by us: what would be held, and the steps that were read out of a command. */
+  readonly added?: Readonly<Record<string, unknown>>;
   readonly why: string;
   readonly reasons: readonly string[];
   /** Whether the word of the client's user counts. */

@@ -1,6 +1,6 @@
 import { visible } from "../addresses/index.js";
 import type { Approval } from "./contract.js";
-import { approvalFacts, approvalWords } from "./notice-text.js";
+import { approvalFacts, approvalSteps, approvalWords } from "./notice-text.js";
 import { pageChars } from "./page-of-request.js";
 
 /**
@@ -13,6 +13,7 @@ export function formText(approval: Approval): string | undefined {
   const lines = [
     `${approval.agent} asks before it acts, in words that nobody checked:`,
     ...approvalWords(approval),
+    ...approvalSteps(approval),
     "",
     ...approvalFacts(approval),
     "",

@@ -56,6 +56,7 @@ export function approvalLines(approval: Approval): string[] {
     "",
     `In the words of ${approval.agent}, which nobody checked:`,
     ...approvalWords(approval),
+    ...approvalSteps(approval),
   ];
 }
 
@@ -80,6 +81,9 @@ export function approvalFacts(approval: Approval): string[] {
     `who:       ${approval.agent}${approval.verified ? "" : " (unverified)"}${facts.length > 0 ? `, ${facts.join(", ")}` : ""}; rights: ${approval.roles.join(", ") || "none"}`,
     `rules:     ${approval.rules.join(", ") || "none named"}`,
     ...approval.reasons.map((reason) => `reason:    ${reason.replace(/\s+/g, " ")}`),
+    ...(typeof approval.added?.reserve === "number"
+      ? [`reserves:  ${approval.added.reserve}, until the step is settled`]
+      : []),
     `opened:    ${approval.opened_at}`,
     `expires:   ${approval.expires_at}; without a decision by then: ${approval.otherwise}`,
     `approvers: ${approvers.join(", ")}${quorum > 1 ? `; ${quorum} of them have to agree` : ""}`,
@@ -99,6 +103,14 @@ export function approvalWords(approval: Approval): string[] {
     ...quoted("arguments", jsonText(approval.arguments)),
     ...(Object.keys(approval.context).length > 0 ? quoted("context", jsonText(approval.context)) : []),
   ];
+}
+
+/** The steps that we read out of what it says, in its names, behind a bar; nothing where it is one step. */
+export function approvalSteps({ added }: Approval): string[] {
+  const steps = added?.steps;
+  return Array.isArray(steps)
+    ? ["", "The steps that were read out of it:", ...steps.flatMap((step) => quoted("step", String(step)))]
+    : [];
 }
 
 /** A vote, with its voter's words behind a bar; who shows it makes hidden characters visible. */

@@ -46,6 +46,7 @@ export async function openApproval(
     role: facts.role,
     team: facts.team,
     ...(asked.naming === undefined ? {} : { naming: asked.naming }),
+    ...(asked.added === undefined || asked.added.length === 0 ? {} : { added: asked.added }),
   };
   const id = newApprovalId();
   const terms = normalTerms(asked.terms, limits.keepMs);

@@ -16,6 +16,8 @@ export interface KeptQuestion extends Question {
   readonly team: string;
   /** The argument from which the resource was taken. */
   readonly naming?: string;
+  /** Names in the context that are ours. */
+  readonly added?: readonly string[];
 }
 
 /** The part of it that lists show. */
@@ -119,7 +121,7 @@ export function shownApproval(
     role: question.role,
     team: question.team,
     arguments: question.arguments,
-    context: question.context,
+    ...partedContext(question),
     why: question.why,
     reasons: question.reasons,
     by_client: request.byClient,
@@ -129,6 +131,17 @@ export function shownApproval(
     ...(request.endedAt > 0 && { decided_at: isoTime(request.endedAt) }),
     ...(request.usableUntil > 0 && { usable_until: isoTime(request.usableUntil) }),
     ...(request.usedAt > 0 && { used_at: isoTime(request.usedAt) }),
+  };
+}
+
+/** What the requester said of it, and what we did. */
+function partedContext({ context, added = [] }: KeptQuestion): Pick<Approval, "context" | "added"> {
+  if (added.length === 0) return { context };
+  const entries = Object.entries(context);
+  const isOurs = ([name]: readonly [string, unknown]): boolean => added.includes(name);
+  return {
+    context: Object.fromEntries(entries.filter((one) => !isOurs(one))),
+    added: Object.fromEntries(entries.filter(isOurs)),
   };
 }
 

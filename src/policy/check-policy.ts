@@ -64,6 +64,7 @@ export async function checkPolicy(
     ...(reserve === undefined ? {} : { reserve }),
     why: input.why ?? "",
     naming: options.naming,
+    ...(asked === input.context || asked.cost === input.context?.cost ? {} : { added: ["cost"] }),
     operation:
       key === undefined
         ? { key: `a|${attempt}`, digest: "", keepMs: limits.attemptMs }

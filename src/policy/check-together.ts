@@ -76,6 +76,7 @@ export async function checkTogether(
     cost: 0,
     why,
     naming,
+    added: ["steps"],
     operation: { key: `a|${attempt}`, digest: "", keepMs: limits.attemptMs },
     attempt,
     row: decisionRow(admission, checkedStep(steps.map(named).join(", "), "")),

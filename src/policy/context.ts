@@ -21,6 +21,8 @@ export interface ApprovalRequest extends ApprovalQuestion {
   readonly risk: string;
   /** The argument from which the resource was taken; absent where whoever asks says both. */
   readonly naming?: string | undefined;
+  /** Names in the context that are ours: what would be held, and the steps that were read out of a command. */
+  readonly added?: readonly string[];
   readonly terms: ApprovalTerms;
 }
 

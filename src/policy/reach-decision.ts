@@ -8,6 +8,7 @@ import type { ApprovalTerms, Counter, Decision, Effect, Limit } from "./decision
 import type { DecisionRow } from "./decision-row.js";
 import { notifyTold } from "./duties.js";
 import { isObject } from "./is-object.js";
+import { lengthOfTime } from "./length-of-time.js";
 import { fromMillionths, mostSummed } from "./millionths.js";
 import { type Question, withCounts } from "./question.js";
 import { saidBy } from "./refusal-facts.js";
@@ -42,6 +43,8 @@ export interface Step {
   readonly attempt: string;
   /** The argument from which the resource was taken, where that is known. */
   readonly naming?: string | undefined;
+  /** Names in the context of the question that we put there, and whoever asks did not say. */
+  readonly added?: readonly string[];
   /** The steps of a call of several, each with its own decision at these counts; each is recorded. */
   readonly parts?: (counts: Question["counts"]) => readonly StepOfCall[];
   readonly row: DecisionRow;
@@ -371,20 +374,43 @@ function questionOf({ question, reserve }: Step): ApprovalQuestion {
 
 function requestOf(
   asked: ApprovalQuestion,
-  { question, why, naming }: Step,
+  { question, inForce, why, naming, cost, reserve, added = [] }: Step,
   outcome: Outcome,
 ): ApprovalRequest {
   const { answer } = outcome;
   const { risk } = question.context;
   return {
     ...asked,
-    reasons: answer.reasons.map(({ reason }) => reason),
+    reasons: [
+      ...answer.reasons.map(({ reason }) => reason),
+      ...limitsInWords(answer, inForce, question, cost),
+    ],
+    added: [...added, ...(reserve === undefined ? [] : ["reserve"])],
     rules: answer.reasons.map(({ by }) => by),
     why,
     risk: typeof risk === "string" ? risk : "",
     naming,
     terms: termsOf(outcome),
   };
+}
+
+/** Where the limits stand for which a person is asked, and what the step would take. */
+function limitsInWords(
+  { limits }: PolicyAnswer,
+  { rules }: InForce,
+  question: Step["question"],
+  cost: number,
+): readonly string[] {
+  const known = rules.limitsOf(question);
+  return limits
+    .filter(({ exceeded }) => exceeded)
+    .map(({ id, of, subject, used, held, most, left, window_ends_at }) => {
+      const windowMs = known.find((one) => one.id === id)?.windowMs;
+      const window = windowMs === undefined ? "" : ` in ${lengthOfTime(windowMs)}`;
+      const takes = of === "calls" ? "1 more" : `${fromMillionths(cost)} more`;
+      const unit = of === "calls" ? " calls" : "";
+      return `limit ${id} of ${subject}: at most ${most}${unit}${window}, of which ${used} used and ${held} held, so ${left} left until ${window_ends_at}; this takes ${takes}`;
+    });
 }
 
 /** How the rules and limits of now want a person asked. */

@@ -1,4 +1,5 @@
 import { compileRules, wholeSet } from "./compile-rules.js";
+import { lengthOfTime } from "./length-of-time.js";
 import { type RuleSet, readRuleSet } from "./rule-set.js";
 import { atOnce } from "./steps.js";
 
@@ -53,21 +54,10 @@ function written(entry: object): Readonly<Record<string, unknown>> {
   const fields: Record<string, unknown> = {};
   for (const [name, value] of Object.entries(entry)) {
     if (value === undefined) continue;
-    if (lengthsOfTime.has(name)) fields[name] = duration(value as number);
+    if (lengthsOfTime.has(name)) fields[name] = lengthOfTime(value as number);
     else if (typeof value === "object" && value !== null && !Array.isArray(value))
       fields[name] = written(value);
     else fields[name] = value;
   }
   return fields;
-}
-
-function duration(ms: number): string {
-  const units = [
-    ["d", 86_400_000],
-    ["h", 3_600_000],
-    ["m", 60_000],
-    ["s", 1_000],
-  ] as const;
-  const [unit, length] = units.find(([, unitMs]) => ms % unitMs === 0)!;
-  return `${ms / length}${unit}`;
 }

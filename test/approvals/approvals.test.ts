@@ -1,5 +1,6 @@
 import { afterEach, expect, it } from "vitest";
 import {
+  approvalLines,
   approvalWarnings,
   attendApprovals,
   countWaiting,
@@ -51,6 +52,41 @@ describeOnEachStore("an approval", (store) => {
     expect(Date.parse(approval.expires_at) - Date.parse(approval.opened_at)).toBe(3_600_000);
     expect(Date.parse(approval.escalates_at!) - Date.parse(approval.opened_at)).toBe(60_000);
     expect(approval.effect).toBeUndefined();
+  });
+
+  it("tells where the limit stands that asks for it, and no word of ours as its requester's", async () => {
+    const desk = await open();
+    const { approvals, policy, ruleBook } = desk.house;
+    await ruleBook.put(desk.operator(), {
+      text: `version: 1
+unknown: allow
+limits:
+  - { id: ask, of: cost, actions: [q.x], per: agent, most: 5, window: 1d, effect: require_approval, unsettled: charge }
+`,
+      over: 0,
+    });
+    const alice = desk.caller("alice");
+    await checkPolicy(policy, alice, { action: "q.x", context: { cost: 2, note: "mine" } });
+    const asked = await checkPolicy(policy, alice, { action: "q.x", context: { cost: 6, note: "mine" } });
+    const approval = await getApproval(approvals, desk.operator(), asked.approval!.id);
+    const [ours, theirs] = approvalLines(approval).join("\n").split("In the words of alice");
+    expect(ours).toMatch(
+      /limit ask of agent:alice: at most 5 in 1d, of which 0 used and 2 held, so 3 left until \S+; this takes 6 more\n/,
+    );
+    expect(ours).toMatch(/^reserves: {2}6, until the step is settled$/m);
+    expect(theirs).not.toContain("reserve");
+    expect(approval).toMatchObject({ context: { cost: 6, note: "mine" }, added: { reserve: 6 } });
+    // What was said to be reserved is said to cost as much, by us.
+    const { approval: other } = await checkPolicy(policy, alice, { action: "q.x", reserve: 7 });
+    expect(await getApproval(approvals, desk.operator(), other!.id)).toMatchObject({
+      context: {},
+      added: { reserve: 7, cost: 7 },
+    });
+    await desk.decide(other!.id, "approve");
+    expect(await checkPolicy(policy, alice, { action: "q.x", reserve: 7 })).toMatchObject({
+      decision: "allow",
+      approved_by: other!.id,
+    });
   });
 
   it("is approved once and used once, and the same operation again is the same use", async () => {

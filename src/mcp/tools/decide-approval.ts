@@ -59,6 +59,7 @@ const approvalOutput = headOutput.extend({
   team: z.string(),
   arguments: values,
   context: values,
+  added: values.exactOptional(),
   why: z.string(),
   reasons: z.array(z.string()),
   by_client: z.boolean(),
