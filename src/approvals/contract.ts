@@ -60,6 +60,13 @@ export interface OpenedApproval {
   readonly expiresAt: number;
   /** False where a request for the same question stood already. */
   readonly isNew: boolean;
+  /** Who said no to the same before, with their comment. */
+  readonly before?: {
+    readonly id: string;
+    readonly state: "rejected" | "answered";
+    readonly by: string;
+    readonly text?: string;
+  };
 }
 
 export interface ShownVote {

@@ -13,7 +13,8 @@
   ARGV[12]  approvers, comma separated               ARGV[13]  escalated, ms from now, or 0
   ARGV[14]  approvers then too, comma separated      ARGV[15]  audit row
 
-  Returns {"OPENED", request} · {"STANDS", request, id} · {"MANY", how many wait, agent or namespace} · {"LATE"}
+  Returns {"OPENED", request, id, refused} · {"STANDS", request, id, refused}, with the id of the request for the same that
+          was refused last, or empty · {"MANY", how many wait, agent or namespace} · {"LATE"}
 ]]
 --@include ../redis/lua/clock.lua
 --@include ../redis/lua/audit.lua
@@ -24,14 +25,15 @@ local id, digest, agent, question, head, row = ARGV[3], ARGV[4], ARGV[5], ARGV[6
 local lifeMs, otherwise, quorum, byClient, approvers = tonumber(ARGV[8]), ARGV[9], tonumber(ARGV[10]), ARGV[11], ARGV[12]
 local escalateMs, escalateTo = tonumber(ARGV[13]), ARGV[14]
 local known = redis.call('HGET', slot.standing, questionIn(digest))
+local refused = redis.call('HGET', slot.standing, refusedField({ digest = digest })) or ''
 local old = known and getRequest(known)
 if old and old.claim ~= '' then
   -- It is about to be used, or will be given back.
-  if old.digest == digest or old.chosen == digest then return { 'STANDS', writeRequest(old), known } end
+  if old.digest == digest or old.chosen == digest then return { 'STANDS', writeRequest(old), known, refused } end
   old = nil
 end
 if old and old.state ~= 'pending' and not isUsable(old) then old = nil end
-if old and (old.digest == digest or old.chosen == digest) then return { 'STANDS', writeRequest(old), known } end
+if old and (old.digest == digest or old.chosen == digest) then return { 'STANDS', writeRequest(old), known, refused } end
 local freed = old and old.state == 'pending' and 1 or 0
 -- How many wait, where what is over by now is no obstacle.
 local function refusal()
@@ -61,4 +63,4 @@ redis.call('HSET', slot.standing, questionIn(digest), id)
 redis.call('ZADD', slot.all, whole(nowMs), id)
 count(agent, 1)
 keepRequest(id, request)
-return { 'OPENED', writeRequest(request) }
+return { 'OPENED', writeRequest(request), id, refused }

@@ -4,6 +4,7 @@ import { loadScript } from "../redis/index.js";
 import { newApprovalId } from "./approval-id.js";
 import type { ApprovalContext } from "./context.js";
 import type { ApprovalRequest, OpenedApproval } from "./contract.js";
+import { findRequest } from "./get-approval.js";
 import { boundTerms, normalTerms } from "./normal-terms.js";
 import { checkValues, normalQuestion, questionDigest } from "./question.js";
 import type { KeptQuestion, QuestionHead } from "./shown-approval.js";
@@ -50,7 +51,7 @@ export async function openApproval(
   };
   const id = newApprovalId();
   const terms = normalTerms(asked.terms, limits.keepMs);
-  const [word, record, other] = await context.run(principal.namespace, openScript, [
+  const [word, record, other, refused] = await context.run(principal.namespace, openScript, [
     id,
     questionDigest(principal.agent, question, boundTerms(terms)),
     principal.agent,
@@ -76,11 +77,17 @@ export async function openApproval(
       await tellApprovers(context, principal.namespace, id).catch((error: Error) =>
         deps.log("approvers could not be told yet; the next sweep tries again", { id, error: error.message }),
       );
-      return { id, state, expiresAt, isNew: true };
+      const before = await refusedBefore(context, principal.namespace, String(refused));
+      return { id, state, expiresAt, isNew: true, ...(before && { before }) };
     }
     case "STANDS": {
       const { state, expiresAt, usableUntil } = parseRequest(String(record));
-      return { id: String(other), state, expiresAt: usableUntil || expiresAt, isNew: false };
+      const before =
+        state === "pending" ? await refusedBefore(context, principal.namespace, String(refused)) : undefined;
+      return {
+        ...{ id: String(other), state, expiresAt: usableUntil || expiresAt, isNew: false },
+        ...(before && { before }),
+      };
     }
     case "MANY":
       return refuse("approval.too_many", {
@@ -90,6 +97,20 @@ export async function openApproval(
     default:
       throw new Error(`open-approval answered ${word}`);
   }
+}
+
+/** Who said no to the same before, and why; nothing where nobody did, or it is forgotten. */
+async function refusedBefore(
+  context: ApprovalContext,
+  namespace: string,
+  id: string,
+): Promise<OpenedApproval["before"]> {
+  const found = id === "" ? undefined : await findRequest(context, namespace, id);
+  const state = found?.request.state;
+  if (!found || (state !== "rejected" && state !== "answered")) return undefined;
+  const by = found.request.counted[0] ?? "";
+  const text = found.votes.find(({ name }) => name === by)?.comment;
+  return { id, state, by, ...(text && { text }) };
 }
 
 function cut(text: string, most: number): string {

@@ -303,7 +303,7 @@ const entries = {
   },
   "policy.approval_required": {
     kind: "FAILED_PRECONDITION",
-    text: "{reason} ({rules}), so a person has to agree first. Call check_policy with approval_id {id} and wait_seconds up to 50; once it is approved, repeat this call unchanged{others}.",
+    text: "{reason} ({rules}), so a person has to agree first{before}. Call check_policy with approval_id {id} and wait_seconds up to 50; once it is approved, repeat this call unchanged{others}.",
   },
   "policy.idempotency_conflict": {
     kind: "ALREADY_EXISTS",

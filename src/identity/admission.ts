@@ -82,9 +82,9 @@ function allOf(waiting: readonly MailboxError[]): MailboxError {
   const [first, ...rest] = waiting;
   const ids = [...new Set(rest.map(({ facts }) => String(facts.id)))];
   if (ids.length === 0) return first!;
-  const { id, reason, rules } = first!.facts as { id: string; reason: string; rules: string };
+  const { id, reason, rules, before } = first!.facts as Record<"id" | "reason" | "rules" | "before", string>;
   const others = `. Nothing is used before all are approved: ${ids.join(", ")} ${ids.length === 1 ? "is" : "are"} open too`;
-  return new MailboxError("policy.approval_required", { id, reason, rules, others });
+  return new MailboxError("policy.approval_required", { id, reason, rules, before, others });
 }
 
 /**

@@ -1,12 +1,14 @@
 import { refuse } from "../errors/index.js";
 import type { Caller } from "../identity/index.js";
 import { digest } from "../redis/index.js";
-import type { ApprovalWait, PolicyContext } from "./context.js";
+import { counterField } from "./budget-field.js";
+import type { ApprovalWait, AwaitedApproval, PolicyContext } from "./context.js";
 import type { AskedApproval, CheckPolicy, PolicyAnswer } from "./contract.js";
 import { checkedStep, decisionRow } from "./decision-row.js";
 import { contextProblem } from "./given.js";
 import { mostReserved } from "./limits.js";
 import { estimatedMillionths, exactMillionths } from "./millionths.js";
+import { withCounts } from "./question.js";
 import { askedBy } from "./question-of.js";
 import { reachDecision } from "./reach-decision.js";
 
@@ -119,14 +121,17 @@ function costsOf({ reserve, context = {} }: CheckPolicy): {
   };
 }
 
-/** What became of a request; the step itself is decided when it is asked about. */
+/**
+ * What became of a request; the step itself is decided when it is asked about. Where a rule denies by now what was
+ * approved, that is told already here.
+ */
 async function awaitDecision(
-  { deps }: PolicyContext,
+  context: PolicyContext,
   caller: Caller,
   given: string,
   wait: ApprovalWait,
 ): Promise<PolicyAnswer> {
-  const found = await deps.awaitApproval(caller, given, wait);
+  const found = await context.deps.awaitApproval(caller, given, wait);
   const { id, state, effect, expires_at, usable_until, votes, answer, edited_arguments, decided_by } = found;
   const said = votes.flatMap(({ by, comment }) => (comment === undefined ? [] : [{ by, text: comment }]));
   if (answer !== undefined) said.push({ by: decided_by[0] ?? "", text: answer });
@@ -138,9 +143,11 @@ async function awaitDecision(
     ...(edited_arguments === undefined ? {} : { arguments: edited_arguments }),
   };
   const isUsable = effect === "allow" && state !== "used";
+  const denials = isUsable ? await deniedByNow(context, caller, found) : [];
   return {
-    decision: isUsable ? "allow" : state === "pending" ? "require_approval" : "deny",
-    reasons: [],
+    decision:
+      denials.length > 0 ? "deny" : isUsable ? "allow" : state === "pending" ? "require_approval" : "deny",
+    reasons: denials,
     obligations: [],
     known: true,
     nearest: [],
@@ -149,4 +156,28 @@ async function awaitDecision(
     unheld: false,
     replayed: false,
   };
+}
+
+/** The rules that deny what was approved, as far as they can be decided by what was asked. */
+async function deniedByNow(
+  context: PolicyContext,
+  caller: Caller,
+  { action, resource, arguments: asked, edited_arguments: edited, context: said }: AwaitedApproval,
+): Promise<PolicyAnswer["reasons"]> {
+  const { namespace } = caller.principal;
+  const { rules } = await context.deps.inForce(namespace);
+  const given = edited ?? asked;
+  const whole = Object.keys(given).length > 0 ? { ...said, arguments: given } : said;
+  const question = await askedBy(context, caller, action, resource, whole);
+  const counts = rules
+    .countersOf(question)
+    .map((one) => [one.name, Number(context.lastCount(namespace, counterField(one)))]);
+  const decision = rules.decide(withCounts(question, Object.fromEntries(counts)));
+  if (decision.effect !== "deny") return [];
+  return decision.rules
+    .filter(({ failed }) => !failed)
+    .map(({ id, reason, guidance }) => ({
+      ...{ by: `rule ${id}`, reason },
+      ...(guidance === undefined ? {} : { guidance }),
+    }));
 }

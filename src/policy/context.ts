@@ -3,6 +3,7 @@ import { KeyLists, policyKeyList, policyKeys, type Reply, type Script, type Stor
 import type { ApprovalTerms } from "./decision.js";
 import { type PolicyLimits, scriptLimits } from "./limits.js";
 import type { Reads } from "./question.js";
+import type { RefusedBefore } from "./refused-before.js";
 import type { InForce } from "./rule-book.js";
 
 /** What a person is asked about: an approval holds for exactly this, of exactly this agent. */
@@ -43,6 +44,11 @@ export interface AwaitedApproval {
   readonly answer?: string;
   /** What was approved in place of the arguments that were asked for. */
   readonly edited_arguments?: Readonly<Record<string, unknown>>;
+  /** What was asked. */
+  readonly action: string;
+  readonly resource: string;
+  readonly arguments: Readonly<Record<string, unknown>>;
+  readonly context: Readonly<Record<string, unknown>>;
 }
 
 /** An approval that is held for one operation. */
@@ -85,7 +91,12 @@ export interface PolicyDependencies {
   readonly openApproval: (
     caller: Caller,
     request: ApprovalRequest,
-  ) => Promise<{ readonly id: string; readonly state: ApprovalState; readonly expiresAt: number }>;
+  ) => Promise<{
+    readonly id: string;
+    readonly state: ApprovalState;
+    readonly expiresAt: number;
+    readonly before?: RefusedBefore;
+  }>;
   /**
    * Holds what was approved for exactly this, until it is told whether it was done; the same operation again holds the
    * same, or finds it used by itself.

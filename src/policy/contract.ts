@@ -3,6 +3,7 @@ import type { ApprovalState } from "./context.js";
 import type { Effect } from "./decision.js";
 import { mostReserved } from "./limits.js";
 import { maxActionLength, maxResourceLength } from "./name-pattern.js";
+import type { RefusedBefore } from "./refused-before.js";
 
 /** An object as it is: what it may hold is for the question to say, which counts before it looks. */
 const Context = z
@@ -61,6 +62,8 @@ export interface AskedApproval {
   readonly said?: readonly { readonly by: string; readonly text: string }[];
   /** What was approved in place of the arguments that were asked for; it holds for these alone. */
   readonly arguments?: Readonly<Record<string, unknown>>;
+  /** The request for the same that was refused before, who did it, and in their words why. */
+  readonly before?: RefusedBefore;
 }
 
 export interface PolicyAnswer {

@@ -10,6 +10,7 @@ import { withCounts } from "./question.js";
 import { askedBy } from "./question-of.js";
 import { holdDecision } from "./reach-decision.js";
 import { inSentence } from "./refusal-facts.js";
+import { whereToReadWhy } from "./refused-before.js";
 
 /** What allowed a call. */
 export interface Passed {
@@ -94,6 +95,7 @@ export async function enforce(
         id: answer.approval?.id ?? "",
         reason: reasonsOf(answer),
         rules: by,
+        before: whereToReadWhy(answer.approval?.before),
         others: "",
       });
     case "deny":

@@ -57,6 +57,7 @@ export {
 export { profiles } from "./profiles.js";
 export type { Question, Reads } from "./question.js";
 export { type CostReport, type ReadReports, readCostReports } from "./read-cost-reports.js";
+export { type RefusedBefore, refusedBefore } from "./refused-before.js";
 export { type Replayed, replayDecisions } from "./replay-decisions.js";
 export {
   firstVersion,

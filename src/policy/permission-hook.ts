@@ -6,6 +6,7 @@ import { checkTogether, named, type TogetherAnswer } from "./check-together.js";
 import type { PolicyContext } from "./context.js";
 import { isObject } from "./is-object.js";
 import { isWhole, pathByLetters } from "./path-by-letters.js";
+import { whereToReadWhy } from "./refused-before.js";
 import type { ToolStep } from "./tool-step.js";
 import { namingArgument, type ToolCall, toolSteps } from "./tool-steps.js";
 
@@ -138,15 +139,17 @@ function told({ steps, answer }: TogetherAnswer, ask: boolean): HookAnswer {
     }
     case "deny":
       return denial(`${what} ${is} not allowed: ${why || "no rule allows it"}`);
-    case "require_approval":
+    case "require_approval": {
+      const before = whereToReadWhy(approval?.before);
       if (ask)
         return decided(
           "ask",
-          `${what} ${needs} a person: ${why || "no rule allows it by itself"}. It waits as ${approval?.id ?? ""} too: once that is approved, this call passes unchanged`,
+          `${what} ${needs} a person: ${why || "no rule allows it by itself"}${before}. It waits as ${approval?.id ?? ""} too: once that is approved, this call passes unchanged`,
         );
       return denial(
-        `${what} ${needs} a person: ${why || "no rule allows it by itself"}. Call check_policy of the mailbox with approval_id ${approval?.id ?? ""} and wait_seconds 50; once it is approved, repeat this call unchanged`,
+        `${what} ${needs} a person: ${why || "no rule allows it by itself"}${before}. Call check_policy of the mailbox with approval_id ${approval?.id ?? ""} and wait_seconds 50; once it is approved, repeat this call unchanged`,
       );
+    }
   }
 }
 

@@ -143,11 +143,12 @@ async function askPeople(
     }
   }
   if (await step.wasDone?.()) return { answer: { ...first.answer, decision: "allow", replayed: true } };
-  const { id, state, expiresAt } = await context.deps.openApproval(
+  const { id, state, expiresAt, before } = await context.deps.openApproval(
     caller,
     requestOf(questionOf(step), step, first),
   );
-  const approval = { id, state, until: new Date(expiresAt).toISOString() };
+  const until = new Date(expiresAt).toISOString();
+  const approval = { id, state, until, ...(before && { before }) };
   // What was approved with other arguments, or is still to be decided, may yet pass.
   const stage = state === "pending" || state === "approved" ? "asked" : "refused";
   return {

@@ -10,6 +10,7 @@ import {
   voteLines,
 } from "../../src/approvals/index.js";
 import type { Role } from "../../src/identity/index.js";
+import type { Part } from "../../src/mcp/reply.js";
 import { checkPolicy as checkPolicyTool } from "../../src/mcp/tools/check-policy.js";
 import { checkPolicy } from "../../src/policy/index.js";
 import { approvalKeys } from "../../src/redis/index.js";
@@ -204,6 +205,88 @@ limits:
     const desk = await open({ pending: 1, pendingOfAgent: 1 });
     const { id } = await desk.ask();
     expect((await desk.ask({}, { quorum: 2 })).id).not.toBe(id);
+  });
+
+  it("is told as refused before to whoever asks the same again, until it is approved", async () => {
+    const desk = await open();
+    const { policy, ruleBook, rooms } = desk.house;
+    await ruleBook.put(desk.operator(), {
+      text: `version: 1
+rules:
+  - { id: ask, actions: [db.drop, lock.acquire], effect: require_approval }
+`,
+      over: 0,
+    });
+    const check = () => checkPolicy(policy, desk.caller("alice"), { action: "db.drop", resource: "users" });
+    const first = await check();
+    expect(first.approval?.before).toBeUndefined();
+    await desk.decide(first.approval!.id, "reject", { comment: "not on a Friday" });
+    const before = { id: first.approval!.id, state: "rejected", by: "carol", text: "not on a Friday" };
+    const second = await check();
+    expect(second.approval).toMatchObject({ state: "pending", before });
+    expect((await check()).approval).toMatchObject({ id: second.approval!.id, before });
+    const [ours, theirs] = checkPolicyTool.say(
+      second as never,
+      { input: { action: "db.drop" } } as never,
+    ) as Part[];
+    expect(ours).toContain(`${before.id}, which asked the same, was rejected by carol`);
+    expect(ours).not.toContain("Friday");
+    expect(theirs).toEqual({ by: "carol", text: "not on a Friday" });
+    await desk.decide(second.approval!.id, "answer", { comment: "drop a copy" });
+    const third = await check();
+    expect(third.approval?.before).toMatchObject({ id: second.approval!.id, state: "answered" });
+    await desk.decide(third.approval!.id, "approve");
+    expect((await check()).decision).toBe("allow");
+    expect((await check()).approval?.before).toBeUndefined();
+    // A call of a tool of ours names it, and where to read why.
+    const acquire = () =>
+      rooms.locks.acquireLock(desk.caller("alice"), { resources: ["prod/x"] }).then(
+        () => "",
+        (error: Error) => error.message,
+      );
+    const [id] = /ap-[0-9a-z]{12}/.exec(await acquire())!;
+    await desk.decide(id, "reject", { comment: "it is night" });
+    const refusal = await acquire();
+    expect(refusal).toContain(`${id}, which asked the same, was rejected by carol: call check_policy with`);
+    expect(refusal).not.toContain("night");
+  });
+
+  it("is told as denied to whoever waits for it where a rule denies by now what was approved", async () => {
+    const desk = await open();
+    const { policy, ruleBook, rooms } = desk.house;
+    const put = (rule: string, over: number) =>
+      ruleBook.put(desk.operator(), { text: `version: 1\nunknown: allow\nrules: [${rule}]`, over });
+    const ask = "{ id: ask, actions: [state.write, db.drop], effect: require_approval }";
+    await put(ask, 0);
+    const alice = desk.caller("alice");
+    const write = () => rooms.state.putState(alice, { key: "plan/a", value: "1" });
+    const { message } = (await write().catch((error: unknown) => error)) as Error;
+    const [id] = /ap-[0-9a-z]{12}/.exec(message)!;
+    const dropped = await checkPolicy(policy, alice, { action: "db.drop", context: { cost: 1 } });
+    for (const one of [id, dropped.approval!.id]) await desk.decide(one, "approve");
+    const look = (approval_id: string) => checkPolicy(policy, alice, { approval_id });
+    expect([(await look(id)).decision, (await look(dropped.approval!.id)).decision]).toEqual([
+      "allow",
+      "allow",
+    ]);
+    const no =
+      "{ id: no, actions: [state.write], when: context.arguments.value == '1', effect: deny, reason: it is frozen }";
+    await put(`${ask}, ${no}`, 1);
+    const answer = await look(id);
+    expect(answer).toMatchObject({
+      ...{ decision: "deny", reasons: [{ by: "rule no", reason: "it is frozen" }] },
+      approval: { state: "approved" },
+    });
+    const said = (
+      checkPolicyTool.say(answer as never, { input: { approval_id: id } } as never) as Part[]
+    ).join("\n");
+    expect(said).toContain("the rules deny the step by now");
+    expect(said).not.toContain("repeat");
+    await expect(write()).rejects.toThrow(/^policy\.denied/);
+    expect((await look(dropped.approval!.id)).decision).toBe("allow");
+    await put(ask, 2);
+    expect((await look(id)).decision).toBe("allow");
+    expect((await write()).state).toBe("stored");
   });
 
   it("lets pass no edit into arguments for which the rules want more", async () => {

@@ -62,8 +62,10 @@ export class MemoryApprovals
       refuse("access.denied", {
         ...{ principal: "alice", action: "approval.read", resource: "*" },
       });
-    const { state } = found;
+    const { state, request } = found;
     return {
+      ...{ action: request.action, resource: request.resource },
+      ...{ arguments: request.arguments, context: request.context },
       id,
       state,
       ...(state === "approved"

@@ -51,6 +51,8 @@ local function count(agent, by)
   if redis.call('HINCRBY', slot.pending, agent, by) <= 0 then redis.call('HDEL', slot.pending, agent) end
 end
 local function questionIn(digest) return string.match(digest, '^[^:]*') end
+-- The last no to a question, for whoever asks the same again.
+local function refusedField(request) return 'no:' .. questionIn(request.digest) end
 local function dropStanding(id, request)
   for _, digest in ipairs({ request.digest, request.chosen }) do
     local question = questionIn(digest)
@@ -86,6 +88,8 @@ local function endWaiting(id, request, state, usable)
   request.state, request.ended, request.usable = state, nowMs, usable
   if usable == 0 then dropStanding(id, request)
   elseif request.chosen ~= '' then redis.call('HSET', slot.standing, questionIn(request.chosen), id) end
+  if state == 'rejected' or state == 'answered' then redis.call('HSET', slot.standing, refusedField(request), id)
+  elseif state == 'approved' then redis.call('HDEL', slot.standing, refusedField(request)) end
   keepRequest(id, request)
   redis.call('PUBLISH', slot.channel, id)
 end
@@ -126,6 +130,9 @@ local function forgetRequest(id)
     local request = readRequest(text)
     if request.state == 'pending' then count(request.agent, -1) end
     dropStanding(id, request)
+    if redis.call('HGET', slot.standing, refusedField(request)) == id then
+      redis.call('HDEL', slot.standing, refusedField(request))
+    end
   end
   for message in string.gmatch(redis.call('HGET', slot.notices, '@' .. id) or '', '[^,]+') do
     redis.call('HDEL', slot.notices, message)

@@ -1,6 +1,6 @@
 import { z } from "zod";
 import { visible } from "../../addresses/index.js";
-import { CheckPolicy, type PolicyAnswer } from "../../policy/index.js";
+import { CheckPolicy, type PolicyAnswer, refusedBefore } from "../../policy/index.js";
 import { budgetLine, limitOutput } from "../budget-line.js";
 import { defineTool, type Telling } from "../define-tool.js";
 import type { Part } from "../reply.js";
@@ -25,6 +25,14 @@ export const checkPolicy = defineTool({
         until: z.string(),
         said: z.array(z.object({ by: z.string(), text: z.string() })).exactOptional(),
         arguments: z.record(z.string(), z.unknown()).exactOptional(),
+        before: z
+          .object({
+            id: z.string(),
+            state: z.enum(["rejected", "answered"]),
+            by: z.string(),
+            text: z.string().exactOptional(),
+          })
+          .exactOptional(),
       })
       .exactOptional(),
     approved_by: z.string().exactOptional(),
@@ -64,8 +72,13 @@ function tell(answer: PolicyAnswer, { input }: Telling<CheckPolicy>): Part[] {
     answer.unheld ? "nothing is held of it, as reserve 0 asks: others may spend it first" : "",
     duties(answer),
     approval ? waiting(approval, decision) : "",
+    approval?.before ? refusedBefore(approval.before) : "",
   ];
-  const theirs = approval?.said ?? [];
+  const { by, text } = approval?.before ?? {};
+  const theirs = [
+    ...(approval?.said ?? []),
+    ...(by !== undefined && text !== undefined ? [{ by, text }] : []),
+  ];
   return [
     lines.filter(Boolean).join("\n"),
     ...theirs.map(({ by, text }) => ({ by: by || "whoever decided", text })),
@@ -116,6 +129,8 @@ function waiting(
     case "pending":
       return `approval_id ${id}, open until ${until}: call check_policy with it and wait_seconds up to 50; once it is approved, repeat the call for the step unchanged`;
     case "approved":
+      if (decision === "deny")
+        return `approval ${id} was given, but the rules deny the step by now: it does not pass while they do, and the approval holds until ${until}`;
       return edited
         ? `approval ${id} holds until ${until} for other arguments, once: repeat the call for the step with those below`
         : `approval ${id} holds until ${until}, once: repeat the call for the step unchanged; where other arguments were approved, check_policy with approval_id shows them`;
