@@ -136,7 +136,7 @@ export class Store {
     let wasLost = false;
     for (let tries = 0; ; tries++) {
       const offsetMs = this.#clockOffsetMs;
-      const words = [Math.ceil(until + offsetMs), ...args];
+      const words = [Math.ceil(this.now() + until - performance.now()), ...args];
       const { reply, lost } = await this.#repeat(
         (inFull, again) => {
           // The half says so to scripts, which would otherwise have to look for traces of themselves at every call.
