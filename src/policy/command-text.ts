@@ -41,7 +41,7 @@ export class CommandText {
 function sqlSteps(text: string): readonly ToolStep[] {
   const actions: readonly ClientAction[] = [
     ...(/\bdrop\s+(?:table|database|schema|view|index|keyspace)\b/i.test(text) ? ["db.drop" as const] : []),
-    ...(/\b(?:truncate\s+\w|delete\s+from)\b/i.test(text) ? ["db.delete" as const] : []),
+    ...(/\b(?:truncate\s+[\\"'`[]*\w|delete\s+from\b)/i.test(text) ? ["db.delete" as const] : []),
   ];
   return actions.map((action) => ({ action, resource: "" }));
 }

@@ -40,7 +40,7 @@ export function gitSteps(given: readonly string[], from: Places): ToolStep[] {
     case "commit":
       return whole("git.commit");
     case "reset":
-      return args.includes("--hard") ? whole("git.reset_hard") : [];
+      return has(args, "", "--hard") ? whole("git.reset_hard") : [];
     case "clean":
       return has(args, "f", "--force")
         ? stepsOn("file.delete", paths.length > 0 ? paths : ["."], places, { takesAll: true })

@@ -1,4 +1,4 @@
-import type { ClientAction } from "./client-actions.js";
+import { type ClientAction, clientActions } from "./client-actions.js";
 import { cmdletDeeds } from "./cmdlet-deeds.js";
 import { has, operandsOf, options, optionsEnd, optionValue } from "./command-options.js";
 import { CommandText, databases } from "./command-text.js";
@@ -17,7 +17,7 @@ import { envValued, nameOf, splitByEnv, unwrapped } from "./wrapped-command.js";
 import { writtenFiles } from "./written-files.js";
 
 const mostSteps = 60;
-/** Texts of commands in texts of commands. */
+/** Texts of commands in texts of commands; what lies deeper may do anything. */
 const mostDeep = 5;
 
 const shells = new Set(["sh", "bash", "zsh", "dash", "ksh", "ash", "fish"]);
@@ -72,6 +72,26 @@ function stepsOfAll(
   });
 }
 
+/** What a text of commands does that a command is given. */
+function stepsWithin(
+  inner: string,
+  read: (text: string) => readonly ShellCommand[],
+  places: Places,
+  deep: number,
+): ToolStep[] {
+  if (inner.trim() === "") return [];
+  return deep < mostDeep ? stepsOfAll(new CommandText(inner), read(inner), places, deep + 1) : anyStep();
+}
+
+/** All that a command may do, where nobody reads what it does. */
+function anyStep(): ToolStep[] {
+  return shellActions.map(({ action, isNamed }) => ({ action, resource: isNamed ? anything : "" }));
+}
+
+const shellActions: readonly { readonly action: ClientAction; readonly isNamed: boolean }[] = clientActions
+  .filter((action) => action !== "file.read" && action !== "shell.run")
+  .map((action) => ({ action, isNamed: !/^(?:git|branch|db)\./.test(action) }));
+
 function readsCommands(name: string): boolean {
   return (
     shells.has(name) ||
@@ -101,10 +121,7 @@ function stepsOfCmdlet(command: ShellCommand, places: Places, deep: number, text
     return [...fetchSteps("curl", ["--", ...told.addresses]), ...stepsOfDeeds(told.files, places)];
   }
   if (name === "invoke-expression" || name === "iex") {
-    const inner = operandsOf(args).join(" ");
-    return deep < mostDeep
-      ? stepsOfAll(new CommandText(inner), powershellCommands(inner), places, deep + 1)
-      : [];
+    return stepsWithin(operandsOf(args).join(" "), powershellCommands, places, deep);
   }
   const words = args.flatMap((arg) => arg.split(listSeparator));
   const isText = shells.has(name) || powershells.has(name) || name === "ssh";
@@ -141,8 +158,11 @@ function stepsOfProgram(
   const places = from.in(folders);
   const [, ...args] = bare;
   const name = nameOf(bare);
-  const within = (inner: string, read = shellCommands): ToolStep[] =>
-    deep < mostDeep ? stepsOfAll(new CommandText(inner), read(inner), places, deep + 1) : [];
+  const within = (inner: string, read = shellCommands): ToolStep[] => stepsWithin(inner, read, places, deep);
+  const ran = (words: readonly string[]): ToolStep[] =>
+    deep < mostDeep
+      ? stepsOfProgram({ words, writes: [], fed, isPiped: false }, places, deep + 1, text)
+      : anyStep();
   const on = (action: ClientAction, operands: readonly string[], sense?: PathSense): ToolStep[] =>
     stepsOn(action, operands, places, sense);
   const plain = operandsOf(args);
@@ -160,8 +180,7 @@ function stepsOfProgram(
     case "runuser": {
       if (optionValue(args, ["-u", "--user"], runuserValued) === undefined)
         return [...within(suCommand(args)), ...within(fed)];
-      const command = args.slice(optionsEnd(args, 0, runuserValued));
-      return stepsOfProgram({ words: command, writes: [], fed, isPiped: false }, places, deep, text);
+      return ran(args.slice(optionsEnd(args, 0, runuserValued)));
     }
     case "su":
       return [...within(suCommand(args)), ...within(fed)];
@@ -194,8 +213,19 @@ function stepsOfProgram(
     case "curl":
     case "wget":
       return [...fetchSteps(name, args), ...stepsOfDeeds([savedPages(name, args)], places)];
+    case "watch":
+      return within(args.slice(optionsEnd(args, 0, watchValued)).join(" "));
+    case "script":
+      return [...within(scriptCommand(args)), ...within(fed)];
+    case "parallel":
+      return parallelCommands(args).flatMap((inner) => within(inner));
+    case "docker":
+    case "podman":
+    case "kubectl":
+      return ran(wordsInContainer(args));
     case "chmod":
     case "chown":
+    case "chgrp":
       return on("access.grant", changedBy(args), { takesAll: has(args, "R", "--recursive") });
     case "setfacl":
       return on("access.grant", operandsOf(args, aclValued), { takesAll: has(args, "R", "--recursive") });
@@ -224,6 +254,34 @@ function suCommand(args: readonly string[]): string {
   return /^(?:-c|--command=)(.+)$/s.exec(args[at]!)?.[1] ?? args[at + 1] ?? "";
 }
 
+/** What `script` runs by `-c`, or behind the file that it writes down what it sees in. */
+function scriptCommand(args: readonly string[]): string {
+  return (
+    optionValue(args, ["-c", "--command"], scriptValued) ?? operandsOf(args, scriptValued).slice(1).join(" ")
+  );
+}
+
+/** A command of GNU parallel for what it may read, or where it is given none, what it is given as commands. */
+function parallelCommands(args: readonly string[]): readonly string[] {
+  const command = args.slice(optionsEnd(args, 0, parallelValued));
+  const at = command.findIndex((word) => /^:{3,4}\+?$/.test(word));
+  const words = at < 0 ? command : command.slice(0, at);
+  if (words.length === 0) return command.slice(at + 1);
+  const given = words.join(" ");
+  const placed = given.replace(parallelPlace, () => unknownPart);
+  return [placed === given ? `${given} ${unknownPart}` : placed];
+}
+
+/** What `exec` runs in a container, behind the name of that. */
+function wordsInContainer(args: readonly string[]): readonly string[] {
+  const at = args.indexOf("exec");
+  if (at < 0) return [];
+  const given = args.slice(at + 1);
+  const end = optionsEnd(given, 0, containerValued);
+  const more = given.slice(end + 1);
+  return more.slice(optionsEnd(more, 0, containerValued));
+}
+
 /** What a shell is told to run by `-c`: the first word that is no option. */
 function commandOf(args: readonly string[]): string {
   const end = optionsEnd(args, 0, shellValued);
@@ -242,7 +300,6 @@ function findSteps(args: readonly string[], places: Places, deep: number): ToolS
   const told = args.some((arg) => arg === "-files0-from") ? [...named, unknownPart] : named;
   const starts = told.length > 0 ? told : ["."];
   const steps = args.includes("-delete") ? stepsOn("file.delete", starts, places, { takesAll: true }) : [];
-  if (deep >= mostDeep) return steps;
   const found = foundIn(starts, nameFound(args));
   for (let at = 0; at < args.length; at++) {
     const option = args[at]!;
@@ -255,6 +312,7 @@ function findSteps(args: readonly string[], places: Places, deep: number): ToolS
     while (stop < args.length && args[stop] !== ";" && args[stop] !== "+") stop += 1;
     // Which files it finds only running it would tell, and where they lie the folders do that it looks into.
     const words = args.slice(at + 1, stop).flatMap((arg) => foundBy(arg, found));
+    if (deep >= mostDeep) return [...steps, ...anyStep()];
     const command = { words, writes: [], fed: "", isPiped: false };
     for (const folder of option.endsWith("dir") ? foldersOf(starts, places) : [places])
       steps.push(...stepsOf(command, folder, deep + 1, new CommandText(words.join(" "))));
@@ -298,4 +356,15 @@ const mostName = 200;
 const sshValued = [..."BbcDEeFIiJLlmOopQRSWw"].map((letter) => `-${letter}`);
 const runuserValued = options("u user g group G supp-group w whitelist-environment");
 const shellValued = ["-o", "-O", "+o", "+O", "--rcfile", "--init-file"];
+const watchValued = options("n interval q equexit s shotsdir");
+const scriptValued = options(
+  "c command E echo I log-in O log-out B log-io T log-timing m logging-format o output-limit",
+);
+const parallelValued = options(
+  "j jobs P max-procs n max-args N max-replace-args L max-lines I a arg-file d delimiter C colsep S sshlogin slf sshloginfile joblog results tmpdir workdir wd timeout retries delay load memfree nice halt tagstring env rpl trc return basefile shuf block recstart recend E",
+);
+const parallelPlace = /\{(?:[-+]?\d+)?(?:\.|\/|\/\/|\/\.|#|%)?\}/g;
+const containerValued = options(
+  "e env env-file u user w workdir detach-keys index c container n namespace f filename pod-running-timeout context",
+);
 const aclValued = options("m modify M modify-file x remove X remove-file set set-file");

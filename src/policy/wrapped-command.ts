@@ -1,4 +1,4 @@
-import { options, optionsEnd, optionValue } from "./command-options.js";
+import { has, options, optionsEnd, optionValue } from "./command-options.js";
 import { keywords, unknownPart } from "./shell-words.js";
 
 /** A command before a command: which of its options take a word of their own, and how many words follow them. */
@@ -7,6 +7,8 @@ interface Wrapper {
   readonly operands?: number;
   /** Those that name the folder in which the command is run. */
   readonly folder?: readonly string[];
+  /** Whether it begins a shell where it is given no command: always, or by one of those options. */
+  readonly shell?: true | { readonly short: string; readonly long: readonly string[] };
 }
 
 const wrappers: Readonly<Record<string, Wrapper>> = {
@@ -15,8 +17,10 @@ const wrappers: Readonly<Record<string, Wrapper>> = {
       "u user g group C close-from D chdir h host p prompt R chroot r role t type T command-timeout U other-user",
     ),
     folder: options("D chdir"),
+    shell: { short: "si", long: ["--shell", "--login"] },
   },
-  doas: { valued: options("u C a") },
+  doas: { valued: options("u C a"), shell: { short: "s", long: [] } },
+  pkexec: { valued: options("u user"), shell: true },
   env: { valued: options("u unset C chdir S split-string"), folder: options("C chdir") },
   nice: { valued: options("n adjustment") },
   ionice: { valued: options("c class n classdata p pid P pgid u uid") },
@@ -28,7 +32,34 @@ const wrappers: Readonly<Record<string, Wrapper>> = {
   time: { valued: options("f format o output") },
   exec: { valued: options("a") },
   flock: { valued: options("w wait timeout E conflict-exit-code"), operands: 1 },
-  chroot: { valued: options("userspec groups"), operands: 1 },
+  chroot: { valued: options("userspec groups"), operands: 1, shell: true },
+  unshare: {
+    valued: options(
+      "S setuid G setgid R root w wd map-user map-users map-group map-groups propagation setgroups monotonic boottime l load-interp",
+    ),
+    folder: options("w wd"),
+    shell: true,
+  },
+  nsenter: { valued: options("t target S setuid G setgid N net-socket W wdns"), shell: true },
+  setpriv: {
+    valued: options(
+      "ambient-caps inh-caps bounding-set groups rgid egid regid ruid euid reuid securebits pdeathsig ptracer selinux-label apparmor-profile landlock-access landlock-rule seccomp-filter",
+    ),
+  },
+  taskset: { valued: [], operands: 1 },
+  chrt: { valued: options("T sched-runtime P sched-period D sched-deadline"), operands: 1 },
+  prlimit: { valued: options("p pid o output") },
+  strace: {
+    valued: options(
+      "a columns b detach-on e E env I interruptible o output O summary-syscall-overhead p attach P trace-path s string-limit S summary-sort-by u user U summary-columns X const-print-style",
+    ),
+  },
+  ltrace: { valued: options("a align A D debug e F config l library n indent o output p s u x X where") },
+  unbuffer: { valued: [] },
+  fakeroot: { valued: options("l lib faked s i b fd-base"), shell: true },
+  gosu: { valued: [], operands: 1 },
+  "su-exec": { valued: [], operands: 1 },
+  caffeinate: { valued: options("t w") },
   nohup: { valued: [] },
   setsid: { valued: [] },
   busybox: { valued: [] },
@@ -69,6 +100,7 @@ export function unwrapped(words: readonly string[]): {
     if (name === "env" && splitByEnv(given) !== undefined) break;
     at = end + (wrapper.operands ?? 0);
     if (name === "env" && words[at] === "-") at += 1;
+    if (at >= words.length && beginsShell(wrapper, given)) return { words: ["sh"], folders };
     if (name === "flock" && /^(?:-c|--command)$/.test(words[at] ?? ""))
       return { words: ["sh", "-c", ...words.slice(at + 1)], folders };
     if (name !== "xargs") continue;
@@ -81,6 +113,10 @@ export function unwrapped(words: readonly string[]): {
     words: stand ? rest.map((word) => word.replaceAll(stand, unknownPart)) : [...rest, unknownPart],
     folders,
   };
+}
+
+function beginsShell({ shell }: Wrapper, given: readonly string[]): boolean {
+  return shell === true || (shell !== undefined && has(given, shell.short, ...shell.long));
 }
 
 /** What stands in a command of xargs for a word that it reads; undefined where those are put behind it. */

@@ -273,6 +273,45 @@ describe("a shell command", () => {
     ["chmod +x a", ["access.grant a"]],
     ["chmod -x a; chmod --reference=c b", ["access.grant a", "access.grant b"]],
     ["setfacl -R -m u:bob:rwx a; setfacl -b c", ["access.grant a/", "access.grant c"]],
+    ["chgrp staff a; chgrp -R staff b", ["access.grant a", "access.grant b/"]],
+    ["psql -c 'truncate users'", ["db.delete"]],
+    ["psql -c 'TRUNCATE TABLE users'", ["db.delete"]],
+    ["psql -c 'truncate \"users\"'", ["db.delete"]],
+    ["psql -c 'truncate u'", ["db.delete"]],
+    ["psql -c 'select truncated from x'; truncate -s 0 a", ["file.delete a", "file.write a"]],
+    ["git reset --har", ["git.reset_hard"]],
+    ["git reset --soft HEAD~1; git reset -- --hard", []],
+    ["watch -n 1 -d 'rm x'; watch rm y", ["file.delete x", "file.delete y"]],
+    ["strace -f -e trace=file -o log rm x", ["file.delete x"]],
+    [
+      "script -qc 'rm x' log; script --command='rm y'; script log rm z",
+      ["x", "y", "z"].map((path) => `file.delete ${path}`),
+    ],
+    ["script -q <<< 'rm x'", ["file.delete x"]],
+    ["unshare -r --wd prod rm x", ["file.delete x", "file.delete prod/x"]],
+    ["nsenter -t 1 -m -- rm x", ["file.delete x"]],
+    ["setpriv --reuid 1000 --clear-groups rm x", ["file.delete x"]],
+    ["pkexec --user bob rm x", ["file.delete x"]],
+    [
+      "taskset -c 0-3 rm x; taskset 0x1 rm y; chrt -r 10 rm z",
+      ["x", "y", "z"].map((path) => `file.delete ${path}`),
+    ],
+    [
+      "prlimit --nofile=10 rm x; fakeroot rm y; gosu bob rm z",
+      ["x", "y", "z"].map((path) => `file.delete ${path}`),
+    ],
+    ["parallel -j 4 rm ::: a b", ["file.delete **"]],
+    ["parallel 'mv out/{} out/{.}.bak' :::: list", ["file.move out/", "file.write out/**/*.bak"]],
+    ["parallel ::: 'rm a' 'git push'", ["file.delete a", "git.push"]],
+    ["docker exec -it -w /srv web rm x", ["file.delete x"]],
+    ["docker compose exec web sh -c 'rm x'", ["file.delete x"]],
+    ["sudo podman exec -i web bash <<< 'rm x'", ["file.delete x"]],
+    ["kubectl -n prod exec web -c app -- rm x", ["file.delete x"]],
+    ["docker ps; kubectl get pods", []],
+    ["sudo -s <<< 'rm x'", ["file.delete x"]],
+    ["echo 'rm x' | sudo -u bob -i", ["file.delete x"]],
+    ["sudo -s rm x", ["file.delete x"]],
+    ["chroot /srv <<< 'rm x'; unshare -r <<< 'rm y'", ["file.delete x", "file.delete y"]],
   ])("%s plainly does %j", (command, expected) => {
     expect(steps(command)).toEqual(expected);
   });
@@ -539,6 +578,25 @@ describe("a shell command", () => {
     `curl -- ${"b ".repeat(150_000)}`,
   ])("that is hostile is read in time", (command) => {
     expect(readIn(command, shellCommands)).toBeLessThan(1_000);
+  });
+
+  it.each([
+    "eval eval eval eval eval eval git branch -D main",
+    "sh -c 'eval eval eval eval eval unlink a'",
+    "docker exec a docker exec b docker exec c docker exec d docker exec e docker exec f rm x",
+    `${"runuser -u bob ".repeat(30_000)} rm x`,
+    "eval eval eval eval eval find . -exec rm {} +",
+  ])("%s is nested deeper than it is read, and asked about as all there are", (command) => {
+    expect(steps(command.slice(0, 500_000))).toEqual([
+      ...["file.write **", "file.move **", "file.delete **", "directory.delete **"],
+      ...["git.commit", "git.push", "git.push_force", "git.reset_hard", "branch.delete"],
+      ...["db.delete", "db.drop", "web.fetch **", "access.grant **"],
+    ]);
+  });
+
+  it("is read through five texts of commands, one in the other", () => {
+    expect(steps("eval eval eval eval eval rm x")).toEqual(["file.delete x"]);
+    expect(steps("eval eval eval eval eval eval ''")).toEqual([]);
   });
 
   it("that deletes a great many files looks few of them up", () => {
