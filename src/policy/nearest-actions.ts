@@ -1,3 +1,5 @@
+import { ownSteps } from "./own-steps.js";
+
 /**
  * Words that models and people use for the same deed. A model says `rm` where a rule says `file.delete`; the words of
  * one line stand for each other.
@@ -58,6 +60,8 @@ const maxCompared = 500;
 const maxRemembered = 500;
 const mostNearest = 3;
 
+const ownNames = Object.keys(ownSteps);
+
 interface KnownAction {
   readonly name: string;
   readonly words: ReadonlySet<string>;
@@ -65,7 +69,10 @@ interface KnownAction {
   readonly meanings: ReadonlySet<string>;
 }
 
-/** Names that rules and the vocabulary know, ready to be compared with what somebody said. */
+/** Of our own steps a name that somebody made up for a step of theirs must not be taken for a slip. */
+const ownReach = 1;
+
+/** Names that rules and the vocabulary know, and our own steps, ready to be compared with what somebody said. */
 export class KnownActions {
   readonly #names: readonly string[];
   readonly #byMeaning = new Map<string, KnownAction[]>();
@@ -84,9 +91,15 @@ export class KnownActions {
     }
     for (const [name, others] of Object.entries(vocabulary))
       for (const other of others) push(this.#phrases, wordsOf(other).join(" "), name);
+    for (const [name, others] of Object.entries(ownSteps))
+      for (const phrase of new Set(others.map((other) => wordsOf(other).join(" "))))
+        push(this.#phrases, phrase, name);
   }
 
-  /** Up to three known actions, the nearest first: by other words for it, by the deed it names, by a slip of typing. */
+  /**
+   * Up to three known actions, the nearest first: by other words for it, by the deed it names, by a slip of typing. Our own
+   * steps, unless rules name them, only by a slip of one character and by the words of `ownSteps`.
+   */
   nearest(given: string): readonly string[] {
     let found = this.#remembered.get(given);
     if (!found) {
@@ -104,6 +117,7 @@ export class KnownActions {
     const reach = given.length <= 5 ? 1 : 2;
     const scores = new Map<string, number>();
     for (const name of this.#phrases.get(words.join(" ")) ?? []) scores.set(name, 1_000);
+    for (const name of ownNames) if (editsWithin(given, name, ownReach)) scores.set(name, 100);
     for (const name of this.#names) if (editsWithin(given, name, reach)) scores.set(name, 100);
     // A word with a slip in it counts as the word.
     const meant = words.map((word) =>

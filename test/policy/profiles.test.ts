@@ -193,6 +193,15 @@ describe("the profile standard", () => {
     ["release", "deploy.start"],
     ["deleteFile", "file.delete"],
     ["database.remove", "db.delete"],
+    ["send_message", "mailbox.send"],
+    ["sendMessage", "mailbox.send"],
+    ["mailbox.sned", "mailbox.send"],
+    ["put_state", "state.write"],
+    ["state.wriet", "state.write"],
+    ["acquire_lock", "lock.acquire"],
+    ["lock.aquire", "lock.acquire"],
+    ["topic.publsh", "topic.publish"],
+    ["publish_message", "topic.publish"],
   ])("knows what %s means, and wants it asked as %s", (said, meant) => {
     const decision = standard.decide(question({ action: said }));
     expect(decision).toMatchObject({ effect: "deny", known: false });
