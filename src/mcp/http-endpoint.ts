@@ -21,6 +21,7 @@ import { HttpSessions } from "./http-sessions.js";
 import { SseStreams } from "./http-sse.js";
 import { HttpStateless } from "./http-stateless.js";
 import { isOlderEra } from "./is-older-era.js";
+import { misspeltHook } from "./misspelt-hook.js";
 import { mostLevels, parseBody } from "./parse-body.js";
 import { isRelayedRequest, refusalReply } from "./relay-refusal.js";
 import type { Rooms } from "./rooms.js";
@@ -132,11 +133,14 @@ export function openEndpoint(rooms: Rooms, options: McpEndpointOptions): McpEndp
 
   return {
     fetch: async (request, exchange, given) => {
+      const misspelt = misspeltHook(request.url);
+      if (misspelt) return Response.json(misspelt);
       const response = await answer(request, exchange, given);
       if (response.ok || !isClosedHook(request.url)) return response;
       return Response.json(closedAnswer(await reasonOf(response)));
     },
-    insteadOfError: (address, reason) => (isClosedHook(address) ? closedAnswer(reason) : undefined),
+    insteadOfError: (address, reason) =>
+      misspeltHook(address) ?? (isClosedHook(address) ? closedAnswer(reason) : undefined),
     whoAsks: async (request, exchange) => {
       const asker = await whoAsks(rooms, options, request);
       if (asker instanceof Response) return asker;

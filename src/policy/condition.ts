@@ -1,3 +1,4 @@
+import { nearest } from "../addresses/index.js";
 import { type ConditionScope, isCelError } from "./cel-environment.js";
 import { ConditionProblem } from "./condition-problem.js";
 import { examine } from "./examine-expression.js";
@@ -34,7 +35,7 @@ export function compileCondition(source: string, scope: ConditionScope, work: Wo
   const tree = parsed.ast as unknown as TreeNode;
   const { counters, nodes } = examine(tree, scope);
   const checked = parsed.check();
-  if (!checked.valid) throw problemOf(checked.error);
+  if (!checked.valid) throw problemOf(checked.error, scope);
   if (checked.type !== "bool" && checked.type !== "dyn")
     throw new ConditionProblem(`a condition is true or false, and this is of type ${checked.type}`, 0);
   const looksAtResource = mentionsResource(tree);
@@ -70,13 +71,35 @@ function parse(source: string, scope: ConditionScope): ReturnType<ConditionScope
   try {
     return scope.environment.parse(source);
   } catch (error) {
-    throw problemOf(error);
+    throw problemOf(error, scope);
   }
 }
 
-function problemOf(error: unknown): ConditionProblem {
+function problemOf(error: unknown, { variables }: ConditionScope): ConditionProblem {
   if (error instanceof ConditionProblem) return error;
-  if (isCelError(error)) return new ConditionProblem(error.summary, error.range?.start ?? 0);
+  if (isCelError(error))
+    return new ConditionProblem(inOwnWords(error.summary, variables), error.range?.start ?? 0);
   if (error instanceof RangeError) return new ConditionProblem("the expression is nested too deep", 0);
   throw error;
 }
+
+/** What the parser says in the names of its settings and types; the rest it says as a rule's author would. */
+function inOwnWords(summary: string, variables: readonly string[]): string {
+  const [, bound = "", most = ""] = /^Exceeded (\w+) \((\d+)\)$/.exec(summary) ?? [];
+  if (Object.hasOwn(bounds, bound)) return bounds[bound]!(most);
+  const [, variable] = /^Unknown variable: (.+)$/s.exec(summary) ?? [];
+  if (variable !== undefined) {
+    const meant = nearest(variable, variables);
+    return `there is no ${variable} here${meant ? `; the nearest is ${meant}` : ` (there are ${variables.join(", ")})`}`;
+  }
+  const [, values] = /^no such overload: (.+)$/s.exec(summary) ?? [];
+  return values === undefined ? summary : `values of these kinds do not go together: ${values}`;
+}
+
+const bounds: Readonly<Record<string, (most: string) => string>> = {
+  maxAstNodes: (most) => `an expression has at most ${most} parts`,
+  maxDepth: (most) => `an expression is nested at most ${most} deep`,
+  maxListElements: (most) => `a list in an expression has at most ${most} entries`,
+  maxMapEntries: (most) => `a map in an expression has at most ${most} entries`,
+  maxCallArguments: (most) => `a call in an expression has at most ${most} arguments`,
+};

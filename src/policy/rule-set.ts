@@ -1,9 +1,11 @@
 import { z } from "zod";
-import { nearest } from "../addresses/index.js";
+import { nearest, parseAddress } from "../addresses/index.js";
+import { isRefusal } from "../errors/index.js";
 import { leavesAnyDepth } from "./canonical-resource.js";
 import { effects } from "./decision.js";
 import { invalid } from "./invalid.js";
 import { type LinedDocument, type Path, readLined } from "./lined-document.js";
+import { ownWords } from "./own-words.js";
 import type { Steps } from "./steps.js";
 
 export const maxRuleSetBytes = 256 * 1024;
@@ -56,6 +58,11 @@ const resourcePattern = z
 const actionPatterns = z.array(actionPattern).min(1, "at least one action").max(200, "at most 200 actions");
 const exceptPatterns = z.array(actionPattern).max(200, "at most 200 actions");
 const words = z.string().trim().min(1, "it is empty").max(500, "at most 500 characters");
+/** What we do ourselves is written so that we can; all else is for the agent. */
+const obligation = words.refine(
+  (text) => !/^notify(?![\w-])/i.test(text) || isNotice(text),
+  "what begins with notify is ours to do, and written as notify ADDRESS, such as notify topic:security; what the agent has to do begins otherwise",
+);
 const condition = z
   .union([z.string().min(1, "a condition is not empty"), z.boolean().transform(String)], {
     error: "a condition is a text",
@@ -97,7 +104,7 @@ const rule = fields({
   shadow: z.boolean().default(false),
   reason: words.optional(),
   guidance: words.optional(),
-  obligations: z.array(words).max(20, "at most 20 obligations").default([]),
+  obligations: z.array(obligation).max(20, "at most 20 obligations").default([]),
   approval: approval.optional(),
 }).refine(({ effect, partly }) => partly === undefined || effect !== "allow", {
   path: ["partly"],
@@ -186,6 +193,7 @@ export function* readRuleSet(text: string): Steps<ReadRuleSet> {
   if (Buffer.byteLength(text) > maxRuleSetBytes)
     invalid(1, `a rule set has at most ${maxRuleSetBytes / 1024} KiB`);
   const document = yield* readLined(text);
+  if (document.value === null) invalid(1, "it is empty; a rule set begins with version: 1");
   const { set, issues } = yield* checked(document.value);
   if (issues.length === 0) return { set: set!, document };
   const [first] = issues
@@ -205,6 +213,7 @@ function* checked(
   const none = Object.fromEntries(short.map(([name]) => [name, []]));
   const read = ruleSet.safeParse(
     short.length === 0 ? value : Object.assign(Object.create(null), given, none),
+    { error: ownWords },
   );
   const issues = [...(read.error?.issues ?? [])];
   const whole: Record<string, unknown[]> = {};
@@ -212,7 +221,7 @@ function* checked(
     whole[name] = [];
     for (const [n, one] of (given![name] as readonly unknown[]).entries()) {
       yield;
-      const { data, error } = entry.safeParse(one);
+      const { data, error } = entry.safeParse(one, { error: ownWords });
       whole[name].push(data);
       for (const issue of error?.issues ?? []) issues.push({ ...issue, path: [name, n, ...issue.path] });
     }
@@ -233,11 +242,21 @@ function inWords(
   const missing = !document.has(issue.path);
   // What is wrong with the name of an entry is said of the name.
   const inner = issue.code === "invalid_key" ? issue.issues[0] : undefined;
-  const message = missing
-    ? "it is missing"
-    : (inner ?? issue).message.replace(/^Invalid (?:input|option): /, "");
+  const message = missing ? "it is missing" : (inner ?? issue).message;
   const at = issue.path.map((part) => (typeof part === "number" ? `[${part}]` : `.${String(part)}`)).join("");
   return { problem: at ? `${at.replace(/^\./, "")}: ${message}` : message, missing };
+}
+
+function isNotice(text: string): boolean {
+  const [, to] = /^notify (\S+)$/.exec(text) ?? [];
+  if (to === undefined) return false;
+  try {
+    parseAddress(to);
+    return true;
+  } catch (error) {
+    if (isRefusal(error)) return false;
+    throw error;
+  }
 }
 
 /** Says which field is not known, and which was perhaps meant. */

@@ -104,7 +104,9 @@ describe("a server", () => {
   it("checks who asks at /policy/hook as it does at /mcp", async () => {
     expect((await post("", write)).status).toBe(400);
     expect((await post("?agent=Not A Name", write)).status).toBe(400);
-    expect((await post("?agent=coder&token=x", write)).status).toBe(400);
+    expect((await post("?agent=coder&token=x", write)).body.hookSpecificOutput?.permissionDecision).toBe(
+      "deny",
+    );
     expect((await post("?agent=coder", "{")).status).toBe(400);
     expect((await post("?agent=coder", "{}")).status).toBe(400);
     expect((await post("?agent=coder&closed=1", "{}")).body.hookSpecificOutput?.permissionDecision).toBe(
@@ -114,6 +116,24 @@ describe("a server", () => {
     expect((await post("?agent=coder", write, { "content-type": "text/plain" })).status).toBe(415);
     expect((await post("?agent=coder", write, { origin: "https://evil.example" })).status).toBe(403);
     expect((await fetch(`${service.url}/policy/hook?agent=coder`)).status).toBe(405);
+  });
+
+  it.each([
+    ["closed=yes", /closed is 1, true, 0, false, or left out/],
+    ["closed", /closed is 1/],
+    ["Closed=1", /not known; the nearest is closed/],
+    ["closde=1", /not known; the nearest is closed/],
+    ["closed=0&closed=1", /closed is there twice/],
+    ["ask=on", /ask is 1/],
+    ["rot=/srv", /not known; the nearest is root/],
+    ["token=x", /not known \(there are agent, ask, closed, root\)/],
+  ])("refuses each call where its address says %s, which nobody understands", async (given, why) => {
+    for (const body of [write, event("Read", { file_path: "/repo/a" }), "{", "x".repeat(1_100_000)]) {
+      const { status, body: answer } = await post(`?agent=coder&${given}`, body);
+      expect([status, answer.hookSpecificOutput?.permissionDecision]).toEqual([200, "deny"]);
+      expect(answer.hookSpecificOutput?.permissionDecisionReason).toMatch(why);
+    }
+    expect((await post("?agent=coder&closed=0&ask=false", "{")).status).toBe(400);
   });
 
   it("answers with a denial at /policy/hook?closed=1 whatever keeps it from deciding, and with an error without", async () => {

@@ -32,11 +32,37 @@ describe("a rule set that is not one", () => {
       "an effect there is not",
       withRule("    effect: denied"),
       5,
-      'rules[0].effect: expected one of "allow"|"require_approval"|"deny"',
+      "rules[0].effect: it is allow, require_approval or deny",
     ],
     ["another version", "version: 2", 1, "version: the version of the format is 1"],
-    ["nothing at all", "", 1, "expected object, received null"],
-    ["a list", "- version: 1", 1, "expected object, received array"],
+    ["nothing at all", "", 1, "it is empty; a rule set begins with version: 1"],
+    ["a list", "- version: 1", 1, "fields with values stands here, not a list"],
+    [
+      "a limit below 0",
+      "version: 1\nlimits:\n  - { id: l, of: cost, actions: [a], per: agent, most: -1, window: 1d }",
+      3,
+      "limits[0].most: it is at least 0",
+    ],
+    [
+      "a priority that is no whole number",
+      withRule("    effect: deny", "    priority: 0.5"),
+      6,
+      "rules[0].priority: a whole number stands here, not one with a fraction",
+    ],
+    [
+      "a list where a text stands",
+      withRule("    effect: deny", "    reason: [a]"),
+      6,
+      "rules[0].reason: a text stands here, not a list",
+    ],
+    ...["notify", "Notify sec", "notify sec bob", "notify nowhere!!", "notify  sec", "NOTIFY topic:a"].map(
+      (one): [string, string, number, string] => [
+        `an obligation that reads ${one}, which nobody could be told by`,
+        withRule("    effect: deny", `    obligations: ["${one}"]`),
+        6,
+        "rules[0].obligations[0]: what begins with notify is ours to do, and written as notify ADDRESS, such as notify topic:security; what the agent has to do begins otherwise",
+      ],
+    ),
     [
       "a field twice",
       "version: 1\notherwise: deny\notherwise: allow",
@@ -99,13 +125,24 @@ describe("a rule set that is not one", () => {
     ["a counter that is not declared", "counts.calls > 3", "there is no counter calls"],
     ["a counter that is computed", "counts[action] > 3", "a counter is named, not computed"],
     ["all counters at once", "counts == counts", "a counter is asked for by its name, as counts.NAME"],
-    ["an unknown variable", "agnet.name == 'a'", "Unknown variable: agnet"],
+    ["an unknown variable", "agnet.name == 'a'", "there is no agnet here; the nearest is agent"],
+    [
+      "a variable like none",
+      "cost > 3",
+      "there is no cost here (there are agent, action, resource, context, reads, now, counts)",
+    ],
+    ["parts in parts", `${"(".repeat(40)}true${")".repeat(40)}`, "an expression is nested at most 30 deep"],
+    ["too many parts", `true${" || true".repeat(200)}`, "an expression has at most 300 parts"],
     [
       "an unknown function",
       'agent.name.startWith("a")',
       "there is no function startWith; the nearest is startsWith",
     ],
-    ["two kinds that cannot be compared", "agent.role == 1", "no such overload: string == int"],
+    [
+      "two kinds that cannot be compared",
+      "agent.role == 1",
+      "values of these kinds do not go together: string == int",
+    ],
     [
       "what is neither true nor false",
       "agent.role",
@@ -266,7 +303,7 @@ describe("a long rule set", () => {
       const line = text.split("\n").findIndex((one) => one.includes("denied")) + 1;
       expect(refusal(text)).toEqual({
         line,
-        problem: 'rules[41].effect: expected one of "allow"|"require_approval"|"deny"',
+        problem: "rules[41].effect: it is allow, require_approval or deny",
       });
       await expect(compileInSlices(text)).rejects.toThrow(`line ${line}: rules[41].effect`);
     }

@@ -518,7 +518,7 @@ version: 1
 counters: { calls: { actions: ["*"], per: agent, window: 1h } }
 limits: [{ id: l, of: calls, actions: ["*"], per: agent, when: counts.calls > 1, most: 1, window: 1d }]
 `),
-    ).toThrow(/line 4: the condition of "l": Unknown variable: counts/);
+    ).toThrow(/line 4: the condition of "l": there is no counts here/);
   });
 
   it("concern an action also by what holds where no rule does", () => {
