@@ -7,10 +7,10 @@ import {
   type RulesVersion,
 } from "../policy/index.js";
 import { NotThere } from "./not-there.js";
-import { ago, printJson, printLine, printTable } from "./print.js";
-import { printWarnings, recordOf, ruleWarnings } from "./rule-warnings.js";
+import { ago, plural, printJson, printLine, printTable } from "./print.js";
+import { failedTests, printWarnings, recordOf, ruleWarnings } from "./rule-warnings.js";
 import { rulesFile } from "./rules-file.js";
-import { terminal } from "./terminal.js";
+import { endWith, terminal } from "./terminal.js";
 import { asOperator, lookInto, type Switches, withHouse } from "./with-house.js";
 
 /** What a command that puts rules into force understands. */
@@ -20,11 +20,21 @@ export interface PutSwitches extends Switches {
   readonly over?: number;
 }
 
-/** Puts the rules of a file into force, unless somebody else has put other ones meanwhile. */
-export async function putRules(path: string, switches: PutSwitches): Promise<void> {
+export interface PutFileSwitches extends PutSwitches {
+  /** Although tests fail that it brings along. */
+  readonly force?: boolean;
+}
+
+/**
+ * Puts the rules of a file into force, unless a test fails that they bring along, or somebody else has put other ones
+ * meanwhile.
+ */
+export async function putRules(path: string, switches: PutFileSwitches): Promise<void> {
   // Read before a store is opened or started: a slip of the keyboard should cost nothing.
   const text = await rulesFile(path);
-  (await loadCompiler()).compileRules(text);
+  const { tests } = (await loadCompiler()).compileRules(text);
+  const failed = switches.force ? [] : await failedTests(text);
+  if (failed.length > 0) return tellRefused(failed, tests.length, switches);
   const { put, warnings } = await withHouse(switches, (house) =>
     asOperator(house, "admin.policy", "*", async (caller) => ({
       put: await house.ruleBook.put(caller, {
@@ -36,6 +46,18 @@ export async function putRules(path: string, switches: PutSwitches): Promise<voi
     })),
   );
   tell(put, switches, "", warnings);
+}
+
+function tellRefused(failed: readonly Advice[], tests: number, { json }: Switches): void {
+  endWith(1);
+  if (json) {
+    printJson({ state: "refused", warnings: failed });
+    return;
+  }
+  printWarnings(failed);
+  terminal().stderr.write(
+    `llm-mailbox: ${failed.length} of ${plural(tests, "test")} failed, so nothing was put; --force puts it all the same.\n`,
+  );
 }
 
 /** Puts what an earlier version said into force again, as a version of its own. */

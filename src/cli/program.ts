@@ -1080,7 +1080,7 @@ function addPolicy(program: Command): void {
       name: "put",
       description: "put a rule set into force in every process, as a new version",
       example: "llm-mailbox policy put rules.yaml --note 'juniors may deploy to staging' --over 7",
-      set: (command) => withNote(command).addArgument(file()),
+      set: (command) => withNote(command).option("--force", "although tests of it fail").addArgument(file()),
     },
     async ({ words: [path], switches }) => (await import("./policy-versions.js")).putRules(path!, switches),
   );

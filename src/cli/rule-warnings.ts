@@ -14,9 +14,34 @@ export function printWarnings(advice: readonly Advice[]): void {
     terminal().stderr.write(`warning: line ${line}, ${about}: ${visible(text)}.\n`);
 }
 
-/** @param there what is recorded of agents; without it nothing is said that depends on who is there */
+/**
+ * What takes no effect, and which tests of its own a rule set fails.
+ *
+ * @param there what is recorded of agents; without it nothing is said that depends on who is there
+ */
 export async function ruleWarnings(text: string, there?: AgentsOnRecord): Promise<readonly Advice[]> {
-  return (await loadCompiler()).adviseRules(text, Date.now(), there);
+  const { adviseRules } = await loadCompiler();
+  const advice = [...adviseRules(text, Date.now(), there), ...(await failedTests(text))];
+  return advice.sort((one, other) => one.line - other.line);
+}
+
+/** The tests that a rule set brings along and fails. */
+export async function failedTests(text: string): Promise<readonly Advice[]> {
+  const { testRules } = await loadCompiler();
+  return testRules(text).flatMap(({ test, effect, rules, passed }, n) =>
+    passed
+      ? []
+      : {
+          line: test.line,
+          about: `test ${n + 1}`,
+          text: `it fails: it expects ${test.expect}${by(test.rules)}, and ${effect}${by(rules)} is decided; correct it, or the rules`,
+        },
+  );
+}
+
+function by(rules: readonly string[] | undefined): string {
+  if (rules === undefined) return "";
+  return rules.length === 0 ? " by no rule" : ` by ${rules.join(", ")}`;
 }
 
 /** What is recorded where there is a store that answers; undefined for one that does not, and where there is none yet. */

@@ -209,6 +209,38 @@ describe("llm-mailbox policy", () => {
     expect(told.err).toBe("");
   });
 
+  it("puts nothing whose own tests fail, unless it is forced", async () => {
+    const test = `tests: [{ action: file.delete, resource: "prod/a", context: {risk: high}, expect: allow, rules: [may-look] }]\n`;
+    const path = file(deleting("deny", test));
+    const why =
+      "line 15, test 1: it fails: it expects allow by may-look, and deny by no-delete is decided; correct it, or the rules.";
+    const validated = await policy("validate", path, "--offline");
+    expect([validated.status, validated.err]).toEqual([0, `warning: ${why}\n`]);
+    const refused = await policy("put", path);
+    expect([refused.status, refused.out, refused.err.split("\n")]).toEqual([
+      1,
+      "",
+      [
+        `warning: ${why}`,
+        "llm-mailbox: 1 of 1 test failed, so nothing was put; --force puts it all the same.",
+        "",
+      ],
+    ]);
+    const told = await policy("put", path, "--json");
+    expect([told.status, told.err, JSON.parse(told.out)]).toEqual([
+      1,
+      "",
+      { state: "refused", warnings: [expect.objectContaining({ line: 15, about: "test 1" })] },
+    ]);
+    expect((await policy("history")).out).toMatch(/^No rules were ever put/);
+    const forced = await policy("put", path, "--force");
+    expect([forced.status, forced.out, forced.err]).toEqual([
+      0,
+      "Version 1 is in force everywhere within a second.\n",
+      `warning: ${why}\n`,
+    ]);
+  });
+
   it("reads regular files of a bounded size and nothing else", async () => {
     const nowhere = { LLM_MAILBOX_DATA_DIR: join(folder, "never-made") };
     const large = file(`# ${"x".repeat(256 * 1024)}\n`, "large.yaml");
