@@ -247,7 +247,7 @@ const entries = {
   },
   "approval.edit_elsewhere": {
     kind: "INVALID_ARGUMENT",
-    text: "{argument} of {approval_id} says what the call is about, and nobody asked the rules about another one. Nothing was changed. Use {argument} as it was asked, or not where it was not, or reject it and say what to ask for.",
+    text: "{argument} of {approval_id} says what the call is about, so an edit leaves it as it was asked, and adds none that says so: the rules were asked about no other. Nothing was changed. Use {argument} as it was asked and leave out what was not, or reject it and say what to ask for.",
   },
   "approval.in_use": {
     kind: "ABORTED",
@@ -303,7 +303,7 @@ const entries = {
   },
   "policy.approval_required": {
     kind: "FAILED_PRECONDITION",
-    text: "{reason} ({rules}), so a person has to agree first{before}. Call check_policy with approval_id {id} and wait_seconds up to 50; once it is approved, repeat this call unchanged{others}.",
+    text: "{reason} ({rules}), so a person has to agree first{before}. Call check_policy with approval_id {id} and wait_seconds up to 50; once it is approved, repeat this call unchanged, or with the arguments that it shows{others}.",
   },
   "policy.idempotency_conflict": {
     kind: "ALREADY_EXISTS",

@@ -15,6 +15,7 @@ export const limitOutput = z.object({
 
 /** What is left of a limit, in a line for a model. */
 export function budgetLine({ id, of, used, held, most, left, window_ends_at }: LimitState): string {
-  const taken = held > 0 ? ` (${used} used, ${held} held)` : "";
+  // What is left and the most say the rest, but for what was charged beyond that.
+  const taken = held > 0 ? ` (${used} used, ${held} held)` : used > most ? ` (${used} used)` : "";
   return `${id}: ${left} of ${most}${of === "calls" ? " calls" : ""} left until ${window_ends_at}${taken}`;
 }

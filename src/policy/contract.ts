@@ -78,7 +78,7 @@ export interface PolicyAnswer {
   readonly limits: readonly LimitAnswer[];
   /** What a person was asked, or said. */
   readonly approval?: AskedApproval;
-  /** The approval that let the step pass; it is used up. */
+  /** The approval that let the step pass; it is used up, or of a step of our own tools, will be by the call of the tool. */
   readonly approved_by?: string;
   readonly reservation_id?: string;
   readonly reserved?: number;

@@ -144,10 +144,10 @@ function told({ steps, answer }: TogetherAnswer, ask: boolean): HookAnswer {
       if (ask)
         return decided(
           "ask",
-          `${what} ${needs} a person: ${why || "no rule allows it by itself"}${before}. It waits as ${approval?.id ?? ""} too: once that is approved, this call passes unchanged`,
+          `${what} ${needs} a person: ${why || "no rule allows it by itself"}${before}. It waits as ${approval?.id ?? ""} too: once that is approved, this call passes, unchanged or with the arguments that were approved`,
         );
       return denial(
-        `${what} ${needs} a person: ${why || "no rule allows it by itself"}${before}. Call check_policy of the mailbox with approval_id ${approval?.id ?? ""} and wait_seconds 50; once it is approved, repeat this call unchanged`,
+        `${what} ${needs} a person: ${why || "no rule allows it by itself"}${before}. Call check_policy of the mailbox with approval_id ${approval?.id ?? ""} and wait_seconds 50; once it is approved, repeat this call unchanged, or with the arguments that it shows`,
       );
     }
   }

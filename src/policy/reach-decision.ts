@@ -3,13 +3,14 @@ import type { Caller } from "../identity/index.js";
 import { loadScript } from "../redis/index.js";
 import { counterField, limitField, limitState } from "./budget-field.js";
 import type { ApprovalQuestion, ApprovalRequest, ClaimedApproval, PolicyContext } from "./context.js";
-import type { AskedApproval, PolicyAnswer } from "./contract.js";
+import type { AskedApproval, LimitState, PolicyAnswer } from "./contract.js";
 import type { ApprovalTerms, Counter, Decision, Effect, Limit } from "./decision.js";
 import type { DecisionRow } from "./decision-row.js";
 import { notifyTold } from "./duties.js";
 import { isObject } from "./is-object.js";
 import { lengthOfTime } from "./length-of-time.js";
 import { fromMillionths, mostSummed } from "./millionths.js";
+import { isOwnStep } from "./own-steps.js";
 import { type Question, withCounts } from "./question.js";
 import { saidBy } from "./refusal-facts.js";
 import { newReservationId } from "./reservation-id.js";
@@ -77,8 +78,8 @@ export interface Reached {
 }
 
 /**
- * Decides a step that is taken once it is allowed: what a person approved for exactly this is used up by that. As
- * `holdDecision`.
+ * Decides a step that is taken once it is allowed: what a person approved for exactly this is used up by that, unless it is
+ * a step of our own tools, which ask by themselves and use it up. As `holdDecision`.
  */
 export async function reachDecision(
   context: PolicyContext,
@@ -86,8 +87,13 @@ export async function reachDecision(
   step: Step,
 ): Promise<PolicyAnswer> {
   const { answer, claimed } = await holdDecision(context, caller, step);
-  await claimed?.settle(true);
+  await claimed?.settle(isTakenBy(step));
   return answer;
+}
+
+/** Whether whoever asks takes the step on the answer alone. */
+function isTakenBy({ via, question }: Step): boolean {
+  return via === "check" && !isOwnStep(question.action);
 }
 
 /**
@@ -138,7 +144,7 @@ async function askPeople(
       return { answer };
     } catch (error) {
       // What a check has allowed is used by that; a tool does nothing before it knows that it may.
-      await claimed.settle(step.via === "check" && (!isRefusal(error) || error.kind === "UNKNOWN"));
+      await claimed.settle(isTakenBy(step) && (!isRefusal(error) || error.kind === "UNKNOWN"));
       throw error;
     }
   }
@@ -327,12 +333,13 @@ function answerOf(
   const told = states.filter((one) => !one.shadow).map(({ shadow, ...state }) => state);
   const stops = told
     .filter((one) => one.exceeded && effect !== "allow")
-    .map(({ id }) => {
+    .map((state) => {
+      const { id } = state;
       const limit = limits.find((one) => one.id === id);
       return {
         by: `limit ${id}`,
         reason: limit?.reason ?? "more than is left",
-        ...(limit?.guidance === undefined ? {} : { guidance: limit.guidance }),
+        ...guidanceOf(limit, state, step, effect),
       };
     });
   // A rule that would have allowed it is no reason for a limit that does not.
@@ -355,6 +362,25 @@ function answerOf(
         }),
     unheld: unheld && effect === "allow",
     replayed,
+  };
+}
+
+/** What helps where a limit denies: its author's words, or what its numbers say. */
+function guidanceOf(
+  limit: Limit | undefined,
+  { of, most, window_ends_at }: LimitState,
+  { cost }: Step,
+  effect: Effect,
+): { readonly guidance?: string } {
+  if (limit?.guidance !== undefined) return { guidance: limit.guidance };
+  if (effect !== "deny") return {};
+  const step = of === "cost" ? fromMillionths(cost) : 1;
+  if (step > most)
+    return {
+      guidance: most > 0 ? `Take a step of at most ${most}: no window lets more pass` : "Take another way",
+    };
+  return {
+    guidance: `${of === "cost" ? "Take a step that costs less, or wait" : "Wait"} until ${window_ends_at}, when its window is over`,
   };
 }
 

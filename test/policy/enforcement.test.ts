@@ -380,6 +380,35 @@ rules:
     expect(await codeOf(put("1"))).toBe("policy.approval_required");
   });
 
+  it("use up what check_policy was told of an approval, which that itself does not", async () => {
+    const house = await open(`
+rules:
+  - { id: a-person, actions: [state.write, db.write], effect: require_approval }
+`);
+    const people = peopleOf(house);
+    const alice = await Agent.begin(house, "alice");
+    const check = (action: string, given: Record<string, unknown>) =>
+      house.rooms.policy.checkPolicy(alice.caller, {
+        ...{ action, resource: "state:plan/a" },
+        context: { arguments: given },
+      });
+    const put = (): Promise<string> =>
+      codeOf(house.rooms.state.putState(alice.caller, { key: "plan/a", value: "1" }));
+    const given = { key: "plan/a", value: "1" };
+    expect((await check("state.write", given)).decision).toBe("require_approval");
+    people.decide("ap-1", "approved");
+    for (const action of ["state.write", "state.write"])
+      expect([action, (await check(action, given)).approved_by]).toEqual([action, "ap-1"]);
+    expect(await put()).toBe("allow");
+    expect(people.asked).toHaveLength(1);
+    expect(await put()).toBe("policy.approval_required");
+    // What is nobody's tool here is done on the answer alone.
+    expect((await check("db.write", given)).decision).toBe("require_approval");
+    people.decide("ap-3", "approved");
+    expect((await check("db.write", given)).approved_by).toBe("ap-3");
+    expect((await check("db.write", given)).decision).toBe("require_approval");
+  });
+
   it("ask for all that one call needs at once, and with a key go on where some of it was used already", async () => {
     const house = await open(`
 rules:

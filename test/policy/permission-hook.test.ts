@@ -305,7 +305,7 @@ limits:
     const desk = await open();
     desk.approvals = new MemoryApprovals();
     expect(reasonOf(await ask(desk, "Bash", { command: "rm a" }, { ask: true }))).toBe(
-      "ask: LLM Mailbox policy: file.delete a, shell.run need a person: it does not come back (rule a-person-deletes); a rule wants a person to approve it (rule a-person-removes). It waits as ap-1 too: once that is approved, this call passes unchanged",
+      "ask: LLM Mailbox policy: file.delete a, shell.run need a person: it does not come back (rule a-person-deletes); a rule wants a person to approve it (rule a-person-removes). It waits as ap-1 too: once that is approved, this call passes, unchanged or with the arguments that were approved",
     );
   });
 

@@ -63,6 +63,7 @@ function tell(answer: PolicyAnswer, { input }: Telling<CheckPolicy>): Part[] {
       ),
     ),
     answer.known ? "" : unknown(answer),
+    ownTool(answer, input),
     ...limits
       .filter(({ exceeded }) => exceeded || decision === "allow")
       .map((limit) => `${limit.exceeded ? "exceeded: " : ""}${budgetLine(limit)}`),
@@ -71,7 +72,7 @@ function tell(answer: PolicyAnswer, { input }: Telling<CheckPolicy>): Part[] {
       : "",
     answer.unheld ? "nothing is held of it, as reserve 0 asks: others may spend it first" : "",
     duties(answer),
-    approval ? waiting(approval, decision) : "",
+    approval ? waiting(approval, decision, input) : "",
     approval?.before ? refusedBefore(approval.before) : "",
   ];
   const { by, text } = approval?.before ?? {};
@@ -102,7 +103,8 @@ function headOf(
   }
   switch (decision) {
     case "allow":
-      return `${again}allow${approved_by ? `, by approval ${approved_by}, which is used up now` : ""}`;
+      if (!approved_by) return `${again}allow`;
+      return `${again}allow, by approval ${approved_by}, which ${toolOf(input) === undefined ? "is used up now" : "the call of the tool uses up"}`;
     case "deny":
       return `deny: do not do it${reasons.length === 0 && !approval ? "; no rule allows it" : ""}`;
     case "require_approval":
@@ -115,6 +117,38 @@ function unknown({ nearest, decision }: PolicyAnswer): string {
   return `no rule knows this action; near it: ${nearest.join(", ")}. Ask again under the name that fits`;
 }
 
+/** What is asked about by one of our own tools when it is called. */
+const ownTools: Readonly<Record<string, string>> = {
+  "mailbox.send": "send_message",
+  "topic.publish": "send_message",
+  "lock.acquire": "acquire_lock",
+  "state.write": "put_state",
+};
+
+function toolOf({ action = "" }: CheckPolicy): string | undefined {
+  const name = action.trim().toLowerCase();
+  return Object.hasOwn(ownTools, name) ? ownTools[name] : undefined;
+}
+
+function ownTool({ decision, nearest }: PolicyAnswer, input: CheckPolicy): string {
+  const tool = toolOf(input);
+  if (tool === undefined) {
+    const near = nearest.filter((one) => Object.hasOwn(ownTools, one));
+    const tools = [...new Set(near.map((one) => ownTools[one]!))];
+    return tools.length === 0
+      ? ""
+      : `for ${near.join(", ")} call ${tools.join(" or ")} itself: it asks the rules when it is called`;
+  }
+  switch (decision) {
+    case "allow":
+      return `${tool} asks the rules itself when it is called, so it needs no check_policy before it`;
+    case "require_approval":
+      return `${tool} asks for itself when it is called: call it, and wait for the approval it names. One asked for here serves it only if context.arguments are all arguments of that call`;
+    case "deny":
+      return "";
+  }
+}
+
 /** Whoever is to be told is told by us. */
 function duties({ obligations }: PolicyAnswer): string {
   const own = obligations.filter((one) => !one.startsWith("notify "));
@@ -124,21 +158,31 @@ function duties({ obligations }: PolicyAnswer): string {
 function waiting(
   { id, state, until, arguments: edited }: NonNullable<PolicyAnswer["approval"]>,
   decision: PolicyAnswer["decision"],
+  { action }: CheckPolicy,
 ): string {
   switch (state) {
     case "pending":
-      return `approval_id ${id}, open until ${until}: call check_policy with it and wait_seconds up to 50; once it is approved, repeat the call for the step unchanged`;
+      return `approval_id ${id}, open until ${until}: call check_policy with it and wait_seconds up to 50; once it is approved, repeat the call for the step unchanged, or with the arguments that it shows`;
     case "approved":
       if (decision === "deny")
         return `approval ${id} was given, but the rules deny the step by now: it does not pass while they do, and the approval holds until ${until}`;
-      return edited
-        ? `approval ${id} holds until ${until} for other arguments, once: repeat the call for the step with those below`
-        : `approval ${id} holds until ${until}, once: repeat the call for the step unchanged; where other arguments were approved, check_policy with approval_id shows them`;
+      if (edited)
+        return `approval ${id} holds until ${until} for other arguments, once: repeat the call for the step with those below`;
+      // Of a step it is told only where it does not hold for this one.
+      return action === undefined
+        ? `approval ${id} holds until ${until}, once: repeat the call for the step unchanged`
+        : `approval ${id} holds until ${until} for other arguments than these, once: call check_policy with approval_id ${id} and nothing else, which shows them, and repeat the call for the step with those`;
     case "expired":
       return decision === "allow"
         ? `approval ${id}: nobody decided it in time, which allows the step until ${until}, once: repeat the call for it unchanged`
-        : `approval ${id}: expired`;
-    default:
-      return `approval ${id}: ${state}`;
+        : `approval ${id}: expired, since nobody decided it in time; ask about the step again if it is still to be taken`;
+    case "used":
+      return `approval ${id}: used, by the one call that it was for; ask about the step again before you take it once more`;
+    case "rejected":
+      return `approval ${id}: rejected; do not take the step, and ask again only for another one`;
+    case "answered":
+      return `approval ${id}: answered instead of approved; do as the answer says, and ask about what you do then`;
+    case "void":
+      return `approval ${id}: void, because the rules or the request changed; ask about the step again`;
   }
 }
