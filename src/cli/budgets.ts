@@ -80,12 +80,14 @@ export async function showFigures(switches: Switches & { readonly day?: string }
 export async function importReports(file: string, switches: Switches): Promise<void> {
   const { agent } = readConfig(terminal().env, settingsOf(switches));
   const { reports, unnamed } = readCostReports(textOf(file), agent);
-  const { added, known, old } = await withHouse(switches, (house, config) =>
+  const { added, known, other, old } = await withHouse(switches, (house, config) =>
     importCosts(house.policy, operator(config), reports),
   );
-  if (switches.json) return printJson({ added, known, old, unnamed });
+  if (switches.json) return printJson({ added, known, other, old, unnamed });
+  const differing =
+    other > 0 ? ` (${other} with another cost, which was left out: the first one stands)` : "";
   printLine(
-    `${plural(added, "cost")} added${known > 0 ? `, ${known} known before` : ""}${old > 0 ? `, ${old} too old to be kept` : ""}${
+    `${plural(added, "cost")} added${known > 0 ? `, ${known} known before${differing}` : ""}${old > 0 ? `, ${old} too old to be kept` : ""}${
       unnamed > 0 ? `; ${unnamed} without an agent left out: --agent says whose they are` : ""
     }.`,
   );

@@ -8,8 +8,8 @@
   ARGV[5…]  for each report: its name, agent, day since 1970, millionths, and once (a cost of its own) or sum
             (a sum that grows, of which what is new is added)
 
-  Returns {"IMPORTED", how many were added, how many were known} · {"FULL", agent} (more than its sum of a
-          day is exact to; none was added) · {"LATE"}
+  Returns {"IMPORTED", how many were added, how many were known, how many of these with another cost} ·
+          {"FULL", agent} (more than its sum of a day is exact to; none was added) · {"LATE"}
 ]]
 --@include ../redis/lua/clock.lua
 --@include ../redis/lua/operations.lua
@@ -21,8 +21,8 @@ local attempt, row = ARGV[3], ARGV[4]
 local own = 'a|' .. attempt
 local known, answer = recallOperation(slot.operations, slot.operationExpiry, own, '', attempt)
 if known then
-  local added, seen = string.match(answer, '^(%d+) (%d+)$')
-  return { 'IMPORTED', added, seen }
+  local added, seen, other = string.match(answer, '^(%d+) (%d+) (%d+)$')
+  return { 'IMPORTED', added, seen, other }
 end
 -- What a report adds to what was known of it before, which is -1 of a cost that was not.
 local function newOf(name, amount, manner)
@@ -38,11 +38,13 @@ for n = 5, #ARGV, 5 do
   sums[agent .. '|' .. day] = sum
 end
 audit(slot.audit, row)
-local added, seen = 0, 0
+local added, seen, other = 0, 0, 0
 for n = 5, #ARGV, 5 do
   local name, agent, day, amount, manner = ARGV[n], ARGV[n + 1], ARGV[n + 2], tonumber(ARGV[n + 3]), ARGV[n + 4]
   local before, more = newOf(name, amount, manner)
-  if before >= 0 and more <= 0 then seen = seen + 1
+  if before >= 0 and more <= 0 then
+    seen = seen + 1
+    if manner == 'once' and before ~= amount then other = other + 1 end
   else
     -- Remembered as long as the figures are: nothing is added twice to what is still shown.
     redis.call('HSET', slot.operations, name, whole(amount))
@@ -51,7 +53,8 @@ for n = 5, #ARGV, 5 do
     added = added + 1
   end
 end
-rememberOperation(slot.operations, slot.operationExpiry, own, '', attempt, whole(added) .. ' ' .. whole(seen), attemptMs)
+local counts = whole(added) .. ' ' .. whole(seen) .. ' ' .. whole(other)
+rememberOperation(slot.operations, slot.operationExpiry, own, '', attempt, counts, attemptMs)
 forgetOldOperations(slot.operations, slot.operationExpiry)
 upkeep(10)
-return { 'IMPORTED', whole(added), whole(seen) }
+return { 'IMPORTED', whole(added), whole(seen), whole(other) }

@@ -377,7 +377,11 @@ rules:
     );
     await agree(house, bob!);
     for (let n = 0; n < 2; n++) {
-      expect(await refusal()).toMatch(new RegExp(`approval_id ${carol} .*repeat this call unchanged, or with the arguments that it shows\\.$`));
+      expect(await refusal()).toMatch(
+        new RegExp(
+          `approval_id ${carol} .*repeat this call unchanged, or with the arguments that it shows\\.$`,
+        ),
+      );
       expect(await stateOf(house, bob)).toBe("approved");
     }
     await agree(house, carol!);

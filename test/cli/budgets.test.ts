@@ -75,6 +75,14 @@ describe("llm-mailbox budgets", () => {
     expect((await office.run("budgets", "import", costs)).out).toBe(
       "0 costs added, 4 known before, 1 too old to be kept.\n",
     );
+    const corrected = file(
+      "corrected.jsonl",
+      { id: "1", source: "billing", agent: "alice", at, cost: 11.5 },
+      { id: "2", source: "billing", agent: "bob", at, cost: 99 },
+    );
+    expect((await office.run("budgets", "import", corrected)).out).toBe(
+      "0 costs added, 2 known before (1 with another cost, which was left out: the first one stands).\n",
+    );
     const figures = await office.run("budgets", "figures");
     expect(figures.status).toBe(1);
     const lines = figures.out.trimEnd().split("\n");
@@ -131,6 +139,7 @@ describe("llm-mailbox budgets", () => {
     expect(await office.json("budgets", "import", path, "--agent", "bob")).toEqual({
       added: 1,
       known: 2,
+      other: 0,
       old: 0,
       unnamed: 0,
     });
