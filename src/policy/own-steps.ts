@@ -1,5 +1,3 @@
-import { canonicalAction } from "./name-pattern.js";
-
 /**
  * Steps of our own tools, which every rule set knows, with other words for them: a model says the name of the tool where a
  * rule says what it does.
@@ -33,8 +31,3 @@ export const ownSteps: Readonly<Record<string, readonly string[]>> = {
     "update_state",
   ],
 };
-
-/** Whether it is asked about by one of our own tools when it is called. */
-export function isOwnStep(action: string): boolean {
-  return Object.hasOwn(ownSteps, canonicalAction(action));
-}

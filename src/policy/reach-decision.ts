@@ -8,9 +8,9 @@ import type { ApprovalTerms, Counter, Decision, Effect, Limit } from "./decision
 import type { DecisionRow } from "./decision-row.js";
 import { notifyTold } from "./duties.js";
 import { isObject } from "./is-object.js";
+import { isOwnStep } from "./is-own-step.js";
 import { lengthOfTime } from "./length-of-time.js";
 import { fromMillionths, mostSummed } from "./millionths.js";
-import { isOwnStep } from "./own-steps.js";
 import { type Question, withCounts } from "./question.js";
 import { saidBy } from "./refusal-facts.js";
 import { newReservationId } from "./reservation-id.js";

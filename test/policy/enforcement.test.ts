@@ -477,6 +477,9 @@ limits:
     expect(codes.filter((code) => code === "allow")).toHaveLength(5);
     expect(codes.filter((code) => code === "policy.denied")).toHaveLength(7);
     expect(await recentMessages(house.mail, house.config.namespace, "bob", { limit: 20 })).toHaveLength(5);
+    await expect(agents[0]!.send("bob", "one more")).rejects.toThrow(
+      /^policy\.denied: a limit on the number of calls; few-mails: 5 of 5 used until \S+Z \(limit few-mails\)\. Wait until \S+Z, when its window is over\. Ask the operator/,
+    );
   });
 
   it("are not asked again about a ticket for which they were asked when it was queued", async () => {
