@@ -1,33 +1,10 @@
 /**
  * Steps of our own tools, which every rule set knows, with other words for them: a model says the name of the tool where a
- * rule says what it does.
+ * rule says what it does. Only words that nobody has for a step of theirs, for whoever asks by one of them is refused.
  */
 export const ownSteps: Readonly<Record<string, readonly string[]>> = {
-  "mailbox.send": [
-    "send_message",
-    "message.send",
-    "mail.send",
-    "send_mail",
-    "mailbox.post",
-    "mailbox.message",
-  ],
-  "topic.publish": ["publish_message", "message.publish", "publish_topic", "topic.send", "topic.post"],
-  "lock.acquire": [
-    "acquire_lock",
-    "lock_acquire",
-    "lock.reserve",
-    "lock.get",
-    "get_lock",
-    "lock.take",
-    "take_lock",
-  ],
-  "state.write": [
-    "put_state",
-    "state.put",
-    "set_state",
-    "state.set",
-    "write_state",
-    "state.update",
-    "update_state",
-  ],
+  "mailbox.send": ["send_message", "mailbox.post"],
+  "topic.publish": ["publish_message", "topic.send", "topic.post"],
+  "lock.acquire": ["acquire_lock", "lock.reserve", "lock.take"],
+  "state.write": ["put_state", "state.put", "state.set"],
 };
