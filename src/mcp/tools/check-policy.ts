@@ -9,7 +9,7 @@ export const checkPolicy = defineTool({
   name: "check_policy",
   title: "Ask before a risky step",
   description:
-    "Ask before a step that is hard to undo or costs money: allow, deny, or require_approval by a person. Its cost is held; settle_reservation after. Repeat the same call once it is approved.",
+    "Ask before a step that is hard to undo or costs money: allow, deny, or require_approval by a person. Its cost is held; settle_reservation after. Repeat the same call once it is approved. Not needed before tools of this server: they ask by themselves.",
   input: CheckPolicy,
   output: z.object({
     decision: z.enum(["allow", "require_approval", "deny"]),
