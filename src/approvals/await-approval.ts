@@ -36,27 +36,27 @@ export async function awaitApproval(
   const { deps, limits } = context;
   await deps.record(caller, await deps.admit(caller, "policy.check", "*"));
   if (waitMs <= 0) return shownApproval(await ownRequest(context, caller, id));
-  const wake = new Wake({ until: Date.now() + waitMs, signals: [signal, draining], tell: onWaiting });
+  const wake = new Wake({ until: performance.now() + waitMs, signals: [signal, draining], tell: onWaiting });
   const stop = await deps.hints.listen(approvalKeys(caller.principal.namespace).channel, (message) => {
     if (message === id || message === "") wake.now();
   });
   try {
     for (;;) {
       wake.rest();
-      const left = wake.until - Date.now();
+      const left = wake.until - performance.now();
       const found = await ownRequest(context, caller, id).catch((error: unknown) => {
         // While the store is away nothing is decided; whoever waits need not begin again for it.
         if (!isRefusal(error, "store.unavailable") || left <= 0 || signal?.aborted || draining?.aborted)
           throw error;
       });
       if (!found) {
-        await wake.sleep(Date.now() + awayMs);
+        await wake.sleep(performance.now() + awayMs);
         continue;
       }
       if (found.request.state !== "pending" || left <= 0 || signal?.aborted || draining?.aborted)
         return shownApproval(found);
       const expiresInMs = found.request.expiresAt - deps.store.now() + 5;
-      await wake.sleep(Date.now() + Math.max(Math.min(limits.lookAgainMs, expiresInMs), 1));
+      await wake.sleep(performance.now() + Math.max(Math.min(limits.lookAgainMs, expiresInMs), 1));
     }
   } finally {
     stop();

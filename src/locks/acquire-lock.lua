@@ -21,7 +21,7 @@
           or empty} · {"ALREADY", the same without the last two} · {"COVERED", {{id, token, ends at ms, {resource, …}, {resource asked for, …}}, …}}
           for what the run holds otherwise than it asks · {"NOT_HELD"} where it does not, and only that was asked for: nothing was done · {"QUEUED", effect, id, place,
           due in ms or -1, {agent, resource or empty, agent that it waits for or run of an edit hook, …} of a circle that a message, or the end of a turn, could open, {run, mode, state, ends at ms, resource, id, …},
-          {resource, …}, {what passed along}, {run that waits before it, …}}, effect 1 where this call took or changed something, 0 where it found what the run had · {"DEADLOCK", {agent, resource, agent that it waits for, …}} · {"CROWDED", resource} ·
+          {resource, …}, {what passed along}, {run that waits before it, …}, when an edit hook lost it, as above}, effect 1 where this call took or changed something, 0 where it found what the run had · {"DEADLOCK", {agent, resource, agent that it waits for, …}} · {"CROWDED", resource} ·
           {"FULL", NAMESPACE · RUN} · {"UNKNOWN"} · {"ELSEWHERE"} for a ticket that passed to another run while this call waited with it · {"GONE", id} · {"CONFLICT"} · {"LATE"}
 ]]
 --@include ../redis/lua/clock.lua
@@ -69,8 +69,9 @@ local function isHeld()
   if operation == '' then return covering() ~= nil end
   local word, id = recallOperation(slot.operations, slot.operationExpiry, operation, digest, call)
   if not word then return covering() ~= nil end
+  if word == 'CONFLICT' then return true end
   local request = getRequest(id)
-  return word == 'CONFLICT' or request and request.state == 'held' and request.run == run and request.due > lockMs
+  return request and request.state == 'held' and request.run == run and request.due > lockMs
 end
 if heldOnly and not isHeld() then return { 'NOT_HELD' } end
 
@@ -132,8 +133,9 @@ local function queued(request, blockers, hadEffect, isNews)
     end
   end
   local circle = circleOfAwaited(run, request, isNews)
+  local lostAt = isHook(run) and lostBefore(request, lastToken, lastToken) or ''
   tell(true)
-  return { 'QUEUED', flag(hadEffect), request.id, whole(place), nextDueMs(), circle, holders, request.resources, along, before }
+  return { 'QUEUED', flag(hadEffect), request.id, whole(place), nextDueMs(), circle, holders, request.resources, along, before, lostAt }
 end
 local function sameResources(other)
   if #other.resources ~= #resources then return false end

@@ -29,6 +29,8 @@ export interface WaitOptions {
   readonly over?: AbortSignal;
   /** Of an edit hook: another run of its agent holds all of it, for which the rules of policy were asked. */
   readonly isHeld?: boolean;
+  /** Of an edit hook, of which nothing is remembered between two edits: the store is asked first whether it has it. */
+  readonly mayHold?: boolean;
 }
 
 /** What one look at the queue needs. */
@@ -84,7 +86,7 @@ export async function acquireLock(
     if (renewed) return renewed;
   }
   const wish = { ...wishOf(context, caller, input, found), ...(options.isHeld && { goesOn: true }) };
-  const held = await lookAtHeld(context, caller, wish);
+  const held = await lookAtHeld(context, caller, wish, options.mayHold);
   if (held) return held;
   const row = await admitted(context, caller, wish);
   const waitMs = (input.wait_seconds ?? 0) * 1000;
@@ -243,10 +245,15 @@ async function lookWith(
  * What the run holds already is no new wish: the rules let it have that. What this process remembers tells only when to ask
  * the store for nothing else; that decides, and where it is not held any more all rules are asked.
  */
-async function lookAtHeld(context: LockContext, caller: Caller, wish: Wish): Promise<LockAnswer | undefined> {
+async function lookAtHeld(
+  context: LockContext,
+  caller: Caller,
+  wish: Wish,
+  mayHold = false,
+): Promise<LockAnswer | undefined> {
   const leases = [...(context.known(caller)?.leases.values() ?? [])].flatMap(({ resources }) => resources);
   const isHeld = (resource: Resource): boolean => leases.some((own) => covers(own as Resource, resource));
-  if (wish.ticket !== "" || !wish.resources.every(isHeld)) return undefined;
+  if (wish.ticket !== "" || !(mayHold || wish.resources.every(isHeld))) return undefined;
   const row = await admitted(context, caller, { ...wish, goesOn: true, notify: "" });
   const found = await row.settling(
     () => look(context, caller, { ...wish, heldOnly: true }, row),
@@ -265,8 +272,8 @@ async function wait(
   { signal, onWaiting, over }: WaitOptions,
 ): Promise<LockAnswer> {
   const pulse = context.pulse(caller.principal.namespace);
-  const from = Date.now();
-  const wake = new Wake({ until: Date.now() + waitMs, signals: [signal, over], tell: onWaiting });
+  const from = performance.now();
+  const wake = new Wake({ until: performance.now() + waitMs, signals: [signal, over], tell: onWaiting });
   const waiting = new LockWait(wake);
   // Listening begins before looking, so that what comes in between is not missed.
   pulse.add(waiting);
@@ -277,8 +284,8 @@ async function wait(
       waiting.rest();
       const answer = await lookWith(context, caller, wish, row);
       if (answer.state !== "queued" || signal?.aborted) return answer;
-      if (Date.now() >= wake.until || over?.aborted)
-        return { ...answer, timed_out: true, waited_seconds: Math.round((Date.now() - from) / 1000) };
+      if (performance.now() >= wake.until || over?.aborted)
+        return { ...answer, timed_out: true, waited_seconds: Math.round((performance.now() - from) / 1000) };
       const ticket = answer.ticket!;
       // Only whoever has the answer can do something about it, so it is told at once; who goes on waiting knows of it.
       if (context.memory(caller).isNewsOfWait(ticket, answer.circle)) return answer;
@@ -361,7 +368,7 @@ async function look(
         hadEffect: false,
       };
     case "QUEUED": {
-      const [hadEffect, id, place, dueIn, circle, holders, resources, along, before] = rest as [
+      const [hadEffect, id, place, dueIn, circle, holders, resources, along, before, lostAt = ""] = rest as [
         string,
         string,
         string,
@@ -371,6 +378,7 @@ async function look(
         readonly string[],
         readonly string[],
         readonly string[],
+        string?,
       ];
       context.memory(caller).waitsFor(id, resources, wish.notify);
       rememberPassed(context, caller, along);
@@ -383,6 +391,7 @@ async function look(
           holders: holdersOf(holders, caller.principal.agent),
           ...(before.length > 0 && { before: before.map((run) => waiterOf(run, caller.principal.agent)) }),
           ...warningOf(circle, caller.principal.agent),
+          ...(lostAt !== "" && { lost_at: isoTime(Number(lostAt)) }),
           timed_out: false,
           resources,
         },

@@ -113,12 +113,20 @@ async function lookAt(
 ): Promise<void> {
   const all = files.map(({ resource }) => resource);
   const standing = await conflictsOf(context, caller, all, "exclusive");
+  const isAlone = standing.every(({ ofCaller }) => ofCaller);
   for (const { path, resource } of files) {
-    // One look at all tells whether there is anything; which file it is about is asked only then.
-    const holders = standing.length === 0 ? [] : await conflictsOf(context, caller, [resource], "exclusive");
+    // One look at all tells whether others have anything; which file it is about is asked only then.
+    const holders = isAlone ? standing : await conflictsOf(context, caller, [resource], "exclusive");
     const [other] = othersOf(caller, holders);
     if (other) found.reserved.push({ path, agent: other.agent, until: other.until });
-    else await take(context, caller, { path, resource }, holders.some(isHeldByRun), found);
+    else
+      await take(context, caller, { path, resource }, found, {
+        isHeld: holders.some(isHeldByRun),
+        mayHold: holders.some(
+          ({ ofCaller, resources }) =>
+            ofCaller && resources.some((own) => overlaps(own as Resource, resource)),
+        ),
+      });
   }
 }
 
@@ -131,19 +139,20 @@ function isHeldByRun({ ofHook, state, mode }: Conflict): boolean {
  * Reserves a file, or prolongs that by asking again; what somebody else got a moment earlier is not queued for.
  *
  * @param isHeld whether a run of the agent holds it, so that it may be edited whatever comes of this
+ * @param mayHold whether the session itself was seen to hold it: then the rules are not asked again
  */
 async function take(
   context: LockContext,
   caller: Caller,
   { path, resource }: File,
-  isHeld: boolean,
   found: Found,
+  { isHeld, mayHold }: { readonly isHeld: boolean; readonly mayHold: boolean },
 ): Promise<void> {
   const seconds = found.options.takeSeconds;
   if (seconds === undefined) return;
   try {
     const wish = { resources: [resource], lease_seconds: seconds };
-    const answer = await acquireLock(context, caller, wish, { isHeld });
+    const answer = await acquireLock(context, caller, wish, { isHeld, mayHold });
     if (answer.lost_at !== undefined) found.lost.push({ path, lost_at: answer.lost_at });
     if (answer.state !== "queued") return;
     await releaseLock(context, caller, { ticket: answer.ticket! });
@@ -175,7 +184,7 @@ async function whoWants(
   if (!first) return {};
   const rest = first.resources.map((one) => parseResource(one));
   const inTheWay = (await conflictsOf(context, caller, rest, first.mode)).find(
-    ({ agent }) => agent !== first.agent,
+    ({ agent, ofCaller }) => agent !== first.agent && !ofCaller,
   );
   const resourceOfIt =
     inTheWay && rest.find((one) => inTheWay.resources.some((other) => overlaps(other as Resource, one)));

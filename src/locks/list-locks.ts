@@ -60,9 +60,11 @@ export async function listLocks(context: LockContext, caller: Caller, input: Lis
 export interface Conflict extends ListedLock {
   /** An edit hook has it. */
   readonly ofHook: boolean;
+  /** The caller's run has it. */
+  readonly ofCaller: boolean;
 }
 
-/** What others and other runs of the caller's agent have of these resources; nothing is taken and nobody queues. */
+/** What is had of these resources, by the caller's run as well; nothing is taken and nobody queues. */
 export async function conflictsOf(
   context: LockContext,
   caller: Caller,
@@ -71,13 +73,12 @@ export async function conflictsOf(
 ): Promise<readonly Conflict[]> {
   const { rows } = await rowsOf(context, caller.principal.namespace, resources);
   return rows
-    .filter(
-      (row) =>
-        row.state !== "waiting" &&
-        row.run !== caller.run.id &&
-        (mode === "exclusive" || row.mode === "exclusive"),
-    )
-    .map((row) => ({ ...holderOf(row, caller), ofHook: isGuardRun(row.run) }));
+    .filter((row) => row.state !== "waiting" && (mode === "exclusive" || row.mode === "exclusive"))
+    .map((row) => ({
+      ...holderOf(row, caller),
+      ofHook: isGuardRun(row.run),
+      ofCaller: row.run === caller.run.id,
+    }));
 }
 
 /**

@@ -67,14 +67,16 @@ async function newsOfOwn(
   const standings = await standingsOf(context, caller, asked, room);
   const news: NewsOfLock[] = [];
   const untold = new Set<string>();
-  for (const one of asked) {
+  // What another call of the run has told meanwhile is told.
+  const left = asked.filter(({ id }) => memory.resourcesOf(id) !== undefined);
+  for (const one of left) {
     const { word } = standings.get(one.id)!;
     if (word === "UNTOLD") untold.add(one.id);
     if (word !== "LOST") continue;
     memory.drop(one.id);
     news.push({ id: one.id, what: "token" in one ? "lost" : "place lost", resources: one.resources });
   }
-  for (const one of asked) {
+  for (const one of left) {
     const { word, endsAt } = standings.get(one.id)!;
     if (word === "LOST") continue;
     // What is not told now is looked at by the next call.

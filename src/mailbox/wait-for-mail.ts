@@ -18,7 +18,7 @@ export async function takeOrWait(
   const waitMs = (input.wait_seconds ?? 0) * 1000;
   if (waitMs === 0) return (await takePage(context, caller, place, input, options, row)).inbox;
   const wake = new Wake({
-    until: Date.now() + waitMs,
+    until: performance.now() + waitMs,
     signals: [options.signal, options.over],
     tell: options.onWaiting,
   });
@@ -35,7 +35,7 @@ export async function takeOrWait(
       if (options.signal?.aborted) return emptyInbox(true);
       wake.rest();
       const { nextDueAt, inbox } = await takePage(context, caller, place, input, options, row);
-      const now = Date.now();
+      const now = performance.now();
       if (inbox.messages.length > 0 || now >= wake.until || options.over?.aborted)
         return { ...inbox, timed_out: inbox.messages.length === 0 };
       await wake.sleep(nextDueAt > 0 ? now + Math.max(nextDueAt - context.deps.store.now(), 20) : undefined);

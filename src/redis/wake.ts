@@ -2,7 +2,7 @@
 const tellEveryMs = 10_000;
 
 interface WakeOptions {
-  /** When the time of the call is over, ms. */
+  /** When the time of the call is over, by `performance.now()`: nobody sets that. */
   readonly until: number;
   /** What else ends its sleep. */
   readonly signals?: readonly (AbortSignal | undefined)[];
@@ -19,7 +19,7 @@ export class Wake {
   readonly #signals: readonly (AbortSignal | undefined)[];
   readonly #tell: ((secondsLeft: number) => void) | undefined;
   readonly #onAbort = (): void => this.now();
-  #told = Date.now();
+  #told = performance.now();
   #isAwake = false;
   #rise: (() => void) | undefined;
 
@@ -43,13 +43,13 @@ export class Wake {
   /** Until it is woken, or `soonest` or the end has come. */
   async sleep(soonest = this.until): Promise<void> {
     const end = Math.min(soonest, this.until);
-    while (!this.#isAwake && Date.now() < end) {
-      if (this.#tell && Date.now() - this.#told >= tellEveryMs) {
-        this.#told = Date.now();
+    while (!this.#isAwake && performance.now() < end) {
+      if (this.#tell && performance.now() - this.#told >= tellEveryMs) {
+        this.#told = performance.now();
         this.#tell(Math.ceil((this.until - this.#told) / 1000));
       }
       const next = this.#tell ? Math.min(end, this.#told + tellEveryMs) : end;
-      await this.#pause(Math.max(next - Date.now(), 1));
+      await this.#pause(Math.max(next - performance.now(), 1));
     }
   }
 

@@ -59,6 +59,18 @@ describeOnEachStore("asking again for what the run holds", (store) => {
     expect(await openRequests(house)).toBe(1);
   });
 
+  it("is refused by the key of another call, whatever is held", async () => {
+    const house = await open();
+    const alice = await house.as("alice");
+    const conflict = { code: "mailbox.idempotency_conflict" };
+    await alice.acquire("one", { idempotency_key: "k" });
+    await alice.acquire("two");
+    await expect(alice.acquire("two", { idempotency_key: "k" })).rejects.toMatchObject(conflict);
+    await expect(alice.acquire("one", { idempotency_key: "k", mode: "shared" })).rejects.toMatchObject(
+      conflict,
+    );
+  });
+
   it("is refused by a grant that denies it", async () => {
     const house = await open();
     const alice = await house.as("alice");

@@ -55,6 +55,23 @@ describeOnEachStore("the news of locks", (store) => {
     expect(await newsOf(house, bob)).toEqual([]);
   });
 
+  it("name each loss in one of several calls made at once", async () => {
+    const house = await open();
+    const bob = await house.as("bob");
+    const ids: string[] = [];
+    for (let n = 0; n < 25; n++) ids.push((await bob.acquire(`x${n}`, { lease_seconds: 1 })).lock_id!);
+    await bob.news();
+    await new Promise((resolve) => setTimeout(resolve, 1_100));
+    const told: string[] = [];
+    for (let n = 0; n < 2; n++)
+      told.push(
+        ...(await Promise.all(Array.from({ length: 4 }, () => newsOf(house, bob)))).flatMap((news) =>
+          idsIn(news),
+        ),
+      );
+    expect(told.sort()).toEqual(ids.sort());
+  });
+
   it("leave to the next run what the run was not told when it ended", async () => {
     const house = await open();
     const bob = await house.as("bob");

@@ -157,7 +157,12 @@ describeOnEachStore.concurrent("what an edit hook reserves", (store) => {
     await alice.edits("live/a.ts");
     await areHeld(expect, alice, "live/a.ts", 2);
     await alice.release(id!);
+    // What the session has itself it has, whatever is edited along with it.
+    await alice.edits("live/a.ts");
     await expect(alice.edits("live/b.ts")).rejects.toThrow(/policy\.denied/);
+    await alice.edits("live/a.ts");
+    await alice.endsTurn();
+    await expect(alice.edits("live/a.ts")).rejects.toThrow(/policy\.denied/);
   });
 });
 
@@ -199,6 +204,22 @@ describeOnEachStore.concurrent("what an edit hook lost", (store) => {
     await expect(bob.edits("a.ts")).rejects.toThrow(/"agent":"alice"/);
     expect(await edit(house, alice, "a.ts", "b.ts", "new.ts")).toEqual(nothing);
     expect(await edit(house, alice, "c.ts")).toEqual(lost("c.ts"));
+    expect(await untold(house)).toBe(0);
+  });
+
+  it("is told too where another run of its agent gave it back, or holds it while somebody waits", async ({
+    expect,
+  }) => {
+    const [alice, bob, house] = await two();
+    await edit(house, alice, "a.ts");
+    const [held] = (await alice.list("a.ts")).holders;
+    await alice.release(held!.lock_id);
+    await bob.edits("a.ts");
+    await bob.endsTurn();
+    await alice.acquire("a.ts");
+    await bob.acquire("a.ts");
+    expect(await edit(house, alice, "a.ts")).toEqual(lost("a.ts"));
+    expect(await edit(house, alice, "a.ts")).toEqual(nothing);
     expect(await untold(house)).toBe(0);
   });
 

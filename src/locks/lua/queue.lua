@@ -69,14 +69,14 @@ local function isAlive(process)
 end
 -- An edit hook gets again what it lost: when that was, where anybody but its own session was granted anything since, so that
 -- it may have been changed.
-local function lostBefore(request, lastBefore)
+local function lostBefore(request, lastBefore, lastNow)
   local lines = redis.call('HGET', slot.untold, request.run)
   if not lines then return nil end
   local resources, kept, lostAt = table.concat(request.resources, '\t'), {}, nil
   for at, token, lost in string.gmatch(lines, '(%d+)|(%d+)\t([^\n]*)\n') do
     local isUnchanged = token == whole(lastBefore)
     if lost ~= resources then
-      kept[#kept + 1] = at .. '|' .. (isUnchanged and whole(request.token) or token) .. '\t' .. lost .. '\n'
+      kept[#kept + 1] = at .. '|' .. (isUnchanged and whole(lastNow) or token) .. '\t' .. lost .. '\n'
     elseif not isUnchanged then lostAt = at end
   end
   if #kept == 0 then redis.call('HDEL', slot.untold, request.run)
@@ -90,7 +90,7 @@ local function hold(request)
   request.token, request.base, request.due = nextToken(), lockMs, lockMs + request.leaseMs
   request.restMs = limits.delayMs
   redis.call('HDEL', slot.offers, request.id)
-  if isHook(request.run) then request.lostAt = lostBefore(request, lastBefore) end
+  if isHook(request.run) then request.lostAt = lostBefore(request, lastBefore, lastToken) end
 end
 local function offerDue(request)
   local isLiving, beatAt = isAlive(request.process)
