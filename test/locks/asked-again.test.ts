@@ -1,10 +1,9 @@
 import { afterEach, expect, it } from "vitest";
 import { listApprovals } from "../../src/approvals/index.js";
 import { queryAudit } from "../../src/audit/index.js";
-import { type Caller, operatorPrincipal, type RunId } from "../../src/identity/index.js";
 import { lockKeys } from "../../src/redis/index.js";
 import { describeOnEachStore } from "../stores/index.js";
-import { type LockHouse, openLocks, passTime, rawStore } from "./open-locks.js";
+import { type LockHouse, openLocks, operatorOf, passTime, rawStore } from "./open-locks.js";
 
 const rules = `
 version: 1
@@ -23,15 +22,11 @@ describeOnEachStore("asking again for what the run holds", (store) => {
     houses.push(house);
     return house;
   };
-  const operator = ({ namespace }: LockHouse): Caller => ({
-    principal: operatorPrincipal(namespace),
-    run: { id: "operator/test" as RunId },
-  });
   const putRules = (house: LockHouse): Promise<unknown> =>
-    house.house.ruleBook.put(operator(house), { text: rules, over: 0 });
+    house.house.ruleBook.put(operatorOf(house), { text: rules, over: 0 });
   const denied = { code: "policy.denied" };
   const openRequests = async (house: LockHouse): Promise<number> =>
-    (await listApprovals(house.house.approvals, operator(house))).length;
+    (await listApprovals(house.house.approvals, operatorOf(house))).length;
   afterEach(async () => {
     await Promise.all(houses.splice(0).map((house) => house.close()));
   });
@@ -77,7 +72,7 @@ describeOnEachStore("asking again for what the run holds", (store) => {
     await alice.acquire("pre/**");
     await putRules(house);
     const grant = { who: "alice", action: "lock.acquire", resource: "*", effect: "deny" } as const;
-    await house.house.grants.add(operator(house), grant);
+    await house.house.grants.add(operatorOf(house), grant);
     await expect
       .poll(() => alice.acquire("pre/**").catch((error: { code: string }) => error.code))
       .toBe("access.denied");

@@ -1,9 +1,8 @@
 import { afterEach, expect, it, vi } from "vitest";
-import { type Caller, operatorPrincipal, type RunId } from "../../src/identity/index.js";
 import { forceRelease, guardRun, type LockNews, lockNews, releaseRun } from "../../src/locks/index.js";
 import { lockKeys } from "../../src/redis/index.js";
 import { describeOnEachStore } from "../stores/index.js";
-import { type Locker, type LockHouse, openLocks, passTime, rawStore } from "./open-locks.js";
+import { type Locker, type LockHouse, openLocks, operatorOf, passTime, rawStore } from "./open-locks.js";
 
 /** What a run held or waited for when it ended without its client's doing is told to the next run of its agent, once. */
 describeOnEachStore("what a run lost with its end", (store) => {
@@ -17,10 +16,6 @@ describeOnEachStore("what a run lost with its end", (store) => {
     houses.splice(houses.indexOf(house), 1);
     await house.close();
   };
-  const operator = ({ namespace }: LockHouse): Caller => ({
-    principal: operatorPrincipal(namespace),
-    run: { id: "operator/command-line" as RunId },
-  });
   const bury = (house: LockHouse, run: string): Promise<void> =>
     releaseRun(house.house.locks, house.namespace, run, false, true);
   const newsOf = (house: LockHouse, { caller }: Locker): Promise<readonly LockNews[]> =>
@@ -88,7 +83,7 @@ describeOnEachStore("what a run lost with its end", (store) => {
     await (await house.as("carol")).acquire("d");
     const { ticket } = await bob.acquire("d");
     for (const id of [forced, ticket])
-      await forceRelease(house.house.locks, operator(house), id!, "it is needed");
+      await forceRelease(house.house.locks, operatorOf(house), id!, "it is needed");
     expect(await after.news()).toEqual([]);
     await bury(house, bob.caller.run.id);
     await vi.waitFor(async () =>

@@ -1,9 +1,8 @@
 import { afterEach, expect, it } from "vitest";
 import { type AuditQuery, queryAudit } from "../../src/audit/index.js";
-import { type Caller, operatorPrincipal, type RunId } from "../../src/identity/index.js";
 import { forceRelease, listForced } from "../../src/locks/index.js";
 import { describeOnEachStore } from "../stores/index.js";
-import { type LockHouse, openLocks } from "./open-locks.js";
+import { type LockHouse, openLocks, operatorOf } from "./open-locks.js";
 
 describeOnEachStore("a release by force", (store) => {
   const houses: LockHouse[] = [];
@@ -12,10 +11,6 @@ describeOnEachStore("a release by force", (store) => {
     houses.push(house);
     return house;
   };
-  const operator = ({ namespace }: LockHouse): Caller => ({
-    principal: operatorPrincipal(namespace),
-    run: { id: "operator/command-line" as RunId },
-  });
   const found = async ({ house, namespace }: LockHouse, query: AuditQuery): Promise<readonly object[]> => {
     const events: object[] = [];
     for await (const { action, resource, outcome, because } of queryAudit(
@@ -35,7 +30,7 @@ describeOnEachStore("a release by force", (store) => {
     const house = await open();
     const bob = await house.as("bob");
     const { lock_id: id } = await bob.acquire(["src/a.ts", "src/b.ts"]);
-    expect(await forceRelease(house.house.locks, operator(house), id!, "it hangs")).toEqual({
+    expect(await forceRelease(house.house.locks, operatorOf(house), id!, "it hangs")).toEqual({
       agent: "bob",
       next: [],
     });
@@ -43,7 +38,7 @@ describeOnEachStore("a release by force", (store) => {
       expect(await found(house, { resource })).toEqual([
         { resource, outcome: "allow", because: `operator; ${id} of bob` },
       ]);
-    expect(await listForced(house.house.locks, operator(house), 5)).toMatchObject([
+    expect(await listForced(house.house.locks, operatorOf(house), 5)).toMatchObject([
       { lockId: id, agent: "bob", reason: "it hangs" },
     ]);
     expect(JSON.stringify(await found(house, {}))).not.toContain("it hangs");
@@ -51,7 +46,7 @@ describeOnEachStore("a release by force", (store) => {
 
   it("that finds nothing is recorded as one that found nothing, and a look as a look", async () => {
     const house = await open();
-    const carol = operator(house);
+    const carol = operatorOf(house);
     expect(await forceRelease(house.house.locks, carol, "lk-0123456789ab", "x")).toBeUndefined();
     expect(await forceRelease(house.house.locks, carol, 'odd "id"', "x")).toBeUndefined();
     await listForced(house.house.locks, carol, 5);
@@ -66,7 +61,7 @@ describeOnEachStore("a release by force", (store) => {
     const house = await open();
     await (await house.as("bob")).acquire("x");
     const { ticket } = await (await house.as("carol")).acquire("x");
-    await forceRelease(house.house.locks, operator(house), ticket!, "it waits in vain");
+    await forceRelease(house.house.locks, operatorOf(house), ticket!, "it waits in vain");
     expect(await found(house, { resource: "lock:x" })).toMatchObject([
       { outcome: "allow", because: `operator; ${ticket} of carol` },
     ]);

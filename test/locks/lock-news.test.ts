@@ -1,8 +1,7 @@
 import { afterEach, expect, it, vi } from "vitest";
-import { type Caller, operatorPrincipal, type RunId } from "../../src/identity/index.js";
 import { forceRelease, keepNews, type LockNews, lockNews, releaseRun } from "../../src/locks/index.js";
 import { describeOnEachStore } from "../stores/index.js";
-import { type Locker, type LockHouse, openLocks, passTime } from "./open-locks.js";
+import { type Locker, type LockHouse, openLocks, operatorOf, passTime } from "./open-locks.js";
 
 /** What a run is told of its locks: each loss once, and none counts as told before it was. */
 describeOnEachStore("the news of locks", (store) => {
@@ -14,13 +13,8 @@ describeOnEachStore("the news of locks", (store) => {
   };
   const newsOf = (house: LockHouse, { caller }: Locker): Promise<readonly LockNews[]> =>
     lockNews(house.house.locks, caller);
-  const force = (house: LockHouse, id: string): Promise<unknown> => {
-    const operator: Caller = {
-      principal: operatorPrincipal(house.namespace),
-      run: { id: "operator/command-line" as RunId },
-    };
-    return forceRelease(house.house.locks, operator, id, "it is needed");
-  };
+  const force = (house: LockHouse, id: string): Promise<unknown> =>
+    forceRelease(house.house.locks, operatorOf(house), id, "it is needed");
   /** Takes so many leases of a minute, and lets them run out. */
   const loseMany = async (house: LockHouse, one: Locker, count: number): Promise<string[]> => {
     const ids: string[] = [];

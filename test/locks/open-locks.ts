@@ -1,7 +1,7 @@
 import { Redis } from "ioredis";
 import { type House, openHouse } from "../../src/compose.js";
 import { readConfig } from "../../src/config/index.js";
-import { type Caller, localPrincipal } from "../../src/identity/index.js";
+import { type Caller, localPrincipal, operatorPrincipal, type RunId } from "../../src/identity/index.js";
 import type { AcquireLock, LockAnswer, LockLimits, LockList, Released } from "../../src/locks/index.js";
 import { openLog } from "../../src/observability/index.js";
 import { newNamespace } from "../stores/new-namespace.js";
@@ -78,6 +78,11 @@ function locker(house: House, caller: Caller): Locker {
       ),
     end: () => runs.end(caller),
   };
+}
+
+/** Whoever runs the command line where a house is. */
+export function operatorOf({ namespace }: LockHouse): Caller {
+  return { principal: operatorPrincipal(namespace), run: { id: "operator/command-line" as RunId } };
 }
 
 /** The store itself, to look at and to set what only time would. */

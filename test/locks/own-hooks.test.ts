@@ -1,11 +1,10 @@
 import { afterAll, type ExpectStatic, expect, it } from "vitest";
-import { operatorPrincipal, type RunId } from "../../src/identity/index.js";
 import { forceRelease, type GuardFindings, type LockLimits } from "../../src/locks/index.js";
 import { lockKeys } from "../../src/redis/index.js";
 import { describeOnEachStore } from "../stores/index.js";
 import { checkHistory, readHistory } from "./check-history.js";
 import { type HookAgent, hookAgents } from "./hook-agents.js";
-import { type LockHouse, openLocks, passTime, rawStore } from "./open-locks.js";
+import { type LockHouse, openLocks, operatorOf, passTime, rawStore } from "./open-locks.js";
 import { recordHistory } from "./record-history.mjs";
 
 describeOnEachStore.concurrent("what an edit hook reserves", (store) => {
@@ -145,15 +144,11 @@ describeOnEachStore.concurrent("what an edit hook reserves", (store) => {
   it("is asked by the rules for itself, and not again where its agent holds it already", async ({
     expect,
   }) => {
-    const [alice, , { house, namespace }] = await two();
+    const [alice, , house] = await two();
     const rules =
       "version: 1\notherwise: allow\nunknown: allow\nrules: [{ id: ask, actions: [lock.acquire], resources: ['lock:live/**'], effect: deny }]";
     const { lock_id: id } = await alice.acquire("live/**");
-    const operator = {
-      principal: operatorPrincipal(namespace),
-      run: { id: "operator/command-line" as RunId },
-    };
-    await house.ruleBook.put(operator, { text: rules, over: 0 });
+    await house.house.ruleBook.put(operatorOf(house), { text: rules, over: 0 });
     await alice.edits("live/a.ts");
     await areHeld(expect, alice, "live/a.ts", 2);
     await alice.release(id!);
@@ -225,14 +220,10 @@ describeOnEachStore.concurrent("what an edit hook lost", (store) => {
 
   it("is told by when it was lost, also where it was taken by force", async ({ expect }) => {
     const [alice, bob, house] = await two();
-    const operator = {
-      principal: operatorPrincipal(house.namespace),
-      run: { id: "operator/command-line" as RunId },
-    };
     await alice.edits("a.ts");
     const [held] = (await alice.list("a.ts")).holders;
     const before = Date.now();
-    await forceRelease(house.house.locks, operator, held!.lock_id, "hangs");
+    await forceRelease(house.house.locks, operatorOf(house), held!.lock_id, "hangs");
     const after = Date.now();
     await bob.edits("a.ts");
     // Somebody else has it: that is what is told first.
