@@ -11,6 +11,16 @@ export function counterField({ name, subject, windowMs }: Counter): string {
   return `n|${name}|${encoded(subject)}|${windowMs}`;
 }
 
+/** The window in which an instant falls: the key of its count in the store, and when it ends, ms. */
+export function windowAt(
+  field: string,
+  windowMs: number,
+  nowMs: number,
+): { readonly key: string; readonly endsAt: number } {
+  const begin = Math.floor(nowMs / windowMs) * windowMs;
+  return { key: `${field}|${begin}`, endsAt: begin + windowMs };
+}
+
 /** What a field of a limit and its numbers tell. */
 export function limitState(
   field: string,

@@ -2,7 +2,7 @@ import { setImmediate } from "node:timers/promises";
 import { MailboxError } from "../errors/index.js";
 import { type Action, type Asked, type Caller, isOperator } from "../identity/index.js";
 import { policyKeys } from "../redis/index.js";
-import { counterField, limitField } from "./budget-field.js";
+import { counterField, limitField, windowAt } from "./budget-field.js";
 import type { PolicyContext } from "./context.js";
 import type { Counter, Decision } from "./decision.js";
 import { notifyTold, withoutNotices } from "./duties.js";
@@ -141,6 +141,5 @@ async function countsOfEach(
 
 /** Where a counter is kept in the window that runs. */
 function kept(counter: Counter, nowMs: number): string {
-  const begin = Math.floor(nowMs / counter.windowMs) * counter.windowMs;
-  return `${counterField(counter)}|${begin}`;
+  return windowAt(counterField(counter), counter.windowMs, nowMs).key;
 }

@@ -1,5 +1,5 @@
 import { policyKeys, type Store } from "../redis/index.js";
-import { counterField, limitField } from "./budget-field.js";
+import { counterField, limitField, windowAt } from "./budget-field.js";
 import { type Counter, type Decision, type Effect, effects, type Limit } from "./decision.js";
 import type { Look } from "./look-at-rules.js";
 import { estimatedMillionths } from "./millionths.js";
@@ -97,7 +97,7 @@ async function countOf(
   nowMs: number,
   windowMs: number,
 ): Promise<string | undefined> {
-  const begin = Math.floor(nowMs / windowMs) * windowMs;
-  const found = await store.command("HGET", policyKeys(namespace).counts, `${field}|${begin}`);
+  const { key } = windowAt(field, windowMs, nowMs);
+  const found = await store.command("HGET", policyKeys(namespace).counts, key);
   return (found as string | null) ?? undefined;
 }

@@ -1,6 +1,6 @@
 import type { Caller } from "../identity/index.js";
 import { policyKeys } from "../redis/index.js";
-import { limitField, limitState } from "./budget-field.js";
+import { limitField, limitState, windowAt } from "./budget-field.js";
 import type { PolicyContext } from "./context.js";
 import type { LimitState } from "./contract.js";
 import { askedBy } from "./question-of.js";
@@ -33,18 +33,11 @@ export async function budgetsOf(context: PolicyContext, caller: Caller): Promise
   const { agent, nowMs } = await askedBy(context, caller, "", "", {});
   const limits = rules.limitsFor(agent, nowMs).filter(({ shadow }) => !shadow);
   if (limits.length === 0) return [];
-  const windows = limits.map((limit) => {
-    const begin = Math.floor(nowMs / limit.windowMs) * limit.windowMs;
-    return { field: `${limitField(limit)}|${begin}`, limit, endsAt: begin + limit.windowMs };
-  });
-  const texts = await store.command(
-    "HMGET",
-    policyKeys(namespace).counts,
-    ...windows.map(({ field }) => field),
-  );
-  return windows.map(({ field, limit, endsAt }, n) => {
+  const windows = limits.map((limit) => ({ limit, ...windowAt(limitField(limit), limit.windowMs, nowMs) }));
+  const texts = await store.command("HMGET", policyKeys(namespace).counts, ...windows.map(({ key }) => key));
+  return windows.map(({ key, limit, endsAt }, n) => {
     const [used = 0, held = 0] = (texts as readonly (string | null)[])[n]?.split(",").map(Number) ?? [];
-    return limitState(field, [used, held, limit.most, endsAt]);
+    return limitState(key, [used, held, limit.most, endsAt]);
   });
 }
 
