@@ -4,6 +4,9 @@ import { Redis } from "ioredis";
 
 const [role, path, writing] = process.argv.slice(2);
 const redis = new Redis({ path, protocol: 2, disableClientInfo: true });
+const input = createInterface({ input: process.stdin });
+// What keeps a process busy: an empty line comes back.
+input.on("line", (line) => line === "" && process.stdout.write("\n"));
 // With `writing` each side writes something as well, as whoever hands over and whoever takes over has to.
 if (role === "hear") {
   const ear = redis.duplicate();
@@ -13,11 +16,12 @@ if (role === "hear") {
     process.stdout.write(`${message}\n`);
   });
 } else
-  createInterface({ input: process.stdin }).on("line", (line) => {
+  input.on("line", (line) => {
+    if (line === "") return;
     const said = redis.pipeline().publish("bench-hop", line);
     if (writing) said.set("bench-hop:said", line);
     said.exec();
   });
 await redis.ping();
 process.stdout.write("ready\n");
-process.stdin.resume().on("end", () => process.exit(0));
+input.once("close", () => process.exit(0));

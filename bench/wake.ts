@@ -21,6 +21,11 @@ export interface Hop {
   close(): void;
 }
 
+export interface HopBetweenProcesses extends Hop {
+  /** Has both processes answer lines that ask for nothing, as `untilWaiting` has a server answer calls. */
+  keepBusy(): Promise<void>;
+}
+
 /** From a send in one process to the reply of a `read_inbox` that waits in another. */
 export const wake: Measurement = {
   name: "wake",
@@ -93,8 +98,13 @@ export const wake: Measurement = {
  * answered a few calls that do nothing, the read has looked and waits.
  */
 export async function untilWaiting(reader: StdioClient): Promise<void> {
+  await again(() => reader.call("bench_nothing"));
+}
+
+/** One after another, for as long as a read needs until it waits. */
+async function again(call: () => Promise<unknown>): Promise<void> {
   const until = performance.now() + 15;
-  while (performance.now() < until) await reader.call("bench_nothing");
+  while (performance.now() < until) await call();
 }
 
 /** After a rest, in which nobody who takes part has run, as where an agent waits for minutes. */
@@ -104,7 +114,7 @@ export const rested = (hop: Hop) => async (): Promise<number> => {
 };
 
 /** @param writing each of the two processes writes something into the store as well */
-export async function hopBetweenProcesses(store: BenchStore, writing = false): Promise<Hop> {
+export async function hopBetweenProcesses(store: BenchStore, writing = false): Promise<HopBetweenProcesses> {
   const program = fileURLToPath(new URL("./hop.mjs", import.meta.url));
   const start = (role: string) =>
     spawn(process.execPath, [program, role, store.socketPath, ...(writing ? ["writing"] : [])], {
@@ -116,6 +126,11 @@ export async function hopBetweenProcesses(store: BenchStore, writing = false): P
   const ready = createInterface({ input: say.stdout });
   await Promise.all([once(lines, "line"), once(ready, "line")]);
   let n = 0;
+  const echo = (child: typeof say, answers: typeof lines) => (): Promise<unknown> => {
+    const answered = once(answers, "line");
+    child.stdin.write("\n");
+    return answered;
+  };
   return {
     once: async () => {
       const heard = once(lines, "line");
@@ -123,6 +138,9 @@ export async function hopBetweenProcesses(store: BenchStore, writing = false): P
       say.stdin.write(`${n++}\n`);
       await heard;
       return performance.now() - from;
+    },
+    keepBusy: async () => {
+      await Promise.all([again(echo(hear, lines)), again(echo(say, ready))]);
     },
     close: () => {
       for (const child of children) child.stdin.end();
