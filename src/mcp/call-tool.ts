@@ -5,7 +5,7 @@ import type {
   ServerContext,
 } from "@modelcontextprotocol/server";
 import { askClient, type ClientAnswer, clientAnswers } from "./ask-client.js";
-import { type Closing, closingNews } from "./closing-news.js";
+import { type Closing, closingNews, closingOfRefusal } from "./closing-news.js";
 import type { Connection } from "./connection.js";
 import type { AnyTool, Tool } from "./define-tool.js";
 import type { Exchange } from "./exchange.js";
@@ -136,7 +136,7 @@ async function carryOut(
       return { code: "cancelled", result: { content: [{ type: "text", text: "cancelled" }], isError: true } };
     }
     const refusal = asRefusal(error, connection.log, tool.name);
-    closing ??= await closingOfRefusal(connection, refusal.code, exchange);
+    closing ??= await closingAfter(refusal.code, connection, exchange);
     return {
       code: refusal.code,
       result: {
@@ -201,14 +201,14 @@ function tellBatch(connection: Connection, caller: CallerOf, batch: string, reac
 }
 
 /** What closes a refusal: why it was refused may be what the run lost. Not where the store is not reached, or nobody is believed. */
-async function closingOfRefusal(
-  connection: Connection,
+async function closingAfter(
   code: string,
+  connection: Connection,
   exchange: Exchange,
 ): Promise<Closing | undefined> {
   if (/^(store|auth)\./.test(code)) return undefined;
   const caller = await connection.begun();
-  return caller && closingNews(connection, caller, { tellsMail: true, exchange });
+  return caller && closingOfRefusal(connection, caller, { tellsMail: true, exchange });
 }
 
 function reporter(context: ServerContext, waitSeconds: unknown): (secondsLeft: number) => void {

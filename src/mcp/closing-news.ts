@@ -18,6 +18,8 @@ export interface Closing {
 const mostOfOthers = 3_000;
 /** From here on a line names less of what each lock was for. */
 const mostOfLocks = 4_000;
+/** A refusal is held up no longer than that by a store that does not answer. */
+const mostMs = 2_000;
 
 /**
  * What happened since the last reply: what rules want done along with the call, mail, unless the reply told of it, and the
@@ -53,6 +55,20 @@ export async function closingNews(
   ];
   const text = [clip(lines.join("\n"), mostOfOthers), linesOf(ofLocks.filter((one) => !isCircle(one)))];
   return { text: text.filter(Boolean).join("\n"), unread };
+}
+
+/** The same for a refusal, which goes without it where the store takes more than 2 s: then the next reply tells it. */
+export async function closingOfRefusal(
+  ...given: Parameters<typeof closingNews>
+): Promise<Closing | undefined> {
+  const asked = closingNews(...given);
+  let timer: NodeJS.Timeout | undefined;
+  const late = new Promise<undefined>((resolve) => {
+    timer = setTimeout(resolve, mostMs, undefined);
+  });
+  const closing = await Promise.race([asked, late]).finally(() => clearTimeout(timer));
+  if (!closing) void asked.then(({ unread }) => unread());
+  return closing;
 }
 
 function isCircle({ what }: LockNews): boolean {
