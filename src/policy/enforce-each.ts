@@ -89,19 +89,13 @@ export async function enforceEach(
 function refusalOf({ effect, rules }: Decision): MailboxError {
   if (effect === "deny") return new MailboxError("policy.denied", refusalFacts(rules));
   const { reason, rules: by } = refusalFacts(rules);
-  return effect === "require_approval"
-    ? new MailboxError("policy.denied", {
-        reason,
-        rules: by,
-        guidance: "Call with this name alone: then a person is asked",
-        about: "",
-      })
-    : new MailboxError("policy.denied", {
-        reason: "a limit counts this one apart",
-        rules: by,
-        guidance: "Call with this name alone: then it is counted",
-        about: "",
-      });
+  const needsPerson = effect === "require_approval";
+  return new MailboxError("policy.denied", {
+    reason: needsPerson ? reason : "a limit counts this one apart",
+    rules: by,
+    guidance: `Call with this name alone: then ${needsPerson ? "a person is asked" : "it is counted"}`,
+    about: "",
+  });
 }
 
 /** The limits of calls that count a question, as they are kept. */
