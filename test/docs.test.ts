@@ -99,6 +99,8 @@ describe("docs/operations.md", () => {
     historySeconds: String(defaultMailboxLimits.historyMs / 1_000),
     claimSeconds: String(defaultMailboxLimits.claimMs / 1_000),
     lockDelaySeconds: String(defaultLockLimits.delayMs / 1_000),
+    // A server over HTTP has a limit of the same name for bodies of requests.
+    bodyBytes: String(defaultMailboxLimits.bodyBytes),
     stateValueBytes: String(defaultStateLimits.valueBytes),
     stateGroupEntries: String(defaultStateLimits.groupEntries),
     stateNamespaceBytes: String(defaultStateLimits.namespaceBytes),

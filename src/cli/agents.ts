@@ -86,7 +86,13 @@ function printAgents(rows: readonly AgentRow[], now: number): void {
     {
       head: "SEEN",
       cell: ({ online, last_seen, stopped }) =>
-        stopped ? "stopped" : online ? "online" : last_seen ? ago(Date.parse(last_seen), now) : "never",
+        stopped
+          ? "stopped"
+          : online
+            ? "online"
+            : last_seen
+              ? `last call ${ago(Date.parse(last_seen), now)}`
+              : "never",
     },
     {
       head: "UNREAD",

@@ -13,7 +13,7 @@ import { type Action, actions, operatorPrincipal, type Role } from "../identity/
 import { durationMs } from "./duration.js";
 import { ago, lasting, printJson, printLine, printTable } from "./print.js";
 import { UsageError } from "./usage-error.js";
-import { asOperator, lookInto, operator, type Switches, withHouse } from "./with-house.js";
+import { asOperator, lookInto, operator, recordLook, type Switches, withHouse } from "./with-house.js";
 
 /** Lists the grants that hold. */
 export async function listGrants(switches: Switches): Promise<void> {
@@ -127,6 +127,7 @@ interface Answer {
 }
 
 async function explain(house: House, { namespace }: Config, what: Asked): Promise<Answer> {
+  await recordLook(house, "admin.grants", "*");
   const rules = await house.access.rulesNow(namespace);
   const now = house.store.now();
   const asking = askingOf(what.who, (agent) =>

@@ -137,13 +137,33 @@ function* changesFor(
       apply: (text) => client.added(text, how),
     };
     const place = hookPlaces.find((one) => one.client === client.name);
-    if (place) yield* hooksFor(place, agent, how, switches, around);
+    if (place) yield* hooksFor(place, whoseHooks(client, agent, around), how, switches, around);
+  }
+}
+
+interface Whose {
+  readonly agent: string;
+  readonly note?: string;
+}
+
+/** Hooks look after the mailbox of the agent that the client is started as, which may be there under another name. */
+function whoseHooks(client: KnownClient, agent: string, around: Surroundings): Whose {
+  try {
+    const there = client.agentThere(textOf(client.file(around)) ?? "");
+    if (there !== null) return { agent: there ?? agent };
+    return {
+      agent,
+      note: `The entry called mailbox that is there does not say for which agent it is: these are for ${agent}, --agent names another.`,
+    };
+  } catch {
+    // Of a file that cannot be read more is said where the entry is offered.
+    return { agent };
   }
 }
 
 function* hooksFor(
   place: HookPlace,
-  agent: string,
+  { agent, note }: Whose,
   { command }: Start,
   switches: InitSwitches,
   around: Surroundings,
@@ -164,7 +184,7 @@ function* hooksFor(
     };
   const common = {
     file: place.file(around),
-    ...(place.note === undefined ? {} : { note: place.note }),
+    ...((place.note ?? note) ? { note: [note, place.note].filter(Boolean).join("\n") } : {}),
     already: "It is there already, and left as it is; to have it written anew, remove it.",
   };
   yield {

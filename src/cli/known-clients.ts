@@ -1,7 +1,7 @@
 import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { addToJson, jsonAt } from "./edit-json.js";
-import { addTomlTable, tomlValue } from "./edit-toml.js";
+import { addTomlTable, tomlBelow, tomlValue } from "./edit-toml.js";
 import type { Surroundings } from "./surroundings.js";
 
 /** How a client starts the mailbox. */
@@ -22,14 +22,29 @@ export interface KnownClient {
   shown(start: Start): string;
   /** The text with the mailbox in it; undefined when it has one already. */
   added(text: string, start: Start): string | undefined;
+  /** Whom the mailbox is started for that is there: null where it says no name, undefined where there is none. */
+  agentThere(text: string): string | null | undefined;
 }
 
 const entryName = "mailbox";
 
+/** By the switch, the variable or the address that names an agent, in an entry as it is written. */
+const namesAgent =
+  /"--agent(?:=|"\s*,\s*")([^"]+)"|\bLLM_MAILBOX_AGENT"?\s*[:=]\s*"([^"]+)"|[?&]agent=([^"&]+)/;
+
+function agentIn(entry: string): string | null {
+  return (
+    namesAgent
+      .exec(entry)
+      ?.slice(1)
+      .find((name) => name !== undefined) ?? null
+  );
+}
+
 function jsonClient(
   list: string,
   entry: (start: Start) => object,
-  rest: Omit<KnownClient, "shown" | "added">,
+  rest: Omit<KnownClient, "shown" | "added" | "agentThere">,
 ): KnownClient {
   return {
     ...rest,
@@ -38,6 +53,10 @@ function jsonClient(
       jsonAt(text.trim() === "" ? "{}" : text, [list, entryName]) === undefined
         ? addToJson(text, [list], entryName, entry(start))
         : undefined,
+    agentThere: (text) => {
+      const there = text.trim() === "" ? undefined : jsonAt(text, [list, entryName]);
+      return there === undefined ? undefined : agentIn(JSON.stringify(there));
+    },
   };
 }
 
@@ -69,6 +88,12 @@ export const knownClients: readonly KnownClient[] = [
     shown: ({ command, args }) =>
       `[mcp_servers.${entryName}]\ncommand = ${tomlValue(command)}\nargs = ${tomlValue(args)}`,
     added: (text, { command, args }) => addTomlTable(text, ["mcp_servers", entryName], { command, args }),
+    agentThere: (text) => {
+      if (!tomlBelow(text, ["mcp_servers"]).includes(entryName)) return undefined;
+      // As `init` writes it, and most people do: the table, and those below it.
+      const [, ...tables] = text.split(new RegExp(`^[ \\t]*\\[[ \\t]*mcp_servers\\.${entryName}\\b`, "m"));
+      return agentIn(tables.map((table) => table.split(/^[ \t]*\[/m)[0]).join("\n"));
+    },
   },
   jsonClient("mcpServers", plainEntry, {
     name: "cursor",

@@ -6,7 +6,7 @@ import { agentNamed } from "./agent-named.js";
 import { ago, lasting, plural, printJson, printLine, printTable } from "./print.js";
 import { terminal } from "./terminal.js";
 import { UsageError } from "./usage-error.js";
-import { asOperator, lookInto, operator, type Switches, withHouse } from "./with-house.js";
+import { asOperator, lookInto, operator, recordLook, type Switches, withHouse } from "./with-house.js";
 
 interface Lasting extends Switches {
   /** Milliseconds. */
@@ -115,6 +115,7 @@ export async function agentRoles(
   const work = async (house: House, config: Config): Promise<readonly Role[]> => {
     if (switches.reset || wanted.length > 0)
       await house.tokens.setRoles(operator(config), agent, [...new Set(wanted)] as Role[]);
+    else await recordLook(house, "admin.tokens", agent);
     return (await house.access.rules(config.namespace)).roles.get(agent) ?? [];
   };
   const held =

@@ -185,6 +185,10 @@ const entries = {
     kind: "UNAUTHENTICATED",
     text: "the credential is unknown, expired, revoked or not meant for this server. Ask the operator for a new one (llm-mailbox agents issue NAME).",
   },
+  "auth.unavailable": {
+    kind: "UNAVAILABLE",
+    text: "the keys that this credential is checked by cannot be read at present; nothing was done. Try again in a few seconds, and tell the operator if it stays so.",
+  },
   "auth.token_unknown": {
     kind: "NOT_FOUND",
     text: "no token {id} that still holds. Call llm-mailbox agents tokens: it lists them by their ids.",

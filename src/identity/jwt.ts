@@ -1,7 +1,7 @@
 import { createHash } from "node:crypto";
 import type { JWTPayload } from "jose";
 import { isAgentName, isNamespace } from "../addresses/index.js";
-import { refuse } from "../errors/index.js";
+import { isRefusal, refuse } from "../errors/index.js";
 import { isUrl, KeySet } from "./key-set.js";
 import { type Principal, type Role, roles } from "./principal.js";
 
@@ -69,12 +69,14 @@ export class JwtVerifier {
    * The principal a JWT proves: signature, issuer, audience, algorithm and kind are as pinned, it has not expired, and
    * its times lie at most 30 s ahead of our clock.
    *
-   * @throws {MailboxError} `auth.invalid`, whatever is wrong with it
+   * @throws {MailboxError} `auth.invalid`, whatever is wrong with it; `auth.unavailable` while the keys of the issuer were
+   *   never read, so that nobody knows
    */
   async verify(text: string): Promise<Principal> {
     try {
       return this.#principal(await this.#payload(text), text);
     } catch (error) {
+      if (isRefusal(error)) throw error;
       return refuse("auth.invalid", {}, { cause: plain(error) });
     }
   }

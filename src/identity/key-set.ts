@@ -1,11 +1,15 @@
 import { readFile } from "node:fs/promises";
 import type { CryptoKey, JSONWebKeySet, JWSHeaderParameters } from "jose";
+import { refuse } from "../errors/index.js";
 
 /** Keys are read anew when they are older than this, so that a withdrawn one is forgotten. */
 const freshMs = 10 * 60_000;
 
 /** Reading begins at most this often, whatever tokens name: an unknown key id must not make us knock at an issuer. */
 const cooldownMs = 60_000;
+
+/** While none was ever read, nobody can be let in: then it begins again sooner. */
+const soonMs = 5_000;
 
 const timeoutMs = 5_000;
 const mostBytes = 1024 * 1024;
@@ -33,7 +37,7 @@ export class KeySet {
     this.#now = now;
   }
 
-  /** The key a token names. What an issuer withdrew while it cannot be reached stays until it can. @throws without one */
+  /** The key a token names. What an issuer withdrew while it cannot be reached stays until it can. @throws without one; {MailboxError} `auth.unavailable` while none was ever read */
   async key(header: JWSHeaderParameters): Promise<CryptoKey> {
     if (!this.#find || this.#now() - this.#readAt > freshMs) await this.#read();
     try {
@@ -47,13 +51,13 @@ export class KeySet {
   }
 
   #found(header: JWSHeaderParameters): Promise<CryptoKey> {
-    if (!this.#find) throw new Error("the keys of the issuer could not be read yet");
+    if (!this.#find) refuse("auth.unavailable");
     return this.#find(header);
   }
 
   #read(): Promise<void> {
     if (this.#reading) return this.#reading;
-    if (this.#now() - this.#triedAt < cooldownMs) return Promise.resolve();
+    if (this.#now() - this.#triedAt < (this.#find ? cooldownMs : soonMs)) return Promise.resolve();
     this.#triedAt = this.#now();
     this.#reading = this.#load()
       .catch((error: Error) => this.#log("the keys for JWTs could not be read", { error: error.message }))

@@ -148,8 +148,10 @@ export interface Inbox {
   readonly gaps: readonly { readonly topic: string; readonly missed: number; readonly until: string }[];
   /** Older messages of a busy topic that were left out of the page (only their count is shown). */
   readonly collapsed: readonly { readonly topic: string; readonly count: number }[];
-  /** True when the call waited its whole time and nothing came. */
+  /** True when the call waited and nothing came, its whole time or until this process was told to end. */
   readonly timed_out: boolean;
+  /** How long it waited then. */
+  readonly waited_seconds?: number;
   /** With message_id: characters of the whole body, and where the next part starts if there is more. */
   readonly part?: { readonly offset: number; readonly total: number; readonly next_offset?: number };
 }

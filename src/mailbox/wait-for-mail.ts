@@ -17,8 +17,9 @@ export async function takeOrWait(
 ): Promise<Inbox> {
   const waitMs = (input.wait_seconds ?? 0) * 1000;
   if (waitMs === 0) return (await takePage(context, caller, place, input, options, row)).inbox;
+  const from = performance.now();
   const wake = new Wake({
-    until: performance.now() + waitMs,
+    until: from + waitMs,
     signals: [options.signal, options.over],
     tell: options.onWaiting,
   });
@@ -37,7 +38,9 @@ export async function takeOrWait(
       const { nextDueAt, inbox } = await takePage(context, caller, place, input, options, row);
       const now = performance.now();
       if (inbox.messages.length > 0 || now >= wake.until || options.over?.aborted)
-        return { ...inbox, timed_out: inbox.messages.length === 0 };
+        return inbox.messages.length > 0
+          ? inbox
+          : { ...inbox, timed_out: true, waited_seconds: Math.round((now - from) / 1000) };
       await wake.sleep(nextDueAt > 0 ? now + Math.max(nextDueAt - context.deps.store.now(), 20) : undefined);
     }
   } finally {

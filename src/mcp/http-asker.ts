@@ -48,7 +48,9 @@ export async function whoAsks(
     if (!isRefusal(error)) throw error;
     if (error.code === "access.stopped") return error;
     if (error.kind === "UNAUTHENTICATED") return unauthorized(error, url, options);
-    return jsonRpcError(httpStatus(error.kind), -32000, error.message);
+    const response = jsonRpcError(httpStatus(error.kind), -32000, error.message);
+    if (error.kind === "UNAVAILABLE") response.headers.set("retry-after", "5");
+    return response;
   }
 }
 

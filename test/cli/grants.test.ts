@@ -92,7 +92,13 @@ describe("the dry run of a grant", () => {
       because: `grant ${denial.id}`,
       to_change: [`llm-mailbox grants remove ${denial.id}`],
     });
+    const looks = async (): Promise<number> => {
+      const rows = await office.json<{ action: string }[]>("audit", "query", "--agent", "operator");
+      return rows.filter(({ action }) => action === "admin.grants").length;
+    };
+    const before = await looks();
     const told = await office.run("grants", "test", "bob", "publish", "builds.ci");
+    expect(await looks()).toBe(before + 1);
     expect(told).toMatchObject({ status: 0, err: "" });
     expect(told.out.split("\n")).toEqual([
       "no: bob may not topic.publish topic:builds.ci.",

@@ -266,6 +266,48 @@ describe("init", () => {
     expect(readFileSync(file, "utf8")).toBe(text);
   });
 
+  it.each([
+    [
+      "its switch",
+      "claude-code",
+      '{"mcpServers":{"mailbox":{"command":"x","args":["stdio","--agent","reviewer"]}}}',
+    ],
+    ["its switch in one word", "claude-code", '{"mcpServers":{"mailbox":{"args":["--agent=reviewer"]}}}'],
+    ["a variable", "claude-code", '{"mcpServers":{"mailbox":{"env":{"LLM_MAILBOX_AGENT":"reviewer"}}}}'],
+    [
+      "an address",
+      "claude-code",
+      '{"mcpServers":{"mailbox":{"url":"http://127.0.0.1:1/mcp?x=1&agent=reviewer"}}}',
+    ],
+    [
+      "a table",
+      "codex",
+      '[mcp_servers.mailbox]\nargs = ["stdio",\n  "--agent", "reviewer"]\n[mcp_servers.other]\nargs = ["--agent", "x"]\n',
+    ],
+    [
+      "a table below",
+      "codex",
+      '[mcp_servers.mailbox]\nargs = []\n[mcp_servers.mailbox.env]\nLLM_MAILBOX_AGENT = "reviewer"\n',
+    ],
+  ])("adds hooks for the agent that the server there is for, told by %s", async (_, client, text) => {
+    const { home, project, run, write } = place();
+    write(client === "codex" ? join(home, ".codex/config.toml") : join(project, ".mcp.json"), text);
+    const { out } = await run("--yes", "--hooks", "--policy-hook", "--client", client);
+    const hooks =
+      client === "codex" ? join(home, ".codex/hooks.json") : join(project, ".claude/settings.local.json");
+    const written = readFileSync(hooks, "utf8");
+    expect(written.match(/--agent [\w-]+/g)).toEqual(Array.from({ length: 5 }, () => "--agent reviewer"));
+    expect(out).not.toContain("does not say for which agent");
+  });
+
+  it("says so where the server there names no agent", async () => {
+    const { project, run, write } = place();
+    write(join(project, ".mcp.json"), '{"mcpServers":{"mailbox":{"command":"mine"}}}');
+    const { out } = await run("--yes", "--hooks", "--client", "claude-code");
+    expect(out).toContain("does not say for which agent it is: these are for coder, --agent names another.");
+    expect(readFileSync(join(project, ".claude/settings.local.json"), "utf8")).toContain("--agent coder");
+  });
+
   it("adds the hook that asks the policy where it is asked for, once, and never for a server", async () => {
     const { project, run, write } = place();
     const file = write(

@@ -52,7 +52,9 @@ describe("the operator's command line", () => {
     const { out } = await office.run("agents");
     expect(out).toMatch(/^AGENT +SEEN +UNREAD +OPEN +DEAD +ABOUT\n/);
     expect(out).toMatch(/\nalice +online +0 /);
-    expect(out).toMatch(/\nbob +\S+( s ago)? +1 \(1 urgent\) +0 +0 +builds\\u\{1b\}\[31m things · build\n/);
+    expect(out).toMatch(
+      /\nbob +last call \S+( s ago)? +1 \(1 urgent\) +0 +0 +builds\\u\{1b\}\[31m things · build\n/,
+    );
     expect(out).toMatch(/\nbobby-tables +never +1 /);
     expect(out).toContain("1 name nobody has claimed has unread mail");
   });

@@ -105,6 +105,15 @@ describe("tokens at the command line", () => {
     await office.run("agents", "issue", "alice", "--role", "observer", "--role", "approver");
     expect((await roles()).out).toBe("alice: observer, approver.\n");
     expect((await roles("admin")).out).toBe("alice: admin.\n");
+    // A look is recorded like a change: two of each.
+    const rows = await office.json<{ action: string; resource: string }[]>(
+      "audit",
+      "query",
+      "--agent",
+      "operator",
+    );
+    const ofRoles = rows.filter(({ action, resource }) => action === "admin.tokens" && resource === "alice");
+    expect(ofRoles).toHaveLength(4);
     expect(await office.json("agents", "roles", "alice", "--reset")).toEqual({
       agent: "alice",
       roles: ["agent"],

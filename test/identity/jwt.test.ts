@@ -227,20 +227,38 @@ describe("the keys of an issuer", () => {
     await own.close();
   });
 
-  it("that cannot be fetched are asked for once a minute, and known ones hold meanwhile", async () => {
+  it("that were never fetched refuse nobody for good: it is said that they are away, and they are asked for again after 5 s", async () => {
     const own = await openIssuer();
     let now = Date.now();
     const jwt = await own.sign({ sub: "alice" }, { expires: 7_200 });
     own.fail(true);
     const verifier = verifierOf({}, () => now, own);
-    for (let n = 0; n < 10; n++) await expect(verifier.verify(jwt)).rejects.toMatchObject(invalid);
+    for (let n = 0; n < 10; n++)
+      await expect(verifier.verify(jwt)).rejects.toMatchObject({
+        code: "auth.unavailable",
+        kind: "UNAVAILABLE",
+      });
+    await expect(verifier.verify("no.jwt.atall")).rejects.toMatchObject(invalid);
     expect(own.fetched()).toBe(1);
     own.fail(false);
-    now += 60_000;
+    now += 5_000;
+    expect((await verifier.verify(jwt)).agent).toBe("alice");
+    expect(own.fetched()).toBe(2);
+    await own.close();
+  });
+
+  it("that cannot be fetched any more are asked for once a minute, and known ones hold meanwhile", async () => {
+    const own = await openIssuer();
+    let now = Date.now();
+    const jwt = await own.sign({ sub: "alice" }, { expires: 7_200 });
+    const verifier = verifierOf({}, () => now, own);
     expect((await verifier.verify(jwt)).agent).toBe("alice");
     own.fail(true);
     now += 11 * 60_000;
-    expect((await verifier.verify(jwt)).agent).toBe("alice");
+    for (let n = 0; n < 10; n++) expect((await verifier.verify(jwt)).agent).toBe("alice");
+    expect(own.fetched()).toBe(2);
+    now += 60_000;
+    for (let n = 0; n < 10; n++) expect((await verifier.verify(jwt)).agent).toBe("alice");
     expect(own.fetched()).toBe(3);
     await own.close();
   });
@@ -251,7 +269,7 @@ describe("the keys of an issuer", () => {
     const jwt = await issuer.sign({ sub: "alice" });
     expect((await verifierOf({ jwks: file }).verify(jwt)).agent).toBe("alice");
     writeFileSync(file, "secret that is no JSON");
-    await expect(verifierOf({ jwks: file }).verify(jwt)).rejects.toMatchObject(invalid);
+    await expect(verifierOf({ jwks: file }).verify(jwt)).rejects.toMatchObject({ code: "auth.unavailable" });
   });
 
   it("are not fetched without TLS from another machine", () => {

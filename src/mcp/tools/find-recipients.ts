@@ -50,5 +50,5 @@ function tell(found: Recipients, { room }: Telling<FindRecipients>): Part[] {
 
 function presence(agent: Recipients["agents"][number]): string {
   if (agent.online) return "online";
-  return agent.last_seen ? `offline since ${agent.last_seen}` : "not seen yet";
+  return agent.last_seen ? `offline, last call ${agent.last_seen}` : "not seen yet";
 }

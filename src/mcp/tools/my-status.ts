@@ -59,7 +59,7 @@ function tell(status: Status): string {
   return [
     `you are ${status.name}${status.verified ? "" : " (unverified)"} in ${status.namespace}, run ${status.run}`,
     status.other_runs
-      ? `${status.other_runs === 1 ? "another run" : `${status.other_runs} other runs`} of ${status.name} share this mailbox; each message goes to one of them`
+      ? `${status.other_runs === 1 ? `another run of ${status.name} shares` : `${status.other_runs} other runs of ${status.name} share`} this mailbox; each message goes to one of them`
       : "",
     `mail: ${status.unread} unread, ${status.urgent} urgent, ${status.open} open`,
     ...status.overdue.slice(0, 10).map((one) => `overdue: ${one.id} from ${one.from} since ${one.since}`),

@@ -50,6 +50,7 @@ export const readInbox = defineTool({
     gaps: z.array(z.object({ topic: z.string(), missed: z.number(), until: z.string() })),
     collapsed: z.array(z.object({ topic: z.string(), count: z.number() })),
     timed_out: z.boolean(),
+    waited_seconds: z.number().exactOptional(),
     part: z
       .object({ offset: z.number(), total: z.number(), next_offset: z.number().exactOptional() })
       .exactOptional(),
@@ -84,6 +85,16 @@ function tell(inbox: Inbox, { input, session, room }: Telling<ReadInbox>): Part[
   ];
 }
 
+function waited(
+  { timed_out, waited_seconds: seconds }: Inbox,
+  { wait_seconds: asked = 0 }: ReadInbox,
+): string {
+  if (!timed_out) return "";
+  return seconds === undefined || seconds >= asked
+    ? ` in ${asked} s`
+    : ` in ${seconds} s, then this server was told to end: call again`;
+}
+
 function around(inbox: Inbox, input: ReadInbox, session: boolean): { lead: string; notes: string[] } {
   const some = inbox.messages.length;
   // What this page delivered is open as well, and the reader has it in front of them.
@@ -93,7 +104,7 @@ function around(inbox: Inbox, input: ReadInbox, session: boolean): { lead: strin
   if (open) counts += `${counts && ", "}${open} open`;
   const lead = some
     ? `${some === 1 ? "1 message" : `${some} messages`}${input.peek ? ", not taken" : ""}${counts && ` (besides: ${counts})`}`
-    : `nothing new${inbox.timed_out ? ` in ${input.wait_seconds} s` : ""}${counts && ` (${counts})`}`;
+    : `nothing new${waited(inbox, input)}${counts && ` (${counts})`}`;
   const notes: string[] = [];
   for (const one of inbox.collapsed.slice(0, 5))
     notes.push(
