@@ -40,6 +40,15 @@ export function looksLikeToken(text: string): boolean {
   return text.startsWith("lmt_");
 }
 
+const secrets = /lmt_[a-z0-9._-]{1,63}_[0-9a-f]{16}[A-Za-z0-9_-]{43}|eyJ[\w-]{10,}\.[\w-]+\.[\w-]+/g;
+
+/** The text with every token of ours and every JWT in it cut short, for what is written down where many may read it. */
+export function withoutTokens(text: string): string {
+  return text.includes("lmt_") || text.includes("eyJ")
+    ? text.replace(secrets, (secret) => `${secret.slice(0, 4)}…`)
+    : text;
+}
+
 /**
  * Whether the shown token is the kept one. Without a kept one the same comparison is made with nothing, so that an
  * unknown id and a wrong secret take the same time.

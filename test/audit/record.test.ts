@@ -35,6 +35,22 @@ describeOnEachStore("the audit", (store) => {
     });
   };
 
+  it("has no token that somebody took for the name of a resource", async () => {
+    const desk = await open();
+    const alice = await desk.begin("alice");
+    const token = `lmt_default_${"0".repeat(16)}${"Ab".repeat(21)}c`;
+    const jwt = `eyJ${"a".repeat(20)}.${"b".repeat(20)}.${"c".repeat(20)}`;
+    const before = await desk.events();
+    await call(alice, "acquire_lock", { resources: [token, `x/${jwt}/y`] });
+    await call(alice, "check_policy", { action: "file.read", resource: `see ${token} and ${jwt}` });
+    const text = (await desk.eventsSince(before)).map(told).join("\n");
+    expect(text).not.toContain(token.slice(0, 30));
+    expect(text).not.toContain(jwt.slice(0, 20));
+    expect(text).toContain("lock:lmt_…");
+    expect(text).toContain("lock:x/eyJa…/y");
+    expect(text).toContain("check:file.read see lmt_… and eyJa…");
+  });
+
   it("has one row for a call of each tool, with who, what, on which resource, decision and reason", async () => {
     const desk = await open();
     const [alice, bob] = [await desk.begin("alice"), await desk.begin("bob")];
