@@ -29,8 +29,8 @@ export interface Asked {
   /** The caller's key for this call, so that its repetition is known. */
   readonly idempotencyKey?: string;
   /**
-   * Whether a call with this key was done already; asked only where rules do not let it pass, so that its repetition is
-   * answered. It then passes and does nothing.
+   * Whether a call with this key was done already; asked only where the rules have something to say or to count, so that
+   * its repetition is answered. It then passes and does nothing.
    */
   readonly wasDone?: () => Promise<boolean>;
 }

@@ -1,6 +1,6 @@
 /**
- * Looks at most once whether a call with an idempotency key was done already, where its rules would not let it pass any
- * more: then it gets its first answer, and nothing is done.
+ * Looks at most once whether a call with an idempotency key was done already, where rules have something to say
+ * or to count: then it gets its first answer, and nothing is done or counted.
  */
 export class Repetition<Answer> {
   #found: Answer | undefined;

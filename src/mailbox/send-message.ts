@@ -186,7 +186,9 @@ async function send(
     if (attachments.length > 0) message.attachments = attachments;
   }
   const opened = await reachAll(context, caller, addresses, input.create ?? false, mayKnow);
-  if (cause) await joinConversation(context, caller, cause.origin, operation);
+  // A look at what was sent counts nothing, nor strikes it out.
+  const counts = cause !== undefined && !repeatsOnly;
+  if (counts) await joinConversation(context, caller, cause.origin, operation);
   let receipt: SendReceipt;
   try {
     receipt =
@@ -195,7 +197,7 @@ async function send(
         : await sendToMany(context, caller, addresses, posting, operation, opened, admissions, broadcast);
   } catch (error) {
     // A refusal inserted nothing, so it does not count in the conversation; an unknown outcome may have.
-    if (cause && isRefusal(error) && error.kind !== "UNKNOWN")
+    if (counts && isRefusal(error) && error.kind !== "UNKNOWN")
       await leaveConversation(context, caller, cause.origin, operation);
     throw error;
   }

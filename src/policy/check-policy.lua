@@ -5,24 +5,27 @@
   KEYS      the policy of a namespace, see lua/slot.lua
   ARGV[1]   not after, ms of the store's clock       ARGV[2]   limits, see lua/use.lua
   ARGV[3]   operation                                ARGV[4]   digest of what was asked
-  ARGV[5]   attempt                                  ARGV[6]   how long the operation is remembered, ms
+  ARGV[5]   attempt                                  ARGV[6]   how long the operation, or what the call was counted in, is
+            remembered, ms
   ARGV[7]   what rules said: allow, deny or require_approval
   ARGV[8]   first: where a person has to agree, only say so · asked: one was · approved: one did ·
             refused: one did not
   ARGV[9]   audit row up to what comes out, or empty   ARGV[10]  what stands before its reasons where it is an allow
   ARGV[11]  the rules, in words
   ARGV[12]  records of the decision, a line for each step of the call: what rules said of it, how many of the limits that
-            follow are its own, and the rest of its JSON; - in place of the first, and
-            nothing in that of the last, for a step that is not recorded
+            follow are its own, the ids of the rules that say it as JSON, and the rest of its JSON; - in place of the first, and
+            nothing in that of the last two, for a step that is not recorded
   ARGV[13]  what else the answer tells, opaque       ARGV[14]  id of the reservation, or empty
   ARGV[15]  what it holds, millionths                ARGV[16]  agent
-  ARGV[17]  how many counters follow
-  ARGV[18…] counters: field, window in ms, 1 when this step counts, and how often was assumed, or empty; then
+  ARGV[17]  the caller's name for this call, which is decided anew each time and counted once in a window, or empty
+  ARGV[18]  how many counters follow
+  ARGV[19…] counters: field, window in ms, 1 when this step counts, and how often was assumed, or empty; then
             limits: field, id, most, window in ms, what the step takes of it, effect,
             release or charge (held until it is settled), count (used at once) or look (neither), 1 when only tried out
 
   An answer is the line "effect at-ms reservation expires-ms" (- and 0 without one), a line "field used held most ends-ms
-  exceeded shadow" for each limit, and what else it tells. Nothing is held, counted or recorded with any of the others.
+  exceeded shadow" for each limit, and what else it tells. Nothing is held, counted or recorded with any of the others. What a
+  call of that name was counted in is remembered as lines "field ends-ms".
 
   Returns {"ANSWERED", answer} · {"REPLAYED", answer} · {"ASK", answer} · {"CHANGED", how often each counter is} ·
           {"REUSED"} · {"FULL"} (more than sums of an agent and day are exact to) · {"LATE"}
@@ -35,7 +38,7 @@
 if late() then return { 'LATE' } end
 local operation, digest, attempt, keepMs, ruled, stage = ARGV[3], ARGV[4], ARGV[5], tonumber(ARGV[6]), ARGV[7], ARGV[8]
 local head, right, rules, recorded, told = ARGV[9], ARGV[10], ARGV[11], ARGV[12], ARGV[13]
-local reservation, amount, agent = ARGV[14], tonumber(ARGV[15]), ARGV[16]
+local reservation, amount, agent, callName = ARGV[14], tonumber(ARGV[15]), ARGV[16], ARGV[17]
 local function rowOf(effect, reasons)
   if head == '' then return '' end
   if effect == 'allow' then return head .. '"allow","y":"' .. right .. reasons .. '"}' end
@@ -56,12 +59,21 @@ if known then
   return { again and 'REPLAYED' or 'ANSWERED', answer }
 end
 
-local at, counters, counts, hasChanged = 18, {}, {}, false
-for n = 1, tonumber(ARGV[17]) do
+-- What this call was counted in before, when it was let pass and nothing came of it: field and end of each window.
+local countedIn = {}
+if callName ~= '' then
+  local word, text = recallOperation(slot.operations, slot.operationExpiry, callName, '', attempt)
+  for field, ends in string.gmatch(word and text or '', '(%S+) (%d+)') do
+    if tonumber(ends) > nowMs then countedIn[field] = ends end
+  end
+end
+local at, counters, counts, hasChanged = 19, {}, {}, false
+for n = 1, tonumber(ARGV[18]) do
   local begin, ends = windowOf(tonumber(ARGV[at + 1]))
   local counter = { field = ARGV[at] .. '|' .. begin, ends = ends, isCounted = ARGV[at + 2] == '1' }
   counters[n] = counter
   counts[n] = redis.call('HGET', slot.counts, counter.field) or '0'
+  if countedIn[counter.field] then counts[n] = whole(math.max(tonumber(counts[n]) - 1, 0)) end
   if ARGV[at + 3] ~= '' and ARGV[at + 3] ~= counts[n] then hasChanged = true end
   at = at + 4
 end
@@ -69,9 +81,10 @@ if hasChanged then return { 'CHANGED', counts } end
 local limits = {}
 for n = at, #ARGV, 8 do
   local begin, ends = windowOf(tonumber(ARGV[n + 3]))
+  local field = ARGV[n] .. '|' .. begin
   table.insert(limits, {
-    field = ARGV[n] .. '|' .. begin, id = ARGV[n + 1], most = tonumber(ARGV[n + 2]), ends = ends,
-    takes = tonumber(ARGV[n + 4]), effect = ARGV[n + 5], manner = ARGV[n + 6], isShadow = ARGV[n + 7] == '1',
+    field = field, id = ARGV[n + 1], most = tonumber(ARGV[n + 2]), ends = ends,
+    takes = countedIn[field] and 0 or tonumber(ARGV[n + 4]), effect = ARGV[n + 5], manner = ARGV[n + 6], isShadow = ARGV[n + 7] == '1',
   })
 end
 
@@ -125,15 +138,20 @@ end
 if #reasons == 0 then reasons[1] = rules end
 audit(slot.audit, rowOf(effect, table.concat(reasons, ', ')))
 for _, counter in ipairs(counters) do
-  if counter.isCounted and redis.call('HINCRBY', slot.counts, counter.field, 1) == 1 then
-    redis.call('ZADD', slot.windows, whole(counter.ends), counter.field)
+  if counter.isCounted and not countedIn[counter.field] then
+    if redis.call('HINCRBY', slot.counts, counter.field, 1) == 1 then
+      redis.call('ZADD', slot.windows, whole(counter.ends), counter.field)
+    end
+    countedIn[counter.field] = whole(counter.ends)
   end
 end
 local holds = {}
 for _, limit in ipairs(limits) do
   if isAllowed and limit.manner ~= 'look' then
     limit.used, limit.held = readUse(limit.field)
-    if limit.manner == 'count' then limit.used = limit.used + limit.takes
+    if limit.manner == 'count' then
+      limit.used = limit.used + limit.takes
+      countedIn[limit.field] = whole(limit.ends)
     else
       limit.held = limit.held + limit.takes
       table.insert(holds, { field = limit.field, unsettled = limit.manner, ends = limit.ends })
@@ -151,7 +169,8 @@ end
 local records, steps, before = {}, 0, 0
 for line in string.gmatch(recorded, '[^\n]+') do
   local record = { exceeded = {}, tried = {} }
-  local said, own, rest = string.match(line, '^(%S+) (%d+) (.*)$')
+  local ruled, own, rules, rest = string.match(line, '^(%S+) (%d+) (%S*) (.*)$')
+  local said = ruled
   for n = before + 1, before + tonumber(own) do
     local limit = limits[n]
     if limit.isExceeded and limit.isShadow then
@@ -161,9 +180,11 @@ for line in string.gmatch(recorded, '[^\n]+') do
       if said ~= '-' and severity[limit.effect] > severity[said] then said = limit.effect end
     end
   end
+  -- Rules that say less than a limit did not decide.
+  record.rest = '"rules":' .. (said == ruled and rules or '[]') .. ',' .. rest
   if said == 'require_approval' and stage == 'approved' then said = 'allow' end
   if said == 'require_approval' and stage == 'refused' then said = 'deny' end
-  record.said, record.rest = said, rest
+  record.said = said
   if said ~= '-' then table.insert(records, record) end
   steps, before = steps + 1, before + tonumber(own)
 end
@@ -179,7 +200,12 @@ end
 redis.call('LTRIM', slot.decisions, 0, decisionsMost - 1)
 local text = answerText()
 rememberOperation(slot.operations, slot.operationExpiry, isAllowed and operation or own, digest, attempt, text,
-  isAllowed and keepMs or attemptMs)
+  isAllowed and operation ~= own and keepMs or attemptMs)
+if callName ~= '' and isAllowed then
+  local lines = {}
+  for field, ends in pairs(countedIn) do table.insert(lines, field .. ' ' .. ends) end
+  rememberOperation(slot.operations, slot.operationExpiry, callName, '', attempt, table.concat(lines, '\n'), keepMs)
+end
 forgetOldOperations(slot.operations, slot.operationExpiry)
 upkeep(10)
 return { 'ANSWERED', text }

@@ -1,7 +1,6 @@
 import { refuse } from "../errors/index.js";
 import { type Action, type Asked, type Caller, isOperator } from "../identity/index.js";
 import { digest } from "../redis/index.js";
-import { counterField } from "./budget-field.js";
 import type { PolicyContext } from "./context.js";
 import type { PolicyAnswer } from "./contract.js";
 import { noRow } from "./decision-row.js";
@@ -22,7 +21,8 @@ export interface Passed {
 /**
  * Asks the rules of the namespace about a call of one of our own tools, which goes on only where they allow it. The
  * store is asked only where the call counts for something, is not simply allowed, or a rule that is only tried out has
- * something to say, which is recorded. The operator is not asked.
+ * something to say, which is recorded. Before it is, a call with a key that was done already is let pass, to be answered
+ * again; one that was not is decided by the rules of now. The operator is not asked.
  *
  * @throws {MailboxError} `policy.denied`; `policy.approval_required`, after which the same call passes once it is
  *   approved; `approval.in_use` while another call is about to use that
@@ -50,11 +50,7 @@ export async function enforce(
       return { because: decision.rules.length === 0 ? "no rule" : `rule ${decision.rules[0]!.id}` };
   }
   // What was done before is answered again, whatever rules say by now: nothing is counted, recorded or asked for it.
-  const wasDone = asked.wasDone;
-  const counts = counters.map((one) => [one.name, Number(context.lastCount(namespace, counterField(one)))]);
-  const guessed = withCounts(question, Object.fromEntries(counts));
-  if (wasDone && inForce.rules.decide(guessed).effect === "deny" && (await wasDone()))
-    return { because: repeated };
+  if (await asked.wasDone?.()) return { because: "replayed" };
   const attempt = deps.store.attempt();
   const key = asked.idempotencyKey;
   const { answer, claimed } = await holdDecision(context, caller, {
@@ -64,20 +60,18 @@ export async function enforce(
     cost: 0,
     why: "",
     naming: namingArgument(action, asked.arguments),
-    operation:
-      key === undefined
-        ? { key: `a|${attempt}`, digest: "", keepMs: limits.attemptMs }
-        : // With other arguments it is another call: that the key was used for one is for the tool to say.
-          {
-            key: `t|${agent}|${digest([action, resource, asked.arguments, key])}`,
-            digest: "",
-            keepMs: limits.idempotencyMs,
-          },
+    operation: {
+      key: `a|${attempt}`,
+      digest: "",
+      keepMs: key === undefined ? limits.attemptMs : limits.idempotencyMs,
+    },
     attempt,
+    // With other arguments it is another call: that the key was used for one is for the tool to say.
+    ...(key !== undefined && {
+      callName: `t|${agent}|${digest([action, resource, asked.arguments, key])}`,
+    }),
     row: noRow,
-    ...(wasDone && { wasDone }),
   });
-  if (answer.decision !== "allow" && (await wasDone?.())) return { because: repeated };
   const by = answer.reasons.map((one) => one.by).join(", ") || "no rule";
   switch (answer.decision) {
     case "allow": {
@@ -107,9 +101,6 @@ export async function enforce(
       });
   }
 }
-
-/** Why a call passes that was done before. */
-const repeated = "replayed";
 
 /** The argument of a tool of ours from which the resource is taken. */
 function namingArgument(action: Action, given: Asked["arguments"]): string | undefined {

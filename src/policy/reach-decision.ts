@@ -42,6 +42,11 @@ export interface Step {
   readonly why: string;
   readonly operation: { readonly key: string; readonly digest: string; readonly keepMs: number };
   readonly attempt: string;
+  /**
+   * The caller's own name for this call of a tool of ours: it is decided anew each time it is made, counted once in a
+   * window, and holds the same approval.
+   */
+  readonly callName?: string;
   /** The argument from which the resource was taken, where that is known. */
   readonly naming?: string | undefined;
   /** Names in the context of the question that we put there, and whoever asks did not say. */
@@ -49,13 +54,6 @@ export interface Step {
   /** The steps of a call of several, each with its own decision at these counts; each is recorded. */
   readonly parts?: (counts: Question["counts"]) => readonly StepOfCall[];
   readonly row: DecisionRow;
-  /** Whether it was taken already: then nobody is asked about its repetition. */
-  readonly wasDone?: () => Promise<boolean>;
-}
-
-/** A step with the operation that holds an approval for it: the same, however often its decision is made anew. */
-interface ClaimingStep extends Step {
-  readonly claimedAs: string;
 }
 
 /** What is told of a step whatever becomes of it, kept with its answer. */
@@ -99,34 +97,21 @@ function isTakenBy({ via, question }: Step): boolean {
 /**
  * Decides a step: by the rules, then in one script by the limits, which is exact however many ask at once. Where a
  * person has to agree, what they approved for exactly this is held until it is told whether the step was taken, and
- * otherwise they are asked. What was decided for a key passes again by itself only where nothing is done by that.
+ * otherwise they are asked.
  *
  * @throws {MailboxError} `budget.sum_too_large`, `policy.idempotency_conflict`, `approval.in_use`, `store.*`
  */
-export async function holdDecision(context: PolicyContext, caller: Caller, asked: Step): Promise<Reached> {
-  let step: ClaimingStep = { claimedAs: asked.operation.key, ...asked };
-  for (;;) {
-    const first = await decideWithLimits(context, caller, step, "first");
-    if (first.word === "ASK") return askPeople(context, caller, step, first);
-    const answer = told(context, caller, step, first);
-    const by = answer.approved_by;
-    if (first.word !== "REPLAYED" || by === undefined || step.via === "check") return { answer };
-    // It was decided for this key, and perhaps nothing came of it: then what let it pass may be used by now.
-    const claimed = await claim(context, caller, step, first);
-    if (claimed?.replayed) return { answer, claimed };
-    // Nothing came of it so far, so it is yet to be done: by the rules of now, which may not want a person any more.
-    if (claimed && first.decision.effect === "require_approval")
-      return { answer: { ...answer, approved_by: claimed.id }, claimed };
-    await claimed?.settle(false);
-    const decidedAs = `${step.operation.key}|${claimed ? step.attempt : by}`;
-    step = { ...step, operation: { ...step.operation, key: decidedAs } };
-  }
+export async function holdDecision(context: PolicyContext, caller: Caller, step: Step): Promise<Reached> {
+  const first = await decideWithLimits(context, caller, step, "first");
+  return first.word === "ASK"
+    ? askPeople(context, caller, step, first)
+    : { answer: told(context, caller, step, first) };
 }
 
 async function askPeople(
   context: PolicyContext,
   caller: Caller,
-  step: ClaimingStep,
+  step: Step,
   first: Outcome,
 ): Promise<Reached> {
   const claimed = await claim(context, caller, step, first);
@@ -148,7 +133,6 @@ async function askPeople(
       throw error;
     }
   }
-  if (await step.wasDone?.()) return { answer: { ...first.answer, decision: "allow", replayed: true } };
   const { id, state, expiresAt, before } = await context.deps.openApproval(
     caller,
     requestOf(questionOf(step), step, first),
@@ -165,11 +149,11 @@ async function askPeople(
 function claim(
   { deps }: PolicyContext,
   caller: Caller,
-  step: ClaimingStep,
+  step: Step,
   outcome: Outcome,
 ): Promise<ClaimedApproval | undefined> {
   return deps.claimApproval(caller, questionOf(step), {
-    operation: step.claimedAs,
+    operation: step.callName ?? step.operation.key,
     attempt: step.attempt,
     terms: termsOf(outcome),
   });
@@ -227,6 +211,7 @@ async function decideWithLimits(
       step.reserve === undefined ? "" : newReservationId(),
       step.reserve ?? 0,
       agent,
+      step.callName ?? "",
       counters.length,
       ...counters.flatMap(({ counter, field }, n) => [
         field,
@@ -267,8 +252,11 @@ function recordLines(
 ): readonly string[] {
   return parts.map((part, n) => {
     const { limits, text } = written(part);
+    const { effect, rules } = part.decision;
     // Limits are taken for each of them, so that each has its line.
-    return n < mostRecords ? `${part.decision.effect} ${limits} ${text()}` : `- ${limits} `;
+    return n < mostRecords
+      ? `${effect} ${limits} ${JSON.stringify(rules.map(({ id }) => id))} ${text()}`
+      : `- ${limits}  `;
   });
 }
 

@@ -3,7 +3,7 @@ import type { Question } from "./question.js";
 
 /**
  * What a decision was made by, for a replay under other rules: the rest of a JSON object that the script begins, with
- * when it was, what came out, and which limits were exceeded.
+ * when it was, what came out, by which rules, and which limits were exceeded.
  *
  * A context that makes it longer than that is left out, but for cost and risk, and `cut` says so.
  */
@@ -14,7 +14,7 @@ export function writtenDecision(
     approval,
   }: { readonly via: "check" | "tool"; readonly version: number; readonly approval?: string | undefined },
   { agent, action, resource, context, counts, reads }: Question,
-  { rules, shadow, known }: Decision,
+  { shadow, known }: Decision,
   mostBytes: number,
 ): string {
   const { name, role, roles, team, labels, verified } = agent;
@@ -26,7 +26,6 @@ export function writtenDecision(
     context,
     counts,
     reads,
-    rules: rules.map(({ id }) => id),
     shadow: shadow.map(({ id, effect }) => ({ id, effect })),
     ...(known ? {} : { known }),
     ...(approval === undefined ? {} : { approval }),

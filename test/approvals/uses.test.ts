@@ -250,16 +250,21 @@ rules:
     const put = (value: string) =>
       house.rooms.state.putState(caller, { key: "plan/a", value, idempotency_key: value });
     const { run } = house.store;
-    const failing = (name: string): void => {
+    const failing = (name: string, nth = 1): void => {
+      let ran = 0;
       house.store.run = async (script, ...rest) => {
-        const isIt = script.name.includes(name);
+        const isIt = script.name.includes(name) && ++ran === nth;
         if (isIt) house.store.run = run;
         const reply = await run.call(house.store, script, ...rest);
         return isIt ? refuse("store.outcome_unknown") : reply;
       };
     };
     const [unknown] = await approved(house, () => put("1"));
+    // The look whether it was done did nothing, whatever became of it.
     failing("put-state");
+    expect(await codeOf(put("1"))).toBe("store.outcome_unknown");
+    expect(await stateOf(house, unknown)).toBe("approved");
+    failing("put-state", 2);
     expect(await codeOf(put("1"))).toBe("store.outcome_unknown");
     expect(await stateOf(house, unknown)).toBe("used");
     expect(await put("1")).toMatchObject({ state: "stored", replayed: true });

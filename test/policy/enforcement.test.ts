@@ -2,6 +2,8 @@ import { afterEach, describe, expect, it } from "vitest";
 import type { House } from "../../src/compose.js";
 import { type Caller, operatorPrincipal, parseAuditRow, type RunId } from "../../src/identity/index.js";
 import { recentMessages, type SendReceipt } from "../../src/mailbox/index.js";
+import { budgetsOf } from "../../src/policy/index.js";
+import { policyKeys } from "../../src/redis/index.js";
 import { Agent, openFaultHouse } from "../faults/fault-house.js";
 import { describeOnEachStore } from "../stores/index.js";
 import { newNamespace } from "../stores/new-namespace.js";
@@ -314,6 +316,110 @@ rules:
     expect((await bob.read({ limit: 20 })).messages.map(({ body }) => body)).not.toContain("other");
     const { entries } = await state.getState(alice.caller, { prefix: "a" });
     expect(entries).toEqual([]);
+  });
+
+  /** Puts rules over those in force, and waits until they are. */
+  const replace = async (house: House, body: string): Promise<void> => {
+    const { namespace } = house.config;
+    const { version } = await house.ruleBook.inForce(namespace);
+    await house.ruleBook.put(operatorOf(house), { text: rulesOf(body), over: version });
+    await expect
+      .poll(async () => (await house.ruleBook.inForce(namespace)).version, { timeout: 10_000 })
+      .toBe(version + 1);
+  };
+  const someLimit = `
+limits:
+  - { id: all, of: calls, actions: [state.write, mailbox.send], per: agent, most: 100, window: 1d }
+`;
+
+  it("decide a call with a key that did nothing by the rules of now, however it was decided before", async () => {
+    for (const [effect, code] of [
+      ["deny", "policy.denied"],
+      ["require_approval", "policy.approval_required"],
+    ]) {
+      const house = await open(someLimit);
+      peopleOf(house);
+      const [alice, bob] = [await Agent.begin(house, "alice"), await Agent.begin(house, "bob")];
+      const { state } = house.rooms;
+      await state.putState(bob.caller, { key: "plan", value: "1" });
+      const put = (key: string) =>
+        codeOf(
+          state
+            .putState(alice.caller, { key: "plan", value: "2", expected_version: 0, idempotency_key: key })
+            .then((answer) => (answer.state === "stored" ? answer : Promise.reject({ code: answer.state }))),
+        );
+      const send = (key: string) => codeOf(alice.send("bobb", "x", { idempotency_key: key }));
+      expect([await put("k1"), await send("k2")]).toEqual(["conflict", "mailbox.unknown_recipient"]);
+      await replace(
+        house,
+        `rules: [{ id: no, actions: [state.write, mailbox.send], when: 'agent.name == "alice"', effect: ${effect} }]${someLimit}`,
+      );
+      await state.putState(bob.caller, { key: "plan", delete: true });
+      const bobb = await Agent.begin(house, "bobb");
+      expect([await put("k1"), await put("k9"), await send("k2"), await send("k9")]).toEqual(
+        Array(4).fill(code),
+      );
+      expect((await state.getState(bob.caller, { key: "plan" })).entries).toEqual([]);
+      expect((await bobb.read()).messages).toEqual([]);
+    }
+  });
+
+  it("count, record and tell nothing for a call that was done before, also where rules came since", async () => {
+    const house = await open();
+    const alice = await Agent.begin(house, "alice");
+    const watcher = await Agent.begin(house, "watcher");
+    const { state, policy } = house.rooms;
+    const calls = [
+      () => alice.send("bob", "x", { idempotency_key: "k1" }),
+      () => alice.send(["bob", "topic:news"], "y", { idempotency_key: "k2" }),
+      () => state.putState(alice.caller, { key: "a", value: "1", idempotency_key: "k3" }),
+    ];
+    for (const call of calls) expect(await call()).toMatchObject({ replayed: false });
+    await replace(
+      house,
+      `
+counters:
+  calls: { actions: [mailbox.send, topic.publish, state.write], per: agent, window: 1d }
+limits:
+  - { id: two, of: calls, actions: [mailbox.send, topic.publish, state.write], per: agent, most: 2, window: 1d }
+rules:
+  - { id: seen, actions: ["*"], effect: allow, obligations: ["notify watcher", redact] }
+  - { id: often, actions: ["*"], when: counts.calls >= 2, effect: deny }
+`,
+    );
+    for (let n = 0; n < 3; n++)
+      for (const call of calls) expect(await call()).toMatchObject({ replayed: true });
+    const { decisions, counts } = policyKeys(house.config.namespace);
+    expect(await house.store.command("LLEN", decisions)).toBe(0);
+    expect(await house.store.command("HLEN", counts)).toBe(0);
+    expect(await policy.news(alice.caller)).toEqual([]);
+    expect((await watcher.read()).messages).toEqual([]);
+    // Both that are allowed are left.
+    expect(await codeOf(alice.send("bob", "new"))).toBe("allow");
+    expect(await codeOf(alice.send("bob", "newer"))).toBe("allow");
+    expect(await codeOf(alice.send("bob", "one too many"))).toBe("policy.denied");
+    // The same calls are answered all the same, and one that a limit did not let pass is not.
+    for (const call of calls) expect(await call()).toMatchObject({ replayed: true });
+  });
+
+  it("count a call with a key once, where its process ends between the decision and the effect", async () => {
+    const house = await open(someLimit.replace("most: 100", "most: 1"));
+    const alice = await Agent.begin(house, "alice");
+    const put = (key: string) =>
+      codeOf(house.rooms.state.putState(alice.caller, { key: "a", value: key, idempotency_key: key }));
+    const { run } = house.store;
+    let looks = 0;
+    house.store.run = (script, ...rest) =>
+      script.name.includes("put-state") && ++looks === 2
+        ? Promise.reject(new Error("gone"))
+        : run.call(house.store, script, ...rest);
+    expect(await put("k")).toBe("Error: gone");
+    house.store.run = run;
+    expect(await put("other")).toBe("policy.denied");
+    expect(await put("k")).toBe("allow");
+    expect(await put("k")).toBe("allow");
+    expect(await put("other")).toBe("policy.denied");
+    expect(await budgetsOf(house.policy, alice.caller)).toMatchObject([{ used: 1 }]);
   });
 
   it("say in the row of the admission which rule allowed it", async () => {

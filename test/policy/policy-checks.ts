@@ -907,7 +907,7 @@ rules:
         (
           [
             ["a.b", "allow", ["fine"], []],
-            ["a.b", "deny", ["fine"], ["spend"]],
+            ["a.b", "deny", [], ["spend"]],
             ["c.d", "deny", ["no"], []],
             ["e.f", "require_approval", ["ask"], []],
             ["e.f", "allow", ["ask"], []],
@@ -977,6 +977,32 @@ rules:
       await expect(write()).rejects.toThrow(/approval_id ap-2/);
       expect((await desk.decisions()).every(({ via }) => via === "tool")).toBe(true);
       expect(await desk.rows()).toEqual([]);
+    },
+  },
+  {
+    what: "a call of our own tools with a key counts once in each window, and is decided by the rules of now",
+    rules: rules(`counters:
+  sends: { actions: [mailbox.send], per: agent, window: 1h }
+limits:
+  - { id: two, of: calls, actions: [mailbox.send], per: agent, most: 2, window: 1h }
+rules:
+  - { id: no-third, actions: [mailbox.send], when: counts.sends >= 2, effect: deny }
+`),
+    holds: async (desk, clock) => {
+      // Nothing came of any of them.
+      const send = (key?: string, body = "x") =>
+        codeOf(desk.enforce("mailbox.send", "bob", { body }, key === undefined ? {} : { key }));
+      const used = async () => (await desk.budgets()).map((one) => one.used);
+      for (const key of ["k1", "k2", "k1", "k2", "k1"]) expect(await send(key)).toBe("nothing refused");
+      expect(await used()).toEqual([2]);
+      expect([await send(), await send("k3"), await send("k1", "y")]).toEqual(Array(3).fill("policy.denied"));
+      // What was counted of a denied call is no call of this name.
+      expect(await send("k1")).toBe("policy.denied");
+      clock.by(3_600_000);
+      expect([await send("k1"), await send("k1")]).toEqual(Array(2).fill("nothing refused"));
+      expect(await used()).toEqual([1]);
+      desk.put(rules("rules: [{ id: no, actions: [mailbox.send], effect: deny }]"));
+      expect([await send("k1"), await send("k2")]).toEqual(Array(2).fill("policy.denied"));
     },
   },
 ];
