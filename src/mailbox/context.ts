@@ -73,7 +73,7 @@ export interface MailDependencies {
   ) => Promise<{ readonly resource: string; readonly expiresAt: number; readonly shared: boolean }>;
   /**
    * What rules of policy say of each agent that a send to `everyone` would reach, beside what they say of the send: whom
-   * it does not reach, and who is told whether it had an effect.
+   * it does not reach, and who is told that it was let pass and whether it had an effect.
    */
   readonly decideEach: (
     caller: Caller,
@@ -81,6 +81,7 @@ export interface MailDependencies {
     asked: Asked,
   ) => Promise<{
     readonly refused: ReadonlyMap<string, MailboxError>;
+    readonly admitted: (reachesAny: boolean) => Promise<void>;
     readonly settle: (hadEffect: boolean) => Promise<void>;
   }>;
   /** Whether an agent was stopped: what it sent and nobody has been given yet waits meanwhile. */

@@ -8,11 +8,16 @@ export interface Broadcast {
   readonly reached: readonly string[];
   /** Who is left out by a rule of policy, and why. */
   readonly refused: ReadonlyMap<string, MailboxError>;
+  /** Told once the send was let pass, and whether it reaches anybody. @throws {MailboxError} `store.*` */
+  readonly admitted: (reachesAny: boolean) => Promise<void>;
   /** Told whether the send had an effect. Never rejects. */
   readonly settle: (hadEffect: boolean) => Promise<void>;
 }
 
-const none: Broadcast = { reached: [], refused: new Map(), settle: async () => {} };
+const none: Broadcast = {
+  ...{ reached: [], refused: new Map() },
+  ...{ admitted: async () => {}, settle: async () => {} },
+};
 
 /**
  * A broadcast is no way around a deny: it reaches those to whom its sender may write, and of these the ones to whom rules
@@ -32,6 +37,6 @@ export async function planBroadcast(
   const names = [...(await deps.directory.agents(namespace)).keys()].filter(
     (name) => name !== agent && !named.has(name) && may("mailbox.send", name),
   );
-  const { refused, settle } = await deps.decideEach(caller, names, asked);
-  return { reached: names.filter((name) => !refused.has(name)), refused, settle };
+  const decided = await deps.decideEach(caller, names, asked);
+  return { reached: names.filter((name) => !decided.refused.has(name)), ...decided };
 }

@@ -74,20 +74,17 @@ export async function sendMessage(
     told,
   );
   const row = new PendingRow(...admissions, { row: "", settle: broadcast.settle });
-  const [refusal] = broadcast.refused.values();
-  const reachesNobody = broadcast.reached.length === 0 && addresses.every(({ kind }) => kind === "everyone");
-  if (refusal && reachesNobody && repetition.answer === undefined && !(await told.wasDone?.())) {
-    await row.settle(false);
-    throw refusal;
-  }
   if (repetition.answer !== undefined) {
     await row.settle(false);
     return repetition.answer;
   }
-  return row.settling(
-    () => send(context, caller, input, { addresses, bytes, admissions, row, broadcast }),
-    isNew,
-  );
+  return row.settling(async () => {
+    const [refusal] = broadcast.refused.values();
+    const reachesAny = broadcast.reached.length > 0 || addresses.some(({ kind }) => kind !== "everyone");
+    await broadcast.admitted(reachesAny);
+    if (refusal && !reachesAny) throw refusal;
+    return send(context, caller, input, { addresses, bytes, admissions, row, broadcast });
+  }, isNew);
 }
 
 /** What the same send with its key was answered; it is sent no more, as one under a lock that is over. */

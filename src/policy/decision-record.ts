@@ -41,6 +41,8 @@ const schema = z.object({
       steps: z.number().int(),
       /** Of how many of its steps there is a record, the most restrictive ones first. */
       recorded: z.number().int().optional(),
+      /** They are those whom it would reach by a name for all: it counts as one call, and none of them counts. */
+      each: z.boolean().optional(),
     })
     .optional(),
   /** Whether an agent asked, or one of our tools did on its behalf. */

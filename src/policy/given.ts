@@ -129,6 +129,12 @@ export function contextProblem(context: Readonly<Record<string, unknown>>): stri
 const read = new WeakMap<object, ReadonlyMap<string, unknown> | Undecidable>();
 
 function contextOf(context: Readonly<Record<string, unknown>>): ReadonlyMap<string, unknown> {
+  const found = readContext(context);
+  if (found instanceof Undecidable) throw found;
+  return found;
+}
+
+function readContext(context: Readonly<Record<string, unknown>>): ReadonlyMap<string, unknown> | Undecidable {
   let found = read.get(context);
   if (!found) {
     try {
@@ -139,8 +145,24 @@ function contextOf(context: Readonly<Record<string, unknown>>): ReadonlyMap<stri
     }
     read.set(context, found);
   }
-  if (found instanceof Undecidable) throw found;
   return found;
+}
+
+/** The same context with other names in one of its arguments; what else it holds is not read anew for each of them. */
+export function withArgument(
+  context: Readonly<Record<string, unknown>>,
+  argument: string,
+  names: readonly string[],
+): Readonly<Record<string, unknown>> {
+  const other = { ...context, arguments: { ...(context.arguments as object), [argument]: names } };
+  const whole = readContext(context);
+  if (whole instanceof Undecidable) {
+    read.set(other, whole);
+    return other;
+  }
+  const given = new Map(whole.get("arguments") as ReadonlyMap<string, unknown>);
+  read.set(other, new Map(whole).set("arguments", given.set(argument, names)));
+  return other;
 }
 
 /**

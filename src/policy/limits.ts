@@ -27,6 +27,9 @@ export const defaultPolicyLimits: PolicyLimits = {
   decisionBytes: 16 * 1024,
 };
 
+/** So many of the steps of one call are recorded. */
+export const mostRecords = 10;
+
 /** Most that one step may hold, in the namespace's currency. */
 export const mostReserved = 1e9;
 

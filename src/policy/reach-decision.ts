@@ -10,6 +10,7 @@ import { notifyTold } from "./duties.js";
 import { isObject } from "./is-object.js";
 import { isOwnStep } from "./is-own-step.js";
 import { lengthOfTime } from "./length-of-time.js";
+import { mostRecords } from "./limits.js";
 import { fromMillionths, mostSummed } from "./millionths.js";
 import { type Question, withCounts } from "./question.js";
 import { saidBy } from "./refusal-facts.js";
@@ -26,9 +27,6 @@ const mostAnew = 3;
 
 /** So many of the rules that decided are told and written down. */
 const mostRules = 10;
-
-/** So many of the steps of one call are recorded. */
-const mostRecords = 10;
 
 /** A step that is asked about, and what is to be held and recorded of it. */
 export interface Step {

@@ -42,9 +42,10 @@ export function* replayDecisions(
     const limitsThen = then?.limitsOf(asked) ?? [];
     const exceeded = limits.filter((limit) => isExceeded(limit, record, limitsThen, tally));
     const after = mostRestrictive([decision.effect, ...exceeded.map(({ effect }) => effect)]);
-    for (const counter of counters) if (counter.counts) tally.add(counter, record.at, 1);
+    const isCounted = record.call?.each !== true;
+    for (const counter of counters) if (counter.counts && isCounted) tally.add(counter, record.at, 1);
     // What is not done uses nothing.
-    if (after === "allow" && (record.call?.effect ?? "allow") === "allow")
+    if (isCounted && after === "allow" && (record.call?.effect ?? "allow") === "allow")
       for (const limit of limits) tally.add(limit, record.at, amountOf(limit, record));
     yield {
       record,

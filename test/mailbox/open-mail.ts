@@ -113,7 +113,11 @@ export async function openMail(
     leaseOf: () => Promise.resolve(refuse("lock.stale_token")),
     isStopped: async (of, agent) => (await access.rules(of)).stopped.has(agent),
     noteReads: async () => undefined,
-    decideEach: async () => ({ refused: new Map(), settle: async () => undefined }),
+    decideEach: async () => ({
+      refused: new Map(),
+      admitted: async () => undefined,
+      settle: async () => undefined,
+    }),
     log,
     ...deps,
   });

@@ -2,7 +2,7 @@ import { afterEach, describe, expect, it } from "vitest";
 import type { House } from "../../src/compose.js";
 import { type Caller, operatorPrincipal, parseAuditRow, type RunId } from "../../src/identity/index.js";
 import { recentMessages, type SendReceipt } from "../../src/mailbox/index.js";
-import { budgetsOf } from "../../src/policy/index.js";
+import { budgetsOf, parseDecisionRecord } from "../../src/policy/index.js";
 import { policyKeys } from "../../src/redis/index.js";
 import { Agent, openFaultHouse } from "../faults/fault-house.js";
 import { describeOnEachStore } from "../stores/index.js";
@@ -43,6 +43,15 @@ describeOnEachStore("our own tools", (store) => {
       (await house.store.command("LRANGE", `{${house.config.namespace}:${key}}:audit`, 0, -1)) as string[]
     ).map((row) => parseAuditRow(row.slice(row.indexOf("|") + 1)));
 
+  /** Puts rules over those in force, and waits until they are. */
+  const replace = async (house: House, body: string): Promise<void> => {
+    const { namespace } = house.config;
+    const { version } = await house.ruleBook.inForce(namespace);
+    await house.ruleBook.put(operatorOf(house), { text: rulesOf(body), over: version });
+    await expect
+      .poll(async () => (await house.ruleBook.inForce(namespace)).version, { timeout: 10_000 })
+      .toBe(version + 1);
+  };
   interface Step {
     readonly action: string;
     readonly resource: string;
@@ -227,7 +236,119 @@ rules:
       expect(recipients(await other.send("everyone", "two"))).toMatchObject({
         ...{ dave: "stored" },
         bob: expect.stringContaining("rule bob-first"),
+        carol: expect.stringContaining("rule carol-once"),
       });
+    });
+
+    it("by the arguments of a send to that one alone", async () => {
+      const house = await open(`
+rules:
+  - { id: not-carol, actions: [mailbox.send], when: '"carol" in context.arguments.to', effect: deny }
+  - { id: not-all, actions: [mailbox.send], resources: [dave], when: '"everyone" in context.arguments.to', effect: deny }
+  - { id: short, actions: [mailbox.send], resources: [erin], when: 'size(context.arguments.body) > 3 && context.arguments.to == ["erin"]', effect: deny }
+`);
+      const { alice } = await crowd(house);
+      expect(recipients(await alice.send("everyone", "hello"))).toEqual({
+        ...{ bob: "stored", dave: "stored" },
+        carol: expect.stringContaining("rule not-carol"),
+        erin: expect.stringContaining("rule short"),
+      });
+    });
+
+    const decisionsOf = async (house: House): Promise<Record<string, unknown>[]> =>
+      (
+        (await house.store.command(
+          "LRANGE",
+          policyKeys(house.config.namespace).decisions,
+          ...[0, -1],
+        )) as string[]
+      ).map((text) => ({ ...parseDecisionRecord(text) }));
+
+    it("and record what rules say of each, those and limits too that are only tried out", async () => {
+      const house = await open(`
+limits:
+  - { id: erin-apart, of: calls, actions: [mailbox.send], per: agent, when: resource == "erin", most: 2, window: 1d, shadow: true }
+  - { id: fred-apart, of: calls, actions: [mailbox.send], per: agent, when: resource == "fred", most: 2, window: 1d }
+rules:
+  - { id: not-bob, actions: [mailbox.send], resources: [bob], effect: deny }
+  - { id: try-carol, actions: [mailbox.send], resources: [carol], effect: deny, shadow: true }
+  - { id: ask-dave, actions: [mailbox.send], resources: [dave], effect: require_approval }
+`);
+      const { alice } = await crowd(house);
+      await Agent.begin(house, "fred");
+      const first = await alice.send("everyone", "hello", { idempotency_key: "k" });
+      expect(
+        first.recipients
+          .filter(({ state }) => state === "stored")
+          .map(({ to }) => to)
+          .sort(),
+      ).toEqual(["carol", "erin"]);
+      const call = { effect: "allow", steps: 5, recorded: 5, each: true };
+      const records = (await decisionsOf(house)).reverse();
+      expect(
+        records
+          .slice(0, 2)
+          .map(({ resource }) => resource)
+          .sort(),
+      ).toEqual(["bob", "fred"]);
+      const of = (name: string) => records.find(({ resource }) => resource === name);
+      expect(records).toHaveLength(5);
+      expect(of("bob")).toMatchObject({ effect: "deny", rules: ["not-bob"], limits: [], call, via: "tool" });
+      expect(of("bob")?.context).toMatchObject({ arguments: { to: ["bob"], body: "hello" } });
+      expect(of("fred")).toMatchObject({ effect: "deny", rules: [], limits: ["fred-apart"], call });
+      expect(of("dave")).toMatchObject({ effect: "require_approval", rules: ["ask-dave"], call });
+      expect(of("carol")).toMatchObject({
+        effect: "allow",
+        shadow: [{ id: "try-carol", effect: "deny" }],
+        call,
+      });
+      expect(of("erin")).toMatchObject({
+        effect: "allow",
+        shadowLimits: [{ id: "erin-apart", effect: "deny" }],
+      });
+      // Its repetition is no decision.
+      expect(await alice.send("everyone", "hello", { idempotency_key: "k" })).toEqual({
+        ...first,
+        replayed: true,
+      });
+      expect(await decisionsOf(house)).toHaveLength(5);
+      // Of many the first ten, those of a call that reaches nobody too.
+      for (let n = 0; n < 8; n++) await Agent.begin(house, `agent-${n}`);
+      await replace(
+        house,
+        "rules: [{ id: alone, actions: [mailbox.send], when: resource != 'everyone', effect: deny }]",
+      );
+      expect(await codeOf(alice.send("everyone", "more"))).toBe("policy.denied");
+      expect((await decisionsOf(house)).slice(0, -5)).toMatchObject(
+        Array(10).fill({ effect: "deny", call: { effect: "deny", steps: 13, recorded: 10 } }),
+      );
+      expect(await decisionsOf(house)).toHaveLength(15);
+    });
+
+    it("and tell of a denial only once the broadcast itself was let pass, and not again where it is repeated", async () => {
+      const house = await open(`
+rules:
+  - { id: all, actions: [mailbox.send], resources: [everyone], effect: require_approval }
+  - { id: not-bob, actions: [mailbox.send], resources: [bob], effect: deny, obligations: ["notify watcher"] }
+`);
+      const people = peopleOf(house);
+      const { alice } = await crowd(house);
+      const told: string[] = [];
+      Object.assign(house.policy.deps, {
+        notify: async (...[, to, { body }]: Parameters<House["policy"]["deps"]["notify"]>) =>
+          void told.push(`${to}: ${body}`),
+      });
+      const send = () => alice.send("everyone", "hello", { idempotency_key: "k" });
+      expect(await codeOf(send())).toBe("policy.approval_required");
+      expect(told).toEqual([]);
+      expect((await decisionsOf(house)).map(({ resource }) => resource)).toEqual(["everyone"]);
+      people.decide("ap-1", "approved");
+      expect(await codeOf(send())).toBe("allow");
+      expect(told).toEqual([
+        "watcher: alice (unverified) asked about mailbox.send bob: deny, by rule not-bob",
+      ]);
+      expect(await codeOf(send())).toBe("allow");
+      expect(told).toHaveLength(1);
     });
 
     it("and refuse it where nobody is left, and owe what rules want for those it reached", async () => {
@@ -318,15 +439,6 @@ rules:
     expect(entries).toEqual([]);
   });
 
-  /** Puts rules over those in force, and waits until they are. */
-  const replace = async (house: House, body: string): Promise<void> => {
-    const { namespace } = house.config;
-    const { version } = await house.ruleBook.inForce(namespace);
-    await house.ruleBook.put(operatorOf(house), { text: rulesOf(body), over: version });
-    await expect
-      .poll(async () => (await house.ruleBook.inForce(namespace)).version, { timeout: 10_000 })
-      .toBe(version + 1);
-  };
   const someLimit = `
 limits:
   - { id: all, of: calls, actions: [state.write, mailbox.send], per: agent, most: 100, window: 1d }
