@@ -4,13 +4,14 @@ import { digest } from "../redis/index.js";
 import { counterField } from "./budget-field.js";
 import type { ApprovalWait, AwaitedApproval, PolicyContext } from "./context.js";
 import type { AskedApproval, CheckPolicy, PolicyAnswer } from "./contract.js";
+import type { Decision } from "./decision.js";
 import { checkedStep, decisionRow } from "./decision-row.js";
 import { contextProblem } from "./given.js";
 import { mostReserved } from "./limits.js";
 import { estimatedMillionths, exactMillionths } from "./millionths.js";
 import { withCounts } from "./question.js";
 import { askedBy } from "./question-of.js";
-import { reachDecision } from "./reach-decision.js";
+import { mostRules, reachDecision, reasonOf } from "./reach-decision.js";
 
 /** What ends a wait sooner, and who is told that it goes on. */
 export interface CheckOptions {
@@ -143,14 +144,14 @@ async function awaitDecision(
     ...(edited_arguments === undefined ? {} : { arguments: edited_arguments }),
   };
   const isUsable = effect === "allow" && state !== "used";
-  const denials = isUsable ? await deniedByNow(context, caller, found) : [];
+  const denial = isUsable ? await denialByNow(context, caller, found) : undefined;
+  const outcome = state === "pending" ? "require_approval" : "deny";
   return {
-    decision:
-      denials.length > 0 ? "deny" : isUsable ? "allow" : state === "pending" ? "require_approval" : "deny",
-    reasons: denials,
+    decision: isUsable && !denial ? "allow" : outcome,
+    reasons: denial?.rules.slice(0, mostRules).map(reasonOf) ?? [],
     obligations: [],
-    known: true,
-    nearest: [],
+    known: denial?.known ?? true,
+    nearest: denial?.nearest ?? [],
     limits: [],
     approval,
     unheld: false,
@@ -158,26 +159,26 @@ async function awaitDecision(
   };
 }
 
-/** The rules that deny what was approved, as far as they can be decided by what was asked. */
-async function deniedByNow(
+/** What denies by the rules of now what was approved. */
+async function denialByNow(
   context: PolicyContext,
   caller: Caller,
   { action, resource, arguments: asked, edited_arguments: edited, context: said }: AwaitedApproval,
-): Promise<PolicyAnswer["reasons"]> {
+): Promise<Decision | undefined> {
   const { namespace } = caller.principal;
   const { rules } = await context.deps.inForce(namespace);
   const given = edited ?? asked;
-  const whole = Object.keys(given).length > 0 ? { ...said, arguments: given } : said;
-  const question = await askedBy(context, caller, action, resource, whole);
-  const counts = rules
-    .countersOf(question)
-    .map((one) => [one.name, Number(context.lastCount(namespace, counterField(one)))]);
-  const decision = rules.decide(withCounts(question, Object.fromEntries(counts)));
-  if (decision.effect !== "deny") return [];
-  return decision.rules
-    .filter(({ failed }) => !failed)
-    .map(({ id, reason, guidance }) => ({
-      ...{ by: `rule ${id}`, reason },
-      ...(guidance === undefined ? {} : { guidance }),
-    }));
+  const whole = { ...said, arguments: given };
+  let denial: Decision | undefined;
+  // A request does not tell whether a step without arguments was asked about with none, or with an empty list of them.
+  for (const one of Object.keys(given).length > 0 ? [whole] : [said, whole]) {
+    const question = await askedBy(context, caller, action, resource, one);
+    const counts = rules
+      .countersOf(question)
+      .map((counter) => [counter.name, Number(context.lastCount(namespace, counterField(counter)))]);
+    const decision = rules.decide(withCounts(question, Object.fromEntries(counts)));
+    if (decision.effect !== "deny") return undefined;
+    denial ??= decision;
+  }
+  return denial;
 }

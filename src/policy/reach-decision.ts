@@ -4,7 +4,7 @@ import { loadScript } from "../redis/index.js";
 import { counterField, limitField, limitState } from "./budget-field.js";
 import type { ApprovalQuestion, ApprovalRequest, ClaimedApproval, PolicyContext } from "./context.js";
 import type { AskedApproval, LimitState, PolicyAnswer } from "./contract.js";
-import type { ApprovalTerms, Counter, Decision, Effect, Limit } from "./decision.js";
+import type { ApprovalTerms, Counter, DecidingRule, Decision, Effect, Limit } from "./decision.js";
 import type { DecisionRow } from "./decision-row.js";
 import { notifyTold } from "./duties.js";
 import { isObject } from "./is-object.js";
@@ -26,7 +26,7 @@ const checkScript = loadScript(import.meta.url, "check-policy.lua");
 const mostAnew = 3;
 
 /** So many of the rules that decided are told and written down. */
-const mostRules = 10;
+export const mostRules = 10;
 
 /** A step that is asked about, and what is to be held and recorded of it. */
 export interface Step {
@@ -288,13 +288,18 @@ function namesOf(
 
 function toldOf(decision: Decision, unheld: boolean, more: Pick<Told, "approval" | "approvedBy">): Told {
   const { obligations, known, nearest } = decision;
-  const rules = decision.rules.slice(0, mostRules).map(({ id, effect, guidance, ...said }) => ({
-    by: `rule ${id}`,
-    effect,
-    reason: saidBy(said),
-    ...(guidance === undefined ? {} : { guidance }),
-  }));
+  const rules = decision.rules
+    .slice(0, mostRules)
+    .map((rule) => ({ ...reasonOf(rule), effect: rule.effect }));
   return { rules, obligations, known, nearest, unheld, ...more };
+}
+
+/** What a rule that decided is told as. */
+export function reasonOf({ id, guidance, ...said }: DecidingRule): PolicyAnswer["reasons"][number] {
+  return {
+    ...{ by: `rule ${id}`, reason: saidBy(said) },
+    ...(guidance === undefined ? {} : { guidance }),
+  };
 }
 
 /** The lines of an answer, and what else it tells, which is the last of them. */

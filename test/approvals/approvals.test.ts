@@ -289,6 +289,66 @@ rules:
     expect((await write()).state).toBe("stored");
   });
 
+  it("is told as denied too where a rule cannot be decided by now, where none holds, and where the action is unknown", async () => {
+    const desk = await open();
+    const { policy, ruleBook } = desk.house;
+    const ask = "{ id: ask, actions: [frob.widget], effect: require_approval }";
+    let version = 0;
+    const put = (text: string) =>
+      ruleBook.put(desk.operator(), { text: `version: 1\n${text}`, over: version++ });
+    const alice = desk.caller("alice");
+    await put(`rules: [${ask}]`);
+    const asked = [{}, { arguments: {} }, { arguments: { path: "a" } }];
+    const ids: string[] = [];
+    for (const [n, context] of asked.entries()) {
+      const { approval } = await checkPolicy(policy, alice, {
+        action: "frob.widget",
+        resource: `${n}`,
+        context,
+      });
+      await desk.decide(approval!.id, "approve");
+      ids.push(approval!.id);
+    }
+    const looks = async () => {
+      const answers = [];
+      for (const id of ids) answers.push(await checkPolicy(policy, alice, { approval_id: id }));
+      return answers;
+    };
+    for (const [rules, expected] of [
+      [
+        `rules: [${ask}, { id: no, actions: [frob.widget], when: 'context.ticket == "x"', effect: deny }]`,
+        {
+          reasons: [{ by: "rule no", reason: expect.stringContaining("could not be decided") }],
+          known: true,
+        },
+      ],
+      [
+        "otherwise: deny\nrules: [{ id: other, actions: [frob.widget, x.y], resources: [zzz], effect: require_approval }]",
+        { reasons: [], known: true },
+      ],
+      [
+        "unknown: deny\nrules: [{ id: other, actions: [zz.yy], effect: deny }]",
+        { reasons: [], known: false },
+      ],
+    ] as const) {
+      await put(rules);
+      for (const answer of await looks()) {
+        expect(answer).toMatchObject({ decision: "deny", approval: { state: "approved" }, ...expected });
+        const said = checkPolicyTool.say(answer as never, { input: {} } as never) as Part[];
+        expect(said.join("\n")).toContain("the rules deny the step by now");
+      }
+      for (const [n, context] of asked.entries())
+        expect(
+          (await checkPolicy(policy, alice, { action: "frob.widget", resource: `${n}`, context })).decision,
+        ).toBe("deny");
+    }
+    // With no arguments, or none in the list: it is denied where both would be.
+    await put(
+      `rules: [${ask}, { id: no, actions: [frob.widget], when: 'size(context.arguments) > 0', effect: deny }]`,
+    );
+    expect((await looks()).map(({ decision }) => decision)).toEqual(["allow", "allow", "deny"]);
+  });
+
   it("lets pass no edit into arguments for which the rules want more", async () => {
     const desk = await open();
     await desk.house.ruleBook.put(desk.operator(), {
