@@ -154,7 +154,9 @@ for _, limit in ipairs(limits) do
       countedIn[limit.field] = whole(limit.ends)
     else
       limit.held = limit.held + limit.takes
-      table.insert(holds, { field = limit.field, unsettled = limit.manner, ends = limit.ends })
+      table.insert(holds, {
+        field = limit.field, unsettled = limit.manner, ends = limit.ends, isShadow = limit.isShadow,
+      })
     end
     writeUse(limit.field, limit.used, limit.held, limit.most)
     redis.call('ZADD', slot.windows, whole(limit.ends), limit.field)

@@ -10,7 +10,7 @@
   ARGV[9]   what it cost, millionths                 ARGV[10]  audit row
 
   An answer is the line "reserved cost late" with 1 when it was over already, and a line "field used held most ends-ms"
-  for each limit whose window still runs.
+  for each limit whose window still runs, but for those that were only tried out.
 
   Returns {"SETTLED", answer} · {"REPLAYED", answer} · {"OTHERWISE", cost it was settled with} · {"UNKNOWN"} ·
           {"REUSED"} · {"FULL"} (more than a sum it is charged to is exact to) · {"LATE"}
@@ -61,7 +61,7 @@ end
 local lines = { table.concat({ whole(reservation.amount), whole(cost), isLate and '1' or '0' }, ' ') }
 for _, hold in ipairs(reservation.holds) do
   local used, held, most = readUse(hold.field)
-  if most and hold.ends > nowMs then
+  if most and hold.ends > nowMs and not hold.isShadow then
     table.insert(lines, table.concat({ hold.field, whole(used), whole(held), whole(most), whole(hold.ends) }, ' '))
   end
 end

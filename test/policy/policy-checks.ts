@@ -741,6 +741,10 @@ rules:
         },
       });
       expect(Object.values(await desk.fields("counts"))).toEqual(["0,2000000,1000000"]);
+      // Nor when it is settled, though that is charged to it.
+      for (let n = 0; n < 2; n++)
+        expect(await desk.settle(answer.reservation_id, 1.5)).toMatchObject({ cost: 1.5, limits: [] });
+      expect(Object.values(await desk.fields("counts"))).toEqual(["1500000,0,1000000"]);
     },
   },
   {

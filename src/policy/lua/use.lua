@@ -30,7 +30,8 @@ local function addFigure(agent, day, what, amount)
   redis.call('HINCRBY', slot.figures, agent .. '|' .. day .. '|' .. what, whole(amount))
   redis.call('ZADD', slot.windows, whole((tonumber(day) + 1) * dayMs + figuresMs), 'f|' .. agent .. '|' .. day)
 end
--- A reservation is "state|agent|amount|expires|day|cost", and a line "field unsettled ends" for each limit it holds of.
+-- A reservation is "state|agent|amount|expires|day|cost", and a line "field unsettled ends" for each limit it holds of, with
+-- the word shadow behind it where that was only tried out.
 -- State: open, expired or settled; day: since 1970, of when it was made; cost: what it was settled with.
 local function readReservation(id)
   local text = redis.call('HGET', slot.reservations, id)
@@ -40,8 +41,8 @@ local function readReservation(id)
     state = state, agent = agent, amount = tonumber(amount), expires = tonumber(expires), day = day, cost = tonumber(cost),
     holds = {},
   }
-  for field, unsettled, ends in string.gmatch(text, '\n(%S+) (%a+) (%d+)') do
-    table.insert(reservation.holds, { field = field, unsettled = unsettled, ends = tonumber(ends) })
+  for field, unsettled, ends, shadow in string.gmatch(text, '\n(%S+) (%a+) (%d+)( ?%a*)') do
+    table.insert(reservation.holds, { field = field, unsettled = unsettled, ends = tonumber(ends), isShadow = shadow ~= '' })
   end
   return reservation
 end
@@ -52,7 +53,7 @@ local function writeReservation(id, reservation)
     whole(reservation.cost),
   }, '|') }
   for _, hold in ipairs(reservation.holds) do
-    table.insert(lines, hold.field .. ' ' .. hold.unsettled .. ' ' .. whole(hold.ends))
+    table.insert(lines, hold.field .. ' ' .. hold.unsettled .. ' ' .. whole(hold.ends) .. (hold.isShadow and ' shadow' or ''))
   end
   redis.call('HSET', slot.reservations, id, table.concat(lines, '\n'))
   redis.call('ZADD', slot.held, whole(reservation.state == 'open' and reservation.expires or nowMs + endedMs), id)
