@@ -271,7 +271,7 @@ const entries = {
   },
   "approval.too_large": {
     kind: "INVALID_ARGUMENT",
-    text: "the {part} has {bytes} bytes; a person is asked about at most {limit}. Send the rest to them as a message or a file, and name it with its SHA-256 here.",
+    text: "this is too large to be asked about: the {part} has {bytes} bytes, and a person is shown at most {limit}. Do it in smaller steps, or send the rest to them as a message or a file, and name it with its SHA-256 here.",
   },
   "approval.contended": {
     kind: "ABORTED",

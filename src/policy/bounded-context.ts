@@ -1,44 +1,47 @@
 import { refuse } from "../errors/index.js";
 import { digest } from "../redis/index.js";
-import { contextProblem } from "./given.js";
+import { contextProblem, maxContextCharacters } from "./given.js";
+import { LeftOut } from "./left-out.js";
 
-/** Longest text of an argument that is handed on whole, in steps by which it is tried to make it fit. */
-const longestTexts = [16_000, 4_000, 500] as const;
+type Values = Readonly<Record<string, unknown>>;
 
-const mostLevels = 24;
+/** Characters of a context that are kept for what stands in it beside the arguments. */
+const forTheRest = 1_000;
 
 /**
- * Arguments as rules can be asked about them: where there is more than fits, texts are cut, and a digest of the whole
- * stands behind what is left of each, so that an approval holds for nothing else.
+ * Arguments as rules can be asked about them: whole, as far as a context takes them. Where there is more, the largest are
+ * left out, each whole, so that nothing is decided by a part of it; what is left out can be told from anything else.
+ *
+ * @throws {MailboxError} `input.invalid` for what is nested too deeply to be read
  */
-export function boundedContext(given: Readonly<Record<string, unknown>>): Readonly<Record<string, unknown>> {
-  for (const longest of longestTexts) {
-    const bounded = cut(given, longest, mostLevels) as Readonly<Record<string, unknown>>;
-    if (contextProblem({ arguments: bounded }) === undefined) return bounded;
+export function boundedContext(given: Values, beside: Values = {}): Values | LeftOut {
+  if (contextProblem({ ...beside, arguments: given }) === undefined) return given;
+  const sized = Object.entries(given).map(([name, value]) => ({ name, value, text: textOf(value) }));
+  let room = maxContextCharacters - forTheRest;
+  const kept = new Set<string>();
+  for (const { name, value, text } of sized.toSorted((one, other) => one.text.length - other.text.length)) {
+    room -= name.length + text.length;
+    if (room < 0) break;
+    if (contextProblem({ arguments: { [name]: value } }) === undefined) kept.add(name);
   }
-  return { digest: digestOf(given) };
+  const bounded = Object.fromEntries(
+    sized.map(({ name, value, text }) => [name, kept.has(name) ? value : leftOutOf(text)]),
+  );
+  if (contextProblem({ ...beside, arguments: bounded }) === undefined) return bounded;
+  // Too many, or under names that are too long.
+  return leftOutOf(textOf(given));
 }
 
-/** @throws {MailboxError} `input.invalid` for what is nested too deeply to be read */
-function digestOf(value: unknown): string {
+function leftOutOf(text: string): LeftOut {
+  return new LeftOut(Buffer.byteLength(text), digest(text));
+}
+
+function textOf(value: unknown): string {
   try {
-    return digest(JSON.stringify(value));
+    return JSON.stringify(value) ?? "";
   } catch (error) {
     if (error instanceof RangeError)
       refuse("input.invalid", { problem: "the arguments are nested too deeply" });
     throw error;
   }
-}
-
-function cut(value: unknown, longest: number, levels: number): unknown {
-  if (typeof value === "string")
-    return value.length <= longest
-      ? value
-      : `${value.slice(0, longest)}… (${value.length} characters, digest ${digest(value)})`;
-  if (typeof value !== "object" || value === null) return value;
-  if (levels === 0) return { digest: digestOf(value) };
-  if (Array.isArray(value)) return value.map((one) => cut(one, longest, levels - 1));
-  return Object.fromEntries(
-    Object.entries(value).map(([name, one]) => [name, cut(one, longest, levels - 1)]),
-  );
 }

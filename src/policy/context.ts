@@ -1,6 +1,9 @@
+import { refuse } from "../errors/index.js";
 import type { Admit, AgentFacts, Caller, RecordDecision, RightsOf } from "../identity/index.js";
 import { KeyLists, policyKeyList, policyKeys, type Reply, type Script, type Store } from "../redis/index.js";
 import type { ApprovalTerms } from "./decision.js";
+import { maxContextCharacters } from "./given.js";
+import { bytesLeftOut } from "./left-out.js";
 import { type PolicyLimits, scriptLimits } from "./limits.js";
 import type { Reads } from "./question.js";
 import type { RefusedBefore } from "./refused-before.js";
@@ -141,7 +144,7 @@ export class PolicyContext {
   readonly #duties = new Map<string, Map<string, Set<string>>>();
 
   constructor(deps: PolicyDependencies) {
-    this.deps = deps;
+    this.deps = { ...deps, openApproval: (...asked) => deps.openApproval(...shownWhole(...asked)) };
     this.limits = deps.limits;
     this.#scriptLimits = scriptLimits(deps.limits);
   }
@@ -182,4 +185,14 @@ export class PolicyContext {
     this.#duties.delete(key);
     return [...ofRun].map(([action, obligations]) => ({ action, obligations: [...obligations] }));
   }
+}
+
+type Asked = Parameters<PolicyDependencies["openApproval"]>;
+
+/** Nobody is asked to approve what they would not be shown. @throws {MailboxError} `approval.too_large` */
+function shownWhole(...asked: Asked): Asked {
+  const [, { arguments: given }] = asked;
+  const bytes = bytesLeftOut(given);
+  if (bytes > 0) refuse("approval.too_large", { part: "arguments", bytes, limit: maxContextCharacters });
+  return asked;
 }

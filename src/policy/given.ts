@@ -1,4 +1,5 @@
 import { type AskedResource, askedResource } from "./asked-resource.js";
+import { LeftOut } from "./left-out.js";
 import type { Question } from "./question.js";
 import { type Meant, meantBy } from "./resource-names.js";
 import { Undecidable } from "./undecidable.js";
@@ -193,7 +194,7 @@ function contextMap(context: Readonly<Record<string, unknown>>): ReadonlyMap<str
       default:
         throw notJson;
     }
-    if (value === null) return null;
+    if (value === null || value instanceof LeftOut) return value;
     if (depth >= maxContextDepth) throw tooDeep;
     if (Array.isArray(value)) {
       if (values + value.length > maxContextValues) throw tooMany;

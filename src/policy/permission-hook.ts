@@ -92,7 +92,8 @@ export async function answerHook(
     refuse("input.invalid", { problem: "root is the whole path of a folder, such as /srv/project" });
   const why = typeof input.description === "string" ? input.description.slice(0, 1_000) : "";
   try {
-    const given = { arguments: boundedContext(input), tool: tool.slice(0, 200) };
+    const beside = { tool: tool.slice(0, 200) };
+    const given = { arguments: boundedContext(input, beside), ...beside };
     const found = await checkTogether(context, caller, toolSteps(event, pathOf), {
       asked: given,
       why,

@@ -1,3 +1,4 @@
+import { LeftOut, leftOut } from "./left-out.js";
 import type { ResourceNames } from "./resource-names.js";
 import { Undecidable } from "./undecidable.js";
 
@@ -41,10 +42,15 @@ export const tooMuch = new Undecidable(
   "Ask again with less in the context, or with shorter texts.",
 );
 
-/** How many values and pieces of text stand in a value, counted no further than the bound. */
+/**
+ * How many values and pieces of text stand in a value, counted no further than the bound.
+ *
+ * @throws {Undecidable} where something in it was left out of the question
+ */
 export function sizeOf(value: unknown, bound: number): number {
   if (typeof value === "string") return 1 + (value.length >> 5);
   if (typeof value !== "object" || value === null) return 1;
+  if (value instanceof LeftOut) throw leftOut;
   let size = 1;
   const inner = value instanceof Map || value instanceof Set || Array.isArray(value) ? value : undefined;
   for (const one of inner?.values() ?? Object.values(value)) {

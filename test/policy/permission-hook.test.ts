@@ -546,17 +546,99 @@ rules:
     expect(desk.told).toHaveLength(1);
   });
 
-  it("asks about a call with more than fits, and binds an approval to all of it", async () => {
+  it("asks rules and people about the whole of a long call", async () => {
+    const desk = await open();
+    desk.put(`
+version: 1
+otherwise: allow
+unknown: allow
+rules:
+  - { id: no-key, actions: [file.write], when: 'context.arguments.content.matches("(?i)api[_-]?key")', effect: deny, reason: keys are secret }
+  - { id: no-evil, actions: [shell.run], when: 'context.arguments.command.contains("python3 evil.py")', effect: deny, reason: it is evil }
+  - { id: a-person, actions: [shell.run], when: 'context.arguments.command.startsWith("#")', effect: require_approval }
+`);
+    const people = new MemoryApprovals();
+    desk.approvals = people;
+    const content = "x\n".repeat(30_000);
+    expect(await ask(desk, "Write", { file_path: "/repo/a", content })).toEqual({});
+    expect(
+      reasonOf(await ask(desk, "Write", { file_path: "/repo/a", content: `${content}api_key=1` })),
+    ).toMatch(/^deny: .*keys are secret/);
+    const padding = `: ${"x".repeat(60_000)}; `;
+    expect(reasonOf(await ask(desk, "Bash", { command: `${padding}python3 evil.py` }))).toMatch(
+      /^deny: .*it is evil/,
+    );
+    const commented = `#${padding}\npython3 other.py`;
+    expect(reasonOf(await ask(desk, "Bash", { command: commented }))).toMatch(/^deny: .*ap-1/);
+    expect(people.asked[0]!.request.arguments).toEqual({ command: commented });
+    people.decide("ap-1", "approved");
+    expect(reasonOf(await ask(desk, "Bash", { command: `${commented} again` }))).toMatch(/^deny: .*ap-2/);
+    expect(await ask(desk, "Bash", { command: commented })).toEqual({});
+  });
+
+  it("asks nobody to approve what is too large to be asked about, and lets no rule be decided by a part of it", async () => {
     const desk = await open();
     const people = new MemoryApprovals();
     desk.approvals = people;
-    const padding = "x".repeat(200_000);
-    const call = (end: string): Promise<HookAnswer> =>
-      ask(desk, "Bash", { command: `rm a # ${padding}${end}` });
-    expect(reasonOf(await call("1"))).toMatch(/^deny: .*ap-1/);
-    people.decide("ap-1", "approved");
-    expect(reasonOf(await call("2"))).toMatch(/^deny: .*ap-2/);
-    expect(await call("1")).toEqual({});
+    const long = "x".repeat(70_000);
+    const put = (when: string, effect = "deny"): void =>
+      desk.put(`
+version: 1
+otherwise: ${effect === "allow" ? "deny" : "allow"}
+unknown: allow
+rules:
+  - { id: looks, actions: [file.write, shell.run, "mcp.x.*"], when: '${when}', effect: ${effect}, reason: found }
+`);
+    const write = async (more: object = {}): Promise<string> =>
+      reasonOf(await ask(desk, "Write", { file_path: "/repo/a", content: long, ...more }));
+    const undecided =
+      /^deny: .*could not be decided: what it looks at is too large to be asked about .*\(rule looks\)/;
+    for (const when of [
+      'context.arguments.content.contains("evil")',
+      'context.arguments["content"].matches("evil")',
+      'context.arguments.content == "evil"',
+      'context.arguments == {"content": "evil"}',
+      "has(context.arguments.content.part)",
+      "has(context.arguments.content) && size(context.arguments.content) < 3",
+      '"evil" in context.arguments.content',
+      'context.arguments.exists(name, context.arguments[name] == "evil")',
+      'string(context.arguments.content).endsWith("evil")',
+    ]) {
+      put(when);
+      expect([when, await write()]).toEqual([when, expect.stringMatching(undecided)]);
+    }
+    // What is there whole decides as ever.
+    for (const [when, found] of [
+      ['context.arguments.file_path.startsWith("/repo")', true],
+      ['context.arguments.file_path.startsWith("/elsewhere")', false],
+      ['context.arguments.mode == "new" && has(context.arguments.content)', true],
+      ["size(context.arguments) != 3", false],
+    ] as const) {
+      put(when);
+      expect([when, await write({ mode: "new" })]).toEqual([
+        when,
+        found ? expect.stringMatching(/^deny: .*found/) : "undefined: undefined",
+      ]);
+    }
+    put('context.arguments.content.startsWith("x")', "allow");
+    expect(await write()).toMatch(/^deny: .*no rule allows it/);
+    // Under too many names, or names that are too long, nothing of it is there.
+    const many = Object.fromEntries(Array.from({ length: 20_000 }, (_, n) => [`a${n}`, 1]));
+    for (const input of [many, { [long]: 1 }]) {
+      put("has(context.arguments.evil)");
+      expect(reasonOf(await ask(desk, "mcp__x__y", input))).toMatch(undecided);
+    }
+    desk.put(rules);
+    for (const options of [{}, { ask: true }])
+      expect(reasonOf(await ask(desk, "Bash", { command: `rm a # ${long}` }, options))).toMatch(
+        /^deny: .*rule a-person-removes/,
+      );
+    desk.put(rules.replace(/^.*a-person-removes.*$/m, ""));
+    for (const options of [{}, { ask: true }])
+      expect(reasonOf(await ask(desk, "Bash", { command: `rm a # ${long}` }, options))).toMatch(
+        /^deny: .*approval\.too_large: this is too large to be asked about: the arguments has 70009 bytes, and a person is shown at most 65536\. Do it in smaller steps/,
+      );
+    expect(people.asked).toEqual([]);
     let deep: unknown = "x";
     for (let n = 0; n < 100; n++) deep = [deep];
     expect(
