@@ -27,7 +27,7 @@ export function optionValue(
 ): string | undefined {
   const end = optionsEnd(args, 0, valued);
   for (let at = 0; at < end; at += takesNext(args[at]!, valued) ? 2 : 1) {
-    const [option, value] = inTwo(args[at]!, valued);
+    const [option, value] = valueInWord(args[at]!, valued);
     if (names.some((one) => one === option || (option.length > 4 && one.startsWith(option))))
       return value ?? args[at + 1] ?? "";
   }
@@ -35,7 +35,7 @@ export function optionValue(
 }
 
 /** An option, and its value where that stands in the same word. */
-function inTwo(
+export function valueInWord(
   word: string,
   valued: readonly string[],
 ): readonly [option: string, value: string | undefined] {
@@ -98,7 +98,7 @@ export function optionValues(
   for (let at = 0; at < args.length && args[at] !== "--"; at++) {
     const arg = args[at]!;
     if (!/^-./.test(arg)) continue;
-    const [option, value] = inTwo(arg, valued);
+    const [option, value] = valueInWord(arg, valued);
     const isValued = valued.some((one) => one === option);
     // Cut short it is the one of those that it may be, unless another one is called so.
     const isNamed = names.some(

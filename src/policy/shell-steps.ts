@@ -2,6 +2,7 @@ import { type ClientAction, clientActions } from "./client-actions.js";
 import { cmdletDeeds } from "./cmdlet-deeds.js";
 import { has, operandsOf, options, optionsEnd, optionValue } from "./command-options.js";
 import { CommandText, databases } from "./command-text.js";
+import { splitByEnv } from "./env-words.js";
 import { fetchedPages } from "./fetched-pages.js";
 import { fewLookups } from "./few-lookups.js";
 import { stepsOfDeeds } from "./file-deed.js";
@@ -13,7 +14,7 @@ import { printedBy } from "./printed-text.js";
 import { savedPages } from "./saved-pages.js";
 import { type ShellCommand, shellCommands, unknownPart } from "./shell-words.js";
 import type { ToolStep } from "./tool-step.js";
-import { envValued, nameOf, splitByEnv, unwrapped } from "./wrapped-command.js";
+import { envValued, nameOf, unwrapped } from "./wrapped-command.js";
 import { writtenFiles } from "./written-files.js";
 
 const mostSteps = 60;
@@ -185,9 +186,9 @@ function stepsOfProgram(
     case "su":
       return [...within(suCommand(args)), ...within(fed)];
     case "env":
-      return within(`env ${splitByEnv(args) ?? ""} ${args.slice(optionsEnd(args, 0, envValued)).join(" ")}`);
+      return ran(["env", ...(splitByEnv(args, envValued) ?? [])]);
     case "ssh":
-      return [...within(args.slice(optionsEnd(args, 0, sshValued) + 1).join(" ")), ...within(fed)];
+      return [...within(behindHost(args).join(" ")), ...within(fed)];
     case "cd":
     case "pushd":
       places.goTo(plain[0]);
@@ -239,6 +240,12 @@ function stepsOfProgram(
 
 function fetchSteps(program: "curl" | "wget", args: readonly string[]): ToolStep[] {
   return fetchedPages(program, args).map((resource) => ({ action: "web.fetch", resource }));
+}
+
+/** What ssh runs there: behind the host, more of its options may stand. */
+function behindHost(args: readonly string[]): readonly string[] {
+  const more = args.slice(optionsEnd(args, 0, sshValued) + 1);
+  return more.slice(optionsEnd(more, 0, sshValued));
 }
 
 /** The files that are named behind what is to become of them, which an option may say too. */

@@ -1,4 +1,5 @@
 import { has, options, optionsEnd, optionValue } from "./command-options.js";
+import { splitByEnv } from "./env-words.js";
 import { keywords, unknownPart } from "./shell-words.js";
 
 /** A command before a command: which of its options take a word of their own, and how many words follow them. */
@@ -86,7 +87,8 @@ export function unwrapped(words: readonly string[]): {
   for (;;) {
     for (let end = assignmentEnd(words, at); end > at; end = assignmentEnd(words, at)) at = end;
     const name = nameOf(words, at);
-    if (name === "function") {
+    // The name of a command that runs beside stands only before one of several.
+    if (name === "function" || (name === "coproc" && keywords.has(words[at + 2] ?? ""))) {
       at += 2;
       continue;
     }
@@ -94,10 +96,10 @@ export function unwrapped(words: readonly string[]): {
     if (!wrapper) break;
     const end = optionsEnd(words, at + 1, wrapper.valued);
     const given = words.slice(at + 1, end);
+    // What a command in one word becomes may be options of it too: it is looked into as that of a shell is.
+    if (name === "env" && splitByEnv(given, wrapper.valued) !== undefined) break;
     const folder = wrapper.folder && optionValue(given, wrapper.folder, wrapper.valued);
     if (folder !== undefined) folders.push(folder);
-    // A command in one word is looked into as that of a shell is.
-    if (name === "env" && splitByEnv(given) !== undefined) break;
     at = end + (wrapper.operands ?? 0);
     if (name === "env" && words[at] === "-") at += 1;
     if (at >= words.length && beginsShell(wrapper, given)) return { words: ["sh"], folders };
@@ -138,11 +140,6 @@ function assignmentEnd(words: readonly string[], at: number): number {
 }
 
 const mostSubscript = 10;
-
-/** The command that `env` is given in one word. */
-export function splitByEnv(args: readonly string[]): string | undefined {
-  return optionValue(args, ["-S", "--split-string"], envValued);
-}
 
 /** The name of the program, wherever it lies. */
 export function nameOf(words: readonly string[], at = 0): string {
