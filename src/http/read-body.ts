@@ -44,3 +44,30 @@ export class BodyReader {
     });
   }
 }
+
+/**
+ * Lets a client send to its end what is not read of it, so that it does not lose its answer to the end of the connection.
+ * Nothing of it is kept. Who sends more than that, or for longer, is answered all the same.
+ */
+export function dropRest(
+  request: IncomingMessage,
+  { bytes, ms }: { readonly bytes: number; readonly ms: number },
+): Promise<void> {
+  if (request.complete || request.destroyed || Number(request.headers["content-length"] ?? 0) > bytes)
+    return Promise.resolve();
+  return new Promise((resolve) => {
+    let dropped = 0;
+    const over = (): void => {
+      clearTimeout(timer);
+      request.off("data", onData).off("end", over).off("close", over).pause();
+      resolve();
+    };
+    const onData = (chunk: Buffer): void => {
+      dropped += chunk.length;
+      if (dropped > bytes) over();
+    };
+    const timer = setTimeout(over, ms);
+    request.once("error", () => undefined); // "close" follows
+    request.on("data", onData).on("end", over).on("close", over).resume();
+  });
+}

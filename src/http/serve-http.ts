@@ -10,7 +10,7 @@ import { defaultHttpLimits, type HttpLimits } from "./limits.js";
 import { isAllowedHost, isAllowedOrigin, isLoopback, isOwnOrigin } from "./loopback.js";
 import { NodeExchange } from "./node-exchange.js";
 import { isMetadataPath, protectedResource } from "./protected-resource.js";
-import { BodyReader, type Unread } from "./read-body.js";
+import { BodyReader, dropRest, type Unread } from "./read-body.js";
 
 export interface Readiness {
   readonly ready: boolean;
@@ -60,6 +60,9 @@ export interface HttpService {
 }
 
 const defaultPort = 7678;
+
+/** What a client may still send, and for how long, before it is told that a tool must not be called. */
+const dropped = { bytes: 64 * 1024 * 1024, ms: 5_000 };
 
 /** Calls that are not answered this long after the end was announced are cut off. */
 const drainMs = 800;
@@ -193,7 +196,7 @@ class Service {
     } catch (err) {
       this.#options.log.error({ err }, "a request failed");
       if (response.headersSent) response.destroy();
-      else this.#fail(request, response, 500, "the server failed", { error: "internal" });
+      else await this.#fail(request, response, 500, "the server failed", { error: "internal" });
     }
   }
 
@@ -272,32 +275,32 @@ class Service {
     });
   }
 
-  #refuseBody(request: IncomingMessage, response: ServerResponse, why: Unread): void {
+  async #refuseBody(request: IncomingMessage, response: ServerResponse, why: Unread): Promise<void> {
     if (why === "gone") return;
     response.setHeader("connection", "close");
-    if (why === "too large") {
-      this.#fail(request, response, 413, `the request is larger than ${this.#limits.bodyBytes} bytes`);
-      return;
-    }
+    if (why === "too large")
+      return this.#fail(request, response, 413, `the request is larger than ${this.#limits.bodyBytes} bytes`);
     response.setHeader("retry-after", "1");
-    this.#fail(request, response, 503, "too many requests are being read; try again");
+    return this.#fail(request, response, 503, "too many requests are being read; try again");
   }
 
-  #turnAway(request: IncomingMessage, response: ServerResponse): void {
+  #turnAway(request: IncomingMessage, response: ServerResponse): Promise<void> {
     response.setHeader("retry-after", String(retryAfterSeconds));
     response.setHeader("connection", "close");
-    this.#fail(request, response, 503, "this server is about to end; try again");
+    return this.#fail(request, response, 503, "this server is about to end; try again");
   }
 
   /** Answers with an error, or where none may be, as the endpoint says. */
-  #fail(
-    { url = "/" }: IncomingMessage,
+  async #fail(
+    request: IncomingMessage,
     response: ServerResponse,
     status: number,
     message: string,
     error: object = rpcError(message),
-  ): void {
-    const instead = this.#endpoint.insteadOfError(url, message);
+  ): Promise<void> {
+    const instead = this.#endpoint.insteadOfError(request.url ?? "/", message);
+    // An answer that is lost while its client still sends stops nothing.
+    if (instead) await dropRest(request, dropped);
     json(response, instead ? 200 : status, instead ?? error);
   }
 }

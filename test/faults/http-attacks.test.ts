@@ -202,6 +202,75 @@ describe("a server that is attacked over HTTP", { timeout: 120_000 }, () => {
     await comesBack(before, 60);
   });
 
+  it("reaches with the denial of a hook whoever sends far more than is read of it, announced or not", async () => {
+    const denied = Array(6).fill("200 deny");
+    const said = (status: number, text: string): string =>
+      `${status} ${/"permissionDecision":"(\w+)"/.exec(text)?.[1]}`;
+    for (const bytes of [1_100_000, 4_300_000, 20_000_000])
+      for (const query of ["closed=1", "close=1"]) {
+        const url = `${server.url}/policy/hook?agent=coder&${query}`;
+        const body = JSON.stringify({ tool_name: "Bash", tool_input: { command: "x".repeat(bytes) } });
+        const type = { "content-type": "application/json" };
+        const told: string[][] = [[], []];
+        for (let n = 0; n < 6; n++) {
+          const answer = await fetch(url, { method: "POST", headers: type, body });
+          told[0]!.push(said(answer.status, await answer.text()));
+          const length = n % 2 ? { "content-length": String(body.length) } : {};
+          const asked = await ask(url, { headers: { ...type, ...length }, body });
+          told[1]!.push(said(asked.status, asked.body));
+        }
+        expect([bytes, query, ...told]).toEqual([bytes, query, denied, denied]);
+      }
+  });
+
+  it("reads of a hook that has to be refused no more than 64 MB, and waits for it 5 s at most", async () => {
+    const before = residentMib();
+    await served(async () => {
+      const head =
+        "POST /policy/hook?closed=1 HTTP/1.1\r\nhost: localhost\r\ncontent-type: application/json\r\n";
+      const from = performance.now();
+      const slow: Socket[] = [];
+      for (let n = 0; n < 200; n++) {
+        const socket = await openSocket(server.port);
+        socket.write(`${head}content-length: 60000000\r\n\r\n`);
+        slow.push(socket);
+      }
+      const drip = setInterval(() => {
+        for (const socket of slow) if (socket.writable) socket.write("{");
+      }, 100);
+      const endless = Array.from({ length: 5 }, async () => {
+        const socket = await openSocket(server.port);
+        const closed = saidUntilClosed(socket);
+        const chunk = Buffer.alloc(1024 * 1024, "x");
+        const size = chunk.length.toString(16);
+        socket.write(`${head}transfer-encoding: chunked\r\n\r\n`);
+        let sent = 0;
+        const more = (): void => {
+          while (socket.writable && sent < 1_000) {
+            sent += 1;
+            socket.write(`${size}\r\n`);
+            socket.write(chunk);
+            if (!socket.write("\r\n")) {
+              socket.once("drain", more);
+              return;
+            }
+          }
+        };
+        more();
+        await closed;
+        return sent;
+      });
+      const said = await Promise.all(slow.map((socket) => saidUntilClosed(socket)));
+      clearInterval(drip);
+      expect(performance.now() - from).toBeLessThan(20_000);
+      // Who goes on sending may lose the answer to the end of the connection.
+      for (const one of said) expect(one).toMatch(/^(HTTP\/1\.1 200 [\s\S]*"permissionDecision":"deny"|$)/);
+      // What lies in buffers between the two is sent, and not read.
+      for (const sent of await Promise.all(endless)) expect(sent).toBeLessThan(100);
+    });
+    await comesBack(before, 100);
+  });
+
   it("answers bombs of JSON, deep, wide or long, with errors", async () => {
     const before = residentMib();
     const call = (input: string) =>
