@@ -1,7 +1,7 @@
-import type { ClientAction } from "./client-actions.js";
+import { type ClientAction, clientActions } from "./client-actions.js";
 import { isObject } from "./is-object.js";
 import { filesOfPatch, patchSteps } from "./patch-steps.js";
-import { pathNames } from "./places.js";
+import { anything, pathNames } from "./places.js";
 import { powershellCommands } from "./powershell-words.js";
 import { shellSteps } from "./shell-steps.js";
 import { shellCommands } from "./shell-words.js";
@@ -30,6 +30,16 @@ const fileTools: Readonly<Record<string, readonly [action: ClientAction, argumen
  */
 const shells: ReadonlySet<string> = new Set(["Bash", "PowerShell", "Monitor"]);
 
+/** Characters of a command that is read; reading takes time, and a server asks for many agents. */
+const longestCommand = 64 * 1024;
+
+/** All that a command may do, which nobody reads. */
+function anyStep(): ToolStep[] {
+  return clientActions
+    .filter((action) => action !== "file.read" && action !== "shell.run")
+    .map((action) => ({ action, resource: /^(?:git|branch|db)\./.test(action) ? "" : anything }));
+}
+
 /**
  * What a call of a tool is in the words of rules, the general step first and what it plainly does besides behind it.
  *
@@ -47,6 +57,7 @@ export function toolSteps(
   if (tool === "Monitor" && text("command") === "")
     return [{ action: "web.fetch", resource: webResource(own(input.ws, "url")) }];
   if (shells.has(tool)) {
+    if (text("command").length > longestCommand) return [{ action: "shell.run", resource: "" }, ...anyStep()];
     const read = tool === "PowerShell" ? powershellCommands : shellCommands;
     return [{ action: "shell.run", resource: "" }, ...shellSteps(text("command"), pathOf, read)];
   }

@@ -611,6 +611,27 @@ describe("a shell command", () => {
     ]);
   });
 
+  it.each(["Bash", "PowerShell", "Monitor"])("of %s that is longer than 64 KiB may do anything", (tool) => {
+    const asked = (command: string) =>
+      toolSteps({ tool, input: { command } }, (path) => path).map(({ action, resource }) =>
+        `${action} ${resource}`.trim(),
+      );
+    const fill = (length: number) => `rm x;${" ".repeat(length - 5)}`;
+    expect(asked(fill(65_536))).not.toContain("access.grant **");
+    const all = asked(fill(65_537));
+    expect(all[0]).toBe("shell.run");
+    for (const step of [
+      "file.delete **",
+      "file.write **",
+      "directory.delete **",
+      "web.fetch **",
+      "access.grant **",
+    ])
+      expect(all).toContain(step);
+    for (const step of ["git.push", "git.push_force", "branch.delete", "db.drop"])
+      expect(all).toContain(step);
+  });
+
   it("is read through five texts of commands, one in the other", () => {
     expect(steps("eval eval eval eval eval rm x")).toEqual(["file.delete x"]);
     expect(steps("eval eval eval eval eval eval ''")).toEqual([]);
