@@ -69,9 +69,9 @@ export async function recordNoSession(
 }
 
 /** A refusal that may not be one in a moment. */
-export function tooMany(status: 429 | 503, message: string): Response {
+export function tooMany(status: 429 | 503, message: string, seconds = 1): Response {
   const response = jsonRpcError(status, -32000, message);
-  response.headers.set("retry-after", "1");
+  response.headers.set("retry-after", String(seconds));
   return response;
 }
 

@@ -7,6 +7,7 @@ import { closedAnswer, hookPath, isClosedHook } from "./closed-hook.js";
 import { guardPath } from "./guard-path.js";
 import { whoAsks } from "./http-asker.js";
 import {
+  type Asker,
   type Asking,
   type HttpExchange,
   jsonRpcError,
@@ -22,7 +23,7 @@ import { SseStreams } from "./http-sse.js";
 import { HttpStateless } from "./http-stateless.js";
 import { isOlderEra } from "./is-older-era.js";
 import { misspeltHook } from "./misspelt-hook.js";
-import { mostLevels, parseBody } from "./parse-body.js";
+import { parseBody } from "./parse-body.js";
 import { isRelayedRequest, refusalReply } from "./relay-refusal.js";
 import type { Rooms } from "./rooms.js";
 
@@ -77,9 +78,9 @@ export function openEndpoint(rooms: Rooms, options: McpEndpointOptions): McpEndp
 
   const streamable = async (asking: Asking): Promise<Response> => {
     const { request, body, owner, account, exchange } = asking;
-    const calls = isListen(body) ? 0 : requestIds(body).length;
-    if (calls > 0) {
-      const give = owners.hold(account, "call", calls);
+    if (request.method === "POST" && !isListen(body)) {
+      const calls = requestIds(body).length;
+      const give = calls > 0 ? owners.hold(account, "call", calls) : owners.hold(account, "note");
       if (give instanceof Response) return give;
       exchange.onSettled(give);
     }
@@ -100,17 +101,18 @@ export function openEndpoint(rooms: Rooms, options: McpEndpointOptions): McpEndp
     if (asker instanceof Response) return asker;
     const isPost = request.method === "POST";
     if (asker instanceof MailboxError && !isPost) return forbidden(asker);
+    const url = new URL(request.url);
+    const refused = isPost ? owners.posted(accountOf(asker, request, url)) : undefined;
+    if (refused) return refused;
     if (isPost && !isJsonContentType(request.headers.get("content-type")))
       return jsonRpcError(415, -32000, "Content-Type must be application/json");
-    const read = isPost ? parseBody(given ?? (await request.text())) : { value: undefined };
-    if ("problem" in read)
-      return read.problem === "too deep"
-        ? jsonRpcError(400, -32600, `the body is nested deeper than ${mostLevels} levels`)
-        : jsonRpcError(400, -32700, "the body is not valid JSON");
-    const url = new URL(request.url);
-    const structured = ["1", "true"].includes(url.searchParams.get("structured") ?? "");
     const isHook = url.pathname === hookPath;
     const isGuard = url.pathname === guardPath;
+    const read = isPost
+      ? parseBody(given ?? (await request.text()), !isHook && !isGuard)
+      : { value: undefined };
+    if ("problem" in read) return jsonRpcError(400, read.code, read.problem);
+    const structured = ["1", "true"].includes(url.searchParams.get("structured") ?? "");
     if (asker instanceof MailboxError)
       return isHook
         ? Response.json(denial(asker.message))
@@ -147,7 +149,9 @@ export function openEndpoint(rooms: Rooms, options: McpEndpointOptions): McpEndp
       if (asker instanceof MailboxError) return forbidden(asker);
       if (!asker.principal && asker.agent === undefined)
         return jsonRpcError(400, -32602, "say who asks: ?agent=NAME, or a token in Authorization: Bearer");
-      const give = owners.hold(asker.account, "call");
+      const give =
+        (request.method === "POST" ? owners.posted(asker.account) : undefined) ??
+        owners.hold(asker.account, "call");
       if (give instanceof Response) return give;
       exchange.onSettled(give);
       owners.connected(asker.owner, exchange);
@@ -182,6 +186,12 @@ export function openEndpoint(rooms: Rooms, options: McpEndpointOptions): McpEndp
 async function reasonOf(response: Response): Promise<string> {
   const { error } = (await response.json()) as { readonly error?: { readonly message?: string } };
   return error?.message ?? `the request was answered with ${response.status}`;
+}
+
+/** Whose requests are counted. Whoever is stopped has proved all the same who asks. */
+function accountOf(asker: Asker | MailboxError, request: Request, url: URL): string {
+  if (!(asker instanceof MailboxError)) return asker.account;
+  return `stopped ${request.headers.get("authorization") ?? url.searchParams.get("agent") ?? ""}`;
 }
 
 function forbidden(error: MailboxError): Response {

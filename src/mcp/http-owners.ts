@@ -2,13 +2,17 @@ import type { Exchange } from "./exchange.js";
 import { tooMany } from "./http-asking.js";
 import type { EndpointLimits } from "./http-limits.js";
 
-type Kind = "session" | "stream" | "call";
+type Kind = "session" | "stream" | "call" | "note";
+
+const minuteMs = 60_000;
 
 /** What one owner holds. */
 class Holdings implements Record<Kind, number> {
   session = 0;
   stream = 0;
   call = 0;
+  /** Posts in which nothing is called, which have a number of their own: a call can always be cancelled. */
+  note = 0;
   readonly connections = new Set<Cuttable>();
 }
 
@@ -16,7 +20,12 @@ interface Cuttable extends Exchange {
   cut(): void;
 }
 
-const words = { session: "sessions", stream: "streams of updates", call: "calls" } as const;
+const words = {
+  session: "sessions",
+  stream: "streams of updates",
+  call: "calls",
+  note: "notifications",
+} as const;
 
 /**
  * What each principal holds open in this process. The count is by who asks, so that no second connection, session or
@@ -27,9 +36,24 @@ export class Owners {
   readonly #holdings = new Map<string, Holdings>();
   #all = new Holdings();
   #onIdle: (() => void)[] = [];
+  #posts = new Map<string, number>();
+  #minute = 0;
 
   constructor(limits: EndpointLimits) {
     this.#limits = limits;
+  }
+
+  /** Counts a request that the owner posts: answers the refusal for the client where it was one too many in this minute. */
+  posted(owner: string, now = Date.now()): Response | undefined {
+    const minute = Math.floor(now / minuteMs);
+    if (minute !== this.#minute) this.#posts = new Map();
+    this.#minute = minute;
+    const posts = (this.#posts.get(owner) ?? 0) + 1;
+    this.#posts.set(owner, posts);
+    const most = this.#limits.postsPerMinute;
+    if (posts <= most) return undefined;
+    const seconds = Math.ceil(((minute + 1) * minuteMs - now) / 1000);
+    return tooMany(429, `this agent has sent ${most} requests in this minute; wait for the next`, seconds);
   }
 
   /** How much all of them hold together. */
@@ -95,7 +119,7 @@ export class Owners {
   }
 
   #tidy(owner: string, held: Holdings): void {
-    if (held.session + held.stream + held.call + held.connections.size > 0) return;
+    if (held.session + held.stream + held.call + held.note + held.connections.size > 0) return;
     if (this.#holdings.get(owner) === held) this.#holdings.delete(owner);
   }
 }

@@ -22,9 +22,6 @@ interface Listener {
   end(): Promise<void>;
 }
 
-/** Most messages in one body, as in the other transports. */
-const longestBatch = 100;
-
 /**
  * Clients of the HTTP+SSE transport of 2024-11-05: a stream of events, and an address to post to that comes with its
  * first event. One server, one connection and one run for each stream; they end with it.
@@ -141,7 +138,7 @@ export class SseStreams {
 
 function asMessages(body: unknown): JSONRPCMessage[] | undefined {
   const messages: readonly unknown[] = Array.isArray(body) ? body : [body];
-  if (messages.length === 0 || messages.length > longestBatch) return undefined;
+  if (messages.length === 0) return undefined;
   try {
     return messages.map((message) => parseJSONRPCMessage(message));
   } catch {

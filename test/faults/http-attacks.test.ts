@@ -282,6 +282,9 @@ describe("a server that is attacked over HTTP", { timeout: 120_000 }, () => {
       `[${'{"jsonrpc":"2.0","id":1,"method":"ping"},'.repeat(10_000)}1]`,
       call(`{${Array.from({ length: 60_000 }, (_, n) => `"k${n}":1`).join(",")}}`),
       call(`{"describe":"${"\\u0000".repeat(150_000)}"}`),
+      `[${'{"jsonrpc":"2.0","method":"a"},'.repeat(30_000)}{}]`,
+      `[${'{"jsonrpc":"2.0","id":1,"result":{}},'.repeat(25_000)}{}]`,
+      message(1, "ping", Object.fromEntries(Array.from({ length: 60_000 }, (_, n) => [`k${n}`, n]))),
       call(`{"n":${"9".repeat(500_000)}}`),
       call('{"__proto__":{"polluted":true},"constructor":{"prototype":{"polluted":true}}}'),
     ];

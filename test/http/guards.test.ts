@@ -1,10 +1,12 @@
 import { once } from "node:events";
 import { Agent, type IncomingMessage } from "node:http";
 import { PassThrough } from "node:stream";
-import { afterEach, describe, expect, it } from "vitest";
+import { afterEach, describe, expect, it, vi } from "vitest";
 import { type HttpLimits, type HttpService, serveHttp } from "../../src/http/index.js";
+import { defaultHttpLimits } from "../../src/http/limits.js";
 import { BodyReader } from "../../src/http/read-body.js";
-import { mostLevels, parseBody } from "../../src/mcp/parse-body.js";
+import { Owners } from "../../src/mcp/http-owners.js";
+import { mostArguments, mostLevels, mostMessages, mostValues, parseBody } from "../../src/mcp/parse-body.js";
 import { memoryRooms, type World } from "../mcp/memory-rooms.js";
 import { noLog } from "../mcp/support.js";
 import {
@@ -33,6 +35,7 @@ async function open(limits: Partial<HttpLimits>): Promise<string> {
   return service.url;
 }
 afterEach(async () => {
+  vi.useRealTimers();
   await service?.close();
   service = undefined;
 });
@@ -125,8 +128,54 @@ describe("what a request may have", () => {
     ["objects", (levels: number) => `${'{"a":'.repeat(levels)}1${"}".repeat(levels)}`],
   ])("is so many levels of %s, and not one more", (_, nested) => {
     expect(parseBody(nested(mostLevels))).toHaveProperty("value");
-    expect(parseBody(nested(mostLevels + 1))).toEqual({ problem: "too deep" });
-    expect(parseBody(nested(300_000))).toEqual({ problem: "too deep" });
+    expect(parseBody(nested(mostLevels + 1))).toMatchObject({ problem: expect.stringContaining("deeper") });
+    expect(parseBody(nested(300_000))).toMatchObject({ problem: expect.stringContaining("deeper") });
+  });
+
+  it("is so many messages, and not one more, whatever they are", () => {
+    const list = (count: number) => `[${Array(count).fill('{"jsonrpc":"2.0","method":"a"}').join(",")}]`;
+    expect(parseBody(list(mostMessages))).toHaveProperty("value");
+    const problem = expect.stringContaining("more than 100 messages");
+    expect(parseBody(list(mostMessages + 1))).toEqual({ code: -32600, problem });
+    expect(parseBody(`[${"1,".repeat(mostMessages)}1]`)).toEqual({ code: -32600, problem });
+    // The event of a hook is no message.
+    expect(parseBody(list(mostMessages + 1), false)).toHaveProperty("value");
+  });
+
+  it("is so many arguments, and not one more; what one of them holds is for its tool to judge", () => {
+    const call = (count: number) =>
+      toolCall(1, "x", Object.fromEntries(Array.from({ length: count }, (_, n) => [`k${n}`, n])));
+    expect(parseBody(call(mostArguments))).toHaveProperty("value");
+    const problem = expect.stringContaining("more than 100 arguments");
+    expect(parseBody(call(mostArguments + 1))).toEqual({ code: -32600, problem });
+    expect(parseBody(`[${call(1)},${call(mostArguments + 1)}]`)).toEqual({ code: -32600, problem });
+    const deep = toolCall(1, "x", { data: Array.from({ length: 3 * mostValues }, (_, n) => n) });
+    expect(parseBody(deep)).toHaveProperty("value");
+  });
+
+  it("is so many values beside its arguments, and not one more, all messages together", () => {
+    const fixed = 5; // the message, its version, id, method and params
+    const notes = (count: number) =>
+      message(1, "x", Object.fromEntries(Array.from({ length: count - fixed }, (_, n) => [`k${n}`, n])));
+    expect(parseBody(notes(mostValues))).toHaveProperty("value");
+    const problem = expect.stringContaining("more than 5000 values");
+    expect(parseBody(notes(mostValues + 1))).toEqual({ code: -32600, problem });
+    expect(parseBody(`[${notes(mostValues - 4)},${notes(fixed)}]`)).toEqual({ code: -32600, problem });
+  });
+
+  it("is as broad as that or be answered with an error of the protocol, whatever the transport", async () => {
+    const url = await open({});
+    const bomb = `[${Array(30_000).fill('{"jsonrpc":"2.0","method":"a"}').join(",")}]`;
+    const session = await openSession(`${url}/mcp?agent=broad`);
+    const sse = await SseClient.open(url, "broad");
+    const answers = [
+      await ask(`${url}/mcp?agent=broad`, { headers: session, body: bomb }),
+      await ask(`${url}/mcp?agent=broad`, { ...modernCall(1, "my_status"), body: bomb }),
+      await sse.post(bomb),
+    ];
+    for (const { status, body } of answers)
+      expect([status, JSON.parse(body)]).toMatchObject([400, { jsonrpc: "2.0", error: { code: -32600 } }]);
+    sse.stream.cut();
   });
 
   it("is nested so deep or be answered with an error of the protocol, whatever the transport", async () => {
@@ -316,6 +365,64 @@ describe("the calls in flight of one agent", () => {
     expect((await post(cancel)).status).toBe(202);
     await held;
     expect((await post(toolCall(9, "my_status"))).status).toBe(200);
+  });
+});
+
+describe("the requests of one agent", () => {
+  it("are so many in a minute, whatever is in them, by whatever transport or path they come", async () => {
+    vi.useFakeTimers({ toFake: ["Date"], now: 60_000 });
+    const url = await open({ postsPerMinute: 14 });
+    const session = await openSession(`${url}/mcp?agent=busy`); // the first, and two with the stream
+    const sse = await SseClient.open(url, "busy");
+    const at = (path: string, headers: Record<string, string>, body: string) =>
+      ask(url + path, { headers, body });
+    const note = message(undefined, "notifications/x");
+    const ways = [
+      () => at("/mcp?agent=busy", session, note),
+      () => at("/mcp?agent=BUSY", session, `[${note},${note}]`),
+      () => at("/mcp?agent=busy", session, "not JSON"),
+      () => at("/mcp?agent=busy", modernCall(1, "x").headers as Record<string, string>, "[]"),
+      () => at("/mcp?agent=busy&structured=1", session, message(7, "ping")),
+      () => at("/policy/hook?agent=busy", json, "{}"),
+      () => at("/locks/guard?agent=busy", json, "{}"),
+      () => at("/approvals/x?agent=busy", json, "{}"),
+      () => at(`/mcp?agent=busy`, { "content-type": "text/plain" }, "x"),
+      () => sse.post(note),
+      () => sse.post("{}"),
+    ];
+    for (const way of ways) expect((await way()).status).not.toBe(429);
+    for (const way of ways) {
+      const { status, headers } = await way();
+      expect([status, Number(headers["retry-after"])]).toEqual([
+        429,
+        expect.toSatisfy((s) => s > 0 && s <= 60),
+      ]);
+    }
+    const other = await ask(`${url}/mcp?agent=idle`, modernCall(1, "my_status"));
+    expect(textIn(other.body)).toContain("idle");
+    sse.stream.cut();
+  });
+
+  it("hold a place each until they are answered, also where nothing is called in them", () => {
+    const owners = new Owners({ ...defaultHttpLimits, callsInFlight: 2 });
+    const held = [owners.hold("a", "note"), owners.hold("a", "note"), owners.hold("a", "call")];
+    for (const one of held) expect(one).toBeTypeOf("function");
+    expect((owners.hold("a", "note") as Response).status).toBe(429);
+    expect(owners.hold("b", "note")).toBeTypeOf("function");
+    (held[0] as () => void)();
+    expect(owners.hold("a", "note")).toBeTypeOf("function");
+  });
+
+  it("begin to count anew with each minute", () => {
+    const owners = new Owners({ ...defaultHttpLimits, postsPerMinute: 2 });
+    const at = (ms: number) => owners.posted("a", ms)?.headers.get("retry-after");
+    expect([at(60_000), at(119_000), at(119_000), at(119_999), at(120_000)]).toEqual([
+      undefined,
+      undefined,
+      "1",
+      "1",
+      undefined,
+    ]);
   });
 });
 
