@@ -17,10 +17,13 @@ export interface CredentialsDependencies {
   readonly log: (event: string, facts: Record<string, unknown>) => void;
 }
 
+/** @param code what a call is refused with from now on: `auth.required`, `auth.invalid` or `access.stopped` */
+type Watcher = (code: string) => void;
+
 /** What proves who calls: from a credential to its principal, and whether it holds as long as it is used. */
 export class Credentials {
   readonly #deps: CredentialsDependencies;
-  readonly #held = new Map<Held, Set<() => void>>();
+  readonly #held = new Map<Held, Set<Watcher>>();
   readonly #byCredential = new Map<string, Held>();
   #timer: NodeJS.Timeout | undefined;
   #looking = false;
@@ -51,7 +54,7 @@ export class Credentials {
    * Calls back once, within a second of the end of the credential: it expired, was revoked, or a name alone is not
    * believed any more; or of the moment when its agent is stopped. The answer gives the watch up.
    */
-  whileHolds(held: Held, onEnd: () => void): () => void {
+  whileHolds(held: Held, onEnd: Watcher): () => void {
     const { kind } = held.credential;
     if (kind === "operator") return () => undefined;
     const id = "id" in held.credential ? held.credential.id : "";
@@ -60,7 +63,7 @@ export class Credentials {
     this.#byCredential.set(name, shared);
     const watchers = this.#held.get(shared) ?? new Set();
     this.#held.set(shared, watchers);
-    const watcher = (): void => onEnd();
+    const watcher: Watcher = (code) => onEnd(code);
     watchers.add(watcher);
     this.#timer ??= setInterval(() => void this.#look(), lookEveryMs).unref();
     return () => {
@@ -82,11 +85,12 @@ export class Credentials {
     this.#looking = true;
     try {
       for (const [held, watchers] of [...this.#held]) {
-        if (await this.#holds(held)) continue;
+        const code = await this.#endOf(held);
+        if (code === undefined) continue;
         // One that is watched again later begins anew.
         for (const watcher of [...watchers]) {
           watchers.delete(watcher);
-          watcher();
+          watcher(code);
         }
       }
       for (const [name, held] of this.#byCredential) {
@@ -100,14 +104,13 @@ export class Credentials {
   }
 
   /** While the store cannot be asked nothing is known to have ended; calls are refused meanwhile all the same. */
-  async #holds(held: Held): Promise<boolean> {
+  async #endOf(held: Held): Promise<string | undefined> {
     try {
       await this.#deps.access.check(held);
-      return true;
     } catch (error) {
-      if (isRefusal(error) && ends.has(error.code)) return false;
+      if (isRefusal(error) && ends.has(error.code)) return error.code;
       if (!isRefusal(error)) this.#deps.log("a credential could not be looked at", { error: String(error) });
-      return true;
     }
+    return undefined;
   }
 }

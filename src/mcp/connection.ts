@@ -25,6 +25,8 @@ export interface ConnectionOptions {
   readonly session: boolean;
   /** Whether the client can go away unnoticed: over HTTP, between its calls. */
   readonly isGuest?: boolean;
+  /** Whether it stays when what its client is believed by ends, so that only its run ends then. Over HTTP a session ends whole. */
+  readonly outlivesCredential?: boolean;
   /** Aborts when the process is about to end: waits of this client end as if their time were over. */
   readonly draining?: AbortSignal;
 }
@@ -35,7 +37,10 @@ const mostAsked = 1_000;
 /** Longest time that the end of a run may hold up the end of a connection; a dead run is noticed by its heartbeat. */
 const endRunMs = 2_500;
 
-/** One client and its run. The run begins at the first call that needs one and ends with the connection. */
+/**
+ * One client and its run. The run begins at the first call that needs one and ends with the connection, or before with
+ * what its client is believed by: its calls are then refused, and one that is believed again begins another run.
+ */
 export class Connection {
   readonly rooms: Rooms;
   readonly log: Log;
@@ -46,8 +51,11 @@ export class Connection {
   readonly #namespace: string;
   readonly #agent: string | undefined;
   readonly #isGuest: boolean;
+  readonly #outlivesCredential: boolean;
   #principal: Principal | undefined;
   #begun: Promise<Caller> | undefined;
+  /** The end of the run before, while it is not over. */
+  #ending: Promise<void> | undefined;
   #ended = false;
   #tellFirst: (caller: Caller) => void = () => undefined;
   /** The caller, once there is one. */
@@ -57,6 +65,7 @@ export class Connection {
   readonly #asked = new Set<string>();
   readonly #shown = new Set<string>();
   readonly #stops = new Set<() => void>();
+  readonly #stopsOfRun = new Set<() => void>();
 
   constructor(rooms: Rooms, face: FaceOptions, options: ConnectionOptions) {
     this.rooms = rooms;
@@ -68,6 +77,7 @@ export class Connection {
     this.#namespace = face.namespace;
     this.#agent = options.agent;
     this.#isGuest = options.isGuest ?? false;
+    this.#outlivesCredential = options.outlivesCredential ?? false;
     this.#principal = options.principal;
   }
 
@@ -86,9 +96,15 @@ export class Connection {
     if (!this.#begun) {
       const begun = this.rooms.runs.begin(this.principal(clientName), this.#isGuest);
       this.#begun = begun;
-      begun.then(this.#tellFirst, () => {
-        if (this.#begun === begun) this.#begun = undefined;
-      });
+      begun.then(
+        (caller) => {
+          this.#tellFirst(caller);
+          if (this.#outlivesCredential) this.#whileBelieved(caller, begun);
+        },
+        () => {
+          if (this.#begun === begun) this.#begun = undefined;
+        },
+      );
     }
     return this.#begun;
   }
@@ -143,13 +159,27 @@ export class Connection {
     return once;
   }
 
-  /** Ends what was watched and the run. Resolves within 2.5 seconds, whatever the store does. */
-  async end(how: RunEnd): Promise<void> {
-    if (this.#ended) return;
-    this.#ended = true;
-    for (const stop of [...this.#stops]) stop();
-    const begun = this.#begun;
-    if (!begun) return;
+  /** Something to stop whenever a run ends, and when the connection does. */
+  whileRunning(stop: () => void): void {
+    if (this.#ended) stop();
+    else this.#stopsOfRun.add(stop);
+  }
+
+  /** Whoever is stopped keeps the run, so that it can go on when it is resumed. */
+  #whileBelieved(caller: Caller, begun: Promise<Caller>): void {
+    if (this.#ended || this.#begun !== begun) return;
+    const unwatch = this.whileOpen(
+      this.rooms.identity.whileHolds(caller.principal, (code) => {
+        unwatch();
+        if (code === "access.stopped") this.#whileBelieved(caller, begun);
+        else if (!this.#ended && this.#begun === begun) this.#ending = this.#endRun(begun, "cut short");
+      }),
+    );
+  }
+
+  async #endRun(begun: Promise<Caller>, how: RunEnd): Promise<void> {
+    this.#begun = undefined;
+    for (const stop of this.#stopsOfRun) stop();
     let timer: NodeJS.Timeout | undefined;
     const patience = new Promise<void>((resolve) => {
       timer = setTimeout(() => {
@@ -162,6 +192,16 @@ export class Connection {
       .catch((err: unknown) => this.log.warn({ err }, "the run could not be ended; its heartbeat will tell"));
     await Promise.race([ending, patience]);
     clearTimeout(timer);
+  }
+
+  /** Ends what was watched and the run. Resolves within 2.5 seconds, whatever the store does. */
+  async end(how: RunEnd): Promise<void> {
+    if (this.#ended) return;
+    this.#ended = true;
+    for (const stop of [...this.#stops]) stop();
+    if (this.#begun) return this.#endRun(this.#begun, how);
+    for (const stop of this.#stopsOfRun) stop();
+    await this.#ending;
   }
 }
 

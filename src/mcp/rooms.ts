@@ -85,8 +85,11 @@ export interface Rooms {
       what: "auth.prove" | "auth.session",
       error: MailboxError,
     ): Promise<void>;
-    /** Calls back once, within a second of the end of the credential or of the stop of its agent. The answer gives the watch up. */
-    whileHolds(held: Held, onEnd: () => void): () => void;
+    /**
+     * Calls back once, within a second of the end of the credential or of the stop of its agent, with the code of what its
+     * calls are refused with then. The answer gives the watch up.
+     */
+    whileHolds(held: Held, onEnd: (code: string) => void): () => void;
   };
   readonly runs: {
     /**

@@ -48,7 +48,11 @@ const mostUnreadBytes = 16 * 1024 * 1024;
  * keep the process alive.
  */
 export async function serveStdio(rooms: Rooms, options: StdioOptions): Promise<void> {
-  const connection = new Connection(rooms, options, { ...options, session: true });
+  const connection = new Connection(rooms, options, {
+    ...options,
+    session: true,
+    outlivesCredential: true,
+  });
   const wire = new Wire(options.stdin ?? process.stdin, options.stdout ?? process.stdout, options.log);
   wire.olderEra = options.channel ?? false;
   let server: Server | undefined;
@@ -57,7 +61,7 @@ export async function serveStdio(rooms: Rooms, options: StdioOptions): Promise<v
     server?.sendResourceUpdated({ uri }).catch(() => undefined);
   };
   const subscribed = new Watches(rooms, told, () => wire.stalled);
-  connection.whileOpen(() => subscribed.clear());
+  connection.whileRunning(() => subscribed.clear());
   const listening = new Listening(connection, new Watches(rooms, told, () => wire.stalled));
   wire.onListen = (id, uris, clientName) => listening.begin(id, uris, clientName);
   wire.onUnlisten = (id) => listening.end(id);
@@ -100,7 +104,7 @@ async function pushHints(connection: Connection, server: Server, log: Log): Prom
     const caller = await connection.caller(server.getClientVersion()?.name);
     const tell = (params: object): Promise<void> =>
       server.notification({ method: channelMethod, params } as Parameters<Server["notification"]>[0]);
-    connection.whileOpen(await openChannel(connection.rooms, caller, tell, log));
+    connection.whileRunning(await openChannel(connection.rooms, caller, tell, log));
   } catch (err) {
     log.warn({ err }, "the channel could not be opened");
   }
@@ -235,7 +239,7 @@ class Listening {
   constructor(connection: Connection, watches: Watches) {
     this.#connection = connection;
     this.#watches = watches;
-    connection.whileOpen(() => this.#watches.clear());
+    connection.whileRunning(() => this.clear());
   }
 
   begin(id: RequestId, uris: readonly string[], clientName: string | undefined): Promise<void> {
@@ -243,6 +247,11 @@ class Listening {
     this.end(id);
     this.#subscriptions.set(id, wanted);
     return this.#watch(wanted, clientName);
+  }
+
+  clear(): void {
+    this.#subscriptions.clear();
+    this.#watches.clear();
   }
 
   end(id: RequestId): void {

@@ -336,11 +336,15 @@ describeOnEachStore("tokens", (store) => {
       await one.tokens.issue(operator, "bob"),
     ];
     const ended: string[] = [];
+    const codes = new Set<string>();
     const until = (name: string): Promise<void> =>
       expect.poll(() => ended, { timeout: 3_000 }).toContain(name);
     for (const [n, issued] of tokens.entries()) {
       const { principal } = await principalOf(two, issued);
-      two.credentials.whileHolds(principal, () => ended.push(`first ${n}`));
+      two.credentials.whileHolds(principal, (code) => {
+        codes.add(code);
+        ended.push(`first ${n}`);
+      });
       two.credentials.whileHolds({ ...principal }, () => ended.push(`second ${n}`));
       two.credentials.whileHolds(principal, () => ended.push("given up"))();
     }
@@ -351,5 +355,6 @@ describeOnEachStore("tokens", (store) => {
     await until("second 0");
     expect(Date.now() - from).toBeLessThan(1_000);
     expect(ended.sort()).toEqual(["first 0", "first 1", "second 0", "second 1"]);
+    expect([...codes]).toEqual(["auth.invalid"]);
   });
 });
