@@ -1,6 +1,7 @@
-import { isAgentName, parseAddress, parsePattern, parseStateKey } from "../addresses/index.js";
+import { isAgentName, parseAddress, parsePattern, parseStateKey, visible } from "../addresses/index.js";
 import { refuse } from "../errors/index.js";
 import { type Action, actions, roles } from "../identity/index.js";
+import { kindOf, kindsOf, type ResourceKind } from "./resource-kinds.js";
 
 /** A rule of a namespace: who may, or may not, do what with which resources, and until when. */
 export interface Grant {
@@ -40,10 +41,26 @@ export function parseGrant(given: {
 }): Pick<Grant, "who" | "action" | "resource"> {
   const who = parseWho(given.who);
   const action = parseAction(given.action, given.resource);
+  const asked = given.resource.trim().toLowerCase();
+  // Of what has no resource in grants, whatever is named is no address either.
+  if (asked !== "*" && [...kindsOf(action)].every((kind) => kind === "none"))
+    refuse("input.invalid", {
+      problem: `${action} is never granted with ${shown(asked)}: ${resourcesOf(action)}`,
+    });
+  if (asked.startsWith("lock:"))
+    refuse("input.invalid", {
+      problem: `locks are not named in grants: say lock.acquire or lock.read, and *${whichLocks}`,
+    });
   const resource = parseResource(given.resource, action);
   if (!fits(action, resource))
-    refuse("input.invalid", { problem: `${action} is never done with ${resource}: ${resourcesOf(action)}` });
+    refuse("input.invalid", {
+      problem: `${action} is never done with ${shown(resource)}: ${resourcesOf(action)}`,
+    });
   return { who, action, resource };
+}
+
+function shown(given: string): string {
+  return visible(given.length > 60 ? `${given.slice(0, 60)}…` : given);
 }
 
 /** @throws {MailboxError} `input.invalid` */
@@ -78,12 +95,17 @@ function isOfTopics(resource: string): boolean {
   return /^\s*(topic:|#)/i.test(resource);
 }
 
+/** Of such an action a bare name is a topic. */
+function hasTopicsAlone(action: string): boolean {
+  return [...kindsOf(action)].every((kind) => kind === "topic");
+}
+
 function parseResource(given: string, action: string): string {
   const text = given.trim().toLowerCase();
   if (text === "*" || text === "agent:*" || text === "queue:*" || text === "state:*") return text;
   if (text.startsWith("state:")) return `state:${parseStateKey(text.slice("state:".length))}`;
   const bare = !text.includes(":") && text !== "everyone";
-  if (isOfTopics(text) || (action.startsWith("topic.") && bare)) return `topic:${parsePattern(text)}`;
+  if (isOfTopics(text) || (hasTopicsAlone(action) && bare)) return `topic:${parsePattern(text)}`;
   const address = parseAddress(text);
   if (address.kind === "everyone") return "everyone";
   return address.kind === "agent" ? address.name : `${address.kind}:${address.name}`;
@@ -91,22 +113,38 @@ function parseResource(given: string, action: string): string {
 
 /** A grant of an action with a resource it never has would look as if it did something. */
 function fits(action: string, resource: string): boolean {
-  if (resource === "*") return true;
-  const isTopic = resource.startsWith("topic:");
-  const isState = resource.startsWith("state:");
-  if (action.startsWith("state.")) return isState;
-  if (isState) return action === "*";
-  if (action.startsWith("topic.")) return isTopic;
-  if (action === "mailbox.read" || action === "admin.dead-letters")
-    return !isTopic && resource !== "everyone";
-  if (action.startsWith("mailbox.")) return !isTopic;
-  return !action.startsWith("lock.") && action !== "admin.grants" && action !== "admin.audit";
+  const kind = kindOf(resource);
+  return kind === undefined || kindsOf(action).has(kind);
 }
 
+const named: Readonly<Record<ResourceKind, string>> = {
+  agent: "an agent or agent:*",
+  queue: "queue:NAME or queue:*",
+  everyone: "everyone",
+  topic: "a topic or a pattern of topics",
+  state: "state:KEY, which holds for the keys below it too, or state:*",
+  none: "*",
+};
+
+/** What to name instead, and who else can say what was meant. */
 function resourcesOf(action: string): string {
-  if (action.startsWith("topic.")) return "name a topic or a pattern of topics";
-  if (action.startsWith("mailbox.") || action === "admin.dead-letters")
-    return "name an agent, queue:NAME, agent:* or queue:*; for topics the actions are topic.publish and topic.read";
-  if (action.startsWith("state.")) return "name state:KEY, which holds for the keys below it too, or state:*";
-  return "its resource is *";
+  const kinds = [...kindsOf(action)];
+  const told = kinds.filter((kind) => kind !== "none").map((kind) => named[kind]);
+  if (told.length > 0) {
+    const elsewhere = kinds.includes("topic") ? "" : action.startsWith("mailbox.") ? forTopics : "";
+    return `name ${told.join(", ")}, or * for all${elsewhere}`;
+  }
+  return `its resource is *${byPolicy[action] ?? ""}`;
 }
+
+const forTopics = "; for topics the actions are topic.publish and topic.read";
+const whichLocks =
+  ", for all locks. Which of them an agent may take is said by a rule of policy about lock.acquire with resources such as lock:src/**";
+const byPolicy: Readonly<Record<string, string>> = {
+  "lock.*": whichLocks,
+  "lock.acquire": whichLocks,
+  "lock.read": ", for all locks",
+  "admin.locks": ", for all locks",
+  "policy.check":
+    ", for whatever is asked about. What may be done with a resource is said by a rule of policy",
+};

@@ -234,7 +234,54 @@ describe("what a person types for a grant", () => {
     ["bob", "admin.dead-letters", "topic:a"],
     ["bob", "admin.grants", "alice"],
     ["bob", "publish", "a..b"],
+    ["bob", "policy.check", "payment"],
+    ["bob", "policy.*", "bob"],
+    ["bob", "approval.decide", "bob"],
+    ["bob", "approval.read", "carol"],
+    ["bob", "approval.*", "topic:a"],
+    ["bob", "budget.settle", "bob"],
+    ["bob", "lock.acquire", "bob"],
+    ["bob", "admin.locks", "x"],
+    ["bob", "admin.policy", "x"],
+    ["bob", "admin.audit", "x"],
+    ["bob", "admin.tokens", "queue:x"],
+    ["bob", "admin.tokens", "everyone"],
+    ["bob", "admin.agents", "topic:x"],
+    ["bob", "admin.mailboxes", "everyone"],
+    ["bob", "admin.topics", "queue:x"],
+    ["bob", "agents.describe", "queue:x"],
+    ["bob", "agents.find", "everyone"],
+    ["bob", "agents.find", "state:x"],
+    ["bob", "mailbox.*", "state:x"],
   ])("%s %s %s is refused: it would never do anything", (who, action, resource) => {
     expect(() => parsed(who, action, resource)).toThrow(/^(input|address)\./);
+  });
+
+  it.each([
+    ["bob", "admin.topics", "builds.**", "bob admin.topics topic:builds.**"],
+    ["bob", "agents.*", "topic:a", "bob agents.* topic:a"],
+    ["bob", "admin.*", "queue:q", "bob admin.* queue:q"],
+    ["bob", "*", "state:plan", "bob * state:plan"],
+  ])("%s %s %s is kept, for it can hold: %s", (who, action, resource, expected) => {
+    expect(parsed(who, action, resource)).toBe(expected);
+  });
+
+  it.each(["lock:src/**", "lock:/repo/src/**", "/repo/src/**", "src/a.ts", "LOCK:x"])(
+    "says of the resource %s of a lock that rules of policy tell locks apart",
+    (resource) => {
+      expect(() => parsed("bob", "lock.acquire", resource)).toThrow(
+        /^input\.invalid: lock\.acquire is never granted with .*: its resource is \*, for all locks\. .*rule of policy about lock\.acquire/,
+      );
+      if (/^lock:/i.test(resource))
+        expect(() => parsed("bob", "*", resource)).toThrow(/locks are not named in grants.*rule of policy/);
+    },
+  );
+
+  it("says of a check, and of whatever has another kind of resource, what to name instead", () => {
+    expect(() => parsed("bob", "policy.check", "payment")).toThrow(/its resource is \*, .*rule of policy/);
+    expect(() => parsed("bob", "admin.tokens", "queue:x")).toThrow(
+      /name an agent or agent:\*, or \* for all/,
+    );
+    expect(() => parsed("bob", "mailbox.read", "topic:x")).toThrow(/topic\.publish and topic\.read/);
   });
 });
