@@ -205,8 +205,10 @@ export interface NewsOfLock {
   /** elsewhere: another run of the agent named it, and has it since. */
   readonly what: "lost" | "place lost" | "elsewhere" | "ends soon" | "your turn" | "passed over";
   readonly resources: readonly string[];
-  /** Of what is lost: a lease that the run still has on all of it. */
+  /** Of what is lost: a lease on all of it that the run had then, and still has: nobody else got it. */
   readonly still_under?: string;
+  /** Of what is lost, where there is none: a lease on all of it that the run has now. Others may have had it in between. */
+  readonly again_under?: string;
   /** When it ends, for what ends. */
   readonly until?: string;
 }

@@ -67,13 +67,15 @@ async function newsOfOwn(
   const standings = await standingsOf(context, caller, asked, room);
   const news: NewsOfLock[] = [];
   const untold = new Set<string>();
+  const lastTokens = new Map<string, number>();
   // What another call of the run has told meanwhile is told.
   const left = asked.filter(({ id }) => memory.resourcesOf(id) !== undefined);
   for (const one of left) {
-    const { word } = standings.get(one.id)!;
+    const { word, token } = standings.get(one.id)!;
     if (word === "UNTOLD") untold.add(one.id);
     if (word !== "LOST") continue;
     memory.drop(one.id);
+    lastTokens.set(one.id, token);
     news.push({ id: one.id, what: "token" in one ? "lost" : "place lost", resources: one.resources });
   }
   for (const one of left) {
@@ -87,7 +89,7 @@ async function newsOfOwn(
     } else if ("token" in one) noteHeld(news, one, endsAt, now);
     else noteWaiting(news, one, word, endsAt);
   }
-  const told: LockNews[] = news.map((one) => withRest(one, memory, untold));
+  const told: LockNews[] = news.map((one) => withRest(one, memory, untold, lastTokens.get(one.id) ?? 0));
   return untold.size > 0 ? [...told, { what: "more lost", count: untold.size }] : told;
 }
 
@@ -112,15 +114,28 @@ async function standingsOf(
   }
 }
 
-/** Of a lease that is lost, where the run has another one on all that it was for: nobody else gets that. */
-function withRest(news: NewsOfLock, { leases }: LeaseMemory, untold: ReadonlySet<string>): NewsOfLock {
+/**
+ * Of a lease that is lost, where the run has another one on all that it was for. Nobody else got that where the run had the
+ * other one already; where it got it since, or nobody knows, others may have had it in between.
+ *
+ * @param lastToken the last one that was given out when it was lost, 0 where that is not known
+ */
+function withRest(
+  news: NewsOfLock,
+  { leases }: LeaseMemory,
+  untold: ReadonlySet<string>,
+  lastToken: number,
+): NewsOfLock {
   if (news.what !== "lost") return news;
-  const rest = [...leases.values()].find(
+  const rest = [...leases.values()].filter(
     ({ id, resources }) =>
       !untold.has(id) &&
       news.resources.every((lost) => resources.some((own) => covers(own as Resource, lost as Resource))),
   );
-  return rest ? { ...news, still_under: rest.id } : news;
+  const still = rest.find(({ token }) => token <= lastToken);
+  if (still) return { ...news, still_under: still.id };
+  const [again] = rest;
+  return again ? { ...news, again_under: again.id } : news;
 }
 
 function noteHeld(news: NewsOfLock[], lease: KnownLease, endsAt: number, now: number): void {

@@ -24,7 +24,7 @@ redis.call('HDEL', slot.awaiting, run)
 if not ids and untold == '' then return { 'RELEASED', '0', '0' } end
 moveTime()
 local ended, left, lost = 0, 0, {}
-for what, id, resources in string.gmatch(untold, '(%a+)|([^\t\n]+)\t([^\n]*)\n') do
+for what, id, resources in string.gmatch(untold, '(%a+)|([^|\t\n]+)[^\t\n]*\t([^\n]*)\n') do
   lost[#lost + 1] = { state = what, id = id, resources = { resources } }
 end
 redis.call('HDEL', slot.untold, run)

@@ -13,6 +13,7 @@ const renewLocks = loadScript(import.meta.url, "renew-locks.lua");
 export interface Standing {
   /** untold: lost as well, and not told with this call. */
   readonly word: "HELD" | "OFFERED" | "WAITING" | "SKIPPED" | "LOST" | "UNTOLD" | "ELSEWHERE";
+  /** Of what is lost the last one that was given out by then, 0 where that is not known. */
   readonly token: number;
   readonly endsAt: number;
 }

@@ -13,7 +13,8 @@
 
   Returns {"RENEWED", {id, word, token, ends at ms, …}, {what passed to this run along with them, see lua/passing.lua}} with a
           word for each id: HELD · OFFERED · WAITING · SKIPPED · LOST · UNTOLD where it is lost and the caller tells of so many
-          others · ELSEWHERE where another run of the agent has it ·
+          others · ELSEWHERE where another run of the agent has it; with LOST the token is the last one that was given out
+          when it was lost, or 0 where that is not known ·
           {"DEADLOCK", {agent, resource, agent that it waits for, …}} · {"FULL"} · {"LATE"}
 ]]
 --@include ../redis/lua/clock.lua
@@ -36,8 +37,7 @@ local function renew(id, request)
   if not request or agentOf(request.run) ~= agentOf(run) or request.state == 'cooling' then
     if toTell == 0 then return 'UNTOLD' end
     toTell = toTell - 1
-    strikeUntold(run, id)
-    return 'LOST'
+    return 'LOST', strikeUntold(run, id)
   end
   if how == 'touch' and request.run ~= run then return 'ELSEWHERE' end
   if request.state == 'waiting' and request.skipped then return 'SKIPPED' end
@@ -65,10 +65,10 @@ for n = 10, #ARGV do
     hasPassed = true
     for _, word in ipairs(passed) do along[#along + 1] = word end
   end
-  local word = renew(ARGV[n], request)
+  local word, lastThen = renew(ARGV[n], request)
   results[#results + 1] = ARGV[n]
   results[#results + 1] = word
-  results[#results + 1] = request and word ~= 'LOST' and word ~= 'UNTOLD' and whole(request.token) or '0'
+  results[#results + 1] = lastThen or request and word ~= 'LOST' and word ~= 'UNTOLD' and whole(request.token) or '0'
   results[#results + 1] = request and word ~= 'LOST' and word ~= 'UNTOLD' and request.due > 0 and asClock(endOf(request)) or '0'
 end
 tell(hasPassed)

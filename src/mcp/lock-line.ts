@@ -16,9 +16,11 @@ export function lockLine(news: LockNews, most = 3): string {
   const lock = `${id} (${shownResources(resources, most)})`;
   switch (what) {
     case "lost":
-      return news.still_under === undefined
+      if (news.still_under !== undefined)
+        return `lock: ${lock} is lost, but you still hold all of that under ${news.still_under}`;
+      return news.again_under === undefined
         ? `lock: ${lock} is lost and others may get it; acquire it again before you change it`
-        : `lock: ${lock} is lost, but you still hold all of that under ${news.still_under}`;
+        : `lock: ${lock} was lost, and others may have changed it before you got it again under ${news.again_under}: read it again`;
     case "place lost":
       return `lock: your place in line, ${lock}, is lost: it was taken by force or given up; acquire_lock with the resources takes a new one`;
     case "elsewhere":

@@ -139,6 +139,29 @@ describeOnEachStore("the news of locks", (store) => {
     );
   });
 
+  it("say that others may have had it in between where the run got it again only since", async () => {
+    const house = await open();
+    const [bob, carol] = [await house.as("bob"), await house.as("carol")];
+    for (const [lost, again] of [
+      ["f1", "f1"],
+      ["f2/a", "f2/**"],
+    ] as const) {
+      const { lock_id: id } = await bob.acquire(lost, { lease_seconds: 60 });
+      await bob.news();
+      await passTime(store().url, house.namespace, 60_001);
+      const theirs = await carol.acquire(lost);
+      expect(theirs.state).toBe("granted");
+      await carol.release(theirs.lock_id!);
+      const anew = await bob.acquire(again);
+      expect(anew.state).toBe("granted");
+      expect(await newsOf(house, bob)).toEqual([
+        { what: "lost", id, resources: [lost], again_under: anew.lock_id },
+      ]);
+      expect(await newsOf(house, bob)).toEqual([]);
+      await bob.release(anew.lock_id!);
+    }
+  });
+
   it("tell of a place that was taken by force as of a place, also a call that waits with it", async () => {
     const house = await open();
     const [bob, carol] = [await house.as("bob"), await house.as("carol")];

@@ -147,8 +147,9 @@ local function forgetOldSessions()
     if lostAt and tonumber(lostAt) < nowMs - 86400000 then redis.call('HDEL', slot.untold, run) end
   end
 end
--- What a run lost while it went on, until it is told: a line each, as in lua/losses.lua. A hook is told when its session edits
--- that again: its line begins with when it was lost, ms of the store's clock, and the last token that was given out by then.
+-- What a run lost while it went on, until it is told: a line each, as in lua/losses.lua, but that the last token that was given
+-- out by then stands after the id. A hook is told when its session edits that again: its line begins with when it was lost, ms
+-- of the store's clock, and that token.
 local function noteUntold(request)
   local isOfHook = isHook(request.run)
   if isOfHook and request.state ~= 'held' then return end
@@ -157,17 +158,19 @@ local function noteUntold(request)
   if count >= limits.runMost then return end
   if isOfHook and count == 0 then forgetOldSessions() end
   local what = request.state == 'held' and 'held' or 'waiting'
-  local head = isOfHook and asClock(math.min(request.due, lockMs)) .. '|' .. whole(lastToken) or what .. '|' .. request.id
-  redis.call('HSET', slot.untold, request.run, lines .. head .. '\t' .. table.concat(request.resources, '\t') .. '\n')
+  local head = isOfHook and asClock(math.min(request.due, lockMs)) or what .. '|' .. request.id
+  redis.call('HSET', slot.untold, request.run, lines .. head .. '|' .. whole(lastToken) .. '\t' .. table.concat(request.resources, '\t') .. '\n')
 end
+-- Answers the last token that was given out when it was lost, or nothing where nobody noted that. A hook is told otherwise.
 local function strikeUntold(run, id)
-  local lines = redis.call('HGET', slot.untold, run)
-  if not lines then return end
-  local kept = ''
-  for line, other in string.gmatch(lines, '(%a+|([^\t\n]+)[^\n]*\n)') do
-    if other ~= id then kept = kept .. line end
+  local lines = not isHook(run) and redis.call('HGET', slot.untold, run)
+  if not lines then return nil end
+  local kept, lastThen = '', nil
+  for line, other, token in string.gmatch(lines, '(%a+|([^|\t\n]+)|?(%d*)[^\n]*\n)') do
+    if other ~= id then kept = kept .. line else lastThen = token end
   end
   if kept == '' then redis.call('HDEL', slot.untold, run) else redis.call('HSET', slot.untold, run, kept) end
+  return lastThen ~= '' and lastThen or nil
 end
 local function expireDue(most)
   for _, id in ipairs(redis.call('ZRANGEBYSCORE', slot.due, '-inf', whole(lockMs), 'LIMIT', 0, most)) do
