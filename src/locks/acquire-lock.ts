@@ -333,7 +333,8 @@ async function look(
   switch (word) {
     case "GRANTED":
     case "ALREADY": {
-      const [hadEffect, id, token, endsAt, resources, along, older = [], lostAt = ""] = rest as [
+      const [hadEffect, id, token, endsAt, leftMs, resources, along, older = [], lostAt = ""] = rest as [
+        string,
         string,
         string,
         string,
@@ -343,8 +344,8 @@ async function look(
         (readonly string[][])?,
         string?,
       ];
-      const lease = { id, resources, token: Number(token), expiresAt: Number(endsAt) };
-      context.memory(caller).holds(lease, context.deps.store.now());
+      const lease = { id, resources, token: Number(token) };
+      context.memory(caller).holds(lease, Number(leftMs));
       rememberPassed(context, caller, along);
       pulse?.goOn();
       return {
@@ -352,7 +353,7 @@ async function look(
           state: word === "GRANTED" ? "granted" : "already_held",
           lock_id: id,
           token: lease.token,
-          expires_at: isoTime(lease.expiresAt),
+          expires_at: isoTime(Number(endsAt)),
           resources,
           ...(older.length > 0 && {
             older: older.map(([lockId, ...common]) => ({ lock_id: lockId!, resources: common })),
@@ -453,7 +454,7 @@ function warningOf(
   };
 }
 
-type CoveringWords = readonly [string, string, string, readonly string[], readonly string[]];
+type CoveringWords = readonly [string, string, string, string, readonly string[], readonly string[]];
 
 /** What the run holds otherwise than it asked for it: under one lease that means more, or under several. */
 function covered(
@@ -462,10 +463,10 @@ function covered(
   wish: Wish,
   words: readonly CoveringWords[],
 ): LockAnswer {
-  const leases = words.map(([id, token, endsAt, resources, covers]) => {
-    const lease = { id, resources, token: Number(token), expiresAt: Number(endsAt) };
-    context.memory(caller).holds(lease, context.deps.store.now());
-    return { lock_id: id, token: lease.token, expires_at: isoTime(lease.expiresAt), resources, covers };
+  const leases = words.map(([id, token, endsAt, leftMs, resources, covers]) => {
+    const lease = { id, resources, token: Number(token) };
+    context.memory(caller).holds(lease, Number(leftMs));
+    return { lock_id: id, token: lease.token, expires_at: isoTime(Number(endsAt)), resources, covers };
   });
   pulseOf(context, caller)?.goOn();
   const [only, ...more] = leases;

@@ -1,17 +1,16 @@
 import type { LockNews } from "./contract.js";
+import { type DueTime, inMs } from "./due-time.js";
 
 /** A lease as this process last heard of it. */
 export interface KnownLease {
   readonly id: string;
   readonly resources: readonly string[];
   readonly token: number;
-  /** By the store's clock, ms. */
-  expiresAt: number;
   /** From the grant or the last renewal to the end, ms: how much is left is judged by it. */
-  lengthMs: number;
+  readonly lengthMs: number;
   toldNearEnd: boolean;
-  /** When it is worth asking the store about it, ms. */
-  lookAt: number;
+  /** When it is worth asking the store about it: not by the store's clock, which may be set meanwhile. */
+  lookAt: DueTime;
   /** A hint spoke of it: it may be over. */
   isDoubtful: boolean;
 }
@@ -59,18 +58,15 @@ export class LeaseMemory {
     return this.leases.size === 0 && this.waits.size === 0;
   }
 
-  holds(lease: Pick<KnownLease, "id" | "resources" | "token" | "expiresAt">, nowMs: number): void {
-    this.waits.delete(lease.id);
-    const lengthMs = lease.expiresAt - nowMs;
-    const lookAt = lease.expiresAt - lengthMs / 2;
-    const { id, resources, token, expiresAt } = lease;
+  /** @param leftMs how long it lasts from now, as the store says */
+  holds({ id, resources, token }: Pick<KnownLease, "id" | "resources" | "token">, leftMs: number): void {
+    this.waits.delete(id);
     this.leases.set(id, {
       id,
       resources,
       token,
-      expiresAt,
-      lengthMs,
-      lookAt,
+      lengthMs: leftMs,
+      lookAt: inMs(leftMs / 2),
       toldNearEnd: false,
       isDoubtful: false,
     });

@@ -2,6 +2,7 @@ import type { Caller } from "../identity/index.js";
 import type { LockContext } from "./context.js";
 import type { LockNews, NewsOfLock } from "./contract.js";
 import { covers } from "./covers.js";
+import { hasCome, inMs } from "./due-time.js";
 import { earlierLosses } from "./earlier-losses.js";
 import type { KnownLease, KnownWait, LeaseMemory } from "./lease-memory.js";
 import { type Standing, touchLeases } from "./renew-leases.js";
@@ -58,9 +59,9 @@ async function newsOfOwn(
 ): Promise<readonly LockNews[]> {
   // From now on, and without a store command, it is heard when something becomes of them.
   await context.pulse(caller.principal.namespace).listen();
-  const now = context.deps.store.now();
+  const now = inMs(0);
   const asked: (KnownLease | KnownWait)[] = [
-    ...[...memory.leases.values()].filter((lease) => lease.isDoubtful || lease.lookAt <= now),
+    ...[...memory.leases.values()].filter((lease) => lease.isDoubtful || hasCome(lease.lookAt, now)),
     ...[...memory.waits.values()].filter(({ isDoubtful }) => isDoubtful),
   ];
   if (asked.length === 0) return [];
@@ -79,14 +80,14 @@ async function newsOfOwn(
     news.push({ id: one.id, what: "token" in one ? "lost" : "place lost", resources: one.resources });
   }
   for (const one of left) {
-    const { word, endsAt } = standings.get(one.id)!;
+    const { word, endsAt, leftMs } = standings.get(one.id)!;
     if (word === "LOST") continue;
     // What is not told now is looked at by the next call.
     if (word === "UNTOLD" || news.length >= room) one.isDoubtful = true;
     else if (word === "ELSEWHERE") {
       memory.drop(one.id);
       news.push({ id: one.id, what: "elsewhere", resources: one.resources });
-    } else if ("token" in one) noteHeld(news, one, endsAt, now);
+    } else if ("token" in one) noteHeld(news, one, endsAt, leftMs);
     else noteWaiting(news, one, word, endsAt);
   }
   const told: LockNews[] = news.map((one) => withRest(one, memory, untold, lastTokens.get(one.id) ?? 0));
@@ -138,15 +139,14 @@ function withRest(
   return again ? { ...news, again_under: again.id } : news;
 }
 
-function noteHeld(news: NewsOfLock[], lease: KnownLease, endsAt: number, now: number): void {
-  const near = Math.min(nearEndMs, lease.lengthMs / 4);
-  const isProlonged = endsAt > lease.expiresAt;
-  lease.expiresAt = endsAt;
-  if (endsAt - now > near) {
-    lease.lookAt = isProlonged ? endsAt - lease.lengthMs / 2 : endsAt - near;
+function noteHeld(news: NewsOfLock[], lease: KnownLease, endsAt: number, leftMs: number): void {
+  const [half, near] = [lease.lengthMs / 2, Math.min(nearEndMs, lease.lengthMs / 4)];
+  if (leftMs > near) {
+    // Prolonged just now: where less than half of it is left all the same, calls prolong it no further.
+    lease.lookAt = inMs(leftMs - (leftMs > half ? half : near));
     return;
   }
-  lease.lookAt = endsAt;
+  lease.lookAt = inMs(leftMs);
   if (lease.toldNearEnd) return;
   lease.toldNearEnd = true;
   news.push({

@@ -15,7 +15,9 @@ export interface Standing {
   readonly word: "HELD" | "OFFERED" | "WAITING" | "SKIPPED" | "LOST" | "UNTOLD" | "ELSEWHERE";
   /** Of what is lost the last one that was given out by then, 0 where that is not known. */
   readonly token: number;
+  /** By the store's clock, ms; and how long that is from now. */
   readonly endsAt: number;
+  readonly leftMs: number;
 }
 
 /**
@@ -47,8 +49,7 @@ export async function renewLease(
   if (standing.word !== "HELD") return undefined;
   // What a hook has is not this run's: its calls do not prolong it, and its end is no loss.
   if (!found?.ofHook) {
-    const lease = { id, resources, token: standing.token, expiresAt: standing.endsAt };
-    context.memory(caller).holds(lease, context.deps.store.now());
+    context.memory(caller).holds({ id, resources, token: standing.token }, standing.leftMs);
     context.pulse(caller.principal.namespace).goOn();
   }
   return {
@@ -61,14 +62,14 @@ export async function renewLease(
   };
 }
 
-/** Remembers what passed to a run from another one together with what it named: {id, token or 0, ends at ms, resources, …}. */
+/** Remembers what passed to a run from another one together with what it named: {id, token or 0, ends at ms, left ms, resources, …}. */
 export function rememberPassed(context: LockContext, caller: Caller, words: readonly string[]): void {
-  for (let n = 0; n + 3 < words.length; n += 4) {
-    const [id, token, endsAt] = [words[n]!, Number(words[n + 1]), Number(words[n + 2])];
-    const resources = words[n + 3]!.split("\n");
+  for (let n = 0; n + 4 < words.length; n += 5) {
+    const [id, token, leftMs] = [words[n]!, Number(words[n + 1]), Number(words[n + 3])];
+    const resources = words[n + 4]!.split("\n");
     const memory = context.memory(caller);
     if (token === 0) memory.waitsFor(id, resources, "");
-    else memory.holds({ id, resources, token, expiresAt: endsAt }, context.deps.store.now());
+    else memory.holds({ id, resources, token }, leftMs);
   }
 }
 
@@ -116,11 +117,12 @@ async function ask(
   rememberPassed(context, caller, along as readonly string[]);
   const words = flat as readonly string[];
   const standings = new Map<string, Standing>();
-  for (let n = 0; n + 3 < words.length; n += 4)
+  for (let n = 0; n + 4 < words.length; n += 5)
     standings.set(words[n]!, {
       word: words[n + 1] as Standing["word"],
       token: Number(words[n + 2]),
       endsAt: Number(words[n + 3]),
+      leftMs: Number(words[n + 4]),
     });
   return standings;
 }

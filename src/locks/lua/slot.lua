@@ -34,6 +34,8 @@ local function moveTime()
 end
 -- An instant of lock time as the store's clock will show it.
 local function asClock(instantMs) return whole(nowMs + instantMs - lockMs) end
+-- How long until then, which stays true where the clock of the store is set afterwards.
+local function asLeft(instantMs) return whole(instantMs - lockMs) end
 -- Tokens only grow, also when the clock is set back or a tail of the log was lost; they are never lock time.
 local function nextToken()
   lastToken = math.max(lastToken + 1, nowUs)
