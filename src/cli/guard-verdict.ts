@@ -54,12 +54,16 @@ export function judge(findings: Findings, manner: Manner, isTaking = false): Ver
     );
   }
   const isContested = reserved.length + wanted.length + untold.length > 0;
+  const resting = reserved.filter(({ rests }) => rests);
+  const isOnlyResting = resting.length === reserved.length + wanted.length + untold.length;
   const allowed =
     (!isContested && refused.length + lost.length === 0) ||
     (manner.onConflict === "warn" && refused.every(({ code }) => code.startsWith("lock.")));
   const all = [
-    ...reserved.map(
-      ({ path, agent, until }) => `${shown(path)} is reserved by ${named(agent)} until ${until}`,
+    ...reserved.map(({ path, agent, until, rests }) =>
+      rests
+        ? `${shown(path)} rests until ${until}, after it was lost${agent === undefined ? "" : ` by ${agent}`}`
+        : `${shown(path)} is reserved by ${named(agent)} until ${until}`,
     ),
     ...wanted.map(
       ({ path, agent, waits_for: other }) =>
@@ -82,7 +86,11 @@ export function judge(findings: Findings, manner: Manner, isTaking = false): Ver
     lines.push(
       `read again what was lost${allowed ? "" : ", then repeat the edit"}: it is reserved for you anew, and this is told once`,
     );
-  if (!allowed && isContested)
+  if (!allowed && resting.length > 0)
+    lines.push(
+      "leave what rests alone until then, or wait with acquire_lock: whoever lost it may write late",
+    );
+  if (!allowed && isContested && !isOnlyResting)
     lines.push(
       "leave it alone, agree with them by send_message, end your turn, or wait with acquire_lock, which tells you where they wait for you too",
     );

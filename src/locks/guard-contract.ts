@@ -17,13 +17,15 @@ export type GuardFiles = z.infer<typeof GuardFiles>;
 export const GuardStop = z.object({ stop: z.object({ session: z.string().min(1).max(1_000) }) });
 export type GuardStop = z.infer<typeof GuardStop>;
 
-/** A file that another agent has reserved. */
+/** A file that another agent has reserved, or that rests. */
 export interface ReservedFile {
   readonly path: string;
   /** Missing where the asker may not know. */
   readonly agent?: string;
   /** ISO time; the lease may be prolonged until then. */
   readonly until: string;
+  /** Nobody has it: it rests until then after that agent lost it, which may be the asker's own. */
+  readonly rests?: true;
 }
 
 /** A file that nobody has, but for which somebody waits whose turn comes before the asker's. */

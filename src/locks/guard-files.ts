@@ -29,6 +29,7 @@ export interface GuardOptions {
  * Tells which files another agent has reserved, by their names or by a pattern; with `takeSeconds` reserves the others,
  * or prolongs that. Nobody queues: what is not free at once is told. What the caller's agent holds in another run of its
  * is free for it, and reserved for the caller's besides, so that it stays reserved until the last of them gives it back.
+ * What rests after it was lost is free for nobody, whoever lost it.
  * Where others wait for it already, it stays with that run: the edit passes, unless that run is an edit hook of another session.
  *
  * What the caller's run had lost, by its time or by force, is told when it is reserved for it again, unless nobody else was
@@ -101,7 +102,7 @@ async function lookAround(context: LockContext, caller: Caller, path: string, fo
   const other = holders.find(({ resources }) =>
     resources.some((resource) => overlaps(resource as Resource, name)),
   );
-  if (other) found.reserved.push({ path, agent: other.agent, until: other.until });
+  if (other) found.reserved.push(reservedFile(path, other));
   else if (!isWhole) found.untold.push(path);
 }
 
@@ -113,12 +114,12 @@ async function lookAt(
 ): Promise<void> {
   const all = files.map(({ resource }) => resource);
   const standing = await conflictsOf(context, caller, all, "exclusive");
-  const isAlone = standing.every(({ ofCaller }) => ofCaller);
+  const isAlone = standing.every(({ ofCaller, state }) => ofCaller && state !== "resting");
   for (const { path, resource } of files) {
     // One look at all tells whether others have anything; which file it is about is asked only then.
     const holders = isAlone ? standing : await conflictsOf(context, caller, [resource], "exclusive");
-    const [other] = othersOf(caller, holders);
-    if (other) found.reserved.push({ path, agent: other.agent, until: other.until });
+    const other = inTheWayOf(caller, holders);
+    if (other) found.reserved.push(reservedFile(path, other));
     else
       await take(context, caller, { path, resource }, found, {
         isHeld: holders.some(isHeldByRun),
@@ -156,8 +157,8 @@ async function take(
     if (answer.lost_at !== undefined) found.lost.push({ path, lost_at: answer.lost_at });
     if (answer.state !== "queued") return;
     await releaseLock(context, caller, { ticket: answer.ticket! });
-    const [holder] = othersOf(caller, answer.holders ?? []);
-    if (holder) found.reserved.push({ path, agent: holder.agent, until: holder.until });
+    const holder = inTheWayOf(caller, answer.holders ?? []);
+    if (holder) found.reserved.push(reservedFile(path, holder));
     else if ((answer.holders ?? []).length === 0 && !isHeld)
       found.wanted.push({ path, ...(await whoWants(context, caller, resource)) });
   } catch (error) {
@@ -194,6 +195,17 @@ async function whoWants(
       ? { waits_for: { resource: resourceOfIt, agent: inTheWay.agent, until: inTheWay.until } }
       : {}),
   };
+}
+
+type Standing = Pick<ListedLock, "agent" | "state" | "until">;
+
+/** What keeps the caller off: another agent's, or what rests, whoever lost it. */
+function inTheWayOf({ principal }: Caller, all: readonly Standing[]): Standing | undefined {
+  return all.find(({ agent, state }) => state === "resting" || agent !== principal.agent);
+}
+
+function reservedFile(path: string, { agent, state, until }: Standing): ReservedFile {
+  return { path, agent, until, ...(state === "resting" && { rests: true as const }) };
 }
 
 function othersOf<One extends Pick<ListedLock, "agent">>(

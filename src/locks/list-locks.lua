@@ -4,7 +4,7 @@
 
   KEYS      the locks of a namespace, see lua/slot.lua
   ARGV[1]   not after, ms of the store's clock       ARGV[2]   limits, see lua/slot.lua
-  ARGV[3]   how many at most                         ARGV[4]   agent to leave out beside resources, or empty
+  ARGV[3]   how many at most                         ARGV[4]   agent to leave out beside resources, but for what rests; or empty
   ARGV[5…]  resources, or none for all
 
   Returns {"LISTED", how many there are, 1 when lock time has to be moved on for what is shown to end, {id, run, mode, state, token, ends at ms, arrived at ms, priority, skipped,
@@ -27,7 +27,7 @@ if #resources == 0 then
   for _, id in ipairs(ids) do found[#found + 1] = getRequest(id) end
 else
   nearby(resources, function(request)
-    if agentOf(request.run) ~= except then found[#found + 1] = request end
+    if agentOf(request.run) ~= except or request.state == 'cooling' then found[#found + 1] = request end
   end)
   table.sort(found, function(a, b)
     if (a.state == 'waiting') ~= (b.state == 'waiting') then return b.state == 'waiting' end

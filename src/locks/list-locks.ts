@@ -84,7 +84,7 @@ export async function conflictsOf(
 /**
  * What others have around a resource, and whether that is all: a look lists so many.
  *
- * @returns what stands in the way of the caller's agent; that which its own runs have is left out
+ * @returns what stands in the way of the caller's agent, also what rests; that which its own runs have is left out
  */
 export async function othersAround(
   context: LockContext,

@@ -329,6 +329,22 @@ describe("a guard", () => {
     expect(judge(two, lenient).allowed).toBe(false);
   });
 
+  it("refuses what rests after it was lost, whoever lost it, and says until when", () => {
+    const until = "2026-01-01T00:00:00.000Z";
+    const rests = { path: "a.ts", agent: "alice", until, rests: true } as const;
+    const words = `llm-mailbox guard: a.ts rests until ${until}, after it was lost by alice\n`;
+    const wait =
+      "leave what rests alone until then, or wait with acquire_lock: whoever lost it may write late";
+    expect(judge({ ...free, reserved: [rests] }, refuse, true)).toMatchObject({
+      allowed: false,
+      text: `${words}${wait}`,
+    });
+    expect(judge({ ...free, reserved: [rests] }, lenient, true)).toMatchObject({ allowed: true });
+    expect(judge({ ...taken, reserved: [rests, ...taken.reserved] }, refuse, true).text).toMatch(
+      /rests until[\s\S]*reserved by bob[\s\S]*leave what rests alone[\s\S]*agree with them/,
+    );
+  });
+
   it("refuses once what may have changed since its reservation was lost, or warns of it", () => {
     const lost = [{ path: "a.ts", lost_at: "2026-01-01T00:00:00.000Z" }];
     const words =

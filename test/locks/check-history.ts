@@ -79,16 +79,16 @@ export function checkHistory(entries: readonly Entry[], limits: LockLimits): str
   const name = (one: Recorded): string => `${one.id} of ${one.run} (${one.mode} ${one.resources.join(", ")})`;
   const place = (one: Recorded) => ({ priority: one.priority, arrivedAt: one.arrival / 1000 });
   const isBefore = (a: Recorded, b: Recorded): boolean => comesBefore(place(a), place(b), limits.ageingMs);
-  const areApart = (a: Recorded, b: Recorded): boolean =>
+  const clash = (a: Recorded, b: Recorded): boolean =>
     a.id !== b.id &&
-    a.run !== b.run &&
     (a.mode === "x" || b.mode === "x") &&
     a.resources.some((one) => b.resources.some((other) => overlaps(one, other)));
-  // An edit hook and another run of its agent may have the same.
-  const inConflict = (a: Recorded, b: Recorded): boolean => !isOfOwnHook(a, b) && areApart(a, b);
+  // A run is never in its own way, and an edit hook and another run of its agent may have the same; what rests nobody has.
+  const inConflict = (a: Recorded, b: Recorded): boolean =>
+    a.run !== b.run && !isOfOwnHook(a, b) && clash(a, b);
   const blocks = (other: Recorded, one: Recorded): boolean =>
     (other.state !== "waiting" || (!other.skipped && isBefore(other, one))) &&
-    (other.state === "cooling" ? areApart : inConflict)(other, one);
+    (other.state === "cooling" ? clash : inConflict)(other, one);
 
   const silentMs = ({ process }: Recorded, lockMs: number): number => lockMs - (beats.get(process) ?? 0);
   const isOver = (one: Recorded, lockMs: number): boolean =>
@@ -170,6 +170,8 @@ export function checkHistory(entries: readonly Entry[], limits: LockLimits): str
           inConflict(other, request)
         )
           wrong.push(`${name(request)} passed ${name(other)}`);
+        else if (other.state === "cooling" && clash(other, request))
+          wrong.push(`${name(request)} got what rests after ${name(other)}`);
     if (request.state === "held" && before?.state !== "held") {
       if (request.token <= lastToken) wrong.push(`the token of ${name(request)} did not grow`);
       lastToken = request.token;

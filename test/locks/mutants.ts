@@ -25,8 +25,8 @@ export const mutants: readonly Mutant[] = [
   of(
     "",
     "lets requests of one run block each other",
-    "or other.run == request.run then return false end",
-    "then return false end",
+    "and (other.run == request.run or isOfOwnHook(other, request)) then return false end",
+    "and isOfOwnHook(other, request) then return false end",
   ),
   of(
     "",
@@ -115,6 +115,12 @@ export const mutants: readonly Mutant[] = [
     "lets nothing rest",
     "if restMs == 0 then return finish(request) end",
     "if true then return finish(request) end",
+  ),
+  of(
+    "",
+    "gives what rests to the run that lost it",
+    "if other.id == request.id then return false end",
+    "if other.id == request.id or other.run == request.run then return false end",
   ),
   of(
     "",

@@ -141,6 +141,44 @@ describeOnEachStore.concurrent("what an edit hook reserves", (store) => {
       expect(await agent.acquire("a.ts")).toMatchObject({ state: "queued", holders: [{ state: "resting" }] });
   });
 
+  it("is edited by no session while it rests, nor by the one that lost it, and looked at without", async ({
+    expect,
+  }) => {
+    const [alice, , house] = await two({ delayMs: 600_000 });
+    const { guardFiles } = house.house.rooms.locks;
+    const look = (...files: string[]): Promise<GuardFindings> =>
+      guardFiles(alice.caller.principal, { files });
+    const resting = [{ path: "a.ts", agent: "alice", rests: true }];
+    await alice.edits("a.ts", 60);
+    await alice.edits("b.ts", 3_600);
+    expect(await look("a.ts")).toMatchObject({ reserved: [] });
+    await passTime(store().url, house.namespace, 60_001);
+    for (const session of ["s", "two"])
+      await expect(alice.edits("a.ts", 60, session)).rejects.toThrow(/"path":"a.ts".*"rests":true/);
+    await alice.edits("b.ts", 60);
+    // What is asked of several files stands for each of them.
+    expect(await look("b.ts", "a.ts", "c.ts")).toMatchObject({ reserved: resting });
+    expect((await alice.list("a.ts")).waiters).toEqual([]);
+    await passTime(store().url, house.namespace, 600_001);
+    await alice.edits("a.ts", 60, "two");
+    await areHeld(expect, alice, "a.ts", 1);
+  });
+
+  it("rests for the run that lost it, too", async ({ expect }) => {
+    const [alice, bob, house] = await two({ delayMs: 600_000 });
+    await alice.acquire("web/**", { lease_seconds: 60 });
+    await alice.acquire("x", { lease_seconds: 60 });
+    await bob.acquire("y", { lease_seconds: 60 });
+    await passTime(store().url, house.namespace, 60_001);
+    const { state, ticket, holders } = await alice.acquire("x");
+    expect([state, holders]).toMatchObject(["queued", [{ agent: "alice", state: "resting" }]]);
+    // Also by a name that no lock can have.
+    for (const file of ["x", "web/a "]) await expect(alice.edits(file)).rejects.toThrow(/"rests":true/);
+    expect(await bob.acquire("y")).toMatchObject({ state: "queued" });
+    await passTime(store().url, house.namespace, 600_001);
+    expect(await alice.claim(ticket!)).toMatchObject({ state: "granted" });
+  });
+
   it("is asked by the rules for itself, and not again where its agent holds it already", async ({
     expect,
   }) => {

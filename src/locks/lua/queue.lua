@@ -33,8 +33,9 @@ local function isOfOwnHook(other, request)
   return (isHook(other.run) or isHook(request.run)) and agentOf(other.run) == agentOf(request.run)
 end
 local function standsBefore(other, request)
-  if other.id == request.id or other.run == request.run then return false end
-  if other.state ~= 'cooling' and isOfOwnHook(other, request) then return false end
+  if other.id == request.id then return false end
+  -- What rests is kept off everybody: whoever lost it is the likeliest to write late.
+  if other.state ~= 'cooling' and (other.run == request.run or isOfOwnHook(other, request)) then return false end
   if other.mode == 's' and request.mode == 's' then return false end
   if other.state == 'waiting' then return not other.skipped and comesBefore(other, request) end
   return true
