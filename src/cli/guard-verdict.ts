@@ -84,7 +84,7 @@ export function judge(findings: Findings, manner: Manner, isTaking = false): Ver
     lines.push("going on all the same, as configured; tell them what you change");
   if (lost.length > 0)
     lines.push(
-      `read again what was lost${allowed ? "" : ", then repeat the edit"}: it is reserved for you anew, and this is told once`,
+      `read again what was lost${allowed ? "" : ", then repeat the edit"}: it is yours again, or a run of yours holds it, and this is told once`,
     );
   if (!allowed && resting.length > 0)
     lines.push(

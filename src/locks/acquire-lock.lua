@@ -21,7 +21,7 @@
           or empty} · {"ALREADY", the same without the last two} · {"COVERED", {{id, token, ends at ms, left ms, {resource, …}, {resource asked for, …}}, …}}
           for what the run holds otherwise than it asks · {"NOT_HELD"} where it does not, and only that was asked for: nothing was done · {"QUEUED", effect, id, place,
           due in ms or -1, {agent, resource or empty, agent that it waits for or run of an edit hook, …} of a circle that a message, or the end of a turn, could open, {run, mode, state, ends at ms, resource, id, …},
-          {resource, …}, {what passed along}, {run that waits before it, …}, when an edit hook lost it, as above}, effect 1 where this call took or changed something, 0 where it found what the run had · {"DEADLOCK", {agent, resource, agent that it waits for, …}} · {"CROWDED", resource} ·
+          {resource, …}, {what passed along}, {run that waits before it, …}, when an edit hook lost it, as above, where a run of its agent holds it}, effect 1 where this call took or changed something, 0 where it found what the run had · {"DEADLOCK", {agent, resource, agent that it waits for, …}} · {"CROWDED", resource} ·
           {"FULL", NAMESPACE · RUN} · {"UNKNOWN"} · {"ELSEWHERE"} for a ticket that passed to another run while this call waited with it · {"GONE", id} · {"CONFLICT"} · {"LATE"}
 ]]
 --@include ../redis/lua/clock.lua
@@ -116,6 +116,15 @@ local function granted(request, hadEffect)
   tell(true)
   return grant(request, hadEffect)
 end
+-- Whether a run of a hook's agent holds some of it: then the edit passes without a lease of the hook's own.
+local function isHeldByOwnRun(request)
+  local isFound = false
+  nearby(request.resources, function(other)
+    isFound = other.state == 'held' and other.mode == 'x' and not isHook(other.run) and agentOf(other.run) == agentOf(run)
+    return isFound
+  end)
+  return isFound
+end
 -- isNews: by this call it waits for others, or they for it, as they did not before.
 local function queued(request, blockers, hadEffect, isNews)
   local place, holders, before = 1, {}, {}
@@ -133,7 +142,8 @@ local function queued(request, blockers, hadEffect, isNews)
     end
   end
   local circle = circleOfAwaited(run, request, isNews)
-  local lostAt = isHook(run) and lostBefore(request, lastToken, lastToken) or ''
+  -- Where it is refused its note stays, for the edit that passes.
+  local lostAt = #holders == 0 and isHook(run) and isHeldByOwnRun(request) and lostBefore(request, lastToken, lastToken) or ''
   tell(true)
   return { 'QUEUED', flag(hadEffect), request.id, whole(place), nextDueMs(), circle, holders, request.resources, along, before, lostAt }
 end

@@ -94,7 +94,10 @@ export interface LockAnswer {
   readonly leases?: readonly HeldLease[];
   /** Of `granted`: leases that the run had on some of it before, with what; writes to that go with the new token. */
   readonly older?: readonly { readonly lock_id: string; readonly resources: readonly string[] }[];
-  /** Of `granted` to an edit hook, or of `queued`: when it lost what it asks for again, where others may have changed it since. */
+  /**
+   * Of `granted` to an edit hook, or of `queued` where a run of its agent holds that: when it lost what it asks for again,
+   * where others may have changed it since.
+   */
   readonly lost_at?: string;
   /** The call waited its whole time, or to the end of its server. */
   readonly timed_out?: boolean;

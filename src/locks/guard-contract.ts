@@ -37,7 +37,10 @@ export interface WantedFile {
   readonly waits_for?: { readonly resource: string; readonly agent: string; readonly until: string };
 }
 
-/** A file whose reservation the session had lost, and that others may have changed since. It is reserved for it again. */
+/**
+ * A file whose reservation the session had lost, and that others may have changed since. It is reserved for it again, or a run
+ * of its agent holds it.
+ */
 export interface LostFile {
   readonly path: string;
   /** ISO time. */

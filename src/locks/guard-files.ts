@@ -32,8 +32,8 @@ export interface GuardOptions {
  * What rests after it was lost is free for nobody, whoever lost it.
  * Where others wait for it already, it stays with that run: the edit passes, unless that run is an edit hook of another session.
  *
- * What the caller's run had lost, by its time or by force, is told when it is reserved for it again, unless nobody else was
- * granted anything meanwhile.
+ * What the caller's run had lost, by its time or by force, is told when it is reserved for it again, or may be edited because
+ * another run of its agent holds it, unless nobody else was granted anything meanwhile.
  *
  * A file whose name no lock can have is compared with every pattern that may mean it.
  *
@@ -159,7 +159,7 @@ async function take(
     await releaseLock(context, caller, { ticket: answer.ticket! });
     const holder = inTheWayOf(caller, answer.holders ?? []);
     if (holder) found.reserved.push(reservedFile(path, holder));
-    else if ((answer.holders ?? []).length === 0 && !isHeld)
+    else if ((answer.holders ?? []).length === 0 && !isHeld && answer.lost_at === undefined)
       found.wanted.push({ path, ...(await whoWants(context, caller, resource)) });
   } catch (error) {
     if (!isRefusal(error) || isAway(error)) throw error;

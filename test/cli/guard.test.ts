@@ -351,11 +351,11 @@ describe("a guard", () => {
       "llm-mailbox guard: the reservation of a.ts was lost at 2026-01-01T00:00:00.000Z, and others may have changed it since\n";
     expect(judge({ ...free, lost }, refuse, true)).toMatchObject({
       allowed: false,
-      text: `${words}read again what was lost, then repeat the edit: it is reserved for you anew, and this is told once`,
+      text: `${words}read again what was lost, then repeat the edit: it is yours again, or a run of yours holds it, and this is told once`,
     });
     expect(judge({ ...free, lost }, lenient, true)).toMatchObject({
       allowed: true,
-      text: `${words}going on all the same, as configured; tell them what you change\nread again what was lost: it is reserved for you anew, and this is told once`,
+      text: `${words}going on all the same, as configured; tell them what you change\nread again what was lost: it is yours again, or a run of yours holds it, and this is told once`,
     });
     expect(judge({ ...taken, lost }, refuse, true).text).toMatch(
       /reserved by bob[\s\S]*lost at[\s\S]*leave it alone/,

@@ -256,6 +256,49 @@ describeOnEachStore.concurrent("what an edit hook lost", (store) => {
     expect(await untold(house)).toBe(0);
   });
 
+  it("is not used up by an edit that is refused, for whatever reason, but told at the one that passes", async ({
+    expect,
+  }) => {
+    for (const isOtherGranted of [false, true]) {
+      const [alice, bob, house] = await two();
+      const carol = await house.as("carol");
+      await edit(house, alice, "a.ts");
+      await lapse(house);
+      const held = await carol.acquire("b.ts");
+      const { ticket } = await bob.acquire(["a.ts", "b.ts"]);
+      if (isOtherGranted) await carol.acquire("c.ts");
+      const wanted = [{ path: "a.ts", agent: "bob" }];
+      for (let n = 0; n < 2; n++) {
+        const found = await edit(house, alice, "a.ts");
+        expect(found).toMatchObject({ wanted });
+        expect(found).not.toHaveProperty("lost");
+      }
+      await carol.release(held.lock_id!);
+      const theirs = await bob.claim(ticket!);
+      expect(theirs.state).toBe("granted");
+      expect(await edit(house, alice, "a.ts")).toMatchObject({ reserved: [{ agent: "bob" }] });
+      await bob.release(theirs.lock_id!);
+      expect(await edit(house, alice, "a.ts")).toEqual(lost("a.ts"));
+      expect(await edit(house, alice, "a.ts")).toEqual(nothing);
+    }
+  });
+
+  it("is told after an edit that passed because a run of its agent held it, where others changed it only then", async ({
+    expect,
+  }) => {
+    const [alice, bob, house] = await two();
+    const mine = await alice.acquire("a.ts");
+    await edit(house, alice, "a.ts");
+    const [hooks] = (await alice.list("a.ts")).holders.filter(({ lock_id }) => lock_id !== mine.lock_id);
+    const { ticket } = await bob.acquire("a.ts");
+    await forceRelease(house.house.locks, operatorOf(house), hooks!.lock_id, "hangs");
+    expect(await edit(house, alice, "a.ts")).toEqual(nothing);
+    await alice.release(mine.lock_id!);
+    await bob.release((await bob.claim(ticket!)).lock_id!);
+    expect(await edit(house, alice, "a.ts")).toEqual(lost("a.ts"));
+    expect(await edit(house, alice, "a.ts")).toEqual(nothing);
+  });
+
   it("is told by when it was lost, also where it was taken by force", async ({ expect }) => {
     const [alice, bob, house] = await two();
     await alice.edits("a.ts");

@@ -68,9 +68,9 @@ local function isAlive(process)
   local beatAt = redis.call('ZSCORE', slot.processes, process)
   return beatAt and lockMs - tonumber(beatAt) < limits.aliveMs, tonumber(beatAt or '0')
 end
--- An edit hook gets again what it lost: when that was, where anybody but its own session was granted anything since, so that
--- it may have been changed.
-local function lostBefore(request, lastBefore, lastNow)
+-- An edit hook edits again what it lost: when that was, where anybody but its own session was granted anything since, so that
+-- it may have been changed. Without it a note of what may not have been changed stays.
+local function lostBefore(request, lastBefore, lastNow, isHeld)
   local lines = redis.call('HGET', slot.untold, request.run)
   if not lines then return nil end
   local resources, kept, lostAt = table.concat(request.resources, '\t'), {}, nil
@@ -78,7 +78,8 @@ local function lostBefore(request, lastBefore, lastNow)
     local isUnchanged = token == whole(lastBefore)
     if lost ~= resources then
       kept[#kept + 1] = at .. '|' .. (isUnchanged and whole(lastNow) or token) .. '\t' .. lost .. '\n'
-    elseif not isUnchanged then lostAt = at end
+    elseif not isUnchanged then lostAt = at
+    elseif not isHeld then kept[#kept + 1] = at .. '|' .. token .. '\t' .. lost .. '\n' end
   end
   if #kept == 0 then redis.call('HDEL', slot.untold, request.run)
   else redis.call('HSET', slot.untold, request.run, table.concat(kept)) end
@@ -91,7 +92,7 @@ local function hold(request)
   request.token, request.base, request.due = nextToken(), lockMs, lockMs + request.leaseMs
   request.restMs = limits.delayMs
   redis.call('HDEL', slot.offers, request.id)
-  if isHook(request.run) then request.lostAt = lostBefore(request, lastBefore, lastToken) end
+  if isHook(request.run) then request.lostAt = lostBefore(request, lastBefore, lastToken, true) end
 end
 local function offerDue(request)
   local isLiving, beatAt = isAlive(request.process)
