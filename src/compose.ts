@@ -34,7 +34,7 @@ import {
 } from "./identity/index.js";
 import * as lock from "./locks/index.js";
 import * as mail from "./mailbox/index.js";
-import type { Rooms, WholeMessage } from "./mcp/index.js";
+import { argumentsOfStep, type Rooms, type WholeMessage } from "./mcp/index.js";
 import type { Log } from "./observability/index.js";
 import * as policy from "./policy/index.js";
 import { ensureEngine } from "./redis/engine/index.js";
@@ -251,6 +251,13 @@ export async function openHouse(config: Config, log: Log, timing: HouseOptions =
     factsOf: ({ principal }) => access.factsOf(principal.namespace, principal.agent),
     rightsOfVoter: (namespace, voter) => rightsOfVoter(access, namespace, voter),
     isStopped: isStoppedNow,
+    argumentsOf: (agent, action, given) =>
+      argumentsOfStep({
+        agent,
+        action,
+        arguments: given,
+        limits: { mail: context.limits, state: state.limits },
+      }),
     holdersOf: async (namespace, role) =>
       [...(await access.rules(namespace)).roles].flatMap(([agent, roles]) =>
         roles.some((one) => one === role) ? [agent] : [],

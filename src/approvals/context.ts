@@ -19,6 +19,8 @@ import {
 import type { ApprovalLimits } from "./limits.js";
 import type { Voter } from "./vote.js";
 
+type Values = Readonly<Record<string, unknown>>;
+
 /** A message of ours to somebody who may decide. */
 export interface Notice {
   readonly subject: string;
@@ -41,6 +43,12 @@ export interface ApprovalDependencies {
   readonly rightsOfVoter: (namespace: string, voter: Voter) => Promise<Rights | undefined>;
   /** Whether an agent was stopped: nothing it asks for is done meanwhile. */
   readonly isStopped: (namespace: string, agent: string) => Promise<boolean>;
+  /**
+   * The arguments of a step of an agent as whoever takes it asks about them: those of our own tools in one form.
+   *
+   * @throws {MailboxError} where it could not be taken with them
+   */
+  readonly argumentsOf: (agent: string, action: string, given: Values) => Promise<Values>;
   /** The agents to whom the namespace gave a role. */
   readonly holdersOf: (namespace: string, role: string) => Promise<readonly string[]>;
   /** Mails an agent in the name of the postmaster. @returns the id of the message */

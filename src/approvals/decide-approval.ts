@@ -15,6 +15,8 @@ import { tellOfEdit } from "./tell-approvers.js";
 import { voidLink } from "./void-link.js";
 import { type Voter, voteLine, type Way } from "./vote.js";
 
+type Values = Readonly<Record<string, unknown>>;
+
 const decideScript = loadScript(import.meta.url, "decide-approval.lua");
 
 /** Each attempt that fails means that another vote came in; more than there are approvers do not come at once. */
@@ -117,15 +119,12 @@ export async function castVote(
   const approves = decision === "approve" || decision === "edit";
   if (approves && (await context.deps.isStopped(namespace, agent)))
     refuse("approval.asker_stopped", { approval_id: id, agent });
-  const approved: Question | undefined =
-    decision === "edit" ? { ...questionOf(first), arguments: edited! } : undefined;
+  const approved = decision === "edit" ? await editedQuestion(context, first, edited!) : undefined;
   const wanted = approved ? questionDigest(agent, approved, first.request) : "";
   // Approving with the same arguments is approving: the two have to count together.
   const digest = decision === "approve" ? first.request.digest : wanted;
   const isEdit = approved !== undefined && digest !== first.request.digest;
-  const renamed = isEdit ? renamedBy(first.question, approved.arguments, first.question.naming) : undefined;
-  if (renamed !== undefined)
-    refuse("approval.edit_elsewhere", { approval_id: id, argument: plainName(renamed) });
+  if (isEdit) refuseElsewhere(first, approved.arguments);
   const line = voteLine({ ...voter, decision, digest, way, comment: comment.trim() });
   const audited = told(row, id, voter, way, decision);
   let found = first;
@@ -185,6 +184,35 @@ export async function castVote(
     }
   }
   return refuse("approval.contended", { approval_id: id });
+}
+
+/**
+ * What is approved in place of what was asked, in the form in which it is asked about when it is done.
+ *
+ * @throws {MailboxError} where it could not be done with these arguments; `approval.edit_elsewhere`, `approval.too_large`
+ */
+async function editedQuestion(
+  context: ApprovalContext,
+  first: ReadRequest,
+  edited: Values,
+): Promise<Question> {
+  const question = questionOf(first);
+  const { deps, limits } = context;
+  try {
+    const given = await deps.argumentsOf(first.request.agent, question.action, edited);
+    checkValues(given, "arguments", limits);
+    return { ...question, arguments: given };
+  } catch (error) {
+    refuseElsewhere(first, edited);
+    throw error;
+  }
+}
+
+/** @throws {MailboxError} `approval.edit_elsewhere` */
+function refuseElsewhere({ id, question }: ReadRequest, edited: Values): void {
+  const renamed = renamedBy(question, edited, question.naming);
+  if (renamed !== undefined)
+    refuse("approval.edit_elsewhere", { approval_id: id, argument: plainName(renamed) });
 }
 
 /** A name that the requester chose may be any text. */

@@ -1,8 +1,8 @@
-import { formatAddress, parseAddress } from "../addresses/index.js";
 import { refuse } from "../errors/index.js";
 import { type Action, type Asked, admitAll, type Caller, PendingRow } from "../identity/index.js";
 import { loadScript, Wake } from "../redis/index.js";
 import { agentOf } from "./agent-of.js";
+import { askedToAcquire, whereToTell } from "./asked-to-acquire.js";
 import { circleInWords } from "./circle-in-words.js";
 import type { LockContext } from "./context.js";
 import type { AcquireLock, Holder, LockAnswer, Mode } from "./contract.js";
@@ -140,7 +140,10 @@ function wishOf(
   const leaseMs = seconds === undefined ? undefined : seconds * 1000;
   const mode = input.mode ?? "exclusive";
   return {
-    asked: askedBy(input, resources),
+    asked: {
+      arguments: askedToAcquire(input, resources),
+      ...(input.idempotency_key === undefined ? {} : { idempotencyKey: input.idempotency_key }),
+    },
     goesOn: resources.length === 0 || found !== undefined,
     waits: false,
     heldOnly: false,
@@ -150,32 +153,8 @@ function wishOf(
     about: found?.resources ?? resources,
     priority: input.priority,
     leaseMs: leaseMs ?? (ticket === "" ? context.limits.leaseMs : undefined),
-    notify: input.notify === undefined ? "" : whereToTell(caller, input.notify),
+    notify: input.notify === undefined ? "" : whereToTell(caller.principal.agent, input.notify),
     named: namedCall(caller, "acquire_lock", input.idempotency_key, [mode, ticket, ...resources]),
-  };
-}
-
-/** @throws {MailboxError} `input.invalid` for any other place than the caller's own mailbox or a topic */
-function whereToTell(caller: Caller, given: string): string {
-  const address = parseAddress(given);
-  const own = address.kind === "agent" && address.name === caller.principal.agent;
-  if (!own && address.kind !== "topic")
-    refuse("input.invalid", { problem: "notify takes your own name, or a topic such as topic:builds.ci" });
-  return formatAddress(address);
-}
-
-/** How long the call waits, and how it names its ticket, is no part of what it wants. */
-function askedBy(input: AcquireLock, resources: readonly Resource[]): Asked {
-  const { idempotency_key: idempotencyKey, mode = "exclusive", priority, lease_seconds, notify } = input;
-  return {
-    arguments: {
-      resources,
-      mode,
-      ...(priority === undefined ? {} : { priority }),
-      ...(lease_seconds === undefined ? {} : { lease_seconds }),
-      ...(notify === undefined ? {} : { notify }),
-    },
-    ...(idempotencyKey === undefined ? {} : { idempotencyKey }),
   };
 }
 

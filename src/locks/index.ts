@@ -1,5 +1,6 @@
 /** Locks: leases on what agents are about to change, queues for them, and fencing tokens. */
 export { acquireLock, type WaitOptions } from "./acquire-lock.js";
+export { acquireAsAsked } from "./asked-to-acquire.js";
 export { LockContext, type LockDependencies } from "./context.js";
 export {
   AcquireLock,

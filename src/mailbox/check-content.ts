@@ -1,14 +1,13 @@
 import { refuse } from "../errors/index.js";
-import type { MailContext } from "./context.js";
 import type { SendMessage } from "./contract.js";
+import type { MailboxLimits } from "./limits.js";
 
 /**
  * How many bytes a message takes of its mailbox.
  *
  * @throws {MailboxError} `mailbox.body_too_large`, `input.invalid` for data that is nested too deep
  */
-export function measureContent(context: MailContext, input: SendMessage): number {
-  const { limits } = context;
+export function measureContent(limits: MailboxLimits, input: SendMessage): number {
   const body = Buffer.byteLength(input.body);
   if (body > limits.bodyBytes)
     refuse("mailbox.body_too_large", { part: "body", bytes: body, limit: limits.bodyBytes });

@@ -1,5 +1,6 @@
 /** Durable mailboxes and queues: what is sent, delivered, settled, given back and given up. */
 export { ackMessages } from "./ack-messages.js";
+export { sendAsAsked } from "./asked-to-send.js";
 export type { Attachment } from "./attachment-record.js";
 export { blockSender, listBlocked, unblockSender } from "./block-sender.js";
 export { confirmBatch } from "./confirm-batch.js";

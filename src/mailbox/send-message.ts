@@ -8,6 +8,7 @@ import {
   PendingRow,
   Repetition,
 } from "../identity/index.js";
+import { askedToSend } from "./asked-to-send.js";
 import { measureContent } from "./check-content.js";
 import type { MailContext } from "./context.js";
 import type { SendMessage, SendReceipt } from "./contract.js";
@@ -50,16 +51,15 @@ export async function sendMessage(
   const { limits, deps } = context;
   await noteCall(context, caller);
   checkLock(input);
-  const bytes = measureContent(context, input);
+  const bytes = measureContent(limits, input);
   const addresses = uniqueAddresses(input.to);
   if (addresses.length > limits.recipients)
     refuse("mailbox.too_many_recipients", { count: addresses.length, limit: limits.recipients });
   checkRate(context, caller);
-  // The token of a lease is no part of what is asked: a send that waited for a person has another.
-  const { idempotency_key: idempotencyKey, again: _, fencing_token: __, ...asked } = input;
+  const { idempotency_key: idempotencyKey } = input;
   const repetition = new Repetition(() => firstAnswer(context, caller, input, addresses, bytes));
   const told: Asked = {
-    arguments: asked,
+    arguments: askedToSend(input),
     ...(idempotencyKey === undefined ? {} : { idempotencyKey, wasDone: repetition.wasDone }),
   };
   // Before the send counts itself, so that rules see of each recipient what they would see of a send to it.

@@ -21,6 +21,7 @@ import type { Rooms } from "./rooms.js";
 import type { ServerGuard } from "./server-guard.js";
 import type { ServerInbox } from "./server-inbox.js";
 import type { StdioOptions } from "./stdio.js";
+import type { OwnStep } from "./step-arguments.js";
 
 // Each transport is loaded when it is asked for: starting a process is what clients wait for.
 
@@ -34,6 +35,12 @@ export async function serveStdio(rooms: Rooms, options: StdioOptions): Promise<v
 export async function toolNames(): Promise<readonly string[]> {
   const { toolbox } = await import("./toolbox.js");
   return toolbox.map(({ name }) => name);
+}
+
+/** The arguments of a step as one of our own tools asks about them; see `OwnStep`. */
+export async function argumentsOfStep(step: OwnStep): Promise<OwnStep["arguments"]> {
+  const { argumentsOfStep: argumentsOf } = await import("./step-arguments.js");
+  return argumentsOf(step);
 }
 
 /** MCP over HTTP as a function from request to response, for the room that listens. */

@@ -1,4 +1,5 @@
 /** Shared state: versioned entries that agents of a namespace keep together, with compare-and-set, expiry and history. */
+export { putAsAsked } from "./asked-to-put.js";
 export { type LeaseOf, StateContext, type StateDependencies } from "./context.js";
 export { GetState, PutState, type PutStateResult, type StateEntry, type StatePage } from "./contract.js";
 export { getState } from "./get-state.js";

@@ -2,6 +2,8 @@ import { parseStateKey, stateGroupOf } from "../addresses/index.js";
 import { isRefusal, type MailboxError, refuse } from "../errors/index.js";
 import { type Caller, PendingRow, Repetition, rowOf } from "../identity/index.js";
 import { digest, loadScript, type Reply } from "../redis/index.js";
+import { askedToPut } from "./asked-to-put.js";
+import { checkPut } from "./check-put.js";
 import type { StateContext } from "./context.js";
 import type { PutState, PutStateResult } from "./contract.js";
 import { scriptLimits } from "./limits.js";
@@ -56,14 +58,13 @@ export async function putState(
   input: PutState,
 ): Promise<PutStateResult> {
   const key = parseStateKey(input.key);
-  check(input);
+  checkPut(input);
   const value = input.delete ? "" : valueText(input.value!, context.limits);
-  // The token of a lease is no part of what is asked: a write that waited for a person has another.
-  const { idempotency_key: idempotencyKey, fencing_token: _, ...asked } = input;
+  const { idempotency_key: idempotencyKey } = input;
   const repetition = new Repetition(() => firstAnswer(context, caller, input, key, value));
   const row = new PendingRow(
     await context.deps.admit(caller, "state.write", `state:${key}`, {
-      arguments: asked,
+      arguments: askedToPut(input),
       ...(idempotencyKey === undefined ? {} : { idempotencyKey, wasDone: repetition.wasDone }),
     }),
   );
@@ -159,27 +160,6 @@ async function write(
     default:
       throw new Error(`a write of state was answered with ${word}`);
   }
-}
-
-function check({
-  value,
-  delete: ends,
-  expected_version,
-  ttl_seconds,
-  resource,
-  fencing_token,
-}: PutState): void {
-  const problem =
-    ends && (value !== undefined || ttl_seconds !== undefined)
-      ? "with delete: true there is neither a value nor ttl_seconds"
-      : ends && expected_version === 0
-        ? "expected_version 0 means that there is nothing yet, so there is nothing to delete"
-        : !ends && value === undefined
-          ? "value is missing; pass delete: true to delete the entry, and the text null for the value null"
-          : (resource === undefined) !== (fencing_token === undefined)
-            ? "resource and fencing_token go together: both are told when a lock is granted"
-            : undefined;
-  if (problem) refuse("input.invalid", { problem });
 }
 
 async function put(

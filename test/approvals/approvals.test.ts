@@ -398,7 +398,11 @@ rules:
       await expect(desk.decide(id, "edit", { arguments: other })).rejects.toThrow(
         /^approval\.edit_elsewhere/,
       );
-      const more = { ...given, body: "b" };
+      const changed = { "lock.acquire": { priority: 9 }, "state.write": { value: "2" } } as Record<
+        string,
+        object
+      >;
+      const more = { ...given, ...(changed[action] ?? { body: "b" }) };
       expect((await desk.decide(id, "edit", { arguments: more })).approval.state).toBe("approved");
     }
     // Of other steps too nobody would ask the rules about what an edit makes of the resource.

@@ -3,8 +3,10 @@ import { type Approval, decideApproval, getApproval } from "../../src/approvals/
 import type { House } from "../../src/compose.js";
 import { refuse } from "../../src/errors/index.js";
 import { type Caller, localPrincipal, operatorPrincipal, type RunId } from "../../src/identity/index.js";
-import { blockSender, recentMessages, unblockSender } from "../../src/mailbox/index.js";
+import { AcquireLock } from "../../src/locks/index.js";
+import { blockSender, recentMessages, SendMessage, unblockSender } from "../../src/mailbox/index.js";
 import { approvalKeys } from "../../src/redis/index.js";
+import { PutState } from "../../src/state/index.js";
 import { Agent, openFaultHouse } from "../faults/fault-house.js";
 import { describeOnEachStore } from "../stores/index.js";
 import { newNamespace } from "../stores/new-namespace.js";
@@ -241,6 +243,98 @@ rules:
       expect(await codeOf(edit({ ...given, ...free }))).toBe("done");
       expect(await codeOf(call({ ...free }))).toBe("done");
       expect(await stateOf(house, approval_id)).toBe("used");
+    }
+  });
+
+  it("is for a call that its tool can be called with: an edit of ours is brought into its form, or refused", async () => {
+    const house = await houseWith(`
+rules:
+  - { id: ask, actions: [state.write, lock.acquire, mailbox.send], effect: require_approval }
+`);
+    const alice = await Agent.begin(house, "alice");
+    await Agent.begin(house, "bob");
+    const carol = {
+      principal: { ...localPrincipal(house.config.namespace, "carol"), roles: ["approver" as const] },
+      run: { id: "carol/1" as RunId },
+    };
+    const { locks, mail, state } = house.rooms;
+    const put = (given: object) => state.putState(alice.caller, PutState.parse(given));
+    const acquire = (given: object) => locks.acquireLock(alice.caller, AcquireLock.parse(given));
+    const send = (given: object) => mail.sendMessage(alice.caller, SendMessage.parse(given));
+    const written = { key: "a", value: "1" };
+    for (const [call, asked, edited, form] of [
+      [put, { key: "a", value: 1 }, { key: "a", value: 5 }, { key: "a", value: "5" }],
+      [put, { key: "a", value: { n: 1 } }, { key: "a", value: { n: 2 } }, { key: "a", value: '{"n":2}' }],
+      [put, written, { ...written, ttl_seconds: "60" }, { ...written, ttl_seconds: 60 }],
+      [put, { ...written, ttl_seconds: 60 }, { ...written, ttl_seconds: null }, written],
+      [
+        acquire,
+        { resources: ["q/../b"] },
+        { resources: ["q/../b"], lease_seconds: 30, wait_seconds: 5 },
+        { resources: ["b"], mode: "exclusive", lease_seconds: 30 },
+      ],
+      [
+        acquire,
+        { resources: ["c"], lease_seconds: 60 },
+        { resources: "c" },
+        { resources: ["c"], mode: "exclusive" },
+      ],
+      [send, { to: "bob", body: "x" }, { to: "bob", body: "y", again: true }, { to: ["bob"], body: "y" }],
+    ] as const) {
+      const refusal = (await call(asked).catch((error: unknown) => error)) as { message: string };
+      const [approval_id] = refusal.message.match(/ap-[0-9a-z]{12}/g)!;
+      const decided = await decideApproval(
+        house.approvals,
+        carol,
+        { approval_id: approval_id!, decision: "edit", arguments: edited },
+        "tool",
+      );
+      expect(decided.approval).toMatchObject({ state: "approved", edited_arguments: form });
+      expect(await codeOf(call(form))).toBe("done");
+      expect(await stateOf(house, approval_id)).toBe("used");
+    }
+    for (const [call, asked, edited, why] of [
+      [
+        put,
+        written,
+        { ...written, valeu: "2" },
+        /^input\.invalid: put_state could not be called with this: there is no argument "valeu"; did you mean value\?/,
+      ],
+      [put, written, { key: "a" }, /^input\.invalid: value is missing/],
+      [put, written, { ...written, delete: true }, /^input\.invalid: with delete: true there is neither/],
+      [
+        put,
+        written,
+        { ...written, ttl_seconds: "soon" },
+        /^input\.invalid: put_state .*: ttl_seconds must be a (whole )?number/,
+      ],
+      [put, written, { key: "a", value: "[".repeat(500) + "]".repeat(500) }, /^state\.value_invalid: /],
+      [
+        acquire,
+        { resources: ["d"] },
+        { resources: ["d"], mode: "some" },
+        /^input\.invalid: acquire_lock .*: mode must be one of exclusive, shared/,
+      ],
+      [acquire, { resources: ["d"] }, { resources: ["d"], notify: "bob" }, /^input\.invalid: notify takes/],
+      [
+        send,
+        { to: "bob", body: "z" },
+        { to: ["bob"], body: "z", priority: "now" },
+        /^input\.invalid: send_message .*: priority must be one of/,
+      ],
+      [send, { to: "bob", body: "z" }, { to: "bob", body: "z".repeat(70_000) }, /^approval\.too_large: /],
+      [send, { to: "bob", body: "z" }, { to: "dan" }, /^approval\.edit_elsewhere: /],
+    ] as const) {
+      const refusal = (await call(asked).catch((error: unknown) => error)) as { message: string };
+      const [approval_id] = refusal.message.match(/ap-[0-9a-z]{12}/g)!;
+      const edit = decideApproval(
+        house.approvals,
+        carol,
+        { approval_id: approval_id!, decision: "edit", arguments: edited },
+        "tool",
+      );
+      await expect(edit).rejects.toThrow(why);
+      expect(await stateOf(house, approval_id)).toBe("pending");
     }
   });
 
