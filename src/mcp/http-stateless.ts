@@ -1,13 +1,12 @@
 import { createHash } from "node:crypto";
 import { createMcpHandler, InMemoryServerEventBus, type McpHttpHandler } from "@modelcontextprotocol/server";
-import { isRefusal } from "../errors/index.js";
+import { httpStatus, isRefusal } from "../errors/index.js";
 import { Connection, slug } from "./connection.js";
 import { createServer, type Wiring } from "./create-server.js";
-import { type Asking, keepAliveMs, type McpEndpointOptions } from "./http-asking.js";
+import { type Asking, jsonRpcError, keepAliveMs, type McpEndpointOptions } from "./http-asking.js";
 import type { Owners } from "./http-owners.js";
 import { IdleMap } from "./idle-map.js";
-import { listenParams } from "./listen-params.js";
-import { watchTarget } from "./resources/resource-uri.js";
+import { listenParams, narrowed, watchEach } from "./listen-params.js";
 import type { Rooms } from "./rooms.js";
 import { Watches } from "./watches.js";
 
@@ -121,12 +120,14 @@ export class HttpStateless {
     const { exchange } = asking;
     const give = this.#owners.hold(guest.account, "stream");
     if (give instanceof Response) return give;
-    const { uris, clientName } = listenParams((asking.body as { params?: unknown }).params);
-    const wanted = uris.filter((uri) => watchTarget(uri));
+    const { params } = asking.body as { readonly params?: unknown };
+    const { uris, clientName } = listenParams(params);
     const handler = this.#newHandler(new InMemoryServerEventBus());
+    /** What changed while the client had not been told yet that it is watched. */
+    let early: Set<string> | undefined = new Set();
     const watches = new Watches(
       this.#rooms,
-      (uri) => handler.notify.resourceUpdated(uri),
+      (uri) => void (early ? early.add(uri) : handler.notify.resourceUpdated(uri)),
       () => exchange.stalled(),
     );
     this.#streams.add(handler);
@@ -140,19 +141,20 @@ export class HttpStateless {
       this.#streams.delete(handler);
       stop();
     });
-    const response = await handler.fetch(asking.request, { parsedBody: narrowed(asking.body, wanted) });
-    if (wanted.length === 0) return response;
+    let watched: readonly string[] = [];
     try {
-      const caller = await guest.connection.caller(clientName);
-      for (const uri of wanted)
-        await watches.add(caller, uri).catch((error: unknown) => {
-          // One that may not be watched takes nothing from the others.
-          if (!isRefusal(error, "access.denied")) throw error;
-        });
+      watched = await watchEach(watches, uris, () => guest.connection.caller(clientName));
     } catch (err) {
       this.#options.log.warn({ err }, "a subscription could not be watched");
-      void handler.close();
+      if (!isRefusal(err)) throw err;
+      return jsonRpcError(httpStatus(err.kind), -32000, err.message);
     }
+    const response = await handler.fetch(asking.request, {
+      parsedBody: { ...(asking.body as object), params: narrowed(params, watched) },
+    });
+    const changed = early;
+    early = undefined;
+    for (const uri of changed) handler.notify.resourceUpdated(uri);
     return response;
   }
 
@@ -188,12 +190,4 @@ function unnamed({ body }: Asking): string {
 
 function isListen(body: unknown): boolean {
   return (body as { method?: unknown } | undefined)?.method === "subscriptions/listen";
-}
-
-/** The same request for the URIs that can be watched alone, so that the client is told which are. */
-function narrowed(body: unknown, uris: readonly string[]): unknown {
-  const request = body as { params?: { notifications?: object } };
-  if (typeof request.params?.notifications !== "object") return body;
-  const notifications = { ...request.params.notifications, resourceSubscriptions: uris };
-  return { ...request, params: { ...request.params, notifications } };
 }

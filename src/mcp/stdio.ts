@@ -14,10 +14,9 @@ import { channelMethod, openChannel } from "./channel.js";
 import { Connection, type FaceOptions } from "./connection.js";
 import { createServer } from "./create-server.js";
 import { newExchange, type SettledExchange } from "./exchange.js";
-import { listenParams } from "./listen-params.js";
+import { listenParams, narrowed, watchEach } from "./listen-params.js";
 import type { Log } from "./log.js";
 import { isNotification, isReply, isRequest } from "./message-kind.js";
-import { watchTarget } from "./resources/resource-uri.js";
 import type { Rooms } from "./rooms.js";
 import { Watches } from "./watches.js";
 
@@ -116,8 +115,11 @@ class Wire extends StdioServerTransport implements Transport {
   readonly closed: Promise<boolean>;
   /** Whether a client that asks which eras there are is told of none, so that it begins as one of 2025 does. */
   olderEra = false;
-  onListen: (id: RequestId, uris: readonly string[], clientName: string | undefined) => void = () =>
-    undefined;
+  onListen: (
+    id: RequestId,
+    uris: readonly string[],
+    clientName: string | undefined,
+  ) => Promise<readonly string[]> = async () => [];
   onUnlisten: (id: RequestId) => void = () => undefined;
   readonly #in: Readable;
   readonly #out: Writable;
@@ -192,8 +194,8 @@ class Wire extends StdioServerTransport implements Transport {
   }
 
   /**
-   * The SDK answers `subscriptions/listen` itself and tells nobody which URIs were asked for. It gets the request once
-   * they are watched, so that no change after its answer is missed; what comes meanwhile keeps its place behind it.
+   * The SDK answers `subscriptions/listen` itself and tells nobody which URIs were asked for. It gets the request, for those
+   * that are watched alone, once they are, so that no change after its answer is missed; what comes meanwhile keeps its place behind it.
    */
   #receive(message: JSONRPCMessage): void {
     if (this.olderEra && isRequest(message) && message.method === "server/discover") {
@@ -209,11 +211,13 @@ class Wire extends StdioServerTransport implements Transport {
     const before = this.#held ?? Promise.resolve();
     const held: Promise<void> = before
       .then(async () => {
-        if (isListen) {
-          const { uris, clientName } = listenParams(message.params);
-          await this.onListen(message.id, uris, clientName);
+        if (!isListen) {
+          this.#pass(message);
+          return;
         }
-        this.#pass(message);
+        const { uris, clientName } = listenParams(message.params);
+        const watched = await this.onListen(message.id, uris, clientName);
+        this.#pass({ ...message, params: narrowed(message.params, watched) } as JSONRPCMessage);
       })
       .finally(() => {
         if (this.#held === held) this.#held = undefined;
@@ -242,11 +246,24 @@ class Listening {
     connection.whileRunning(() => this.clear());
   }
 
-  begin(id: RequestId, uris: readonly string[], clientName: string | undefined): Promise<void> {
-    const wanted = uris.filter((uri) => watchTarget(uri));
+  /** Answers which of them are watched now. */
+  async begin(
+    id: RequestId,
+    uris: readonly string[],
+    clientName: string | undefined,
+  ): Promise<readonly string[]> {
     this.end(id);
+    const wanted = [...uris];
     this.#subscriptions.set(id, wanted);
-    return this.#watch(wanted, clientName);
+    try {
+      const watched = await watchEach(this.#watches, wanted, () => this.#connection.caller(clientName));
+      if (this.#subscriptions.get(id) === wanted) this.#subscriptions.set(id, watched);
+      return watched;
+    } catch (err) {
+      this.#connection.log.warn({ err }, "a subscription could not be watched");
+      if (this.#subscriptions.get(id) === wanted) this.end(id);
+      return [];
+    }
   }
 
   clear(): void {
@@ -260,16 +277,5 @@ class Listening {
     this.#subscriptions.delete(id);
     const still = new Set([...this.#subscriptions.values()].flat());
     for (const uri of uris) if (!still.has(uri)) this.#watches.remove(uri);
-  }
-
-  async #watch(uris: readonly string[], clientName: string | undefined): Promise<void> {
-    if (uris.length === 0) return;
-    for (const uri of uris)
-      try {
-        // One that may not be watched takes nothing from the others.
-        await this.#watches.add(await this.#connection.caller(clientName), uri);
-      } catch (err) {
-        this.#connection.log.warn({ err }, "a subscription could not be watched");
-      }
   }
 }

@@ -148,4 +148,40 @@ describe("what a client may use", () => {
     }
     expect(told).not.toContain(secretUri);
   });
+
+  it.each(ways)(
+    "of what it names to be watched is told back over %s as far as it may be read",
+    async (name, connect) => {
+      const agent = `chooser-${name.toLowerCase()}`;
+      await changeGrants(house.access, "default", ["deny", agent, "follow", "topic:hush.**"]);
+      const client = await connect("2026-07-28", agent);
+      clients.push(client);
+      if (!("listen" in client.raw)) throw new Error("not a modern client");
+      const named = ["hush.a", "inbox", "hush", "loud"];
+      const asked = named.map((one) => `mailbox://${one === "inbox" ? one : `topics/${one}`}`);
+      const { honoredFilter } = await client.raw.listen({
+        resourceSubscriptions: [...asked, "mailbox://nothing"],
+      });
+      expect(honoredFilter.resourceSubscriptions).toEqual(["mailbox://inbox", "mailbox://topics/loud"]);
+    },
+  );
+
+  it("misses nothing that changes between the watch and its acknowledgement", async () => {
+    const uri = "mailbox://topics/early";
+    const { rooms } = house;
+    const eager = {
+      ...rooms,
+      watch: async (...args: Parameters<typeof rooms.watch>) => {
+        const stop = await rooms.watch(...args);
+        args[2]();
+        return stop;
+      },
+    };
+    const other = await serveHttp(eager, { namespace: "default", version: "0", log: noLog, port: 0 });
+    const client = await connectHttp("2026-07-28", `${other.url}/mcp?agent=early`);
+    const told = new Promise<string>((resolve) => void client.follow([uri], resolve));
+    expect(await told).toBe(uri);
+    await client.close();
+    await other.close();
+  });
 });
