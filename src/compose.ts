@@ -122,7 +122,7 @@ export async function openHouse(config: Config, log: Log, timing: HouseOptions =
     return settle ? { ...told, settle } : told;
   };
   const rightsOf: RightsOf = (caller) => access.rightsOf(caller);
-  const recorder = new Recorder({ store, log: logEvent });
+  const recorder = new Recorder({ store, hasRun: (caller) => runs.has(caller), log: logEvent });
   const record: RecordDecision = (caller, admission) => recorder.record(caller, admission);
   const grants = new Grants({ store, access, admit, record });
   const tokens = new Tokens({ store, access, admit, record });

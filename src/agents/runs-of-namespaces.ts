@@ -40,7 +40,7 @@ export class RunsOfNamespaces {
   }
 
   has(caller: Caller): boolean {
-    return this.of(caller.principal.namespace).has(caller);
+    return this.#runs.get(caller.principal.namespace)?.has(caller) ?? false;
   }
 
   end(caller: Caller, how?: RunEnd): Promise<void> {

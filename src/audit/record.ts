@@ -20,6 +20,7 @@ interface Refused {
 /** Records decisions that no script with an effect records: looks, and refusals. */
 export class Recorder {
   readonly #store: Store;
+  readonly #hasRun: (caller: Caller) => boolean;
   readonly #log: (event: string, facts: Record<string, unknown>) => void;
   readonly #tally = new RefusalTally<Refused>(({ first, count }) =>
     this.#write(first, `; and ${count - 1} more refusals of this caller in the same minute`),
@@ -27,15 +28,18 @@ export class Recorder {
 
   constructor(deps: {
     readonly store: Store;
+    /** Whether the run of this caller began here, and so its agent is known to have a mailbox. */
+    readonly hasRun: (caller: Caller) => boolean;
     readonly log: (event: string, facts: Record<string, unknown>) => void;
   }) {
     this.#store = deps.store;
+    this.#hasRun = deps.hasRun;
     this.#log = deps.log;
   }
 
-  /** Records a decision in the slot of the caller, or of the directory where it has no run. @throws {MailboxError} `store.*` when it cannot */
+  /** Records a decision in the slot of the caller, or of the directory where no run of it began here. @throws {MailboxError} `store.*` when it cannot */
   async record(caller: Caller, { row }: Admission): Promise<void> {
-    await this.#store.run(appendAudit, [rowsOf(caller)], [row]);
+    await this.#store.run(appendAudit, [this.#rowsOf(caller)], [row]);
   }
 
   /**
@@ -68,6 +72,15 @@ export class Recorder {
     await this.#tally.flush();
   }
 
+  /**
+   * Where rows of a caller go: whoever has no run, such as the command line that looks with the eyes of an agent and the hook
+   * of a client, may have no mailbox, and nobody would look for its rows there.
+   */
+  #rowsOf(caller: Caller): string {
+    const { namespace, agent } = caller.principal;
+    return this.#hasRun(caller) ? mailboxKeys(namespace, agent).audit : directoryKeys(namespace).audit;
+  }
+
   async #write({ caller, asked, error }: Refused, more: string): Promise<void> {
     const denied = error.kind === "PERMISSION_DENIED" || error.kind === "UNAUTHENTICATED";
     const { action, resource } = error.code === "access.denied" ? deniedOf(error, asked) : asked;
@@ -79,7 +92,7 @@ export class Recorder {
       because: `${error.code}${reason === "" ? "" : `: ${reason}`}${more}`,
     });
     try {
-      await this.#store.run(appendAudit, [rowsOf(caller)], [row]);
+      await this.#store.run(appendAudit, [this.#rowsOf(caller)], [row]);
     } catch (failure) {
       this.#log("a refusal is not in the audit", {
         code: error.code,
@@ -88,12 +101,6 @@ export class Recorder {
       });
     }
   }
-}
-
-/** Where rows of a caller go: whoever never had a run may have no mailbox, whose rows nobody would look for. */
-function rowsOf({ principal, run }: Caller): string {
-  const { namespace, agent } = principal;
-  return run.id === "" ? directoryKeys(namespace).audit : mailboxKeys(namespace, agent).audit;
 }
 
 /**

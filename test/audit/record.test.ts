@@ -1,11 +1,14 @@
 import { Redis } from "ioredis";
 import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest";
+import { onlookerOf } from "../../src/cli/with-house.js";
 import type { MailboxError } from "../../src/errors/index.js";
-import { parseAuditRow } from "../../src/identity/index.js";
+import { localPrincipal, parseAuditRow } from "../../src/identity/index.js";
 import { resourceList, templateList } from "../../src/mcp/resources/list.js";
 import { readResource } from "../../src/mcp/resources/read.js";
 import { parseResource } from "../../src/mcp/resources/resource-uri.js";
 import { toolbox } from "../../src/mcp/toolbox.js";
+import { mailboxKeys } from "../../src/redis/index.js";
+import { changeGrants } from "../agents/change-grants.js";
 import type { Agent } from "../faults/fault-house.js";
 import { StoreProxy } from "../faults/store-proxy.js";
 import { describeOnEachStore, startStore, type TestStore } from "../stores/index.js";
@@ -49,6 +52,30 @@ describeOnEachStore("the audit", (store) => {
     expect(text).toContain("lock:lmt_…");
     expect(text).toContain("lock:x/eyJa…/y");
     expect(text).toContain("check:file.read see lmt_… and eyJa…");
+  });
+
+  it("has the rows of those who look with the eyes of an agent that was never here, and seals them", async () => {
+    const desk = await open();
+    const { rooms } = desk.house;
+    const eyes = onlookerOf(desk.house.config, "ghost");
+    await rooms.mail.unread(eyes);
+    await changeGrants(desk.house.access, desk.namespace, ["deny", "spook", "policy.check", "*"]);
+    const event = { tool: "Bash", input: { command: "ls" }, asksUser: true, folder: "/" };
+    await rooms.policy.hook(localPrincipal(desk.namespace, "shade"), event, {});
+    await expect(rooms.policy.hook(localPrincipal(desk.namespace, "spook"), event, {})).rejects.toThrow(
+      "access.denied",
+    );
+    const rows = [
+      "ghost mailbox.read ghost allow role agent",
+      "shade policy.check check:shell.run allow role agent; no rule",
+      expect.stringMatching(/^spook policy\.check \S+ deny access\.denied/),
+    ];
+    expect((await desk.events()).map(told)).toEqual(expect.arrayContaining(rows));
+    await desk.sealer().seal(desk.namespace);
+    const sealed = (await desk.events()).filter(({ number }) => number !== undefined);
+    expect(sealed.map(told)).toEqual(expect.arrayContaining(rows));
+    const left = await desk.house.store.command("EXISTS", mailboxKeys(desk.namespace, "ghost").audit);
+    expect(left).toBe(0);
   });
 
   it("has one row for a call of each tool, with who, what, on which resource, decision and reason", async () => {

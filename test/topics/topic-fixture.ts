@@ -22,7 +22,7 @@ export class TopicDesk {
     this.#hints = hints;
     this.namespace = namespace;
     const access = new Access({ store, hints });
-    const recorder = new Recorder({ store, log: () => undefined });
+    const recorder = new Recorder({ store, hasRun: () => true, log: () => undefined });
     this.access = access;
     this.topics = new Topics({
       ...{ store, hints, limits },
