@@ -621,10 +621,10 @@ function roomsOf(parts: Parts): Rooms {
             lock.acquireLock(locks, caller, input, bounded),
           );
         }),
-      releaseLock: (caller, input) =>
+      releaseLock: (caller, input, options) =>
         guard(caller, "lock.acquire", ["*"], async () => {
           await mail.noteCall(context, caller);
-          return lock.releaseLock(locks, caller, input);
+          return lock.releaseLock(locks, caller, input, options);
         }),
       listLocks: (caller, input) =>
         guard(caller, "lock.read", [lockable(input.resource ?? "*")], async () => {

@@ -5,7 +5,7 @@ import { agentOf } from "./agent-of.js";
 import { askedToAcquire, whereToTell } from "./asked-to-acquire.js";
 import { circleInWords } from "./circle-in-words.js";
 import type { LockContext } from "./context.js";
-import type { AcquireLock, Holder, LockAnswer, Mode } from "./contract.js";
+import type { AcquireLock, Holder, LockAnswer, LockNews, Mode, TellOptions } from "./contract.js";
 import { covers } from "./covers.js";
 import { type FoundLock, findLock } from "./find-lock.js";
 import { isGuardRun } from "./guard-run.js";
@@ -20,7 +20,7 @@ import { stateInWords } from "./state-in-words.js";
 
 const acquireLockScript = loadScript(import.meta.url, "acquire-lock.lua");
 
-export interface WaitOptions {
+export interface WaitOptions extends TellOptions {
   /** Ends the wait; what was granted by then stays granted. */
   readonly signal?: AbortSignal;
   /** Called every 10 s while the call waits. */
@@ -53,6 +53,7 @@ interface Wish {
   readonly waits: boolean;
   /** It asks for nothing but what the run holds already, for which the rules were asked when it got it. */
   readonly heldOnly: boolean;
+  readonly tells: (news: LockNews) => void;
 }
 
 interface Found {
@@ -82,10 +83,15 @@ export async function acquireLock(
 ): Promise<LockAnswer> {
   const found = await whatIsNamed(context, caller, input);
   if (input.lock_id !== undefined) {
-    const renewed = await renewLease(context, caller, input.lock_id, input.lease_seconds, found);
+    const renewed = await renewLease(context, caller, input.lock_id, input.lease_seconds, found, options);
     if (renewed) return renewed;
   }
-  const wish = { ...wishOf(context, caller, input, found), ...(options.isHeld && { goesOn: true }) };
+  const { isHeld, tells } = options;
+  const wish = {
+    ...wishOf(context, caller, input, found),
+    ...(isHeld && { goesOn: true }),
+    ...(tells && { tells }),
+  };
   const held = await lookAtHeld(context, caller, wish, options.mayHold);
   if (held) return held;
   const row = await admitted(context, caller, wish);
@@ -147,6 +153,7 @@ function wishOf(
     goesOn: resources.length === 0 || found !== undefined,
     waits: false,
     heldOnly: false,
+    tells: () => undefined,
     ticket,
     mode,
     resources,
@@ -194,8 +201,14 @@ async function lookWith(
     await row.settle(found.hadEffect);
     return found.answer;
   }
-  context.known(caller)?.drop(wish.ticket);
-  if (wish.resources.length === 0 || wish.waits)
+  const known = context.known(caller);
+  const loss = known?.lossOf(wish.ticket);
+  const isOver = wish.resources.length === 0 || wish.waits;
+  // What closes the reply tells of a lease where this call goes on without it.
+  if (loss?.what === "lost" && !isOver) known?.heard(new Set([wish.ticket]));
+  else known?.drop(wish.ticket);
+  if (loss && isOver) wish.tells(loss);
+  if (isOver)
     refuse("lock.ticket_unknown", {
       ticket: plainId(wish.ticket),
       because: wish.waits
@@ -382,7 +395,7 @@ async function look(
     case "NOT_HELD":
       return undefined;
     case "ELSEWHERE":
-      context.known(caller)?.drop(wish.ticket);
+      dropElsewhere(context, caller, wish);
       return refuse("lock.ticket_unknown", {
         ticket: plainId(wish.ticket),
         because: "another run of yours called with it, and has it now",
@@ -408,6 +421,14 @@ async function look(
     default:
       throw new Error(`acquire-lock answered ${word}`);
   }
+}
+
+/** A ticket that passed to another run of the agent while this call waited with it. */
+function dropElsewhere(context: LockContext, caller: Caller, { ticket, tells }: Wish): void {
+  const known = context.known(caller);
+  const resources = known?.resourcesOf(ticket);
+  if (resources) tells({ id: ticket, what: "elsewhere", resources });
+  known?.drop(ticket);
 }
 
 /**

@@ -203,6 +203,12 @@ interface NewsOfCircle {
   readonly own_edit_hook?: boolean;
 }
 
+/** Of a call whose answer may tell what the run lost. */
+export interface TellOptions {
+  /** What the answer, or the refusal, tells of it, which counts as told: for `keepNews`, where it does not reach its client. */
+  readonly tells?: (news: LockNews) => void;
+}
+
 export interface NewsOfLock {
   readonly id: string;
   /** elsewhere: another run of the agent named it, and has it since. */

@@ -16,6 +16,7 @@ export {
   type OwnLocks,
   type Released,
   ReleaseLock,
+  type TellOptions,
 } from "./contract.js";
 export { covers } from "./covers.js";
 export { type ForcedRelease, forceRelease, listForced } from "./force-release.js";

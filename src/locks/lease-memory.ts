@@ -116,6 +116,12 @@ export class LeaseMemory {
     if (wait) Object.assign(wait, { told: "", isDoubtful: true });
   }
 
+  /** What is to be told of a lease or a place that turns out to be lost; undefined for one that it does not remember. */
+  lossOf(id: string): LockNews | undefined {
+    const resources = this.resourcesOf(id);
+    return resources && { id, what: this.leases.has(id) ? "lost" : "place lost", resources };
+  }
+
   untellCircle(): void {
     if (this.circle) this.circle.isTold = false;
   }

@@ -2,7 +2,7 @@ import { refuse } from "../errors/index.js";
 import { type Caller, PendingRow } from "../identity/index.js";
 import { loadScript } from "../redis/index.js";
 import type { LockContext } from "./context.js";
-import type { Released, ReleaseLock } from "./contract.js";
+import type { Released, ReleaseLock, TellOptions } from "./contract.js";
 import { findLock } from "./find-lock.js";
 import { newLockId } from "./lock-id.js";
 import { namedCall } from "./named-call.js";
@@ -24,6 +24,7 @@ export async function releaseLock(
   context: LockContext,
   caller: Caller,
   input: ReleaseLock,
+  { tells }: TellOptions = {},
 ): Promise<Released> {
   const id = input.lock_id ?? input.ticket;
   if (id === undefined) refuse("input.invalid", { problem: "name a lock_id or a ticket" });
@@ -47,9 +48,10 @@ export async function releaseLock(
   if (word === "CONFLICT") refuse("mailbox.idempotency_conflict");
   if (word === "NOT_YOURS") refuse("lock.not_yours", { lock_id: plainId(id) });
   // Whoever has not been told yet that it lost its lease is told so now, and not again.
-  const wasLost = word === "GONE" && (known?.leases.has(id) ?? false);
+  const loss = word === "GONE" ? known?.lossOf(id) : undefined;
+  if (loss) tells?.(loss);
   known?.drop(id);
-  if (word === "GONE") return { state: wasLost ? "lost" : "gone", next: [], replayed: false };
+  if (word === "GONE") return { state: loss?.what === "lost" ? "lost" : "gone", next: [], replayed: false };
   // A run is named agent/id, and no agent has a slash in its name.
   const [other, ...more] = told as string[];
   const isRun = other?.includes("/") ?? false;

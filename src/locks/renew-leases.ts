@@ -3,7 +3,7 @@ import { type Caller, PendingRow } from "../identity/index.js";
 import { loadScript } from "../redis/index.js";
 import { circleInWords } from "./circle-in-words.js";
 import type { LockContext } from "./context.js";
-import type { LockAnswer } from "./contract.js";
+import type { LockAnswer, TellOptions } from "./contract.js";
 import type { FoundLock } from "./find-lock.js";
 import { plainId } from "./plain-id.js";
 
@@ -34,6 +34,7 @@ export async function renewLease(
   id: string,
   leaseSeconds: number | undefined,
   found: FoundLock | undefined,
+  { tells }: TellOptions,
 ): Promise<LockAnswer | undefined> {
   const resources = found?.resources ?? [];
   const admissions = [];
@@ -43,7 +44,10 @@ export async function renewLease(
   const leaseMs = leaseSeconds === undefined ? "" : leaseSeconds * 1000;
   const standing = (await ask(context, caller, { how: "renew", leaseMs, rows, mostLost: 1 }, [id])).get(id);
   if (!standing || standing.word === "LOST") {
-    context.known(caller)?.drop(id);
+    const known = context.known(caller);
+    const loss = known?.lossOf(id);
+    if (loss) tells?.(loss);
+    known?.drop(id);
     return refuse("lock.not_yours", { lock_id: plainId(id) });
   }
   if (standing.word !== "HELD") return undefined;

@@ -4,8 +4,9 @@ import type {
   InputRequiredResult,
   ServerContext,
 } from "@modelcontextprotocol/server";
+import type { LockNews } from "../locks/index.js";
 import { askClient, type ClientAnswer, clientAnswers } from "./ask-client.js";
-import { type Closing, closingNews, closingOfRefusal } from "./closing-news.js";
+import { type Closing, closingNews, closingOfRefusal, toldBy } from "./closing-news.js";
 import type { Connection } from "./connection.js";
 import type { AnyTool, Tool } from "./define-tool.js";
 import type { Exchange } from "./exchange.js";
@@ -59,6 +60,11 @@ async function carryOut(
   let confirm: ((reached: boolean) => void) | undefined;
   let waited: (() => void) | undefined;
   let closing: Closing | undefined;
+  const ofBody: (() => void)[] = [];
+  const unread = (): void => {
+    closing?.unread();
+    for (const one of ofBody) one();
+  };
   try {
     const input = readArguments(tool.input, given);
     const caller = await connection.caller(calling.clientName);
@@ -81,6 +87,7 @@ async function carryOut(
       // No getter: an object written with one gets a hidden class to itself, which keeps the call until a full collection.
       signal: () => cancelled.signal,
       draining,
+      tells: (news: LockNews) => void ofBody.push(toldBy(exchange, connection, caller, [news])),
     };
     const answered = tool.asksClient && clientAnswers(calling.context);
     // Whoever was not asked has nothing to answer; the call is then one like any other.
@@ -115,7 +122,7 @@ async function carryOut(
     const told = asParts(tool.say(output, { input, session, room: replyChars - text.length }));
     const parts = refusal ? [refusal.message, ...(refusal.alone ? [] : told)] : told;
     const content = renderReply(parts, text);
-    if (cancelled.aborted) closing?.unread();
+    if (cancelled.aborted) unread();
     if (confirm && cancelled.aborted) confirm(false);
     else if (confirm) exchange.onSettled(confirm);
     return {
@@ -132,7 +139,7 @@ async function carryOut(
     confirm?.(false);
     // Nobody waits for this reply, and what a wait that was cut short throws is nobody's fault.
     if (cancelled.aborted) {
-      closing?.unread();
+      unread();
       return { code: "cancelled", result: { content: [{ type: "text", text: "cancelled" }], isError: true } };
     }
     const refusal = asRefusal(error, connection.log, tool.name);

@@ -43,18 +43,29 @@ export async function closingNews(
   } catch (err) {
     connection.log.warn({ err }, "no news");
   }
-  let kept = ofLocks.length === 0;
-  const unread = (): void => {
-    if (!kept) locks.keepNews(caller, ofLocks);
-    kept = true;
-  };
-  if (!kept) exchange.onSettled((reached) => (reached ? undefined : unread()));
+  const unread = ofLocks.length === 0 ? () => undefined : toldBy(exchange, connection, caller, ofLocks);
   const lines = [
     ...others.map((line) => visible(line)),
     ...ofLocks.filter(isCircle).map((one) => lockLine(one)),
   ];
   const text = [clip(lines.join("\n"), mostOfOthers), linesOf(ofLocks.filter((one) => !isCircle(one)))];
   return { text: text.filter(Boolean).join("\n"), unread };
+}
+
+/** What a reply tells of locks is told again where it does not reach its client. The answer says that it did not. */
+export function toldBy(
+  exchange: Exchange,
+  { rooms }: Connection,
+  caller: Caller,
+  news: readonly LockNews[],
+): () => void {
+  let kept = false;
+  const unread = (): void => {
+    if (!kept) rooms.locks.keepNews(caller, news);
+    kept = true;
+  };
+  exchange.onSettled((reached) => (reached ? undefined : unread()));
+  return unread;
 }
 
 /** The same for a refusal, which goes without it where the store takes more than 2 s: then the next reply tells it. */

@@ -1,5 +1,6 @@
 import type { z } from "zod";
 import type { Action, Caller } from "../identity/index.js";
+import type { LockNews } from "../locks/index.js";
 import type { Part } from "./reply.js";
 import type { Rooms } from "./rooms.js";
 
@@ -21,6 +22,8 @@ export interface Surroundings {
   readonly signal: () => AbortSignal;
   /** For a call that can wait: aborts when it is to answer as if its time were over. */
   readonly draining: AbortSignal | undefined;
+  /** What the answer or the refusal tells of the run's locks: told again where the reply does not reach its client. */
+  readonly tells: (news: LockNews) => void;
   /** Tells a client that asked for it how the wait goes on. */
   readonly onWaiting: (secondsLeft: number) => void;
 }

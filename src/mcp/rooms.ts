@@ -20,6 +20,7 @@ import type {
   LockNews,
   Released,
   ReleaseLock,
+  TellOptions,
   WaitOptions,
 } from "../locks/index.js";
 import type {
@@ -164,7 +165,7 @@ export interface Rooms {
   readonly locks: {
     /** Granted, held already, renewed, or queued; waits on the server when asked to. */
     acquireLock(caller: Caller, input: AcquireLock, options?: WaitOptions): Promise<LockAnswer>;
-    releaseLock(caller: Caller, input: ReleaseLock): Promise<Released>;
+    releaseLock(caller: Caller, input: ReleaseLock, options?: TellOptions): Promise<Released>;
     listLocks(caller: Caller, input: ListLocks): Promise<LockList>;
     /** Who has reserved files that a client of this agent is about to change. Begins no run. */
     guardFiles(principal: Principal, input: GuardFiles): Promise<GuardFindings>;

@@ -35,6 +35,7 @@ describeOnEachStore("the audit", (store) => {
       signal: () => new AbortController().signal,
       draining: undefined,
       onWaiting: () => undefined,
+      tells: () => undefined,
     });
   };
 

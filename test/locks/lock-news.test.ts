@@ -162,6 +162,50 @@ describeOnEachStore("the news of locks", (store) => {
     }
   });
 
+  it("are told again where the answer or the refusal that told of them did not reach its client", async () => {
+    const house = await open();
+    const [bob, carol] = [await house.as("bob"), await house.as("carol")];
+    const { locks } = house.house.rooms;
+    const calls: Record<string, (id: string, tells: (one: LockNews) => void) => Promise<unknown>> = {
+      released: (id, tells) => locks.releaseLock(bob.caller, { lock_id: id }, { tells }),
+      renewed: (id, tells) => locks.acquireLock(bob.caller, { lock_id: id }, { tells }),
+      claimed: (id, tells) => locks.acquireLock(bob.caller, { ticket: id }, { tells }),
+    };
+    for (const [resource, call] of Object.entries(calls)) {
+      const { lock_id: id } = await bob.acquire(resource, { lease_seconds: 60 });
+      await bob.news();
+      await passTime(store().url, house.namespace, 60_001);
+      const told: LockNews[] = [];
+      await call(id!, (one) => told.push(one)).catch(() => undefined);
+      const lost = [{ what: "lost", id, resources: [resource] }];
+      expect(told).toEqual(lost);
+      keepNews(house.house.locks, bob.caller, told);
+      expect(await newsOf(house, bob)).toEqual(lost);
+      expect(await newsOf(house, bob)).toEqual([]);
+      await carol.acquire(resource);
+      const { ticket } = await bob.acquire(resource);
+      await force(house, ticket!);
+      const places: LockNews[] = [];
+      await call(ticket!, (one) => places.push(one)).catch(() => undefined);
+      expect(places).toEqual([{ what: "place lost", id: ticket, resources: [resource] }]);
+      expect(await newsOf(house, bob)).toEqual([]);
+    }
+  });
+
+  it("tell of a lease that is lost also where the call that names it goes on to take another", async () => {
+    const house = await open();
+    const bob = await house.as("bob");
+    const { lock_id: id } = await bob.acquire("x", { lease_seconds: 60 });
+    await bob.news();
+    await passTime(store().url, house.namespace, 60_001);
+    const anew = await bob.acquire("x", { ticket: id! });
+    expect(anew.state).toBe("granted");
+    expect(await newsOf(house, bob)).toEqual([
+      { what: "lost", id, resources: ["x"], again_under: anew.lock_id },
+    ]);
+    expect(await newsOf(house, bob)).toEqual([]);
+  });
+
   it("tell of a place that was taken by force as of a place, also a call that waits with it", async () => {
     const house = await open();
     const [bob, carol] = [await house.as("bob"), await house.as("carol")];

@@ -92,6 +92,40 @@ describe.each(eras)("two clients of %s, each with a server of its own", (era) =>
     expect([refused.isError, refused.text.slice(0, 21)]).toEqual([true, "lock.resource_invalid"]);
   });
 
+  it("are told again of a loss that an answer or a refusal told which was cancelled", {
+    timeout: 60_000,
+  }, async () => {
+    const [anna, ben] = await two();
+    const take = async (resource: string): Promise<string> =>
+      idIn((await anna.call("acquire_lock", { resources: [resource], lease_seconds: 1 })).text);
+    const calls: readonly [string, (id: string) => readonly [tool: string, input: object]][] = [
+      ["a", (id) => ["release_lock", { lock_id: id }]],
+      ["b", (id) => ["acquire_lock", { lock_id: id }]],
+      ["c", (id) => ["acquire_lock", { ticket: id }]],
+      ["d", () => ["list_locks", {}]],
+    ];
+    for (const [resource, call] of calls) {
+      const id = await take(resource);
+      await new Promise((resolve) => setTimeout(resolve, 1_200));
+      expect((await ben.call("acquire_lock", { resources: [resource] })).text).toMatch(/^yours/);
+      const cancel = new AbortController();
+      const [tool, input] = call(id);
+      const cancelled = anna.call(tool, { ...input }, { signal: cancel.signal });
+      cancel.abort();
+      await expect(cancelled).rejects.toThrow();
+      const told = `lock: ${id} ("${resource}") is lost and others may get it; acquire it again before you change it`;
+      expect((await anna.call("my_status")).text.split("\n")).toContain(told);
+      expect((await anna.call("my_status")).text).not.toContain(id);
+    }
+    // What reaches its client is told by it alone.
+    const id = await take("e");
+    await new Promise((resolve) => setTimeout(resolve, 1_200));
+    expect((await anna.call("release_lock", { lock_id: id })).text).toBe(
+      "nothing to release: you had lost it, and others may have changed what it protected",
+    );
+    expect((await anna.call("my_status")).text).not.toContain(id);
+  });
+
   it("are told of every loss, whatever the reply is about, and by a refusal too", {
     timeout: 60_000,
   }, async () => {

@@ -60,8 +60,11 @@ export const acquireLock = defineTool({
   }),
   needs: ["lock.acquire"],
   annotations: { readOnlyHint: false, destructiveHint: false, idempotentHint: true, openWorldHint: false },
-  handle: (input, { caller, locks, signal, draining, onWaiting }) =>
-    locks.acquireLock(caller, input, { signal: signal(), onWaiting, ...(draining && { over: draining }) }),
+  handle: (input, { caller, locks, signal, draining, onWaiting, tells }) =>
+    locks.acquireLock(caller, input, {
+      ...{ signal: signal(), onWaiting, tells },
+      ...(draining && { over: draining }),
+    }),
   say: tell,
 });
 

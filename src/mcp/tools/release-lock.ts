@@ -15,7 +15,7 @@ export const releaseLock = defineTool({
   }),
   needs: ["lock.acquire"],
   annotations: { readOnlyHint: false, destructiveHint: false, idempotentHint: true, openWorldHint: false },
-  handle: (input, { caller, locks }) => locks.releaseLock(caller, input),
+  handle: (input, { caller, locks, tells }) => locks.releaseLock(caller, input, { tells }),
   say: tell,
 });
 
