@@ -1,6 +1,7 @@
 #!lua flags=allow-oom
 --[[
-  Give back what a run that is over held, and take it out of every queue. Nobody else's is touched.
+  Give back what a run that is over held, and take it out of every queue; or take all of that from one that goes on, because
+  its agent was stopped. Nobody else's is touched.
 
   KEYS      the locks of a namespace, see lua/slot.lua; then
   KEYS[18]  what runs of its agent lost (string)
@@ -8,6 +9,7 @@
   ARGV[3]   run, as agent/id                         ARGV[4]   1 when the run ended in good order
   ARGV[5]   1 when its agent is to be told of it     ARGV[6]   how many at once
   ARGV[7]   what it was told in vain that it lost, lines as in lua/losses.lua
+  ARGV[8]   1 where the run goes on, and is told itself what it lost
 
   Returns {"RELEASED", how many, how many are left} · {"LATE"}
 ]]
@@ -19,6 +21,7 @@
 --@include lua/losses.lua
 if late() then return { 'LATE' } end
 local run, inGoodOrder, isToldOf, most = ARGV[3], ARGV[4] == '1', ARGV[5] == '1', tonumber(ARGV[6])
+local goesOn = ARGV[8] == '1'
 local ids, untold = redis.call('HGET', slot.runs, run), (redis.call('HGET', slot.untold, run) or '') .. ARGV[7]
 redis.call('HDEL', slot.awaiting, run)
 if not ids and untold == '' then return { 'RELEASED', '0', '0' } end
@@ -27,13 +30,18 @@ local ended, left, lost = 0, 0, {}
 for what, id, resources in string.gmatch(untold, '(%a+)|([^|\t\n]+)[^\t\n]*\t([^\n]*)\n') do
   lost[#lost + 1] = { state = what, id = id, resources = { resources } }
 end
-redis.call('HDEL', slot.untold, run)
+if not goesOn then redis.call('HDEL', slot.untold, run) end
 for id in string.gmatch(ids or '', '%S+') do
   local request = getRequest(id)
   if ended >= most then left = left + 1
   else
     ended = ended + 1
     if request then lost[#lost + 1] = { state = request.state, id = id, resources = request.resources } end
+    if request and goesOn then
+      -- Its own process hears of it, also a call that waits; a hook is told when its session edits that again.
+      hint(id)
+      noteUntold(request)
+    end
     if not request then strike(slot.runs, run, id)
     elseif request.state == 'held' and not inGoodOrder then expire(request)
     else finish(request) end

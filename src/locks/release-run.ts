@@ -20,18 +20,41 @@ export async function releaseRun(
   inGoodOrder: boolean,
   isToldOf = false,
 ): Promise<void> {
-  let kept = keptLines(context.knownOf(run));
+  const kept = keptLines(context.knownOf(run));
   context.forget(run);
+  await release(context, namespace, run, { inGoodOrder, isToldOf, kept, goesOn: false });
+}
+
+/** Takes from a run that goes on, because its agent was stopped, what it holds and waits for. It is told so itself. */
+export function releaseStopped(context: LockContext, namespace: string, run: string): Promise<void> {
+  return release(context, namespace, run, { inGoodOrder: false, isToldOf: false, kept: "", goesOn: true });
+}
+
+interface Release {
+  readonly inGoodOrder: boolean;
+  readonly isToldOf: boolean;
+  readonly kept: string;
+  readonly goesOn: boolean;
+}
+
+async function release(
+  context: LockContext,
+  namespace: string,
+  run: string,
+  { inGoodOrder, isToldOf, kept, goesOn }: Release,
+): Promise<void> {
+  let untold = kept;
   for (let left = 1; left > 0; ) {
     const [, , more] = await context.runForAgent(namespace, agentOf(run), releaseRunLocks, [
       run,
       inGoodOrder ? "1" : "0",
       isToldOf ? "1" : "0",
       atOnce,
-      kept,
+      untold,
+      goesOn ? "1" : "",
     ]);
     left = Number(more);
-    kept = "";
+    untold = "";
   }
 }
 

@@ -1,5 +1,12 @@
 import { afterEach, expect, it, vi } from "vitest";
-import { forceRelease, keepNews, type LockNews, lockNews, releaseRun } from "../../src/locks/index.js";
+import {
+  forceRelease,
+  keepNews,
+  type LockNews,
+  lockNews,
+  releaseAgent,
+  releaseRun,
+} from "../../src/locks/index.js";
 import { describeOnEachStore } from "../stores/index.js";
 import { type Locker, type LockHouse, openLocks, operatorOf, passTime } from "./open-locks.js";
 
@@ -204,6 +211,42 @@ describeOnEachStore("the news of locks", (store) => {
       { what: "lost", id, resources: ["x"], again_under: anew.lock_id },
     ]);
     expect(await newsOf(house, bob)).toEqual([]);
+  });
+
+  it("tell of all that was taken when the agent was stopped, also of offers and places, and its next run where it was not told", async () => {
+    const [house, elsewhere] = [await open(), await open()];
+    const [bob, carol] = [await house.as("bob"), await house.as("carol")];
+    const stopped = async (runOf: Locker): Promise<readonly LockNews[]> => {
+      const { lock_id: held } = await runOf.acquire("x");
+      const { lock_id: hers } = await carol.acquire("y");
+      const { ticket: offered } = await runOf.acquire("y");
+      await carol.release(hers!);
+      await carol.acquire("z");
+      const { ticket: waits } = await runOf.acquire("z");
+      await runOf.news();
+      const waiting = runOf.claim(waits!, { wait_seconds: 30 }).catch((error: Error) => error.message);
+      await new Promise((resolve) => setTimeout(resolve, 200));
+      await releaseAgent(elsewhere.house.locks, house.namespace, "bob");
+      expect(await waiting).toMatch(/^lock\.ticket_unknown: /);
+      return [
+        { what: "lost", id: held!, resources: ["x"] },
+        { what: "place lost", id: offered!, resources: ["y"] },
+      ];
+    };
+    const expected = await stopped(bob);
+    const told: LockNews[] = [];
+    await vi.waitFor(async () => {
+      told.push(...(await newsOf(house, bob)));
+      expect(told).toHaveLength(2);
+    });
+    expect([...told].sort((a, b) => (a.what < b.what ? -1 : 1))).toEqual(expected);
+    expect(await newsOf(house, bob)).toEqual([]);
+    const { lock_id: last } = await bob.acquire("last");
+    await releaseAgent(house.house.locks, house.namespace, "bob");
+    await releaseRun(house.house.locks, house.namespace, bob.caller.run.id, false, true);
+    expect(await newsOf(house, await house.as("bob"))).toEqual([
+      { what: "lost with its run", id: last, resources: ["last"] },
+    ]);
   });
 
   it("tell of a place that was taken by force as of a place, also a call that waits with it", async () => {

@@ -1,5 +1,5 @@
 import { afterAll, type ExpectStatic, expect, it } from "vitest";
-import { forceRelease, type GuardFindings, type LockLimits } from "../../src/locks/index.js";
+import { forceRelease, type GuardFindings, type LockLimits, releaseAgent } from "../../src/locks/index.js";
 import { lockKeys } from "../../src/redis/index.js";
 import { describeOnEachStore } from "../stores/index.js";
 import { checkHistory, readHistory } from "./check-history.js";
@@ -297,6 +297,18 @@ describeOnEachStore.concurrent("what an edit hook lost", (store) => {
     await bob.release((await bob.claim(ticket!)).lock_id!);
     expect(await edit(house, alice, "a.ts")).toEqual(lost("a.ts"));
     expect(await edit(house, alice, "a.ts")).toEqual(nothing);
+  });
+
+  it("is told also where its agent was stopped, and goes on later", async ({ expect }) => {
+    const [alice, bob, house] = await two();
+    await edit(house, alice, "a.ts", "b.ts");
+    await releaseAgent(house.house.locks, house.namespace, "alice");
+    await bob.edits("a.ts");
+    await bob.endsTurn();
+    expect(await edit(house, alice, "a.ts")).toEqual(lost("a.ts"));
+    expect(await edit(house, alice, "a.ts")).toEqual(nothing);
+    await alice.endsTurn();
+    expect(await untold(house)).toBe(0);
   });
 
   it("is told by when it was lost, also where it was taken by force", async ({ expect }) => {
