@@ -212,7 +212,7 @@ async function lookWith(
     refuse("lock.ticket_unknown", {
       ticket: plainId(wish.ticket),
       because: wish.waits
-        ? "it was given up meanwhile, or taken by force"
+        ? "it was given up meanwhile, taken by force, or lost while this process stood still"
         : "it was given up, it was taken by force, it ended with its run, or it was never given",
       instead: "the resources again",
     });

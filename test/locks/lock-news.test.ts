@@ -264,7 +264,7 @@ describeOnEachStore("the news of locks", (store) => {
     await new Promise((resolve) => setTimeout(resolve, 200));
     await force(house, another!);
     expect(await waiting).toBe(
-      `lock.ticket_unknown: no ticket ${another} of yours: it was given up meanwhile, or taken by force. Call acquire_lock with the resources again.`,
+      `lock.ticket_unknown: no ticket ${another} of yours: it was given up meanwhile, taken by force, or lost while this process stood still. Call acquire_lock with the resources again.`,
     );
     expect(await newsOf(house, bob)).toEqual([]);
   });
