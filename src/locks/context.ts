@@ -43,7 +43,7 @@ export class LockContext {
   readonly #keyLists = new KeyLists(lockKeys, lockKeyList);
   readonly #memories = new Map<string, { readonly namespace: string; readonly memory: LeaseMemory }>();
   readonly #pulses = new Map<string, Pulse>();
-  /** namespace → notice of a turn → when this process saw it first, ms */
+  /** namespace → notice of a turn → when this process saw it first, by `performance.now()` */
   readonly #notices = new Map<string, ReadonlyMap<string, number>>();
 
   constructor(deps: LockDependencies) {
@@ -155,7 +155,7 @@ export class LockContext {
     namespace: string,
     notices: ReadonlyMap<string, string>,
   ): readonly (readonly [field: string, text: string])[] {
-    const now = Date.now();
+    const now = performance.now();
     const before = this.#notices.get(namespace);
     const since = new Map([...notices.keys()].map((field) => [field, before?.get(field) ?? now]));
     if (since.size > 0) this.#notices.set(namespace, since);

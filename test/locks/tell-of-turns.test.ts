@@ -1,5 +1,5 @@
 import { setTimeout as delay } from "node:timers/promises";
-import { afterAll, beforeAll, expect, it } from "vitest";
+import { afterAll, beforeAll, expect, it, vi } from "vitest";
 import { parseResources, tellOfTurns } from "../../src/locks/index.js";
 import { describeOnEachStore } from "../stores/index.js";
 import { oddNames } from "./hostile.js";
@@ -124,6 +124,18 @@ describeOnEachStore("whoever asked to be told of its turn", (store) => {
     await sweeps;
     expect(told).toEqual([]);
     await waiter.end();
+  });
+
+  it("hears of it within seconds also where the clock of the machine is set back meanwhile", async () => {
+    const seen = () => here.house.locks.sinceLongerThan(50, "set-back", new Map([["one", "text"]]));
+    expect(seen()).toEqual([]);
+    const clock = vi.spyOn(Date, "now").mockReturnValue(Date.now() - 3_600_000);
+    try {
+      await delay(60);
+      expect(seen()).toEqual([["one", "text"]]);
+    } finally {
+      clock.mockRestore();
+    }
   });
 
   it("may name no other place than its own mailbox or a topic", async () => {
