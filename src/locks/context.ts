@@ -38,7 +38,7 @@ export class LockContext {
   readonly limits: LockLimits;
   /** This process, as the queues know it: one heartbeat for all who hold or wait here. */
   readonly process = randomBytes(9).toString("base64url");
-  readonly losses = new LossWatch();
+  readonly losses: LossWatch;
   readonly #scriptLimits: string;
   readonly #keyLists = new KeyLists(lockKeys, lockKeyList);
   readonly #memories = new Map<string, { readonly namespace: string; readonly memory: LeaseMemory }>();
@@ -49,6 +49,7 @@ export class LockContext {
   constructor(deps: LockDependencies) {
     this.deps = deps;
     this.limits = deps.limits;
+    this.losses = new LossWatch(deps.limits.lossesAgainMs);
     this.#scriptLimits = scriptLimits(deps.limits);
   }
 

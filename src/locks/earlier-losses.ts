@@ -9,7 +9,8 @@ const takeLosses = loadScript(import.meta.url, "take-losses.lua");
 /**
  * Takes what earlier runs of the caller's agent lost, so that one run tells of it once: one store command at the first
  * reply of a run. While other runs of the agent have something to lose, hints are listened for, and it is asked again
- * when one comes: a process that died is often noticed only after its client goes on elsewhere.
+ * when one comes: a process that died is often noticed only after its client goes on elsewhere. While none has, a reply asks
+ * again where the last time was a minute ago: another run may have taken something since.
  *
  * What the caller's own run lost, because others took it for gone, is not among it: it is told that as any run that lives.
  */

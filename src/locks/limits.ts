@@ -19,6 +19,8 @@ export interface LockLimits {
   readonly requests: number;
   readonly requestsOfRun: number;
   readonly idempotencyMs: number;
+  /** How often at most a run asks what earlier runs of its agent lost, while none of them has anything to lose. */
+  readonly lossesAgainMs: number;
   /** Most that lock time moves between two operations, and how much where the store's clock moved by more. */
   readonly stepMs: number;
   readonly jumpMs: number;
@@ -42,6 +44,7 @@ export const defaultLockLimits: LockLimits = {
   requests: 10_000,
   requestsOfRun: 1_000,
   idempotencyMs: 24 * hourMs,
+  lossesAgainMs: minuteMs,
   stepMs: 15_000,
   jumpMs: 5_000,
 };

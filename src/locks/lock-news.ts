@@ -18,7 +18,8 @@ const mostTold = 20;
  * What every call of a run does last: it prolongs leases of which less than half is left, and tells once what the run
  * lost, what ends soon although it was prolonged, and whether its turn came; and first, what earlier runs of its agent lost
  * with their end. It names so much at once, what is lost before anything else; what is left is told by the next call, and
- * until then counts as not told. No store command while there is nothing, but one at the first reply of the run.
+ * until then counts as not told. No store command while there is nothing, but one at the first reply of the run, and one in a
+ * minute at most while no other run of its agent has anything.
  */
 export async function lockNews(context: LockContext, caller: Caller): Promise<readonly LockNews[]> {
   const kept = context.known(caller)?.kept.splice(0, mostTold) ?? [];

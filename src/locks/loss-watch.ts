@@ -1,19 +1,35 @@
 import type { Caller } from "../identity/index.js";
+import { LastTime } from "../redis/index.js";
+
+interface Asked {
+  readonly namespace: string;
+  readonly hasOthers: boolean;
+  readonly at: LastTime;
+}
 
 /**
- * Which runs of this process have asked what earlier runs of their agent lost. Each asks at its first reply, and again
- * only when a hint says that another run of the agent has lost something since.
+ * Which runs of this process have asked what earlier runs of their agent lost. Each asks at its first reply, and again when
+ * a hint says that another run of the agent has lost something since; where no other had anything to lose nobody may listen
+ * for hints, and it asks again by a reply that comes some time later.
  */
 export class LossWatch {
-  readonly #asked = new Map<string, { readonly namespace: string; readonly hasOthers: boolean }>();
+  readonly #againMs: number;
+  readonly #asked = new Map<string, Asked>();
 
-  isDue(caller: Caller): boolean {
-    return !this.#asked.has(caller.run.id);
+  constructor(againMs: number) {
+    this.#againMs = againMs;
+  }
+
+  isDue({ run }: Caller): boolean {
+    const asked = this.#asked.get(run.id);
+    return !asked || (!asked.hasOthers && asked.at.agoMs() >= this.#againMs);
   }
 
   /** @param hasOthers whether other runs of its agent have something to lose: then hints that may have been lost count too */
   asked({ principal: { namespace }, run }: Caller, hasOthers: boolean): void {
-    this.#asked.set(run.id, { namespace, hasOthers });
+    const at = new LastTime();
+    at.isNow();
+    this.#asked.set(run.id, { namespace, hasOthers, at });
   }
 
   forget(run: string): void {

@@ -1,14 +1,22 @@
 import { afterEach, expect, it, vi } from "vitest";
-import { forceRelease, guardRun, type LockNews, lockNews, releaseRun } from "../../src/locks/index.js";
+import {
+  forceRelease,
+  guardRun,
+  type LockLimits,
+  type LockNews,
+  lockNews,
+  releaseRun,
+} from "../../src/locks/index.js";
 import { lockKeys } from "../../src/redis/index.js";
 import { describeOnEachStore } from "../stores/index.js";
+import { newNamespace } from "../stores/new-namespace.js";
 import { type Locker, type LockHouse, openLocks, operatorOf, passTime, rawStore } from "./open-locks.js";
 
 /** What a run held or waited for when it ended without its client's doing is told to the next run of its agent, once. */
 describeOnEachStore("what a run lost with its end", (store) => {
   const houses: LockHouse[] = [];
-  const open = async (namespace?: string): Promise<LockHouse> => {
-    const house = await openLocks(store().url, {}, namespace);
+  const open = async (namespace?: string, limits: Partial<LockLimits> = {}): Promise<LockHouse> => {
+    const house = await openLocks(store().url, limits, namespace);
     houses.push(house);
     return house;
   };
@@ -161,6 +169,28 @@ describeOnEachStore("what a run lost with its end", (store) => {
     redis.disconnect();
     expect(lifeMs).toBeGreaterThan(23 * 3_600_000);
     expect(lifeMs).toBeLessThanOrEqual(24 * 3_600_000);
+  });
+
+  it("is told to a run that began before the other one took anything", async () => {
+    const namespace = newNamespace();
+    const [house, elsewhere] = [
+      await open(namespace, { lossesAgainMs: 300 }),
+      await open(namespace, { lossesAgainMs: 300 }),
+    ];
+    const [bob, carol] = [await house.as("bob"), await house.as("carol")];
+    for (const one of [bob, carol]) expect(await one.news()).toEqual([]);
+    const dead = await elsewhere.as("bob");
+    const { lock_id: held } = await dead.acquire("x");
+    await bury(elsewhere, dead.caller.run.id);
+    await vi.waitFor(async () => expect(await bob.news()).toEqual([`lost with its run ${held}`]));
+    expect(await carol.news()).toEqual([]);
+    // Nor is it missed where it asked once while the other one held something.
+    const next = await elsewhere.as("bob");
+    const { lock_id: other } = await next.acquire("y");
+    await new Promise((resolve) => setTimeout(resolve, 400));
+    expect(await bob.news()).toEqual([]);
+    await bury(elsewhere, next.caller.run.id);
+    await vi.waitFor(async () => expect(await bob.news()).toEqual([`lost with its run ${other}`]));
   });
 
   it("costs a run one store command at its first reply, and none afterwards", async () => {
