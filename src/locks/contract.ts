@@ -114,7 +114,7 @@ export const ReleaseLock = z.object({
 export type ReleaseLock = z.infer<typeof ReleaseLock>;
 
 export interface Released {
-  /** gone: it had ended already, and nothing was done · lost: so it had, and the run had not been told of it yet */
+  /** gone: there is no such one of the agent's, or no longer, and nothing was done · lost: so it had, and the run had not been told of it yet */
   readonly state: "released" | "left_queue" | "gone" | "lost";
   /** Another run of the agent had it, and is told that it lost it. */
   readonly other_run?: string;

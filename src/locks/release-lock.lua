@@ -12,7 +12,7 @@
 
   Returns {"RELEASED", what it was, 1 if it was done before, another run of the agent if that had it, agent that is next, …}
           with held, offered or waiting ·
-          {"GONE"} · {"NOT_YOURS"} · {"CONFLICT"} · {"LATE"}
+          {"GONE"} also where it is another agent's, which is not told · {"CONFLICT"} · {"LATE"}
 ]]
 --@include ../redis/lua/clock.lua
 --@include ../redis/lua/audit.lua
@@ -38,12 +38,7 @@ end
 moveTime()
 expireDue(200)
 local request = getRequest(id)
-if request and agentOf(request.run) ~= agentOf(run) then
-  handOn()
-  tell(false)
-  return { 'NOT_YOURS' }
-end
-if not request or request.state == 'cooling' then
+if not request or request.state == 'cooling' or agentOf(request.run) ~= agentOf(run) then
   strikeUntold(run, id)
   handOn()
   tell(false)

@@ -6,7 +6,6 @@ import type { Released, ReleaseLock, TellOptions } from "./contract.js";
 import { findLock } from "./find-lock.js";
 import { newLockId } from "./lock-id.js";
 import { namedCall } from "./named-call.js";
-import { plainId } from "./plain-id.js";
 
 const releaseLockScript = loadScript(import.meta.url, "release-lock.lua");
 
@@ -18,7 +17,7 @@ const retryMs = 60_000;
  * ended already is a normal answer, which says where the run lost it. It may be what another run of the agent has (a client without a session is another
  * run in each process): that one is told with its next reply that it lost it.
  *
- * @throws {MailboxError} `lock.not_yours` when another agent has it
+ * What another agent has is answered as what never was: nothing is released, and whether it is there is not told.
  */
 export async function releaseLock(
   context: LockContext,
@@ -46,7 +45,6 @@ export async function releaseLock(
     new PendingRow(...admissions).text,
   ]);
   if (word === "CONFLICT") refuse("mailbox.idempotency_conflict");
-  if (word === "NOT_YOURS") refuse("lock.not_yours", { lock_id: plainId(id) });
   // Whoever has not been told yet that it lost its lease is told so now, and not again.
   const loss = word === "GONE" ? known?.lossOf(id) : undefined;
   if (loss) tells?.(loss);

@@ -114,7 +114,10 @@ describeOnEachStore("a defect of other locks that ours do not have:", (store) =>
     const [alice, bob, carl] = await three(house);
     const { lock_id: held } = await alice.acquire("x");
     const { ticket } = await bob.acquire("x");
-    for (const id of [held!, ticket!]) await expect(carl.release(id)).rejects.toThrow(/^lock\.not_yours/);
+    // It is not told either that there is such a one.
+    const never = await carl.release("lk-000000000000");
+    expect(never).toMatchObject({ state: "gone" });
+    for (const id of [held!, ticket!]) expect(await carl.release(id)).toEqual(never);
     await expect(carl.renew(held!)).rejects.toThrow(/^lock\.not_yours/);
     await expect(carl.claim(ticket!)).rejects.toThrow(/^lock\.ticket_unknown/);
     expect(await alice.acquire("x")).toMatchObject({ state: "already_held" });

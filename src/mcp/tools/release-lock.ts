@@ -22,7 +22,7 @@ export const releaseLock = defineTool({
 const words = {
   released: "released",
   left_queue: "you left the queue",
-  gone: "nothing to release: it had ended",
+  gone: "nothing to release: you have nothing under this id, or no longer",
   lost: "nothing to release: you had lost it, and others may have changed what it protected",
 };
 
