@@ -1,5 +1,6 @@
 import { auditKeys, rowsPerChunk, type Store } from "../redis/index.js";
 import { parseSealed, parseSealedText, type SealedRow } from "./chain.js";
+import { beginOfChain } from "./sealed-rows.js";
 
 /** A sealed row as it is handed out: with what is needed to link it again elsewhere. */
 export interface ExportedRow extends SealedRow {
@@ -12,7 +13,7 @@ export interface ExportedRow extends SealedRow {
 export async function* exportAudit(store: Store, namespace: string): AsyncGenerator<ExportedRow> {
   const keys = auditKeys(namespace);
   const ended = Number((await store.command("HGET", keys.end, "number")) ?? 0);
-  const first = Number((await store.command("HGET", keys.end, "first")) ?? 1);
+  const first = await beginOfChain(store, keys, ended);
   for (let from = first; from <= ended; from += rowsPerChunk) {
     const entries = (await store.command("LRANGE", keys.chunk(from), 0, -1)) as string[];
     for (const [n, entry] of entries.entries()) {

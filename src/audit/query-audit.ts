@@ -1,6 +1,7 @@
 import { type AuditEvent, parseAuditRow } from "../identity/index.js";
 import { auditKeys, rowsPerChunk, type Store } from "../redis/index.js";
 import { parseSealed, parseSealedText } from "./chain.js";
+import { beginOfChain, nameOfRow, sealedAmong } from "./sealed-rows.js";
 import { type Places, slotsOf } from "./slot.js";
 import { takenOf, waitingRows } from "./waiting-rows.js";
 
@@ -36,11 +37,19 @@ export async function* queryAudit(
   // The slots before the chain: what is sealed in between is found there then, and known by what was taken.
   const slots = await slotsOf(places, namespace);
   const { rows } = await waitingRows(store, namespace, slots, 100_000, () => undefined);
-  const ended = Number((await store.command("HGET", keys.end, "number")) ?? 0);
-  const first = Number((await store.command("HGET", keys.end, "first")) ?? 1);
   const taken = await takenOf(store, keys.taken, [...new Set(rows.map(({ slot }) => slot))]);
-  for (const { slot, number, row } of rows.toReversed()) {
-    if (number <= taken.get(slot)!) continue;
+  const ended = Number((await store.command("HGET", keys.end, "number")) ?? 0);
+  const first = await beginOfChain(store, keys, ended);
+  // Some are sealed and were not taken out yet; the store says which may be, and the chain which are.
+  const inChain = await sealedAmong(
+    store,
+    keys,
+    ended,
+    rows.filter(({ slot, number }) => number <= taken.get(slot)!),
+  );
+  for (const waiting of rows.toReversed()) {
+    const { number, row } = waiting;
+    if (inChain.has(nameOfRow(waiting))) continue;
     const found = eventOf(row, number);
     if (found && isMeant(found, query)) yield found;
   }

@@ -3,6 +3,7 @@ import { type AuditKeys, auditKeys, loadScript, rowsPerChunk, type Store } from 
 import { genesis, link, parseSealed, parseSealedText, sealedText, writeSealed } from "./chain.js";
 import { type Checkpoint, isSigned, parseCheckpoint, signCheckpoint, writeCheckpoint } from "./checkpoint.js";
 import { appendCheckpoint } from "./checkpoint-file.js";
+import { nameOfRow, sealedAmong } from "./sealed-rows.js";
 import { publicKeyOf, signingKey } from "./signing-key.js";
 import { type Places, type Slot, slotKey, slotsOf } from "./slot.js";
 import { takenOf, type WaitingRow, waitingRows } from "./waiting-rows.js";
@@ -95,12 +96,11 @@ export class Sealer {
       );
       const taken = await takenOf(store, keys.taken, [...new Set(rows.map(({ slot }) => slot))]);
       const due = rows.filter(isDue);
-      const fresh = due.filter(({ slot, number }) => number > taken.get(slot)!);
+      const inChain = await this.#alreadySealed(namespace, keys, due, taken);
+      const fresh = due.filter((row) => !inChain.has(nameOfRow(row)));
       const appended = await this.#append(namespace, keys, end, fresh);
       sealed += appended.length;
-      const upTo = new Map(taken);
-      for (const { slot, number } of appended) upTo.set(slot, Math.max(number, upTo.get(slot)!));
-      await this.#forget(namespace, due, upTo);
+      await this.#forget(namespace, sealedUpTo(due, new Set([...inChain, ...appended.map(nameOfRow)])));
       // Another process appended: it will go on, or the next round does.
       slots = appended.length < fresh.length ? [] : more;
       if (due.length === 0) break;
@@ -218,17 +218,36 @@ export class Sealer {
     return rows.slice(0, at);
   }
 
-  async #forget(
+  /**
+   * Rows that lie in their slots and are in the chain: a sealer was cut off before it took them out. The store says up to
+   * where that may be, and the chain whether it is so: who writes something else there must not keep rows from being sealed.
+   */
+  async #alreadySealed(
     namespace: string,
-    rows: readonly WaitingRow[],
-    upTo: ReadonlyMap<Slot, number>,
-  ): Promise<void> {
-    const slots = new Set(
-      rows.filter(({ slot, number }) => number <= upTo.get(slot)!).map(({ slot }) => slot),
-    );
+    keys: AuditKeys,
+    due: readonly WaitingRow[],
+    taken: ReadonlyMap<Slot, number>,
+  ): Promise<ReadonlySet<string>> {
+    const said = due.filter(({ slot, number }) => number <= taken.get(slot)!);
+    if (said.length === 0) return new Set();
+    const { number } = await this.#end(namespace, keys);
+    const inChain = await sealedAmong(this.#deps.store, keys, number, said);
+    const missing = said.filter((row) => !inChain.has(nameOfRow(row)));
+    if (missing.length > 0)
+      this.#deps.log(
+        "the store says of audit rows that they were sealed, and they are not in the chain; they are sealed now",
+        {
+          rows: missing.length,
+          slots: [...new Set(missing.map(({ slot }) => slot))].slice(0, 20),
+        },
+      );
+    return inChain;
+  }
+
+  async #forget(namespace: string, upTo: ReadonlyMap<Slot, number>): Promise<void> {
     await Promise.all(
-      [...slots].map((slot) =>
-        this.#deps.store.run(forgetSealed, [slotKey(namespace, slot)], [upTo.get(slot)!.toFixed(0)]),
+      [...upTo].map(([slot, number]) =>
+        this.#deps.store.run(forgetSealed, [slotKey(namespace, slot)], [number.toFixed(0)]),
       ),
     );
   }
@@ -287,4 +306,15 @@ export class Sealer {
     const key = publicKeyOf(this.#deps.keyFile);
     return last && key && isSigned(namespace, last, key) ? last.trimmed : 0;
   }
+}
+
+/** For each slot the last of its rows before and with which all are in the chain; none for a slot whose first is not. */
+function sealedUpTo(due: readonly WaitingRow[], inChain: ReadonlySet<string>): ReadonlyMap<Slot, number> {
+  const upTo = new Map<Slot, number>();
+  const open = new Set<Slot>();
+  for (const row of due) {
+    if (!inChain.has(nameOfRow(row))) open.add(row.slot);
+    else if (!open.has(row.slot)) upTo.set(row.slot, row.number);
+  }
+  return upTo;
 }

@@ -1,6 +1,6 @@
 import type { KeyObject } from "node:crypto";
 import { auditKeys, rowsPerChunk, type Store } from "../redis/index.js";
-import { genesis, link, parseSealed } from "./chain.js";
+import { genesis, link, parseSealed, parseSealedText } from "./chain.js";
 import { type Checkpoint, isSigned, keyName, parseCheckpoint } from "./checkpoint.js";
 import type { CheckpointFile } from "./checkpoint-file.js";
 
@@ -27,6 +27,11 @@ export interface Verified {
  */
 export async function verifyChain(store: Store, namespace: string, evidence: Evidence): Promise<Verified> {
   const keys = auditKeys(namespace);
+  const [number1, first] = (
+    (await store.command("HMGET", keys.end, "number", "first")) as (string | null)[]
+  ).map((one, n) => Number(one ?? n));
+  // Both change together with what was taken, so that this is of some moment between the two.
+  const taken = await store.command("HGETALL", keys.taken);
   const counted = Number((await store.command("HGET", keys.end, "number")) ?? 0);
   const stored = (await store.command("LRANGE", keys.checkpoints, 0, -1)) as string[];
   const parsed = stored.map(parseCheckpoint);
@@ -58,6 +63,10 @@ export async function verifyChain(store: Store, namespace: string, evidence: Evi
   let hash = anchor;
   let number = trimmed;
   let compared = 0;
+  /** The last number of each slot in the chain, and as of the moment when this began. */
+  const lastOf = new Map<string, { readonly number: number; readonly slotNumber: number }>();
+  const before = new Map<string, number>();
+  let newest = 0;
   const found = (problem: Verified["problem"]): Verified => ({
     first: trimmed + 1,
     last: number,
@@ -76,6 +85,10 @@ export async function verifyChain(store: Store, namespace: string, evidence: Evi
         return found({ number: number + 1, what: "the row is not the one that was sealed in this place" });
       number += 1;
       hash = expected;
+      const { slot, number: slotNumber } = parseSealedText(row.text);
+      if (number <= number1!) before.set(slot, slotNumber);
+      lastOf.set(slot, { number, slotNumber });
+      newest = Math.max(newest, slotNumber);
       const mark = marks.get(number);
       if (!mark) continue;
       compared += 1;
@@ -91,7 +104,40 @@ export async function verifyChain(store: Store, namespace: string, evidence: Evi
   const promised = Math.max(counted, lastSigned);
   if (number < promised)
     return found({ number: number + 1, what: `the chain ends here, and had ${promised} rows` });
+  if (!(first! >= 1 && first! <= trimmed + 1))
+    return found({
+      number: trimmed + 1,
+      what: `the store says that the chain begins with row ${first}, and ${trimmed} rows were trimmed on purpose`,
+    });
+  const ended = Number((await store.command("HGET", keys.end, "number")) ?? 0);
+  if (ended < lastSigned)
+    return found({
+      number: ended + 1,
+      what: `the store says that the chain ends here, and it has ${lastSigned} rows`,
+    });
+  const pairs = pairsOf(taken);
+  const told = new Set(pairs.map(([slot]) => slot));
+  const untold = [...before.keys()].filter((slot) => !told.has(slot)).map((slot) => [slot, "0"] as const);
+  for (const [slot, said] of [...pairs, ...untold]) {
+    const last = lastOf.get(slot);
+    // Of a slot whose rows were all trimmed no more is known than that none of them was of a time to come.
+    const [least, most] = last
+      ? [before.get(slot) ?? 0, last.slotNumber]
+      : [0, Math.max(newest, store.now() * 1000)];
+    if (Number(said) >= least && Number(said) <= most) continue;
+    return found({
+      number: last?.number ?? number + 1,
+      what: `the store says that the rows of ${slot} were sealed up to ${said}, and ${last ? `the chain that the last was ${last.slotNumber}` : "none of them can have been"}: what was recorded there later is passed over`,
+    });
+  }
   return found(undefined);
+}
+
+/** HGETALL as each kind of connection answers it. */
+function pairsOf(answer: unknown): readonly (readonly [string, string])[] {
+  if (!Array.isArray(answer)) return Object.entries((answer ?? {}) as Record<string, string>);
+  const flat = answer as readonly string[];
+  return flat.flatMap((one, n) => (n % 2 === 0 ? [[one, flat[n + 1]!] as const] : []));
 }
 
 function troubleWith(

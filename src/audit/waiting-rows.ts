@@ -47,7 +47,7 @@ export async function waitingRows(
   return { rows: rows.sort((a, b) => a.number - b.number), more };
 }
 
-/** The number up to which each of the slots was sealed. */
+/** The number up to which each of the slots was sealed, as the store says it; the chain alone tells whether that is so. */
 export async function takenOf(
   store: Store,
   takenKey: string,
@@ -55,5 +55,5 @@ export async function takenOf(
 ): Promise<ReadonlyMap<Slot, number>> {
   if (slots.length === 0) return new Map();
   const taken = (await store.command("HMGET", takenKey, ...slots)) as (string | null)[];
-  return new Map(slots.map((slot, n) => [slot, Number(taken[n] ?? 0)]));
+  return new Map(slots.map((slot, n) => [slot, Number(taken[n] ?? 0) || 0]));
 }

@@ -10,7 +10,7 @@ import {
   type Verified,
   verifyChain,
 } from "../../src/audit/index.js";
-import { auditKeys } from "../../src/redis/index.js";
+import { auditKeys, mailboxKeys } from "../../src/redis/index.js";
 import { StoreProxy } from "../faults/store-proxy.js";
 import { describeOnEachStore, startStore, type TestStore } from "../stores/index.js";
 import { newNamespace } from "../stores/new-namespace.js";
@@ -180,6 +180,76 @@ describeOnEachStore("the sealed audit", (store) => {
     await desk.house.store.command("LSET", keys.chunk(1), 10, entry.replace("role agent", "role admin"));
     expect(await sealer.trim(desk.namespace)).toBe(0);
     expect((await verify(desk)).problem?.number).toBe(11);
+  });
+
+  it("is sealed and shown whatever the store says was sealed already, and the lie is found", async () => {
+    const desk = await open();
+    const { store: own } = desk.house;
+    const keys = auditKeys(desk.namespace);
+    const row = (id: string) =>
+      JSON.stringify({ i: id, w: "ann", a: "mailbox.send", o: "ben", d: "allow", y: "x" });
+    const { caller } = await desk.begin("ann");
+    const ids = async () => (await desk.events()).map(({ id }) => id).sort();
+    for (const [n, forged] of ["9000000000000000", "no number", "1"].entries()) {
+      await desk.house.recorder.record(caller, { row: row(`a${n}`) });
+      await desk.sealer().seal(desk.namespace);
+      const last = await own.command("HGET", keys.taken, "mb:ann");
+      expect(await verify(desk)).not.toHaveProperty("problem");
+      await own.command("HSET", keys.taken, "mb:ann", forged);
+      expect((await verify(desk)).problem?.what).toContain(`mb:ann were sealed up to ${forged}`);
+      await desk.house.recorder.record(caller, { row: row(`b${n}`) });
+      const all = Array.from({ length: n + 1 }, (_, m) => [`a${m}`, `b${m}`]).flat();
+      expect(await ids()).toEqual(all.sort());
+      expect(await desk.sealer().seal(desk.namespace)).toBe(1);
+      expect(await ids()).toEqual(all);
+      expect((await sealedIds(desk)).sort()).toEqual(all);
+      expect(await desk.sealer().seal(desk.namespace)).toBe(0);
+      expect(await verify(desk)).not.toHaveProperty("problem");
+      expect(await own.command("HGET", keys.taken, "mb:ann")).not.toBe(last);
+    }
+    await own.command("HDEL", keys.taken, "mb:ann");
+    expect((await verify(desk)).problem?.what).toContain("mb:ann were sealed up to 0");
+    await own.command("HSET", keys.taken, "mb:ann", "1", "mb:zoe", "9000000000000000");
+    expect((await verify(desk)).problem?.what).toMatch(/the rows of mb:(ann|zoe) were sealed up to/);
+  });
+
+  it("takes out of their slots rows that a sealer left there, and seals none of them again", async () => {
+    const desk = await open();
+    const { store: own } = desk.house;
+    await recordMany(desk, 30);
+    const slot = mailboxKeys(desk.namespace, "ann").audit;
+    const rows = (await own.command("LRANGE", slot, 0, -1)) as string[];
+    expect(await desk.sealer().seal(desk.namespace)).toBe(30);
+    await own.command("DEL", slot);
+    await own.command("RPUSH", slot, ...rows);
+    expect(await desk.events()).toHaveLength(30);
+    expect(await desk.sealer().seal(desk.namespace)).toBe(0);
+    expect(await own.command("LLEN", slot)).toBe(1);
+    expect(await desk.events()).toHaveLength(30);
+  });
+
+  it.each(["6", "1001", "5000", "x"])(
+    "is shown from its first row on where the store says %s, which is found",
+    async (first) => {
+      const desk = await open();
+      await recordMany(desk, 1_020);
+      await desk.sealer().seal(desk.namespace);
+      await desk.house.store.command("HSET", auditKeys(desk.namespace).end, "first", first);
+      expect(await verify(desk)).toMatchObject({
+        problem: { number: 1, what: expect.stringContaining("0 rows were trimmed on purpose") },
+      });
+      expect(await sealedIds(desk)).toHaveLength(1_020);
+      const numbers = (await desk.events()).map(({ number }) => number).sort((a, b) => a! - b!);
+      expect(numbers).toEqual(Array.from({ length: 1_020 }, (_, n) => n + 1));
+    },
+  );
+
+  it("is not shorter than what was signed, whatever the store says of its end", async () => {
+    const desk = await open();
+    await recordMany(desk, 20);
+    await desk.sealer().seal(desk.namespace);
+    await desk.house.store.command("HSET", auditKeys(desk.namespace).end, "number", "6");
+    expect(await verify(desk)).toMatchObject({ problem: { number: 7 } });
   });
 
   it("goes on being sealed when a slot was spoilt, for all the others", async () => {
