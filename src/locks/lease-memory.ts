@@ -136,9 +136,9 @@ export class LeaseMemory {
     if (this.#dropped.size > droppedMost) this.#dropped.delete(oldest!);
   }
 
-  /** A hint, or silence in which hints may have been lost, for undefined. */
+  /** A hint, `!ID` where it wakes no call that waits; or silence in which hints may have been lost, for undefined. */
   heard(ids: ReadonlySet<string> | undefined): void {
     for (const one of [...this.leases.values(), ...this.waits.values()])
-      if (!ids || ids.has(one.id)) one.isDoubtful = true;
+      if (!ids || ids.has(one.id) || ids.has(`!${one.id}`)) one.isDoubtful = true;
   }
 }

@@ -38,8 +38,9 @@ for id in string.gmatch(ids or '', '%S+') do
     ended = ended + 1
     if request then lost[#lost + 1] = { state = request.state, id = id, resources = request.resources } end
     if request and goesOn then
-      -- Its own process hears of it, also a call that waits; a hook is told when its session edits that again.
-      hint(id)
+      -- Its next reply tells of it, and a hook's when its session edits that again. A call that waits is not woken: it hears
+      -- that its agent was stopped, which says more than that its place is gone.
+      hint('!' .. id)
       noteUntold(request)
     end
     if not request then strike(slot.runs, run, id)
