@@ -534,6 +534,31 @@ rules:
     expect(await budgetsOf(house.policy, alice.caller)).toMatchObject([{ used: 1 }]);
   });
 
+  it("count a lock once for its key, answer what is held whatever rules say, and decide a place asked for by key anew", async () => {
+    const limits = `
+limits:
+  - { id: locks, of: calls, actions: [lock.acquire], per: agent, most: 1, window: 1d }
+`;
+    const house = await open(limits);
+    const [alice, bob] = [await Agent.begin(house, "alice"), await Agent.begin(house, "bob")];
+    const { locks } = house.rooms;
+    const acquire = ({ caller }: Agent) =>
+      locks.acquireLock(caller, { resources: ["r"], idempotency_key: "k" });
+    const { lock_id: lease } = await acquire(alice);
+    const { ticket } = await acquire(bob);
+    expect(await acquire(alice)).toMatchObject({ state: "already_held", lock_id: lease });
+    expect(await acquire(bob)).toMatchObject({ state: "queued", ticket });
+    for (const { caller } of [alice, bob])
+      expect(await budgetsOf(house.policy, caller)).toMatchObject([{ used: 1 }]);
+    await replace(house, `rules: [{ id: no, actions: [lock.acquire], effect: deny }]${limits}`);
+    expect(await acquire(alice)).toMatchObject({ state: "already_held", lock_id: lease });
+    expect(await codeOf(acquire(bob))).toBe("policy.denied");
+    expect(await locks.acquireLock(bob.caller, { ticket: ticket! })).toMatchObject({
+      state: "queued",
+      ticket,
+    });
+  });
+
   it("say in the row of the admission which rule allowed it", async () => {
     const house = await open(`
 rules:
