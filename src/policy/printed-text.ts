@@ -14,13 +14,18 @@ export function printedBy(name: "echo" | "printf", args: readonly string[]): str
   do {
     const from = next;
     const filled = unescaped(format).replace(/%(%|[-+ #0]*\d*(?:\.\d+)?[A-Za-z])/g, (_, kind: string) =>
-      kind === "%" ? "%" : (values[next++] ?? ""),
+      kind === "%" ? "%" : printed(values[next++] ?? "", kind),
     );
     texts.push(filled);
     length += filled.length;
     if (next === from) break;
   } while (next < values.length && texts.length < mostTexts && length < mostPrinted);
   return [...texts, ...values.slice(next).map((value) => `\n${value}`)].join("");
+}
+
+/** A value as its place in the format has it printed. */
+function printed(value: string, kind: string): string {
+  return kind.endsWith("b") ? unescaped(value) : value;
 }
 
 /** Times that a format is filled, and characters from which it is filled no more. */

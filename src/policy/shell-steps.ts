@@ -1,6 +1,6 @@
 import { type ClientAction, clientActions } from "./client-actions.js";
 import { cmdletDeeds } from "./cmdlet-deeds.js";
-import { has, operandsOf, options, optionsEnd, optionValue } from "./command-options.js";
+import { has, operandsOf, options, optionsEnd, optionValue, optionValues } from "./command-options.js";
 import { CommandText, databases } from "./command-text.js";
 import { splitByEnv } from "./env-words.js";
 import { fetchedPages } from "./fetched-pages.js";
@@ -8,6 +8,7 @@ import { fewLookups } from "./few-lookups.js";
 import { stepsOfDeeds } from "./file-deed.js";
 import { gitSteps } from "./git-steps.js";
 import { patchedBy } from "./patch-steps.js";
+import { Pipes } from "./pipes.js";
 import { anything, type PathSense, Places, stepsOn } from "./places.js";
 import { listSeparator, powershellCommands } from "./powershell-words.js";
 import { printedBy } from "./printed-text.js";
@@ -58,17 +59,21 @@ function stepsOfAll(
   places: Places,
   deep: number,
 ): ToolStep[] {
-  let printed = "";
-  let isPiped = false;
+  // For each kind of reader, so that in a group one does not take it from another, and none reads it twice.
+  const printed: Record<Reader, string> = { shell: "", powershell: "", patcher: "" };
+  const add = (more: string): void => {
+    for (const kind of readers) printed[kind] += more;
+  };
+  const pipes = new Pipes();
   return commands.flatMap((command) => {
     const { words: bare } = unwrapped(command.words);
     const name = nameOf(bare);
-    const isFed = isPiped && readsCommands(name);
-    const steps = stepsOf({ ...command, fed: `${command.fed}${isFed ? printed : ""}` }, places, deep, text);
-    if (isFed) printed = "";
-    if (name === "echo" || name === "printf") printed += `${printedBy(name, bare.slice(1))}\n`;
-    if (command.isPiped) printed += command.fed;
-    isPiped = command.isPiped;
+    const reader = pipes.leadTo(command) ? readerIn(bare) : undefined;
+    const fed = reader ? command.fed + printed[reader] : command.fed;
+    const steps = stepsOf({ ...command, fed }, places, deep, text);
+    if (reader) for (const kind of pipes.leadInto(command) ? [reader] : readers) printed[kind] = "";
+    if (name === "echo" || name === "printf") add(`${printedBy(name, bare.slice(1))}\n`);
+    if (command.isPiped) add(command.fed);
     return steps;
   });
 }
@@ -93,15 +98,37 @@ const shellActions: readonly { readonly action: ClientAction; readonly isNamed: 
   .filter((action) => action !== "file.read" && action !== "shell.run")
   .map((action) => ({ action, isNamed: !/^(?:git|branch|db)\./.test(action) }));
 
-function readsCommands(name: string): boolean {
-  return (
-    shells.has(name) ||
-    powershells.has(name) ||
-    patchers.has(name) ||
-    name === "ssh" ||
-    name === "source" ||
-    name === "."
-  );
+const readers = ["shell", "powershell", "patcher"] as const;
+type Reader = (typeof readers)[number];
+
+const likeShells = new Set(["ssh", "source", ".", "su", "script", "parallel"]);
+
+/** What reads commands, of a command without what stands before it, from what is fed to that. */
+function readerIn(words: readonly string[], more = mostDeep): Reader | undefined {
+  const name = nameOf(words);
+  if (shells.has(name) || likeShells.has(name)) return "shell";
+  if (powershells.has(name)) return "powershell";
+  if (patchers.has(name)) return "patcher";
+  const inner = wordsGivenTo(name, words.slice(1));
+  return inner && more > 0 ? readerIn(unwrapped(inner).words, more - 1) : undefined;
+}
+
+/** The words of a command that another one is given to run, which are its own behind its name. */
+function wordsGivenTo(name: string, args: readonly string[]): readonly string[] | undefined {
+  switch (name) {
+    case "runuser":
+      return optionValue(args, ["-u", "--user"], runuserValued) === undefined
+        ? ["su"]
+        : args.slice(optionsEnd(args, 0, runuserValued));
+    case "env":
+      return ["env", ...(splitByEnv(args, envValued) ?? [])];
+    case "docker":
+    case "podman":
+    case "kubectl":
+      return wordsInContainer(args);
+    default:
+      return undefined;
+  }
 }
 
 function stepsOf(command: ShellCommand, from: Places, deep: number, text: CommandText): ToolStep[] {
@@ -167,6 +194,8 @@ function stepsOfProgram(
   const on = (action: ClientAction, operands: readonly string[], sense?: PathSense): ToolStep[] =>
     stepsOn(action, operands, places, sense);
   const plain = operandsOf(args);
+  if (name === "fish")
+    return [...within(optionValues(args, fishCommands, fishValued).join("\n")), ...within(fed)];
   if (shells.has(name)) return [...within(commandOf(args)), ...within(fed)];
   if (powershells.has(name))
     return [commandOfPowershell(name, args), fed].flatMap((inner) => within(inner, powershellCommands));
@@ -178,15 +207,12 @@ function stepsOfProgram(
       return within(fed);
     case "trap":
       return within(plain[0] ?? "");
-    case "runuser": {
-      if (optionValue(args, ["-u", "--user"], runuserValued) === undefined)
-        return [...within(suCommand(args)), ...within(fed)];
-      return ran(args.slice(optionsEnd(args, 0, runuserValued)));
-    }
+    case "runuser":
+      if (optionValue(args, ["-u", "--user"], runuserValued) !== undefined)
+        return ran(wordsGivenTo(name, args)!);
+      return [...within(suCommands(args).join("\n")), ...within(fed)];
     case "su":
-      return [...within(suCommand(args)), ...within(fed)];
-    case "env":
-      return ran(["env", ...(splitByEnv(args, envValued) ?? [])]);
+      return [...within(suCommands(args).join("\n")), ...within(fed)];
     case "ssh":
       return [...within(behindHost(args).join(" ")), ...within(fed)];
     case "cd":
@@ -219,11 +245,12 @@ function stepsOfProgram(
     case "script":
       return [...within(scriptCommand(args)), ...within(fed)];
     case "parallel":
-      return parallelCommands(args).flatMap((inner) => within(inner));
+      return parallelCommands(args, fed).flatMap((inner) => within(inner));
+    case "env":
     case "docker":
     case "podman":
     case "kubectl":
-      return ran(wordsInContainer(args));
+      return ran(wordsGivenTo(name, args)!);
     case "chmod":
     case "chown":
     case "chgrp":
@@ -255,11 +282,17 @@ function changedBy(args: readonly string[]): readonly string[] {
   return isTold ? operands : operands.slice(1);
 }
 
-function suCommand(args: readonly string[]): string {
-  const at = args.findIndex((arg) => arg.startsWith("-c") || /^--command(?:=|$)/.test(arg));
-  if (at < 0) return "";
-  return /^(?:-c|--command=)(.+)$/s.exec(args[at]!)?.[1] ?? args[at + 1] ?? "";
+/** What `su` is told to run: of several such options the first or the last, for those behind the user are the shell's. */
+function suCommands(args: readonly string[]): readonly string[] {
+  const told = args.flatMap((arg, at) => {
+    const [, inWord] = suCommand.exec(arg) ?? [];
+    return inWord === undefined ? [] : [inWord || (args[at + 1] ?? "")];
+  });
+  return told.length > 2 ? [told[0]!, told.at(-1)!] : told;
 }
+
+/** An option of `su` that takes a command, perhaps among other letters or cut short, and what stands of that in its word. */
+const suCommand = /^(?:-[a-zA-Z]*?[cC]|--co[a-z]*(?:=|$)|--se[a-z-]*(?:=|$))(.*)$/s;
 
 /** What `script` runs by `-c`, or behind the file that it writes down what it sees in. */
 function scriptCommand(args: readonly string[]): string {
@@ -269,11 +302,11 @@ function scriptCommand(args: readonly string[]): string {
 }
 
 /** A command of GNU parallel for what it may read, or where it is given none, what it is given as commands. */
-function parallelCommands(args: readonly string[]): readonly string[] {
+function parallelCommands(args: readonly string[], fed: string): readonly string[] {
   const command = args.slice(optionsEnd(args, 0, parallelValued));
   const at = command.findIndex((word) => /^:{3,4}\+?$/.test(word));
   const words = at < 0 ? command : command.slice(0, at);
-  if (words.length === 0) return command.slice(at + 1);
+  if (words.length === 0) return at < 0 ? [fed] : command.slice(at + 1);
   const given = words.join(" ");
   const placed = given.replace(parallelPlace, () => unknownPart);
   return [placed === given ? `${given} ${unknownPart}` : placed];
@@ -362,6 +395,10 @@ const mostName = 200;
 /** Options of ssh that take a word of their own. */
 const sshValued = [..."BbcDEeFIiJLlmOopQRSWw"].map((letter) => `-${letter}`);
 const runuserValued = options("u user g group G supp-group w whitelist-environment");
+const fishCommands = options("c command C init-command");
+const fishValued = options(
+  "c command C init-command d debug o debug-output D debug-stack-frames f features profile profile-startup",
+);
 const shellValued = ["-o", "-O", "+o", "+O", "--rcfile", "--init-file"];
 const watchValued = options("n interval q equexit s shotsdir");
 const scriptValued = options(

@@ -12,6 +12,8 @@ export interface ShellCommand {
   readonly isPiped: boolean;
   /** Whether it is one of PowerShell, and not of a shell of Unix. */
   readonly isOfPowershell?: boolean;
+  /** Substitutions in which it stands, parentheses in the innermost of them, and of these those around its pipe. */
+  readonly within?: readonly [substitutions: number, parentheses: number, aroundPipe: number];
 }
 
 /** Substitutions within substitutions that are looked into; deeper ones are not plain any more. */
@@ -37,6 +39,7 @@ interface Draft {
   writes: string[];
   fed: string;
   isPiped: boolean;
+  within: readonly [substitutions: number, parentheses: number, aroundPipe: number];
 }
 
 /** A here-document that begins with the next line. */
@@ -55,7 +58,7 @@ class Reader {
   /** Parentheses that are open in it. */
   #open = 0;
   #at: number;
-  #draft = newDraft();
+  #draft: Draft;
   #word: string | undefined;
   #isQuoted = false;
   /** Whether a word of the command is quoted, which makes no keyword of any behind it. */
@@ -83,6 +86,7 @@ class Reader {
     this.#deep = deep;
     this.#at = from ?? 0;
     this.#isWithin = from !== undefined;
+    this.#draft = newDraft(deep, 0);
     if (from !== undefined && isCalculated(text, from)) this.#calculated = -1;
   }
 
@@ -433,7 +437,7 @@ class Reader {
   #endCommand(isPiped = false): void {
     this.#endWord();
     const draft = this.#draft;
-    this.#draft = newDraft();
+    this.#draft = newDraft(this.#deep, this.#open);
     this.#hasQuoted = false;
     this.#isFedNext = false;
     this.#redirect = undefined;
@@ -441,7 +445,10 @@ class Reader {
     if (draft.words.length > 0) this.#commands.push(Object.assign(draft, { isPiped }));
     else if (last) {
       // Of a group, what its last command prints and what that is fed.
-      if (isPiped) last.isPiped = true;
+      if (isPiped) {
+        last.isPiped = true;
+        last.within = [last.within[0], last.within[1], this.#open];
+      }
       for (const path of draft.writes) last.writes.push(path);
       last.fed += draft.fed;
       for (const [n, document] of this.#documents.entries())
@@ -450,8 +457,8 @@ class Reader {
   }
 }
 
-function newDraft(): Draft {
-  return { words: [], writes: [], fed: "", isPiped: false };
+function newDraft(deep: number, open: number): Draft {
+  return { words: [], writes: [], fed: "", isPiped: false, within: [deep, open, open] };
 }
 
 /** Whether a file is written there, and not read, and no other stream is meant. */

@@ -213,6 +213,47 @@ describe("a shell command", () => {
       "ssh host -p 22 rm x; ssh -p 22 host -- rm y; ssh host -t rm -rf z",
       ["file.delete x", "file.delete y", "directory.delete z"],
     ],
+    ["echo 'rm x' | su root; echo 'rm y' | su - bob -s /bin/sh", ["file.delete x", "file.delete y"]],
+    ["echo 'rm x' | runuser -u bob -- sh; echo 'rm y' | runuser bob", ["file.delete x", "file.delete y"]],
+    [
+      "echo 'rm x' | script -q; echo 'rm y' | parallel -j 2; parallel <<< 'rm z'",
+      ["file.delete x", "file.delete y", "file.delete z"],
+    ],
+    [
+      "echo 'rm x' | docker exec -i web bash; echo 'rm y' | sudo kubectl exec -i web -- sh -s",
+      ["file.delete x", "file.delete y"],
+    ],
+    [
+      "echo 'rm x' | env -S 'bash -s'; echo 'rm y' | env -S runuser -u bob sh",
+      ["file.delete x", "file.delete y"],
+    ],
+    ["echo 'rm x' | if true; then bash; fi", ["file.delete x"]],
+    ["echo 'rm x' | while :; do cd sub; bash; done", ["file.delete x", "file.delete sub/x"]],
+    [
+      "echo 'rm x' | for n in 1; do sh; done; echo 'rm y' | case a in a) sh;; esac",
+      ["file.delete x", "file.delete y"],
+    ],
+    [
+      "echo 'rm x' | (true; bash); (echo 'rm y') | (true; true | cat; bash)",
+      ["file.delete x", "file.delete y"],
+    ],
+    ["echo 'rm x' | { true; { true; }; bash; }", ["file.delete x"]],
+    ["echo 'rm x' | { apply_patch; bash; bash; }", ["file.write", "file.delete x"]],
+    ["echo 'rm x' | sudo -u $(id -un) bash; echo $(echo 'rm y' | sh)", ["file.delete x", "file.delete y"]],
+    ["echo 'rm x' | (cat) | bash; echo 'rm y' | { cat; } | bash", ["file.delete x", "file.delete y"]],
+    ["echo 'rm x' | (cat); bash build.sh; echo 'rm y' | { cat; }; bash build.sh", []],
+    ["echo 'rm x' | while read l; do echo $l; done; bash build.sh", []],
+    ["echo 'rm x' | docker exec -i web cat; echo 'rm y' | docker ps", []],
+    ["printf '%b' 'rm\\x20x' | bash; printf '%-3b\\n' 'rm\\ty' | sh", ["file.delete x", "file.delete y"]],
+    [
+      "su --session-command='rm x'; su --comm 'rm y' bob; su -lc 'rm z' bob",
+      ["file.delete x", "file.delete y", "file.delete z"],
+    ],
+    ["su bob -- -c 'rm x'; runuser -l bob -c 'rm y'; su - bob", ["file.delete x", "file.delete y"]],
+    [
+      "fish --command='rm x'; fish --command 'rm y'; fish -c 'rm z'; fish -C 'rm v' <<< 'rm w'",
+      ["file.delete x", "file.delete y", "file.delete z", "file.delete v", "file.delete w"],
+    ],
     ["ls | xargs --max-args 1 rm", ["file.delete **"]],
     ["ls | xargs rm tmp", ["file.delete tmp", "file.delete **"]],
     ["flock /tmp/lock rm x", ["file.delete x"]],
@@ -592,6 +633,10 @@ describe("a shell command", () => {
     "cd ../a; rm b;".repeat(7_000),
     `$(${"a;".repeat(150_000)})`,
     `a; ${">b ".repeat(150_000)}`,
+    `echo '${"rm x;".repeat(20_000)}' | { ${"bash; ".repeat(20_000)} }`,
+    `env ${"-S '' ".repeat(40_000)}rm x`,
+    `echo a | ${"docker exec c ".repeat(20_000)}`,
+    `su ${"-c ".repeat(80_000)}`,
     `curl -- ${"b ".repeat(150_000)}`,
   ])("that is hostile is read in time", (command) => {
     expect(readIn(command, shellCommands)).toBeLessThan(1_000);
