@@ -1,8 +1,8 @@
-import { afterEach, expect, it, vi } from "vitest";
+import { afterEach, type ExpectStatic, expect, it, vi } from "vitest";
 import { Runs } from "../../src/agents/index.js";
 import { type Caller, localPrincipal } from "../../src/identity/index.js";
 import { type DirectoryKeys, directoryKeys, Store } from "../../src/redis/index.js";
-import { describeOnEachStore } from "../stores/index.js";
+import { describeOnEachStore, type TestStore } from "../stores/index.js";
 import { newNamespace } from "../stores/new-namespace.js";
 
 /** A process of the product, and what it did about runs. All of one test file are one process to the directory. */
@@ -13,20 +13,21 @@ interface Desk {
   begin(agent: string): Promise<Caller>;
 }
 
-describeOnEachStore("a silent process", (store) => {
+/** The directory of a namespace of its own for each test, and who comes and goes there. */
+function directoryOn(store: () => TestStore) {
   const closing: (() => unknown)[] = [];
   let opened: Store;
   let namespace: string;
   let keys: DirectoryKeys;
   afterEach(async () => {
-    vi.restoreAllMocks();
     for (const close of closing.splice(0).reverse()) await close();
   });
-  const start = async (): Promise<void> => {
+  const start = async (): Promise<{ readonly opened: Store; readonly keys: DirectoryKeys }> => {
     opened = await Store.open({ endpoint: { url: store().url }, label: "test" });
     closing.push(() => opened.close());
     namespace = newNamespace();
     keys = directoryKeys(namespace);
+    return { opened, keys };
   };
   const open = (onRelease: (run: string) => Promise<unknown> = async () => undefined): Desk => {
     const [released, returned]: [string[], string[]] = [[], []];
@@ -61,31 +62,40 @@ describeOnEachStore("a silent process", (store) => {
   /** As if the clock had been set by so much, or nobody had been there, since somebody last beat. */
   const jump = (ms: number): Promise<unknown> => opened.command("HINCRBY", keys.clock, "clock", String(-ms));
   /** Resolves when this process has beaten once more. */
-  const nextBeat = async (): Promise<void> => {
+  const nextBeat = async (expect: ExpectStatic): Promise<void> => {
     const clock = () => opened.command("HGET", keys.clock, "clock");
     const before = await clock();
     await expect.poll(clock, { timeout: 15_000 }).not.toBe(before);
   };
   const noted = async (): Promise<readonly string[]> =>
     ((await opened.command("HKEYS", keys.runs)) as string[]).sort();
+  return { start, open, neighbour, beatOf, jump, nextBeat, noted };
+}
 
-  it("is not gone because the clock was set, the store stood still or everybody slept", async () => {
+describeOnEachStore.beside("a silent process", (store) => {
+  const { start, open, neighbour, beatOf, jump, nextBeat, noted } = directoryOn(store);
+
+  it("is not gone because the clock was set, the store stood still or everybody slept", async ({
+    expect,
+  }) => {
     await start();
     const { runs, begin, released } = open();
     await begin("alice");
     await neighbour(5_000);
     await jump(3_600_000);
     expect(await runs.ofAgent("bob")).toEqual(["bob/far"]);
-    await nextBeat();
-    await nextBeat();
+    await nextBeat(expect);
+    await nextBeat(expect);
     expect(await runs.ofAgent("bob")).toEqual(["bob/far"]);
     expect([...(await runs.online())].sort()).toEqual(["alice", "bob"]);
     expect(await runs.releaseGone(["bob/far"])).toBe(false);
     expect(released).toEqual([]);
   });
 
-  it("is gone after 30 s that somebody witnessed, also where the clock was set back meanwhile", async () => {
-    await start();
+  it("is gone after 30 s that somebody witnessed, also where the clock was set back meanwhile", async ({
+    expect,
+  }) => {
+    const { opened, keys } = await start();
     const { begin, released } = open();
     await begin("alice");
     await neighbour(29_000);
@@ -108,8 +118,8 @@ describeOnEachStore("a silent process", (store) => {
     expect(released).toEqual(["bob/far"]);
   });
 
-  it("is not gone to whoever has only come and sees that it runs on this machine", async () => {
-    await start();
+  it("is not gone to whoever has only come and sees that it runs on this machine", async ({ expect }) => {
+    const { opened, keys } = await start();
     const before = open();
     await before.begin("alice");
     const mine = (await opened.command("HVALS", keys.processes)) as string[];
@@ -118,25 +128,29 @@ describeOnEachStore("a silent process", (store) => {
     await jump(31_000);
     const { runs, begin, released } = open();
     await begin("alice");
-    await nextBeat();
+    await nextBeat(expect);
     expect(await runs.releaseGone(["bob/far"])).toBe(false);
     expect(released).toEqual([]);
   });
 
-  it("keeps what is left of it when it beats while its runs are given up, and is told that it was", async () => {
-    await start();
+  it("keeps what is left of it when it beats while its runs are given up, and is told that it was", async ({
+    expect,
+  }) => {
+    const { opened, keys } = await start();
     const { begin, released } = open(() => beatOf(0));
     await begin("alice");
     await neighbour(31_000, undefined, ["bob", "carl", "dora"]);
     await expect.poll(() => released, { timeout: 15_000 }).toHaveLength(1);
-    await nextBeat();
+    await nextBeat(expect);
     expect(released).toHaveLength(1);
     expect(await noted()).toEqual([expect.stringMatching(/^alice/), "bob/far", "carl/far", "dora/far"]);
     expect(await opened.command("HKEYS", keys.processes)).toContain("far");
   });
 
-  it("that was given up has its runs in the directory again with its next beat, and they are told", async () => {
-    await start();
+  it("that was given up has its runs in the directory again with its next beat, and they are told", async ({
+    expect,
+  }) => {
+    const { opened, keys } = await start();
     const { begin, returned } = open();
     const [alice, guest] = [await begin("alice"), await begin("guest")];
     const [place] = (await opened.command("HGETALL", keys.processes)) as string[];
@@ -147,12 +161,27 @@ describeOnEachStore("a silent process", (store) => {
     await expect.poll(noted, { timeout: 15_000 }).toEqual(all);
     expect([...returned].sort()).toEqual(all);
     expect(await opened.command("HKEYS", keys.processes)).toEqual([place]);
-    await nextBeat();
+    await nextBeat(expect);
     expect(returned).toHaveLength(2);
   });
 
-  it("that was given up has them there before the next call of one", async () => {
-    await start();
+  it("that was given up has them there too where another run of it begins first", async ({ expect }) => {
+    const { opened, keys } = await start();
+    const { begin } = open();
+    const alice = await begin("alice");
+    await opened.command("DEL", keys.runs, keys.processes, keys.heartbeats);
+    const bob = await begin("bob");
+    await expect.poll(noted, { timeout: 15_000 }).toEqual([alice.run.id, bob.run.id].sort());
+  });
+});
+
+// Apart from the others, whose clock it sets too.
+describeOnEachStore("a process that was silent for long", (store) => {
+  const { start, open, noted } = directoryOn(store);
+  afterEach(() => void vi.restoreAllMocks());
+
+  it("has the runs that were given up in the directory again before the next call of one", async () => {
+    const { opened, keys } = await start();
     const { runs, begin, returned } = open();
     const alice = await begin("alice");
     expect(runs.active(alice)).toBeUndefined();
@@ -163,14 +192,5 @@ describeOnEachStore("a silent process", (store) => {
     expect(await noted()).toEqual([alice.run.id]);
     expect(returned).toEqual([alice.run.id]);
     expect(runs.active(alice)).toBeUndefined();
-  });
-
-  it("that was given up has them there too where another run of it begins first", async () => {
-    await start();
-    const { begin } = open();
-    const alice = await begin("alice");
-    await opened.command("DEL", keys.runs, keys.processes, keys.heartbeats);
-    const bob = await begin("bob");
-    await expect.poll(noted, { timeout: 15_000 }).toEqual([alice.run.id, bob.run.id].sort());
   });
 });

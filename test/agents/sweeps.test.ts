@@ -1,4 +1,4 @@
-import { afterEach, expect, it } from "vitest";
+import { afterEach, it } from "vitest";
 import { Runs } from "../../src/agents/index.js";
 import { localPrincipal } from "../../src/identity/index.js";
 import { directoryKeys, lockKeys, Store } from "../../src/redis/index.js";
@@ -6,13 +6,13 @@ import { openLocks, rawStore } from "../locks/open-locks.js";
 import { describeOnEachStore } from "../stores/index.js";
 import { newNamespace } from "../stores/new-namespace.js";
 
-describeOnEachStore("what one process does for all", (store) => {
+describeOnEachStore.beside("what one process does for all", (store) => {
   const closing: (() => unknown)[] = [];
   afterEach(async () => {
     for (const close of closing.splice(0).reverse()) await close();
   });
 
-  it("is done, each by itself, also where something before it fails, which is logged", async () => {
+  it("is done, each by itself, also where something before it fails, which is logged", async ({ expect }) => {
     const namespace = newNamespace();
     const keys = directoryKeys(namespace);
     const opened = await Store.open({ endpoint: { url: store().url }, label: "test" });
@@ -49,7 +49,7 @@ describeOnEachStore("what one process does for all", (store) => {
     expect(await opened.command("ZSCORE", keys.heartbeats, "gone-2")).toBeNull();
   });
 
-  it("keeps lock time and tells of turns at locks, whatever the outboxes are like", async () => {
+  it("keeps lock time and tells of turns at locks, whatever the outboxes are like", async ({ expect }) => {
     const here = await openLocks(store().url, { beatMs: 100 });
     closing.push(() => here.close());
     const redis = rawStore(store().url);

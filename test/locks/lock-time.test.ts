@@ -13,7 +13,7 @@ import { describeOnEachStore } from "../stores/index.js";
 import { newNamespace } from "../stores/new-namespace.js";
 import { type LockHouse, openLocks, rawStore } from "./open-locks.js";
 
-describeOnEachStore("lock time", (store) => {
+describeOnEachStore.beside("lock time", (store) => {
   const houses: LockHouse[] = [];
   const open = async (limits: Partial<LockLimits> = {}, namespace?: string): Promise<LockHouse> => {
     const house = await openLocks(store().url, limits, namespace);

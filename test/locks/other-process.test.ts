@@ -3,7 +3,7 @@ import { Server } from "../faults/crowd.js";
 import { describeOnEachStore } from "../stores/index.js";
 import { newNamespace } from "../stores/new-namespace.js";
 
-describeOnEachStore("an agent with two processes, of which one is killed,", (store) => {
+describeOnEachStore.beside("an agent with two processes, of which one is killed,", (store) => {
   const servers: Server[] = [];
   const start = (namespace: string, agents: readonly string[]): Server[] =>
     agents.map((agent) => {

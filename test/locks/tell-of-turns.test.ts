@@ -5,7 +5,7 @@ import { describeOnEachStore } from "../stores/index.js";
 import { oddNames } from "./hostile.js";
 import { type Locker, type LockHouse, openLocks } from "./open-locks.js";
 
-describeOnEachStore("whoever asked to be told of its turn", (store) => {
+describeOnEachStore.beside("whoever asked to be told of its turn", (store) => {
   let here: LockHouse;
   let holder: Locker;
   beforeAll(async () => {
@@ -72,7 +72,9 @@ describeOnEachStore("whoever asked to be told of its turn", (store) => {
     await second.end();
   });
 
-  it("hears nothing of a turn that a waiting call of its takes, nor of one that it takes, gives up or loses before it is told", async () => {
+  it("hears nothing of a turn that a waiting call of its takes, nor of one that it takes, gives up or loses before it is told", async ({
+    expect,
+  }) => {
     const waiter = await here.as("quick");
     const notices = () => here.house.store.command("HKEYS", `{${here.namespace}:lk}:notices`);
     const turn = async (): Promise<string> => {
@@ -107,7 +109,9 @@ describeOnEachStore("whoever asked to be told of its turn", (store) => {
     await again.end();
   });
 
-  it("hears nothing of a turn that is taken while it would be told, whenever the telling looks", async () => {
+  it("hears nothing of a turn that is taken while it would be told, whenever the telling looks", async ({
+    expect,
+  }) => {
     const waiter = await here.as("racer");
     const told: string[] = [];
     const sweep = () => tellOfTurns(here.house.locks, here.namespace, async (_, to) => void told.push(to));
@@ -145,7 +149,7 @@ describeOnEachStore("whoever asked to be told of its turn", (store) => {
       );
   });
 
-  it("gets what it waited for although nobody can be told", async () => {
+  it("gets what it waited for although nobody can be told", async ({ expect }) => {
     const waiter = await here.as("blocking");
     await here.house.store.command("SADD", `{${here.namespace}:mb:blocking}:blocked`, "postmaster");
     const { lock_id } = await holder.acquire("x");

@@ -32,28 +32,50 @@ export function describeOnEachStore(title: string, define: (store: () => TestSto
 describeOnEachStore.concurrent = (title: string, define: (store: () => TestStore) => void): void =>
   describeEach(title, define, { concurrent: true });
 
+/** The same with the stores beside each other and the tests of one store in sequence, as `describeBeside`. */
+describeOnEachStore.beside = (title: string, define: (store: () => TestStore) => void): void =>
+  describeEach(title, define, { beside: true });
+
 /** The same on stores that are killed while they work. */
 describeOnEachStore.onDisk = (title: string, define: (store: () => TestStore) => void): void =>
   describeEach(title, define, { medium: "disk" });
 
+/**
+ * One `describe` for each name, all of them beside each other and the tests of each in sequence: for tests that wait more
+ * than they do, but share what they begin with. What they set for the whole process, a clock say, they set for each other.
+ *
+ * A test that polls takes `expect` from its context: the one that is imported belongs to the test that began last.
+ */
+export function describeBeside<Name extends string>(
+  title: string,
+  names: readonly Name[],
+  define: (name: Name) => void,
+): void {
+  for (const name of names)
+    describe.concurrent(title, () => {
+      describe.sequential(`(${name})`, () => define(name));
+    });
+}
+
 function describeEach(
   title: string,
   define: (store: () => TestStore) => void,
-  { medium, concurrent = false }: { readonly medium?: Medium; readonly concurrent?: boolean },
+  options: { readonly medium?: Medium; readonly concurrent?: boolean; readonly beside?: boolean },
 ): void {
-  for (const name of available()) {
-    describe(`${title} (${name})`, { concurrent }, () => {
-      let store: TestStore | undefined;
-      beforeAll(async () => {
-        store = await startStore(name, medium);
-      });
-      afterAll(() => store?.stop());
-      define(() => {
-        if (!store) throw new Error("the store is there only while tests run");
-        return store;
-      });
+  const { medium, concurrent = false, beside = false } = options;
+  const defineOn = (name: StoreName): void => {
+    let store: TestStore | undefined;
+    beforeAll(async () => {
+      store = await startStore(name, medium);
     });
-  }
+    afterAll(() => store?.stop());
+    define(() => {
+      if (!store) throw new Error("the store is there only while tests run");
+      return store;
+    });
+  };
+  if (beside) describeBeside(title, available(), defineOn);
+  else for (const name of available()) describe(`${title} (${name})`, { concurrent }, () => defineOn(name));
 }
 
 let told = false;
