@@ -1019,17 +1019,6 @@ describe("llm-mailbox guard without a store", () => {
     tool_input: { file_path: join(root, "a.ts") },
   });
 
-  it("allows with a warning, or refuses, as configured", async () => {
-    const allowed = await runIn(root, "", nowhere, "guard", "pre-commit");
-    expect([allowed.status, allowed.err.includes("the store cannot be reached")]).toEqual([0, true]);
-    const refused = await runIn(root, "", nowhere, "guard", "pre-commit", "--store-away", "refuse");
-    expect([refused.status, refused.err.includes("try again when it is back")]).toEqual([1, true]);
-    const warned = await runIn(root, input, nowhere, "guard", "edit");
-    expect([warned.status, Object.keys(JSON.parse(warned.out) as object)]).toEqual([0, ["systemMessage"]]);
-    const denied = await runIn(root, input, nowhere, "guard", "edit", "--store-away", "refuse");
-    expect(denied.out).toContain('"permissionDecision":"deny"');
-  });
-
   const edited = input.replace("{", '{"session_id":"s1",');
   const inFolder = (dataDir: string, ...args: string[]): Promise<Ended> =>
     runIn(root, edited, { LLM_MAILBOX_AGENT: "alice" }, "guard", ...args, "--data-dir", dataDir);
@@ -1097,7 +1086,19 @@ describe("llm-mailbox guard without a store", () => {
     });
   });
 
-  it("ends as soon as it has said so, and waits no longer than it says", {
+  // These wait for what does not come, beside each other.
+  it.concurrent("allows with a warning, or refuses, as configured", async () => {
+    const allowed = await runIn(root, "", nowhere, "guard", "pre-commit");
+    expect([allowed.status, allowed.err.includes("the store cannot be reached")]).toEqual([0, true]);
+    const refused = await runIn(root, "", nowhere, "guard", "pre-commit", "--store-away", "refuse");
+    expect([refused.status, refused.err.includes("try again when it is back")]).toEqual([1, true]);
+    const warned = await runIn(root, input, nowhere, "guard", "edit");
+    expect([warned.status, Object.keys(JSON.parse(warned.out) as object)]).toEqual([0, ["systemMessage"]]);
+    const denied = await runIn(root, input, nowhere, "guard", "edit", "--store-away", "refuse");
+    expect(denied.out).toContain('"permissionDecision":"deny"');
+  });
+
+  it.concurrent("ends as soon as it has said so, and waits no longer than it says", {
     timeout: 30_000,
   }, async () => {
     const silent = createServer(() => undefined);
@@ -1121,12 +1122,14 @@ describe("llm-mailbox guard without a store", () => {
         });
         child.once("exit", () => resolve({ said, ended: Date.now() - began }));
       });
-    for (const settings of [
-      nowhere,
-      { REDIS_URL: `redis://127.0.0.1:${port}` },
-      { LLM_MAILBOX_SERVER: `http://127.0.0.1:${port}` },
-    ]) {
-      const { said, ended } = await timesOf(settings);
+    const times = await Promise.all(
+      [
+        nowhere,
+        { REDIS_URL: `redis://127.0.0.1:${port}` },
+        { LLM_MAILBOX_SERVER: `http://127.0.0.1:${port}` },
+      ].map(timesOf),
+    );
+    for (const { said, ended } of times) {
       expect(said).toBeGreaterThan(1_000);
       // The driver of Redis used to keep the process for two seconds more.
       expect(ended - said).toBeLessThan(1_500);
@@ -1135,7 +1138,7 @@ describe("llm-mailbox guard without a store", () => {
     silent.close();
   });
 
-  it("holds nobody up for longer than it says where it is never told the end of what it reads", {
+  it.concurrent("holds nobody up for longer than it says where it is never told the end of what it reads", {
     timeout: 30_000,
   }, async () => {
     const env = { PATH: process.env.PATH!, HOME: process.env.HOME!, ...nowhere };
@@ -1155,7 +1158,7 @@ describe("llm-mailbox guard without a store", () => {
     }
   });
 
-  it.each([
+  it.concurrent.each([
     ["embedded", "supervisor.lock"],
     ["redis-server", "engine.pid"],
   ])(
