@@ -2,14 +2,14 @@ import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
 import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
-import { afterEach, beforeAll, describe, expect, it, vi } from "vitest";
+import { afterEach, beforeAll, expect, it, vi } from "vitest";
 import { main } from "../cli/command-line.js";
-import { startStore, type TestStore } from "../stores/index.js";
+import { describeBeside, startStore, type TestStore } from "../stores/index.js";
 import { newNamespace } from "../stores/new-namespace.js";
 import { connectStdio, eras, type TestClient } from "./clients.js";
 
 /** A relay opens a new session where the server was restarted, and its client notices nothing: so it has to be told. */
-describe.each(eras)("a client of %s behind a relay", (era) => {
+describeBeside("a client behind a relay", eras, (era) => {
   let store: TestStore;
   const clients: TestClient[] = [];
   let server: ChildProcess | undefined;
