@@ -177,15 +177,13 @@ export class HttpStateless {
 
 /**
  * A name for a client that gave none. It must be the same with every request, and nothing but what the client says of
- * itself comes with every request; two equal clients that want mailboxes of their own have to name themselves. No header
- * counts: by another one a client would have the calls of another agent.
+ * itself comes with every request; two equal clients that want mailboxes of their own have to name themselves. What they
+ * post is counted for all nameless ones together, so that another header brings nobody more.
  */
-function unnamed({ body }: Asking): string {
+function unnamed({ request, body }: Asking): string {
   const { clientName } = listenParams((body as { params?: unknown } | undefined)?.params);
-  const digest = createHash("sha256")
-    .update(clientName ?? "")
-    .digest("hex");
-  return `${slug(clientName)}-${digest.slice(0, 6)}`;
+  const told = `${clientName ?? ""}\n${request.headers.get("user-agent") ?? ""}`;
+  return `${slug(clientName)}-${createHash("sha256").update(told).digest("hex").slice(0, 6)}`;
 }
 
 function isListen(body: unknown): boolean {

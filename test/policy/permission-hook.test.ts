@@ -628,15 +628,17 @@ rules:
       put("has(context.arguments.evil)");
       expect(reasonOf(await ask(desk, "mcp__x__y", input))).toMatch(undecided);
     }
+    // As long as a command may be to be read, and too long for a person to be shown it with what belongs to it.
+    const command = `rm a # ${long}`.slice(0, 65_536);
     desk.put(rules);
     for (const options of [{}, { ask: true }])
-      expect(reasonOf(await ask(desk, "Bash", { command: `rm a # ${long}` }, options))).toMatch(
+      expect(reasonOf(await ask(desk, "Bash", { command }, options))).toMatch(
         /^deny: .*rule a-person-removes/,
       );
     desk.put(rules.replace(/^.*a-person-removes.*$/m, ""));
     for (const options of [{}, { ask: true }])
-      expect(reasonOf(await ask(desk, "Bash", { command: `rm a # ${long}` }, options))).toMatch(
-        /^deny: .*approval\.too_large: this is too large to be asked about: the arguments has 70009 bytes, and a person is shown at most 65536\. Do it in smaller steps/,
+      expect(reasonOf(await ask(desk, "Bash", { command }, options))).toMatch(
+        /^deny: .*approval\.too_large: this is too large to be asked about: the arguments has 655\d\d bytes, and a person is shown at most 65536\. Do it in smaller steps/,
       );
     expect(people.asked).toEqual([]);
     let deep: unknown = "x";
