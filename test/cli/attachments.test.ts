@@ -50,7 +50,10 @@ describeOnEachStore("the command line for attachments", (store) => {
     writeFileSync(join(dir, "a.txt"), "a");
     await run("attach", "a.txt", "--agent", "new");
     const upload = { action: "mailbox.send", resource: "attachment" };
-    expect(await recorded("new")).toMatchObject([{ ...upload, outcome: "allow", because: "role agent" }]);
+    expect(await recorded("new")).toMatchObject([
+      { action: "mailbox.attach", resource: expect.stringMatching(/^at-/), outcome: "allow" },
+      { ...upload, outcome: "allow", because: "role agent" },
+    ]);
     await run("agents", "stop", "halted", "--reason", "x");
     const refused = await run("attach", "a.txt", "--agent", "halted");
     expect(refused).toMatchObject({ status: 1, err: expect.stringContaining("was stopped by the operator") });

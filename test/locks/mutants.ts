@@ -261,8 +261,8 @@ export const mutants: readonly Mutant[] = [
   of(
     "release-lock",
     "releases for anybody",
-    "if request and agentOf(request.run) ~= agentOf(run) then",
-    "if false then",
+    "request.state == 'cooling' or agentOf(request.run) ~= agentOf(run) then",
+    "request.state == 'cooling' then",
   ),
   of("release-lock", "leaves a lease held", "finish(request)\nfor _", "for _"),
   of(
