@@ -90,7 +90,7 @@ function stepsWithin(
 }
 
 /** All that a command may do, where nobody reads what it does. */
-function anyStep(): ToolStep[] {
+export function anyStep(): ToolStep[] {
   return shellActions.map(({ action, isNamed }) => ({ action, resource: isNamed ? anything : "" }));
 }
 

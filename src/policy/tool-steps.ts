@@ -1,9 +1,9 @@
-import { type ClientAction, clientActions } from "./client-actions.js";
+import type { ClientAction } from "./client-actions.js";
 import { isObject } from "./is-object.js";
 import { filesOfPatch, patchSteps } from "./patch-steps.js";
-import { anything, pathNames } from "./places.js";
+import { pathNames } from "./places.js";
 import { powershellCommands } from "./powershell-words.js";
-import { shellSteps } from "./shell-steps.js";
+import { anyStep, shellSteps } from "./shell-steps.js";
 import { shellCommands } from "./shell-words.js";
 import type { ToolStep } from "./tool-step.js";
 import { webResource } from "./web-resource.js";
@@ -32,13 +32,6 @@ const shells: ReadonlySet<string> = new Set(["Bash", "PowerShell", "Monitor"]);
 
 /** Characters of a command that is read; reading takes time, and a server asks for many agents. */
 const longestCommand = 64 * 1024;
-
-/** All that a command may do, which nobody reads. */
-function anyStep(): ToolStep[] {
-  return clientActions
-    .filter((action) => action !== "file.read" && action !== "shell.run")
-    .map((action) => ({ action, resource: /^(?:git|branch|db)\./.test(action) ? "" : anything }));
-}
 
 /**
  * What a call of a tool is in the words of rules, the general step first and what it plainly does besides behind it.
