@@ -1,7 +1,7 @@
 import { type AuditEvent, parseAuditRow } from "../identity/index.js";
-import { auditKeys, rowsPerChunk, type Store } from "../redis/index.js";
+import { auditKeys, type Store } from "../redis/index.js";
 import { parseSealed, parseSealedText } from "./chain.js";
-import { beginOfChain, nameOfRow, sealedAmong } from "./sealed-rows.js";
+import { beginOfChain, chunkBegin, nameOfRow, sealedAmong } from "./sealed-rows.js";
 import { type Places, slotsOf } from "./slot.js";
 import { takenOf, waitingRows } from "./waiting-rows.js";
 
@@ -53,9 +53,9 @@ export async function* queryAudit(
     const found = eventOf(row, number);
     if (found && isMeant(found, query)) yield found;
   }
-  for (let last = ended; last >= first; last = Math.floor((last - 1) / rowsPerChunk) * rowsPerChunk) {
+  for (let last = ended; last >= first; last = chunkBegin(last) - 1) {
     const entries = (await store.command("LRANGE", keys.chunk(last), 0, -1)) as string[];
-    const from = Math.floor((last - 1) / rowsPerChunk) * rowsPerChunk;
+    const from = chunkBegin(last) - 1;
     let newest = 0;
     for (let n = Math.min(entries.length, last - from); n > 0; n--) {
       const { number, row } = parseSealedText(parseSealed(entries[n - 1]!).text);

@@ -31,7 +31,7 @@ export async function verifyChain(store: Store, namespace: string, evidence: Evi
     (await store.command("HMGET", keys.end, "number", "first")) as (string | null)[]
   ).map((one, n) => Number(one ?? n));
   // Both change together with what was taken, so that this is of some moment between the two.
-  const taken = await store.command("HGETALL", keys.taken);
+  const taken = await store.hash(keys.taken);
   const counted = Number((await store.command("HGET", keys.end, "number")) ?? 0);
   const stored = (await store.command("LRANGE", keys.checkpoints, 0, -1)) as string[];
   const parsed = stored.map(parseCheckpoint);
@@ -115,10 +115,8 @@ export async function verifyChain(store: Store, namespace: string, evidence: Evi
       number: ended + 1,
       what: `the store says that the chain ends here, and it has ${lastSigned} rows`,
     });
-  const pairs = pairsOf(taken);
-  const told = new Set(pairs.map(([slot]) => slot));
-  const untold = [...before.keys()].filter((slot) => !told.has(slot)).map((slot) => [slot, "0"] as const);
-  for (const [slot, said] of [...pairs, ...untold]) {
+  const untold = [...before.keys()].filter((slot) => !taken.has(slot)).map((slot) => [slot, "0"] as const);
+  for (const [slot, said] of [...taken, ...untold]) {
     const last = lastOf.get(slot);
     // Of a slot whose rows were all trimmed no more is known than that none of them was of a time to come.
     const [least, most] = last
@@ -131,13 +129,6 @@ export async function verifyChain(store: Store, namespace: string, evidence: Evi
     });
   }
   return found(undefined);
-}
-
-/** HGETALL as each kind of connection answers it. */
-function pairsOf(answer: unknown): readonly (readonly [string, string])[] {
-  if (!Array.isArray(answer)) return Object.entries((answer ?? {}) as Record<string, string>);
-  const flat = answer as readonly string[];
-  return flat.flatMap((one, n) => (n % 2 === 0 ? [[one, flat[n + 1]!] as const] : []));
 }
 
 function troubleWith(
