@@ -80,19 +80,18 @@ async function listAgents(house: House, config: Config): Promise<{ rows: AgentRo
   return { rows, now: house.store.now() };
 }
 
+function seen({ online, last_seen, stopped }: AgentRow, now: number): string {
+  if (stopped) return "stopped";
+  if (online) return "online";
+  return last_seen ? `last call ${ago(Date.parse(last_seen), now)}` : "never";
+}
+
 function printAgents(rows: readonly AgentRow[], now: number): void {
   printTable(rows, [
     { head: "AGENT", cell: ({ name }) => name },
     {
       head: "SEEN",
-      cell: ({ online, last_seen, stopped }) =>
-        stopped
-          ? "stopped"
-          : online
-            ? "online"
-            : last_seen
-              ? `last call ${ago(Date.parse(last_seen), now)}`
-              : "never",
+      cell: (row) => seen(row, now),
     },
     {
       head: "UNREAD",

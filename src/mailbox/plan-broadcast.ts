@@ -15,8 +15,10 @@ export interface Broadcast {
 }
 
 const none: Broadcast = {
-  ...{ reached: [], refused: new Map() },
-  ...{ admitted: async () => {}, settle: async () => {} },
+  reached: [],
+  refused: new Map(),
+  admitted: async () => {},
+  settle: async () => {},
 };
 
 /**

@@ -1,7 +1,7 @@
 import { isAgentName } from "../addresses/index.js";
 import { httpStatus, isRefusal, MailboxError } from "../errors/index.js";
 import { looksLikeToken } from "../identity/index.js";
-import { type Asker, jsonRpcError, type McpEndpointOptions } from "./http-asking.js";
+import { type Asker, jsonRpcError, type McpEndpointOptions, tooMany } from "./http-asking.js";
 import type { Rooms } from "./rooms.js";
 
 const bearer = /^Bearer +([\w.~+/=-]+) *$/i;
@@ -48,9 +48,8 @@ export async function whoAsks(
     if (!isRefusal(error)) throw error;
     if (error.code === "access.stopped") return error;
     if (error.kind === "UNAUTHENTICATED") return unauthorized(error, url, options);
-    const response = jsonRpcError(httpStatus(error.kind), -32000, error.message);
-    if (error.kind === "UNAVAILABLE") response.headers.set("retry-after", "5");
-    return response;
+    if (error.kind === "UNAVAILABLE") return tooMany(503, error.message, 5);
+    return jsonRpcError(httpStatus(error.kind), -32000, error.message);
   }
 }
 
