@@ -16,9 +16,10 @@ export default defineConfig({
     env: { HOME: home },
     testTimeout: 30_000,
     hookTimeout: 60_000,
-    // Tests start servers and processes of their own: a fork each, and no more at once than a small machine has cores.
+    // Tests start servers and processes of their own: a fork each. Much of their time they wait, so that a machine of two
+    // cores is busy with three.
     pool: "forks",
-    maxWorkers: 2,
+    maxWorkers: 3,
     allowOnly: false,
     passWithNoTests: false,
     reporters: report ? ["default", ["json", { outputFile: report }]] : ["default"],
