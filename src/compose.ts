@@ -1,7 +1,13 @@
 import { realpathSync } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { formatAddress, parseAddress, parsePattern, parseStatePrefix } from "./addresses/index.js";
+import {
+  formatAddress,
+  parseAddress,
+  parsePattern,
+  parseResource,
+  parseStatePrefix,
+} from "./addresses/index.js";
 import {
   Access,
   AgentRecords,
@@ -213,7 +219,7 @@ export async function openHouse(config: Config, log: Log, timing: HouseOptions =
     const verdict = await lock.verifyToken(locks, caller, given, token);
     if (!verdict.valid || verdict.agent !== caller.principal.agent) refuse("lock.stale_token");
     const { expiresAt, mode } = verdict;
-    return { expiresAt, resource: lock.parseResource(given), shared: mode === "shared" };
+    return { expiresAt, resource: parseResource(given), shared: mode === "shared" };
   };
   const context = new mail.MailContext({
     store,
@@ -951,7 +957,7 @@ function namesIn(given: readonly (string | undefined)[]): string {
     if (one === undefined || one === "*" || one === "topic:**") return one ?? "?";
     try {
       if (one.startsWith("approval:")) return requestNamed(one.slice("approval:".length));
-      if (one.startsWith("lock:")) return `lock:${lock.parseResource(one.slice("lock:".length))}`;
+      if (one.startsWith("lock:")) return `lock:${parseResource(one.slice("lock:".length))}`;
       if (one.startsWith("state:")) return `state:${parseStatePrefix(one.slice("state:".length))}`;
       return one.startsWith("topic:") ? `topic:${parsePattern(one)}` : formatAddress(parseAddress(one));
     } catch {

@@ -1,7 +1,7 @@
 import { dirname } from "node:path";
+import { isResourcePattern, parseResource } from "../addresses/index.js";
 import { readConfig } from "../config/index.js";
 import { isRefusal } from "../errors/index.js";
-import { isPattern, parseResource } from "../locks/index.js";
 import { hookAnswer, readHookCall } from "./client-hook.js";
 import { findingsOf, findOut, type GuardConfig, giveBack } from "./guard-findings.js";
 import { type Findings, judge, type Manner, nothingFound, type Verdict } from "./guard-verdict.js";
@@ -141,7 +141,7 @@ function refuseOddPrefix({ prefix }: Pick<GuardSwitches, "prefix">): void {
   };
   if (prefix !== prefix.trim()) odd("a lock has no blank where its name begins or ends");
   try {
-    if (isPattern(parseResource(prefix))) odd("it has a wildcard");
+    if (isResourcePattern(parseResource(prefix))) odd("it has a wildcard");
   } catch (error) {
     if (!isRefusal(error)) throw error;
     odd(error.facts.problem);

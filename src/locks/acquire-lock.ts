@@ -1,3 +1,4 @@
+import { covers, parseResources, type Resource } from "../addresses/index.js";
 import { refuse } from "../errors/index.js";
 import { type Action, type Asked, admitAll, type Caller, PendingRow } from "../identity/index.js";
 import { loadScript, Wake } from "../redis/index.js";
@@ -6,7 +7,6 @@ import { askedToAcquire, whereToTell } from "./asked-to-acquire.js";
 import { circleInWords } from "./circle-in-words.js";
 import type { LockContext } from "./context.js";
 import type { AcquireLock, Holder, LockAnswer, LockNews, Mode, TellOptions } from "./contract.js";
-import { covers } from "./covers.js";
 import { type FoundLock, findLock } from "./find-lock.js";
 import { isGuardRun } from "./guard-run.js";
 import { newLockId } from "./lock-id.js";
@@ -14,7 +14,6 @@ import { type NamedCall, namedCall } from "./named-call.js";
 import { plainId } from "./plain-id.js";
 import { LockWait, type Pulse } from "./pulse.js";
 import { rememberPassed, renewLease } from "./renew-leases.js";
-import { parseResources, type Resource } from "./resource.js";
 import { shownResources } from "./shown-resource.js";
 import { stateInWords } from "./state-in-words.js";
 

@@ -1,7 +1,6 @@
-import { formatAddress, parseAddress } from "../addresses/index.js";
+import { formatAddress, parseAddress, parseResources, type Resource } from "../addresses/index.js";
 import { refuse } from "../errors/index.js";
 import type { AcquireLock } from "./contract.js";
-import { parseResources, type Resource } from "./resource.js";
 
 type AskedToAcquire = Pick<AcquireLock, "mode" | "priority" | "lease_seconds" | "notify"> & {
   readonly resources: readonly Resource[];

@@ -1,9 +1,9 @@
+import type { Resource } from "../addresses/index.js";
 import type { Caller } from "../identity/index.js";
 import { loadScript } from "../redis/index.js";
 import type { LockContext } from "./context.js";
 import type { Mode } from "./contract.js";
 import { isGuardRun } from "./guard-run.js";
-import type { Resource } from "./resource.js";
 
 const findLockScript = loadScript(import.meta.url, "find-lock.lua");
 

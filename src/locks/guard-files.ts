@@ -1,3 +1,4 @@
+import { isResourcePattern, overlaps, parseResource, type Resource } from "../addresses/index.js";
 import { isRefusal, MailboxError } from "../errors/index.js";
 import type { Caller } from "../identity/index.js";
 import { acquireLock } from "./acquire-lock.js";
@@ -5,9 +6,7 @@ import type { LockContext } from "./context.js";
 import type { ListedLock } from "./contract.js";
 import type { GuardFindings, LostFile, RefusedFile, ReservedFile, WantedFile } from "./guard-contract.js";
 import { type Conflict, conflictsOf, listLocks, othersAround } from "./list-locks.js";
-import { overlaps } from "./overlaps.js";
 import { releaseLock } from "./release-lock.js";
-import { isPattern, parseResource, type Resource } from "./resource.js";
 import { unnamedFile } from "./unnamed-file.js";
 
 const filesAtOnce = 100;
@@ -223,7 +222,7 @@ function resourceOf(path: string): Resource | undefined {
   if (path !== path.trim()) return undefined;
   try {
     const resource = parseResource(path);
-    return isPattern(resource) ? undefined : resource;
+    return isResourcePattern(resource) ? undefined : resource;
   } catch (error) {
     if (isRefusal(error, "lock.resource_invalid")) return undefined;
     throw error;

@@ -18,7 +18,6 @@ export {
   ReleaseLock,
   type TellOptions,
 } from "./contract.js";
-export { covers } from "./covers.js";
 export { type ForcedRelease, forceRelease, listForced } from "./force-release.js";
 export { GuardFiles, type GuardFindings, GuardStop } from "./guard-contract.js";
 export { type GuardOptions, guardFiles } from "./guard-files.js";
@@ -28,12 +27,10 @@ export { defaultLockLimits, type LockLimits } from "./limits.js";
 export { type CurrentLease, conflictsOf, leaseOf, listLocks } from "./list-locks.js";
 export { keepNews, lockNews } from "./lock-news.js";
 export { comesBefore, type Place } from "./order.js";
-export { overlaps } from "./overlaps.js";
 export { ownLocks } from "./own-locks.js";
 export { releaseAgent } from "./release-agent.js";
 export { releaseLock } from "./release-lock.js";
 export { releaseRun } from "./release-run.js";
-export { isPattern, parseResource, parseResources, type Resource } from "./resource.js";
 export { shownResource, shownResources } from "./shown-resource.js";
 export { type Tell, tellOfTurns } from "./tell-of-turns.js";
 export { type Verdict, verifyToken } from "./verify-token.js";

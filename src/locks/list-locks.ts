@@ -1,12 +1,11 @@
+import { covers, parseResource, type Resource } from "../addresses/index.js";
 import type { Caller } from "../identity/index.js";
 import { loadScript } from "../redis/index.js";
 import { agentOf } from "./agent-of.js";
 import type { LockContext } from "./context.js";
 import type { ListedLock, ListLocks, LockList, Mode } from "./contract.js";
-import { covers } from "./covers.js";
 import { isGuardRun } from "./guard-run.js";
 import { comesBefore } from "./order.js";
-import { parseResource, type Resource } from "./resource.js";
 import { stateInWords } from "./state-in-words.js";
 import { whoseRun } from "./whose-run.js";
 

@@ -1,12 +1,11 @@
+import { covers, type Resource } from "../addresses/index.js";
 import type { Caller } from "../identity/index.js";
 import type { LockContext } from "./context.js";
 import type { LockNews, NewsOfLock } from "./contract.js";
-import { covers } from "./covers.js";
 import { hasCome, inMs } from "./due-time.js";
 import { earlierLosses } from "./earlier-losses.js";
 import type { KnownLease, KnownWait, LeaseMemory } from "./lease-memory.js";
 import { type Standing, touchLeases } from "./renew-leases.js";
-import type { Resource } from "./resource.js";
 
 /** A lease is near its end when this much of it is left, or a quarter of it if that is less. */
 const nearEndMs = 120_000;

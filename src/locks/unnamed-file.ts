@@ -1,5 +1,5 @@
+import { maxResourceLength, maxSegments, parseResource, type Resource } from "../addresses/index.js";
 import { isRefusal } from "../errors/index.js";
-import { maxResourceLength, maxSegments, parseResource, type Resource } from "./resource.js";
 
 /** A file that no lock can be named for, as locks that do not name it can mean it. */
 export interface UnnamedFile {

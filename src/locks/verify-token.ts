@@ -1,8 +1,8 @@
+import { parseResource } from "../addresses/index.js";
 import type { Caller } from "../identity/index.js";
 import { loadScript } from "../redis/index.js";
 import type { LockContext } from "./context.js";
 import type { Mode } from "./contract.js";
-import { parseResource } from "./resource.js";
 
 const verifyTokenScript = loadScript(import.meta.url, "verify-token.lua");
 

@@ -44,3 +44,19 @@ export const hostileNames: readonly (readonly [what: string, name: string])[] = 
   ["10 kB", "a".repeat(10_000)],
   ["10 kB of braces", "{}".repeat(5_000)],
 ];
+
+/** Characters that hide, reorder or end what a reader sees. */
+export const hostileTexts: readonly string[] = [
+  "\u0000",
+  "\n",
+  "\t",
+  "\u007f",
+  "\u0085",
+  "\u200b",
+  "\u202e",
+  "\u2028",
+  "\ufeff",
+  "\u{e0041}",
+  "\ud800",
+  "\u00ad",
+];

@@ -1,7 +1,8 @@
 import { afterAll, describe, type ExpectStatic, expect, it, vi } from "vitest";
+import { parseResource } from "../../src/addresses/index.js";
 import { decideApproval } from "../../src/approvals/index.js";
 import { operatorPrincipal, type RunId } from "../../src/identity/index.js";
-import { type LockLimits, parseResource } from "../../src/locks/index.js";
+import type { LockLimits } from "../../src/locks/index.js";
 import type { Inbox } from "../../src/mailbox/index.js";
 import { lockKeyList, lockKeys } from "../../src/redis/index.js";
 import { changeGrants } from "../agents/change-grants.js";

@@ -1,5 +1,6 @@
 import type { Redis } from "ioredis";
-import { comesBefore, type LockLimits, overlaps, type Resource } from "../../src/locks/index.js";
+import { overlaps, type Resource } from "../../src/addresses/index.js";
+import { comesBefore, type LockLimits } from "../../src/locks/index.js";
 
 /** What a script noted: that it began, what became of a request, that a process beat, that a run was over. */
 export interface Entry {

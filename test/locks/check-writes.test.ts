@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { parseResources } from "../../src/locks/index.js";
+import { parseResources } from "../../src/addresses/index.js";
 import type { Entry } from "./check-history.js";
 import { checkWrites, type Written } from "./check-writes.js";
 

@@ -1,4 +1,4 @@
-import { covers, overlaps, type Resource } from "../../src/locks/index.js";
+import { covers, overlaps, type Resource } from "../../src/addresses/index.js";
 import type { Entry, Recorded } from "./check-history.js";
 
 /** A write that was accepted, as the store has it. */

@@ -1,19 +1,3 @@
-/** Characters that hide, reorder or end what a reader sees. */
-export const hostileTexts: readonly string[] = [
-  "\u0000",
-  "\n",
-  "\t",
-  "\u007f",
-  "\u0085",
-  "\u200b",
-  "\u202e",
-  "\u2028",
-  "\ufeff",
-  "\u{e0041}",
-  "\ud800",
-  "\u00ad",
-];
-
 /** Names that look like parts of our own records, keys and commands, and are names all the same. */
 export const oddNames: readonly string[] = [
   "a|b",

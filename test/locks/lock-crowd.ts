@@ -1,4 +1,4 @@
-import { covers, overlaps, parseResources, type Resource } from "../../src/locks/index.js";
+import { covers, overlaps, parseResources, type Resource } from "../../src/addresses/index.js";
 
 /** How a member of the crowd calls a tool. An `Error` whose message begins with a code is a refusal. */
 export type CallTool = (agent: string, tool: string, input: object) => Promise<Record<string, unknown>>;

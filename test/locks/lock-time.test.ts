@@ -1,13 +1,7 @@
 import { afterEach, expect, it } from "vitest";
+import { parseResource } from "../../src/addresses/index.js";
 import { type Caller, localPrincipal, type RunId } from "../../src/identity/index.js";
-import {
-  acquireLock,
-  conflictsOf,
-  guardRun,
-  type LockLimits,
-  parseResource,
-  verifyToken,
-} from "../../src/locks/index.js";
+import { acquireLock, conflictsOf, guardRun, type LockLimits, verifyToken } from "../../src/locks/index.js";
 import { lockKeys } from "../../src/redis/index.js";
 import { describeOnEachStore } from "../stores/index.js";
 import { newNamespace } from "../stores/new-namespace.js";

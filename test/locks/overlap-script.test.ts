@@ -1,7 +1,7 @@
 import { readFileSync } from "node:fs";
 import fc from "fast-check";
 import { expect, it } from "vitest";
-import { covers, overlaps, parseResource, type Resource } from "../../src/locks/index.js";
+import { covers, overlaps, parseResource, type Resource } from "../../src/addresses/index.js";
 import { describeOnEachStore } from "../stores/index.js";
 import { oddNames } from "./hostile.js";
 import { rawStore } from "./open-locks.js";

@@ -1,4 +1,4 @@
-import type { Resource } from "../../src/locks/index.js";
+import type { Resource } from "../../src/addresses/index.js";
 import type { StateVersion } from "../../src/state/index.js";
 import type { Written } from "./check-writes.js";
 

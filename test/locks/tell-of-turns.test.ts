@@ -1,6 +1,7 @@
 import { setTimeout as delay } from "node:timers/promises";
 import { afterAll, beforeAll, expect, it, vi } from "vitest";
-import { parseResources, tellOfTurns } from "../../src/locks/index.js";
+import { parseResources } from "../../src/addresses/index.js";
+import { tellOfTurns } from "../../src/locks/index.js";
 import { describeOnEachStore } from "../stores/index.js";
 import { oddNames } from "./hostile.js";
 import { type Locker, type LockHouse, openLocks } from "./open-locks.js";

@@ -1,7 +1,6 @@
 import fc from "fast-check";
 import { expect, it } from "vitest";
-import { overlaps } from "../../src/locks/overlaps.js";
-import { parseResource, type Resource } from "../../src/locks/resource.js";
+import { overlaps, parseResource, type Resource } from "../../src/addresses/index.js";
 import { unnamedFile } from "../../src/locks/unnamed-file.js";
 
 it.each([

@@ -1,4 +1,4 @@
--- Whether two resources can mean the same thing; the same rule as locks/overlaps.ts, held to it by a test.
+-- Whether two resources can mean the same thing; the same rule as addresses/overlaps.ts, held to it by a test.
 local function segmentsOverlap(a, b)
   local starA, starB = string.find(a, '*', 1, true), string.find(b, '*', 1, true)
   if not starA and not starB then return a == b end

@@ -1,7 +1,7 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
+import { overlaps, parseResource, parseResources, type Resource } from "../../src/addresses/index.js";
 import { isRefusal } from "../../src/errors/index.js";
-import { overlaps, parseResource, parseResources, type Resource } from "../../src/locks/index.js";
 import { hostileTexts } from "./hostile.js";
 
 const refused = (given: string | readonly string[]): string => {

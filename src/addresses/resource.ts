@@ -1,5 +1,5 @@
-import { visible } from "../addresses/index.js";
 import { refuse } from "../errors/index.js";
+import { visible } from "./visible.js";
 
 /** What can be locked, in the one form in which it is kept: segments joined by `/`, `*` and `**` as wildcards. */
 export type Resource = string & { readonly __resource: unique symbol };
@@ -58,6 +58,6 @@ export function parseResource(given: string, number = 1): Resource {
   return segments.join("/") as Resource;
 }
 
-export function isPattern(resource: Resource): boolean {
+export function isResourcePattern(resource: Resource): boolean {
   return resource.includes("*");
 }
