@@ -43,29 +43,32 @@ export const decisions: Measurement = {
   },
 };
 
-/** A third about single agents, a third for a role on patterns of topics, a third for everybody on queues. */
+/** A quarter about single agents, one for a role on patterns of topics, one on patterns of locks, one for everybody on queues. */
 function grantsOf(count: number): readonly Grant[] {
   return Array.from({ length: count }, (_, n): Grant => {
     const about = [
       { who: `agent-${n}`, action: "mailbox.send", resource: `agent-${n + 1}`, effect: "deny" },
       { who: "role:agent", action: "topic.read", resource: `topic:team-${n}.*.plans.**`, effect: "deny" },
       { who: "*", action: "mailbox.*", resource: `queue:queue-${n}`, effect: "allow" },
+      { who: "role:agent", action: "lock.acquire", resource: `lock:team-${n}/*/plans/**`, effect: "deny" },
     ] as const;
-    return { id: `g${n}`, createdAt: 0, by: "operator", ...about[n % 3]! };
+    return { id: `g${n}`, createdAt: 0, by: "operator", ...about[n % 4]! };
   });
 }
 
 /** Calls about which there is a grant, and as many about which there is none. */
 function callOf(n: number, count: number): { asking: Asking; action: Action; resource: string } {
-  const third = Math.floor(n / 6) % Math.floor(count / 3);
-  const asking: Asking = { agent: `agent-${third * 3}`, roles: ["agent"], isOperator: false };
+  const quarter = Math.floor(n / 8) % Math.floor(count / 4);
+  const asking: Asking = { agent: `agent-${quarter * 4}`, roles: ["agent"], isOperator: false };
   const calls: readonly (readonly [Action, string])[] = [
-    ["mailbox.send", `agent-${third * 3 + 1}`],
-    ["topic.read", `topic:team-${third * 3 + 1}.a.plans.b`],
-    ["mailbox.read", `queue:queue-${third * 3 + 2}`],
+    ["mailbox.send", `agent-${quarter * 4 + 1}`],
+    ["topic.read", `topic:team-${quarter * 4 + 1}.a.plans.b`],
+    ["mailbox.read", `queue:queue-${quarter * 4 + 2}`],
+    ["lock.acquire", `lock:team-${quarter * 4 + 3}/a/plans/b`],
     ["mailbox.send", "somebody-else"],
     ["topic.read", "topic:news.today.builds.ci"],
     ["mailbox.read", "queue:another"],
+    ["lock.acquire", "lock:web/src/plans/a.ts"],
   ];
   const [action, resource] = calls[n % calls.length]!;
   return { asking, action, resource };

@@ -1,3 +1,4 @@
+import type { Reach } from "./overlaps.js";
 import type { Resource } from "./resource.js";
 
 /**
@@ -7,20 +8,26 @@ import type { Resource } from "./resource.js";
  * rule, held to this one by a test.
  */
 export function covers(one: Resource, other: Resource): boolean {
-  const a = one.split("/");
   const b = other.split("/");
-  // reach[j]: the segments of a read so far mean all that the first j of b mean.
-  let reach = [true, ...b.map(() => false)];
-  for (const segment of a) {
-    const next = [reach[0]! && segment === "**"];
-    for (let j = 1; j <= b.length; j++) {
-      const theirs = b[j - 1]!;
-      if (segment === "**") next[j] = reach[j]! || next[j - 1]!;
-      else next[j] = reach[j - 1]! && theirs !== "**" && segmentCovers(segment, theirs);
-    }
-    reach = next;
-  }
+  let reach = coverOfNothing(b);
+  for (const segment of one.split("/")) reach = coverFurther(reach, segment, b);
   return reach[b.length]!;
+}
+
+/** Before the first segment: it means nothing of b. */
+export function coverOfNothing(b: readonly string[]): Reach {
+  return [true, ...b.map(() => false)];
+}
+
+/** One segment further: the segments read so far mean all that the first j of b mean. */
+export function coverFurther(reach: Reach, segment: string, b: readonly string[]): Reach {
+  const next = [reach[0]! && segment === "**"];
+  for (let j = 1; j <= b.length; j++) {
+    const theirs = b[j - 1]!;
+    if (segment === "**") next[j] = reach[j]! || next[j - 1]!;
+    else next[j] = reach[j - 1]! && theirs !== "**" && segmentCovers(segment, theirs);
+  }
+  return next;
 }
 
 function segmentCovers(a: string, b: string): boolean {

@@ -2,9 +2,9 @@
 
 export { type Address, formatAddress, isAgentName, isNamespace, parseAddress } from "./address.js";
 export { asciiLower } from "./ascii-lower.js";
-export { covers } from "./covers.js";
+export { coverFurther, coverOfNothing, covers } from "./covers.js";
 export { nearest } from "./nearest.js";
-export { overlaps } from "./overlaps.js";
+export { overlapFurther, overlapOfNothing, overlaps, type Reach } from "./overlaps.js";
 export { matchesTopic, parsePattern, patternRoot, type TopicPattern } from "./pattern.js";
 export { randomLetters } from "./random-letters.js";
 export {

@@ -1,6 +1,8 @@
 import type { Action, Role } from "../identity/index.js";
 import type { Grant } from "./grant.js";
 import type { GrantBook } from "./grant-book.js";
+import { examplesOf } from "./lock-grants.js";
+import { hasLocks } from "./resource-kinds.js";
 
 /** Who asks, as the rules see it. */
 export interface Asking {
@@ -17,7 +19,8 @@ export interface Decision {
 
 /**
  * Decides by the rules of a namespace: a live deny wins over everything but the operator, then a live allow, then what
- * the caller's roles may without being granted it.
+ * the caller's roles may without being granted it. Asked about `*` for locks, as where they are listed, it is enough that
+ * there may be a lock with which the caller may.
  */
 export function decideAccess(
   asking: Asking,
@@ -36,7 +39,19 @@ export function decideAccess(
   }
   if (allow) return { allowed: true, because: `grant ${allow.id}` };
   const role = roles.find((one) => byDefault(one, agent, action, resource));
-  return role ? { allowed: true, because: `role ${role}` } : { allowed: false, because: "no grant" };
+  if (role) return { allowed: true, because: `role ${role}` };
+  const one = resource === "*" && hasLocks(action) ? allowOfSome(asking, action, book, nowMs) : undefined;
+  return one ? { allowed: true, because: `grant ${one.id}` } : { allowed: false, because: "no grant" };
+}
+
+/** What allows a lock that nothing denies. */
+function allowOfSome(asking: Asking, action: Action, book: GrantBook, nowMs: number): Grant | undefined {
+  for (const grant of book.of(asking.agent, asking.roles, action)) {
+    if (grant.effect !== "allow" || !isLive(grant, nowMs)) continue;
+    if (examplesOf(grant.resource).some((one) => decideAccess(asking, action, one, book, nowMs).allowed))
+      return grant;
+  }
+  return undefined;
 }
 
 export function isLive(grant: Grant, nowMs: number): boolean {

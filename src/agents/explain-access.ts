@@ -22,13 +22,19 @@ export function explainAccess(
   book: GrantBook,
   nowMs: number,
 ): Explanation {
-  const live = book
-    .about(asking.agent, asking.roles, action, resource)
-    .filter((grant) => isLive(grant, nowMs));
+  const { agent, roles } = asking;
+  const decision = decideAccess(asking, action, resource, book, nowMs);
+  const live = book.about(agent, roles, action, resource).filter((grant) => isLive(grant, nowMs));
+  const allows = live.filter(({ effect }) => effect === "allow");
+  // One that allows some lock speaks of that lock, and is what lets pass whoever asks about any.
+  const ofSome =
+    decision.allowed && allows.length === 0
+      ? [...book.of(agent, roles, action)].filter(({ id }) => decision.because === `grant ${id}`)
+      : [];
   return {
-    ...decideAccess(asking, action, resource, book, nowMs),
+    ...decision,
     denies: live.filter(({ effect }) => effect === "deny"),
-    allows: live.filter(({ effect }) => effect === "allow"),
+    allows: [...allows, ...ofSome],
     byRole: decideAccess(asking, action, resource, nothing, nowMs),
   };
 }

@@ -1,5 +1,7 @@
 import type { Action, Role } from "../identity/index.js";
 import type { Grant } from "./grant.js";
+import { LockGrants, lockPrefix } from "./lock-grants.js";
+import { hasLocks } from "./resource-kinds.js";
 
 /** Patterns of topics by their levels. A grant stands where its pattern ends. */
 interface Level {
@@ -11,6 +13,7 @@ interface Level {
 interface Shelf {
   readonly exact: Map<string, Grant[]>;
   readonly topics: Level;
+  readonly locks: LockGrants;
 }
 
 const topicPrefix = "topic:";
@@ -28,22 +31,28 @@ export class GrantBook {
     for (const grant of grants) this.#put(grant);
   }
 
-  /** Every grant that speaks of this, live or not. A resource may be a pattern of topics: then those that mean all of it. */
+  /**
+   * Every grant that speaks of this, live or not. A resource may be a pattern of topics: then those that mean all of it. Of a
+   * pattern of locks a deny speaks that means some of it, and an allow that means all of it.
+   */
   about(agent: string, roles: readonly Role[], action: Action, resource: string): readonly Grant[] {
     const found: Grant[] = [];
-    for (const { exact, topics } of this.#shelvesOf(agent, roles, action)) {
+    for (const { exact, topics, locks } of this.#shelvesOf(agent, roles, action)) {
       for (const name of namesOf(resource)) found.push(...(exact.get(name) ?? []));
       if (topics.below.size > 0 && resource.startsWith(topicPrefix))
         collect(topics, resource.slice(topicPrefix.length).split("."), 0, found, new Map());
+      if (resource.startsWith(lockPrefix)) found.push(...locks.about(resource));
+      else if (resource === "*" && hasLocks(action)) found.push(...locks.aboutAll());
     }
     return found;
   }
 
   /** Every grant that speaks of this action, whatever the resource. */
   *of(agent: string, roles: readonly Role[], action: Action): Generator<Grant> {
-    for (const { exact, topics } of this.#shelvesOf(agent, roles, action)) {
+    for (const { exact, topics, locks } of this.#shelvesOf(agent, roles, action)) {
       for (const grants of exact.values()) yield* grants;
       yield* allOf(topics);
+      yield* locks.all();
     }
   }
 
@@ -65,7 +74,7 @@ export class GrantBook {
   #put(grant: Grant): void {
     const said = this.#shelves.get(grant.who) ?? new Map<string, Shelf>();
     this.#shelves.set(grant.who, said);
-    const shelf = said.get(grant.action) ?? { exact: new Map<string, Grant[]>(), topics: newLevel() };
+    const shelf = said.get(grant.action) ?? newShelf();
     said.set(grant.action, shelf);
     if (grant.resource.startsWith(topicPrefix)) {
       let level = shelf.topics;
@@ -75,12 +84,17 @@ export class GrantBook {
         level = next;
       }
       level.grants.push(grant);
-    } else {
+    } else if (grant.resource.startsWith(lockPrefix)) shelf.locks.put(grant);
+    else {
       const grants = shelf.exact.get(grant.resource);
       if (grants) grants.push(grant);
       else shelf.exact.set(grant.resource, [grant]);
     }
   }
+}
+
+function newShelf(): Shelf {
+  return { exact: new Map(), topics: newLevel(), locks: new LockGrants() };
 }
 
 function newLevel(): Level {

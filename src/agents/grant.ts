@@ -1,4 +1,11 @@
-import { isAgentName, parseAddress, parsePattern, parseStateKey, visible } from "../addresses/index.js";
+import {
+  isAgentName,
+  parseAddress,
+  parsePattern,
+  parseResource,
+  parseStateKey,
+  visible,
+} from "../addresses/index.js";
 import { refuse } from "../errors/index.js";
 import { type Action, actions, roles } from "../identity/index.js";
 import { kindOf, kindsOf, type ResourceKind } from "./resource-kinds.js";
@@ -10,7 +17,7 @@ export interface Grant {
   readonly who: string;
   /** An action, all of a room as `mailbox.*`, or `*`. */
   readonly action: string;
-  /** `alice`, `agent:*`, `queue:reviews`, `queue:*`, `topic:` and a pattern, `state:` and a key, `state:*`, `everyone`, or `*`. */
+  /** `alice`, `agent:*`, `queue:reviews`, `queue:*`, `topic:` and a pattern, `state:` and a key, `state:*`, `lock:` and a pattern, `everyone`, or `*`. */
   readonly resource: string;
   readonly effect: "allow" | "deny";
   /** By the store's clock, ms; without it the rule holds until it is taken back. */
@@ -32,7 +39,7 @@ const short: Readonly<Record<string, Action>> = {
  * What a person types for a grant, checked and in the one form in which it is kept. The short words `publish`, `send`,
  * `read` and `follow` are understood; a bare name is a topic where the action is one of topics.
  *
- * @throws {MailboxError} `input.invalid`, `address.invalid`, `address.pattern_invalid`
+ * @throws {MailboxError} `input.invalid`, `address.invalid`, `address.pattern_invalid`, `state.key_invalid`, `lock.resource_invalid`
  */
 export function parseGrant(given: {
   readonly who: string;
@@ -41,17 +48,18 @@ export function parseGrant(given: {
 }): Pick<Grant, "who" | "action" | "resource"> {
   const who = parseWho(given.who);
   const action = parseAction(given.action, given.resource);
-  const asked = given.resource.trim().toLowerCase();
+  const asked = given.resource.trim();
   // Of what has no resource in grants, whatever is named is no address either.
-  if (asked !== "*" && [...kindsOf(action)].every((kind) => kind === "none"))
+  if (asked !== "*" && hasAlone(action, "none"))
     refuse("input.invalid", {
       problem: `${action} is never granted with ${shown(asked)}: ${resourcesOf(action)}`,
     });
-  if (asked.startsWith("lock:"))
+  // What can be locked looks like anything: it is taken for that only where it says so.
+  if (asked !== "*" && hasAlone(action, "lock") && !isOfLocks(asked))
     refuse("input.invalid", {
-      problem: `locks are not named in grants: say lock.acquire or lock.read, and *${whichLocks}`,
+      problem: `${action} is never done with ${shown(asked)}: ${resourcesOf(action)}`,
     });
-  const resource = parseResource(given.resource, action);
+  const resource = parseNamed(given.resource, action);
   if (!fits(action, resource))
     refuse("input.invalid", {
       problem: `${action} is never done with ${shown(resource)}: ${resourcesOf(action)}`,
@@ -95,17 +103,22 @@ function isOfTopics(resource: string): boolean {
   return /^\s*(topic:|#)/i.test(resource);
 }
 
-/** Of such an action a bare name is a topic. */
-function hasTopicsAlone(action: string): boolean {
-  return [...kindsOf(action)].every((kind) => kind === "topic");
+function isOfLocks(resource: string): boolean {
+  return /^lock:/i.test(resource);
 }
 
-function parseResource(given: string, action: string): string {
+function hasAlone(action: string, kind: ResourceKind): boolean {
+  return [...kindsOf(action)].every((one) => one === kind);
+}
+
+function parseNamed(given: string, action: string): string {
+  // Upper and lower case are two in the names of locks alone.
+  if (isOfLocks(given.trim())) return `lock:${parseResource(given.trim().slice("lock:".length))}`;
   const text = given.trim().toLowerCase();
   if (text === "*" || text === "agent:*" || text === "queue:*" || text === "state:*") return text;
   if (text.startsWith("state:")) return `state:${parseStateKey(text.slice("state:".length))}`;
   const bare = !text.includes(":") && text !== "everyone";
-  if (isOfTopics(text) || (hasTopicsAlone(action) && bare)) return `topic:${parsePattern(text)}`;
+  if (isOfTopics(text) || (bare && hasAlone(action, "topic"))) return `topic:${parsePattern(text)}`;
   const address = parseAddress(text);
   if (address.kind === "everyone") return "everyone";
   return address.kind === "agent" ? address.name : `${address.kind}:${address.name}`;
@@ -123,6 +136,7 @@ const named: Readonly<Record<ResourceKind, string>> = {
   everyone: "everyone",
   topic: "a topic or a pattern of topics",
   state: "state:KEY, which holds for the keys below it too, or state:*",
+  lock: "lock: with what can be locked, a name, a path or a pattern, as lock:src/auth/** (lock:** is every lock)",
   none: "*",
 };
 
@@ -138,12 +152,7 @@ function resourcesOf(action: string): string {
 }
 
 const forTopics = "; for topics the actions are topic.publish and topic.read";
-const whichLocks =
-  ", for all locks. Which of them an agent may take is said by a rule of policy about lock.acquire with resources such as lock:src/**";
 const byPolicy: Readonly<Record<string, string>> = {
-  "lock.*": whichLocks,
-  "lock.acquire": whichLocks,
-  "lock.read": ", for all locks",
   "admin.locks": ", for all locks",
   "policy.check":
     ", for whatever is asked about. What may be done with a resource is said by a rule of policy",

@@ -1,6 +1,7 @@
 import type { Action } from "../identity/index.js";
 import { type Asking, decideAccess, isLive } from "./decide-access.js";
 import type { GrantBook } from "./grant-book.js";
+import { hasLocks } from "./resource-kinds.js";
 
 /** A name nobody can have: what holds for it holds for every name that no rule speaks of. */
 const nobody = "~";
@@ -9,6 +10,8 @@ const nobody = "~";
 export function mayAnywhere(asking: Asking, action: Action, book: GrantBook, nowMs: number): boolean {
   const may = (resource: string): boolean => decideAccess(asking, action, resource, book, nowMs).allowed;
   if (usual(action, asking.agent).some(may)) return true;
+  // Asked about `*` it was decided for each lock that somebody allowed.
+  if (hasLocks(action)) return false;
   for (const grant of book.of(asking.agent, asking.roles, action))
     if (grant.effect === "allow" && isLive(grant, nowMs) && may(oneOf(grant.resource))) return true;
   return false;

@@ -1,22 +1,20 @@
 import { type Action, actions } from "../identity/index.js";
 
 /** What an action is done with: `none` has no resource of its own, and is asked about as `*`. */
-export type ResourceKind = "agent" | "queue" | "everyone" | "topic" | "state" | "none";
+export type ResourceKind = "agent" | "queue" | "everyone" | "topic" | "state" | "lock" | "none";
 
 const mailboxes = ["agent", "queue"] as const;
 
 /**
  * What each action is ever asked about with, beside `*`, which means all of it. A test holds the places that ask to it.
- *
- * Locks are told apart by rules of policy alone (decision 0010), so that a grant means all of them or none.
  */
 export const resourceKinds: Readonly<Record<Action, readonly ResourceKind[]>> = {
   "mailbox.send": [...mailboxes, "everyone"],
   "mailbox.read": mailboxes,
   "topic.publish": ["topic"],
   "topic.read": ["topic"],
-  "lock.acquire": ["none"],
-  "lock.read": ["none"],
+  "lock.acquire": ["lock"],
+  "lock.read": ["lock"],
   "state.read": ["state"],
   "state.write": ["state"],
   "policy.check": ["none"],
@@ -36,6 +34,11 @@ export const resourceKinds: Readonly<Record<Action, readonly ResourceKind[]>> = 
   "admin.agents": ["agent"],
 };
 
+/** Whether an action is one of locks, of which `*` names no one in particular. */
+export function hasLocks(action: Action): boolean {
+  return resourceKinds[action].includes("lock");
+}
+
 /** The kinds of an action, or all kinds of the actions that `room.*` or `*` stands for. */
 export function kindsOf(action: string): ReadonlySet<ResourceKind> {
   const room = action.endsWith("*") ? action.slice(0, -1) : undefined;
@@ -47,6 +50,7 @@ export function kindsOf(action: string): ReadonlySet<ResourceKind> {
 export function kindOf(resource: string): ResourceKind | undefined {
   if (resource === "*") return undefined;
   if (resource === "everyone") return "everyone";
-  for (const kind of ["topic", "state", "queue"] as const) if (resource.startsWith(`${kind}:`)) return kind;
+  for (const kind of ["topic", "state", "queue", "lock"] as const)
+    if (resource.startsWith(`${kind}:`)) return kind;
   return "agent";
 }

@@ -4,6 +4,7 @@ import {
   explainAccess,
   type Grant,
   GrantBook,
+  hasLocks,
   parseGrant,
   rolesOf,
 } from "../agents/index.js";
@@ -56,6 +57,8 @@ export async function addGrant(
   const time = lastsMs === undefined ? "" : `, for ${lasting(lastsMs / 1000)}`;
   printLine(`${grant.id}: ${inWords(grant)}${time}. It holds everywhere within a second.`);
   for (const old of replaced) printLine(`It replaces ${old.id} (${old.effect}).`);
+  if (grant.resource === "lock:*")
+    printLine("lock:* means names of one segment, such as customer:123; lock:** means every lock.");
 }
 
 /** Takes a grant back, whether it allowed or denied. */
@@ -102,6 +105,10 @@ export async function testGrant(
     `${allowed ? "yes" : "no"}: ${what.who} may${allowed ? "" : " not"} ${what.action} ${what.resource}.`,
   );
   for (const line of reasons(explained, narrowed, roles, now)) printLine(`  ${line}`);
+  if (what.resource === "*" && hasLocks(what.action))
+    printLine(
+      "  asked about * it is enough that there is a lock with which it may: lock:** asks about all of them",
+    );
   printLine(allowed ? "To forbid it:" : "To allow it:");
   for (const remedy of remedies) printLine(`  ${remedy}`);
 }
@@ -217,8 +224,9 @@ function remediesOf(
   ];
 }
 
+/** As one word of a shell: what can be locked may have any character. */
 function quoted(resource: string): string {
-  return resource.includes("*") ? `'${resource}'` : resource;
+  return /^[\w@%+=:,./-]+$/.test(resource) ? resource : `'${resource.replaceAll("'", "'\\''")}'`;
 }
 
 function inWords({ who, action, resource, effect }: Grant): string {

@@ -1,6 +1,6 @@
 /**
  * What a caller can be granted, as `room.verb`. The resource beside it is an address (`alice`, `queue:reviews`,
- * `topic:builds.ci`, `everyone`), what is to be locked as `lock:src/auth/**` (which rules of policy speak of, and grants do not), a key of shared state as
+ * `topic:builds.ci`, `everyone`), what is to be locked as `lock:src/auth/**`, a key of shared state as
  * `state:plan/owner`, or `*` where the action has none.
  */
 export const actions = [

@@ -34,6 +34,8 @@ describe("what a role may without a grant", () => {
     ["agents.describe", "bob", "admin", "agent", "observer", "approver"],
     ["agents.describe", "alice", "admin"],
     ["lock.acquire", "lock:src/a", "admin", "agent"],
+    ["lock.acquire", "*", "admin", "agent"],
+    ["lock.read", "lock:src/**", "admin", "agent", "observer", "approver"],
     ["lock.read", "*", "admin", "agent", "observer", "approver"],
     ["state.read", "state:plan/owner", "admin", "agent", "observer", "approver"],
     ["state.write", "state:plan/owner", "admin", "agent"],
@@ -135,6 +137,55 @@ describe("a grant", () => {
     expect(allowed("*")).toEqual(all);
   });
 
+  it("of locks that denies speaks of what may mean some of it, one that allows of what it means whole", () => {
+    const asked = [
+      "src/auth/a.ts",
+      "src/auth",
+      "src/auth/**",
+      "src/**",
+      "**/a.ts",
+      "src/*/b",
+      "*",
+      "src/auth.ts",
+      "Src/auth",
+    ];
+    const denied = (resource: string): readonly string[] =>
+      asked.filter(
+        (one) => !decided(bob(), "lock.acquire", `lock:${one}`, ["deny", "bob", "lock.acquire", resource]),
+      );
+    const allowed = (resource: string): readonly string[] =>
+      asked.filter((one) =>
+        decided(bob("observer"), "lock.acquire", `lock:${one}`, ["allow", "bob", "lock.*", resource]),
+      );
+    expect(denied("lock:/src/auth/**")).toEqual(asked.slice(0, 6));
+    expect(allowed("lock:/src/auth/**")).toEqual(asked.slice(0, 3));
+    expect(denied("lock:src/auth.ts")).toEqual(["src/**", "src/auth.ts"]);
+    expect(allowed("lock:src/auth.ts")).toEqual(["src/auth.ts"]);
+    expect(denied("lock:src/*.ts")).toEqual(["src/**", "**/a.ts", "src/auth.ts"]);
+    for (const all of ["*", "lock:**"]) expect([denied(all), allowed(all)]).toEqual([asked, asked]);
+    // As whoever asks for `*` gets it: names of one segment.
+    expect(denied("lock:*")).toEqual(["src/**", "**/a.ts", "*"]);
+    expect(allowed("lock:*")).toEqual(["*"]);
+  });
+
+  it("of locks lets whoever asks about no lock in particular pass where there may be one", () => {
+    const may = (who: Asking, ...rules: readonly Rule[]): boolean =>
+      decided(who, "lock.acquire", "*", ...rules);
+    const [agent, observer] = [bob(), bob("observer")];
+    expect([may(agent), may(observer)]).toEqual([true, false]);
+    expect(may(agent, ["deny", "bob", "lock.acquire", "lock:src/**"])).toBe(true);
+    for (const all of ["*", "lock:**"]) expect(may(agent, ["deny", "bob", "lock.*", all])).toBe(false);
+    expect(may(agent, ["deny", "bob", "lock.read", "*"])).toBe(true);
+    const allow: Rule = ["allow", "bob", "lock.acquire", "lock:src/**"];
+    expect(may(observer, allow)).toBe(true);
+    for (const part of ["lock:src", "lock:src/*", "lock:src/*/**", "lock:*/x"])
+      expect([part, may(observer, allow, ["deny", "bob", "*", part])]).toEqual([part, true]);
+    for (const whole of ["lock:src/**", "lock:*/**"])
+      expect([whole, may(observer, allow, ["deny", "bob", "*", whole])]).toEqual([whole, false]);
+    // Of another action `*` is what it was.
+    expect(decided(agent, "agents.find", "*", ["deny", "bob", "*", "lock:**"])).toBe(true);
+  });
+
   it("holds until the instant it expires, and no longer", () => {
     const expiring = new GrantBook([grantOf(["deny", "bob", "send", "alice"], { expiresAt: 1_000 })]);
     expect(decideAccess(bob(), "mailbox.send", "alice", expiring, 999).allowed).toBe(false);
@@ -174,6 +225,12 @@ describe("what somebody may with anything at all", () => {
     for (const resource of ["queue:builds", "queue:*", "alice", "agent:*", "*"])
       expect(may(bob(), "admin.dead-letters", ["allow", "bob", "admin.dead-letters", resource])).toBe(true);
     expect(may(bob("observer"), "topic.publish", ["allow", "bob", "publish", "builds.**.ci"])).toBe(true);
+    expect(may(bob("observer"), "lock.acquire")).toBe(false);
+    expect(may(bob("observer"), "lock.acquire", ["allow", "bob", "lock.acquire", "lock:customer:123"])).toBe(
+      true,
+    );
+    expect(may(bob(), "lock.acquire", ["deny", "bob", "lock.acquire", "lock:**"])).toBe(false);
+    expect(may(bob(), "lock.read", ["deny", "bob", "lock.read", "lock:secret/**"])).toBe(true);
     expect(
       may(
         bob("observer"),
@@ -199,6 +256,29 @@ describe("an explanation", () => {
     expect(explained.allows.map(({ id }) => id)).toEqual([grants[0]!.id]);
     expect(explained.byRole).toEqual({ allowed: true, because: "role agent" });
   });
+
+  it("names what allows some lock to whoever asks about any, and the denies of a part to who asks about all", () => {
+    const grants = [
+      grantOf(["allow", "bob", "lock.acquire", "lock:src/**"]),
+      grantOf(["deny", "bob", "lock.acquire", "lock:src/auth/**"]),
+    ];
+    const explain = (resource: string) =>
+      explainAccess(bob("observer"), "lock.acquire", resource, new GrantBook(grants), 10);
+    const ids = (resource: string): readonly (readonly string[])[] => {
+      const { allows, denies } = explain(resource);
+      return [allows, denies].map((some) => some.map(({ id }) => id));
+    };
+    const [allow, deny] = grants.map(({ id }) => id);
+    expect(ids("*")).toEqual([[allow], []]);
+    expect(ids("lock:src/a")).toEqual([[allow], []]);
+    expect(ids("lock:src/**")).toEqual([[allow], [deny]]);
+    expect(ids("lock:**")).toEqual([[], [deny]]);
+    expect(["*", "lock:src/a", "lock:src/**"].map((one) => explain(one).because)).toEqual([
+      `grant ${allow}`,
+      `grant ${allow}`,
+      `grant ${deny}`,
+    ]);
+  });
 });
 
 describe("what a person types for a grant", () => {
@@ -218,6 +298,12 @@ describe("what a person types for a grant", () => {
     ["bob", "mailbox.*", "agent:alice", "bob mailbox.* alice"],
     ["bob", "admin.grants", "*", "bob admin.grants *"],
     ["bob", "agents.find", "queue:q", "bob agents.find queue:q"],
+    ["bob", "lock.acquire", "lock:/src/./Auth/**", "bob lock.acquire lock:src/Auth/**"],
+    ["bob", "lock.acquire", "LOCK:customer:123", "bob lock.acquire lock:customer:123"],
+    ["bob", "lock.*", " lock: a b/e\u0301 ", "bob lock.* lock:a b/\u00e9"],
+    ["bob", "lock.read", "lock:*", "bob lock.read lock:*"],
+    ["bob", "lock.read", "*", "bob lock.read *"],
+    ["bob", "*", "lock:**/**", "bob * lock:**"],
   ])("%s %s %s is %s", (who, action, resource, expected) => {
     expect(parsed(who, action, resource)).toBe(expected);
   });
@@ -253,6 +339,9 @@ describe("what a person types for a grant", () => {
     ["bob", "agents.find", "everyone"],
     ["bob", "agents.find", "state:x"],
     ["bob", "mailbox.*", "state:x"],
+    ["bob", "mailbox.send", "lock:x"],
+    ["bob", "admin.locks", "lock:x"],
+    ["bob", "policy.check", "lock:x"],
   ])("%s %s %s is refused: it would never do anything", (who, action, resource) => {
     expect(() => parsed(who, action, resource)).toThrow(/^(input|address)\./);
   });
@@ -266,16 +355,28 @@ describe("what a person types for a grant", () => {
     expect(parsed(who, action, resource)).toBe(expected);
   });
 
-  it.each(["lock:src/**", "lock:/repo/src/**", "/repo/src/**", "src/a.ts", "LOCK:x"])(
-    "says of the resource %s of a lock that rules of policy tell locks apart",
+  it.each(["/repo/src/**", "src/a.ts", "alice", "topic:x", "queue:q"])(
+    "says of %s, which is not said to be a lock, how locks are named",
     (resource) => {
-      expect(() => parsed("bob", "lock.acquire", resource)).toThrow(
-        /^input\.invalid: lock\.acquire is never granted with .*: its resource is \*, for all locks\. .*rule of policy about lock\.acquire/,
-      );
-      if (/^lock:/i.test(resource))
-        expect(() => parsed("bob", "*", resource)).toThrow(/locks are not named in grants.*rule of policy/);
+      for (const action of ["lock.acquire", "lock.read", "lock.*"])
+        expect(() => parsed("bob", action, resource)).toThrow(
+          `input.invalid: ${action} is never done with ${resource}: name lock: with what can be locked, a name, a path or a pattern, as lock:src/auth/** (lock:** is every lock), or * for all`,
+        );
     },
   );
+
+  it.each([
+    ["lock:", "it names nothing"],
+    ["lock:../x", "it leads above the root"],
+    ["lock:a**", "** stands for whole segments"],
+    ["lock:a\u200bb", "it has characters that cannot be seen"],
+    [`lock:${"x".repeat(513)}`, "it has more than 512 characters"],
+  ])("refuses %j as a call that locks it is refused: %s", (resource, problem) => {
+    for (const action of ["lock.acquire", "*"])
+      expect(() => parsed("bob", action, resource)).toThrow(
+        `lock.resource_invalid: resource 1 cannot be locked: ${problem}`,
+      );
+  });
 
   it("says of a check, and of whatever has another kind of resource, what to name instead", () => {
     expect(() => parsed("bob", "policy.check", "payment")).toThrow(/its resource is \*, .*rule of policy/);

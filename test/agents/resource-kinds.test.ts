@@ -13,8 +13,9 @@ const expressions: readonly (readonly [expression: RegExp, kinds: readonly Resou
   [/^"everyone"$/, ["everyone"]],
   [/^`topic:\$/, ["topic"]],
   [/^`state:\$/, ["state"]],
-  // Asked about one by one for the rules of policy; to grants they are all the same.
-  [/^`lock:\$/, ["none"]],
+  [/^`lock:\$/, ["lock"]],
+  [/^"lock:\*\*"$/, ["lock"]],
+  [/^nameOf\(/, ["lock"]],
   [/^(agent|caller\.principal\.agent|ownMailbox\(caller\))$/, ["agent"]],
   [/^(agent|first\?\.record\.agent) \?\? "\*"$/, ["agent"]],
   [/^(mailbox|place)( \?\? "\*")?$/, ["agent", "queue"]],
@@ -25,11 +26,9 @@ const particular: Readonly<Record<string, readonly ResourceKind[]>> = {
   "topics/subscribe-topic.ts topic.read resource": ["topic"],
   "state/list-state.ts state.read resource": ["state"],
   "state/watch-state.ts state.read resource": ["state"],
-  "locks/list-locks.ts lock.read asked": ["none"],
-  "locks/release-lock.ts lock.acquire resource": ["none"],
-  "locks/renew-leases.ts lock.acquire resource": ["none"],
-  "locks/guard-files.ts lock.read lock": ["none"],
-  "locks/guard-files.ts lock.acquire lock": ["none"],
+  "locks/list-locks.ts lock.read asked": ["lock"],
+  "locks/release-lock.ts lock.acquire resource": ["lock"],
+  "locks/renew-leases.ts lock.acquire resource": ["lock"],
   "mailbox/plan-broadcast.ts mailbox.send name": ["agent"],
 };
 
@@ -80,7 +79,7 @@ describe("the kinds of resource of each action", () => {
     for (const [action, kinds] of [
       ["mailbox.send", ["agent", "queue", "everyone"]],
       ["topic.publish", ["topic"]],
-      ["lock.acquire", ["none"]],
+      ["lock.acquire", ["lock"]],
       ["admin.audit", ["none"]],
     ] as const)
       for (const kind of kinds) named.get(action)!.add(kind);
@@ -94,8 +93,16 @@ describe("the kinds of resource of each action", () => {
 
   it("of a room, or of all, are those of all its actions", () => {
     expect([...kindsOf("mailbox.*")].sort()).toEqual(["agent", "everyone", "queue"]);
-    expect([...kindsOf("lock.*")]).toEqual(["none"]);
-    expect([...kindsOf("*")].sort()).toEqual(["agent", "everyone", "none", "queue", "state", "topic"]);
+    expect([...kindsOf("lock.*")]).toEqual(["lock"]);
+    expect([...kindsOf("*")].sort()).toEqual([
+      "agent",
+      "everyone",
+      "lock",
+      "none",
+      "queue",
+      "state",
+      "topic",
+    ]);
     for (const action of actions) expect([...kindsOf(action)]).toEqual(resourceKinds[action]);
   });
 
@@ -106,6 +113,7 @@ describe("the kinds of resource of each action", () => {
     ["state:*", "state"],
     ["queue:*", "queue"],
     ["agent:*", "agent"],
+    ["lock:src/**", "lock"],
     ["alice", "agent"],
   ])("%s is of the kind %s", (resource, kind) => {
     expect(kindOf(resource)).toBe(kind);

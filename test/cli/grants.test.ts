@@ -137,7 +137,35 @@ describe("the dry run of a grant", () => {
     await flips("carol", "send", "dora");
     await office.run("topics", "create", "closed", "--publishers", "alice");
     await flips("carol", "publish", "closed.room");
+    for (let n = 0; n < 2; n++) await flips("ivan", "lock.acquire", "lock:src/auth/**");
+    await flips("role:observer", "lock.acquire", "lock:customer:123");
+    await flips("role:observer", "lock.acquire", "*");
   }, 60_000);
+
+  it("says of a lock what its name, and the patterns that mean it, bring about", async () => {
+    const denial = await office.json<GrantRow>("grants", "deny", "hugo", "lock.acquire", "lock:/src/Auth/**");
+    expect(denial).toMatchObject({ action: "lock.acquire", resource: "lock:src/Auth/**" });
+    for (const asked of ["lock:src/Auth/a.ts", "lock:src/*/a.ts", "lock:**"])
+      expect(await test("hugo", "lock.acquire", asked)).toMatchObject({
+        allowed: false,
+        because: `grant ${denial.id}`,
+        to_change: [`llm-mailbox grants remove ${denial.id}`],
+      });
+    expect(await test("hugo", "lock.acquire", "lock:src/auth/a.ts")).toMatchObject({ allowed: true });
+    expect(await test("hugo", "lock.read", "lock:src/Auth/a.ts")).toMatchObject({ allowed: true });
+    expect(await test("role:observer", "lock.acquire", "lock:it's $HOME/a b")).toMatchObject({
+      allowed: false,
+      to_change: [`llm-mailbox grants allow role:observer lock.acquire 'lock:it'\\''s $HOME/a b'`],
+    });
+    const any = await office.run("grants", "test", "hugo", "lock.acquire", "*");
+    expect(any.out).toContain("yes: hugo may lock.acquire *.");
+    expect(any.out).toContain("lock:** asks about all of them");
+    const { out } = await office.run("grants", "allow", "hugo", "lock.read", "lock:*");
+    expect(out).toContain(
+      "lock:* means names of one segment, such as customer:123; lock:** means every lock.",
+    );
+    expect((await office.run("grants")).out).toMatch(/hugo +deny +lock\.acquire +lock:src\/Auth\/\*\* /);
+  });
 
   it("shows the list of a topic that leaves somebody out whom the grants would let", async () => {
     await office.run("topics", "create", "releases", "--publishers", "ci", "--readers", "ci,alice");
@@ -177,6 +205,8 @@ describe("what is typed wrongly for a grant", () => {
   it.each([
     ["grants allow bob shout alice", /the action is one of/],
     ["grants allow bob send topic:builds", /topic\.publish/],
+    ["grants deny bob lock.acquire src/auth/**", /name lock: with what can be locked/],
+    ["grants deny bob lock.acquire lock:../x", /leads above the root/],
     ["grants deny king: send alice", /who is an agent's name/],
     ["grants allow bob send alice --expires soon", /--expires is a time/],
     ["grants allow bob send", /missing required argument 'resource'/],
