@@ -44,15 +44,7 @@ import { argumentsOfStep, type Rooms, type WholeMessage } from "./mcp/index.js";
 import type { Log } from "./observability/index.js";
 import * as policy from "./policy/index.js";
 import { ensureEngine } from "./redis/engine/index.js";
-import {
-  directoryKeys,
-  type Endpoint,
-  Hints,
-  lockKeys,
-  mailboxKeys,
-  Store,
-  type StoreOptions,
-} from "./redis/index.js";
+import { directoryKeys, type Endpoint, Hints, mailboxKeys, Store, type StoreOptions } from "./redis/index.js";
 import * as shared from "./state/index.js";
 import { Topics } from "./topics/index.js";
 
@@ -621,7 +613,7 @@ function roomsOf(parts: Parts): Rooms {
     },
     locks: {
       acquireLock: (caller, input, options = {}) =>
-        guard(caller, "lock.acquire", (input.resources ?? ["*"]).map(lockable), async () => {
+        guard(caller, "lock.acquire", input.resources?.map(lockable) ?? ["*"], async () => {
           await mail.noteCall(context, caller);
           return whileProved(credentials, caller, input.wait_seconds, options, (bounded) =>
             lock.acquireLock(locks, caller, input, bounded),
@@ -633,10 +625,15 @@ function roomsOf(parts: Parts): Rooms {
           return lock.releaseLock(locks, caller, input, options);
         }),
       listLocks: (caller, input) =>
-        guard(caller, "lock.read", [lockable(input.resource ?? "*")], async () => {
-          await mail.noteCall(context, caller);
-          return lock.listLocks(locks, caller, input);
-        }),
+        guard(
+          caller,
+          "lock.read",
+          [input.resource === undefined ? "*" : lockable(input.resource)],
+          async () => {
+            await mail.noteCall(context, caller);
+            return lock.listLocks(locks, caller, input);
+          },
+        ),
       guardFiles: (principal, { files, take }) => {
         const caller = { principal, run: { id: lock.guardRun(principal.agent, take?.session ?? "") } };
         // An agent that was never here has no mailbox to record it by.
@@ -800,7 +797,12 @@ function roomsOf(parts: Parts): Rooms {
       await credentials.check(caller.principal);
       // Whoever is no longer who it was is told nothing more, not even that something changed.
       let holds = true;
-      const stopWatching = await watch({ context, topics, state }, caller, target, () => holds && onChange());
+      const stopWatching = await watch(
+        { context, topics, locks, state },
+        caller,
+        target,
+        () => holds && onChange(),
+      );
       const stopHolding = credentials.whileHolds(caller.principal, () => {
         holds = false;
         stopWatching();
@@ -896,7 +898,7 @@ async function whileProved<Options extends { readonly signal?: AbortSignal }, T>
 }
 
 async function watch(
-  { context, topics, state }: Pick<Parts, "context" | "topics" | "state">,
+  { context, topics, locks, state }: Pick<Parts, "context" | "topics" | "locks" | "state">,
   caller: Caller,
   target: Parameters<Rooms["watch"]>[1],
   onChange: () => void,
@@ -907,12 +909,7 @@ async function watch(
   const tell = async (): Promise<void> => {
     const may = await rightsOf(caller).catch(() => undefined);
     if (!may) return;
-    if (
-      target.kind === "inbox"
-        ? may("mailbox.read", agent)
-        : may(target.kind === "locks" ? "lock.read" : "agents.find", "*")
-    )
-      onChange();
+    if (target.kind === "inbox" ? may("mailbox.read", agent) : may("agents.find", "*")) onChange();
   };
   switch (target.kind) {
     case "inbox": {
@@ -930,8 +927,7 @@ async function watch(
     case "topics":
       return topics.watchTopics(caller, onChange);
     case "locks":
-      await admit(caller, "lock.read", "*");
-      return hints.listen(lockKeys(namespace).changes, () => void tell());
+      return lock.watchLocks(locks, caller, onChange);
     case "state":
       return shared.watchState(state, caller, target.key, onChange);
     case "agents":
@@ -985,12 +981,12 @@ function whole(delivery: mail.Delivery, states: WholeMessage["states"]): WholeMe
   };
 }
 
-/** What is to be locked, as the gate and the audit name it. */
 /** One for all hooks of an agent: what is remembered of a caller is not to grow with their sessions. */
 function ofHooks(principal: Principal): Caller {
   return { principal, run: { id: `${principal.agent}/hook` as RunId } };
 }
 
+/** What is to be locked, as the gate and the audit name it. */
 function lockable(resource: string): string {
-  return resource === "*" ? "*" : `lock:${resource}`;
+  return `lock:${resource}`;
 }

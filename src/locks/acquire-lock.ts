@@ -166,10 +166,9 @@ function wishOf(
 
 async function admitted(context: LockContext, caller: Caller, wish: Wish): Promise<PendingRow> {
   const known = context.known(caller)?.waits.get(wish.ticket);
-  const resources = wish.about.length > 0 ? wish.about : ["*"];
-  const wishes = resources.map(
-    (resource) => ["lock.acquire", resource === "*" ? "*" : `lock:${resource}`] as const,
-  );
+  // What a ticket that is no more was for, nobody can say.
+  const resources = wish.about.length > 0 ? wish.about.map((one) => `lock:${one}`) : ["*"];
+  const wishes = resources.map((resource) => ["lock.acquire", resource] as const);
   const topic: (readonly [Action, string])[] = wish.notify.startsWith("topic:")
     ? [["topic.publish", wish.notify]]
     : [];
@@ -285,6 +284,9 @@ async function wait(
       await wake.sleep();
       // Nobody hears what a cancelled call would be granted: the offer stands until the agent calls again.
       if (signal?.aborted) return answer;
+      // Nobody gets by waiting what was denied meanwhile.
+      for (const resource of answer.resources)
+        await context.deps.admit(caller, "lock.acquire", `lock:${resource}`);
     }
   } finally {
     pulse.remove(waiting);

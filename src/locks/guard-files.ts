@@ -1,6 +1,6 @@
 import { isResourcePattern, overlaps, parseResource, type Resource } from "../addresses/index.js";
 import { isRefusal, MailboxError } from "../errors/index.js";
-import type { Caller } from "../identity/index.js";
+import type { Action, Caller } from "../identity/index.js";
 import { acquireLock } from "./acquire-lock.js";
 import type { LockContext } from "./context.js";
 import type { ListedLock } from "./contract.js";
@@ -34,7 +34,7 @@ export interface GuardOptions {
  * What the caller's run had lost, by its time or by force, is told when it is reserved for it again, or may be edited because
  * another run of its agent holds it, unless nobody else was granted anything meanwhile.
  *
- * A file whose name no lock can have is compared with every pattern that may mean it.
+ * A file whose name no lock can have is compared with every pattern that may mean it, of locks and of grants.
  *
  * @throws {MailboxError} `store.*` when the store does not answer; what else is refused is told of the file it is about
  */
@@ -50,9 +50,12 @@ export async function guardFiles(
   for (const path of paths) {
     const resource = resourceOf(path);
     const lock = `lock:${resource ?? unnamedFile(path).around}`;
-    if (!may("lock.read", lock) && !may("lock.acquire", lock))
-      await found.refuse(path, lock, deniedTo(caller, lock));
+    const [mayRead, mayAcquire] = [may("lock.read", nameOf(path)), may("lock.acquire", nameOf(path))];
+    if (!mayRead && !mayAcquire) await found.refuse(path, lock, deniedTo(caller, "lock.read", lock));
     else if (resource) named.push({ path, resource });
+    // It cannot be reserved, which is no way around what may not be.
+    else if (options.takeSeconds !== undefined && !mayAcquire)
+      await found.refuse(path, lock, deniedTo(caller, "lock.acquire", lock));
     else await lookAround(context, caller, path, found);
   }
   try {
@@ -63,9 +66,7 @@ export async function guardFiles(
     context.forget(caller.run.id);
   }
   const known = ({ agent, ...file }: ReservedFile): ReservedFile =>
-    agent !== undefined && may("lock.read", `lock:${resourceOf(file.path) ?? unnamedFile(file.path).around}`)
-      ? { ...file, agent }
-      : file;
+    agent !== undefined && may("lock.read", nameOf(file.path)) ? { ...file, agent } : file;
   return { ...found.findings, reserved: found.reserved.map(known) };
 }
 
@@ -229,11 +230,16 @@ function resourceOf(path: string): Resource | undefined {
   }
 }
 
+/** What the rights to a file are asked by: its own name, also where no lock can have that. */
+function nameOf(path: string): string {
+  return `lock:${resourceOf(path) ?? unnamedFile(path).name}`;
+}
+
 /** The store did not answer, which is another thing than its answer. */
 function isAway({ code }: MailboxError): boolean {
   return code === "store.unavailable" || code === "store.outcome_unknown";
 }
 
-function deniedTo({ principal }: Caller, resource: string): MailboxError {
-  return new MailboxError("access.denied", { principal: principal.agent, action: "lock.read", resource });
+function deniedTo({ principal }: Caller, action: Action, resource: string): MailboxError {
+  return new MailboxError("access.denied", { principal: principal.agent, action, resource });
 }

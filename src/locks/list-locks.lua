@@ -5,10 +5,11 @@
   KEYS      the locks of a namespace, see lua/slot.lua
   ARGV[1]   not after, ms of the store's clock       ARGV[2]   limits, see lua/slot.lua
   ARGV[3]   how many at most                         ARGV[4]   agent to leave out beside resources, but for what rests; or empty
-  ARGV[5…]  resources, or none for all
+  ARGV[5]   how many of all to pass over, where there are no resources
+  ARGV[6…]  resources, or none for all
 
   Returns {"LISTED", how many there are, 1 when lock time has to be moved on for what is shown to end, {id, run, mode, state, token, ends at ms, arrived at ms, priority, skipped,
-          resources on a line each, …}} · {"LATE"}
+          resources on a line each, …}, how many were looked at} · {"LATE"}
 ]]
 --@include ../redis/lua/clock.lua
 --@include lua/slot.lua
@@ -16,13 +17,13 @@
 --@include lua/request.lua
 --@include lua/queue.lua
 if late() then return { 'LATE' } end
-local most, except = tonumber(ARGV[3]), ARGV[4]
+local most, except, passed = tonumber(ARGV[3]), ARGV[4], tonumber(ARGV[5])
 readTime()
 local found, resources = {}, {}
-for n = 5, #ARGV do resources[#resources + 1] = ARGV[n] end
+for n = 6, #ARGV do resources[#resources + 1] = ARGV[n] end
 local total = redis.call('ZCARD', slot.due)
 if #resources == 0 then
-  local ids = redis.call('ZRANGE', slot.due, 0, most - 1)
+  local ids = redis.call('ZRANGE', slot.due, passed, passed + most - 1)
   loadRequests(ids)
   for _, id in ipairs(ids) do found[#found + 1] = getRequest(id) end
 else
@@ -48,4 +49,4 @@ for _, request in ipairs(found) do
       table.concat(request.resources, '\n') }) do rows[#rows + 1] = word end
   end
 end
-return { 'LISTED', whole(total), waitsForTime and '1' or '0', rows }
+return { 'LISTED', whole(total), waitsForTime and '1' or '0', rows, whole(#found) }

@@ -13,6 +13,12 @@ const listLocksScript = loadScript(import.meta.url, "list-locks.lua");
 
 /** How many conflicts and locks one look tells of. */
 const mostListed = 200;
+/**
+ * How many one look takes where all are looked at: the store serves others in between. Each begins so far before the end of
+ * the last one, because what was given back meanwhile moves all others on.
+ */
+const mostAtOnce = 250;
+const againAtOnce = 25;
 
 interface Row {
   readonly id: string;
@@ -27,15 +33,18 @@ interface Row {
   readonly resources: readonly Resource[];
 }
 
-/** Who holds and who waits, of what the caller may see; with a resource, what would conflict with it. */
+/**
+ * Who holds and who waits, of what the caller may see; with a resource, what would conflict with it. What it may not see
+ * counts for nothing: the list is cut, and the rest of it counted, when that is left out.
+ *
+ * @throws {MailboxError} `access.denied`, also where it may not see all that the resource means; `lock.resource_invalid`
+ */
 export async function listLocks(context: LockContext, caller: Caller, input: ListLocks): Promise<LockList> {
   const resource = input.resource === undefined ? undefined : parseResource(input.resource);
-  const { namespace } = caller.principal;
   const asked = resource === undefined ? "*" : `lock:${resource}`;
   await context.deps.record(caller, await context.deps.admit(caller, "lock.read", asked));
-  const { rows, total } = await rowsOf(context, namespace, resource === undefined ? [] : [resource]);
-  const may = await context.deps.rightsOf(caller);
-  const seen = rows.filter(({ resources }) => resources.every((one) => may("lock.read", `lock:${one}`)));
+  const { rows, more } = await visibleRows(context, caller, resource === undefined ? [] : [resource]);
+  const seen = rows.slice(0, mostListed);
   return {
     holders: seen.filter(({ state }) => state !== "waiting").map((row) => holderOf(row, caller)),
     waiters: seen
@@ -51,8 +60,30 @@ export async function listLocks(context: LockContext, caller: Caller, input: Lis
         ...ownOf(row, caller),
         resources: row.resources,
       })),
-    more: Math.max(total - rows.length, 0),
+    more: more + rows.length - seen.length,
   };
+}
+
+/** What the caller may see, all of it where there is something that it may not, and how many more there are. */
+export async function visibleRows(
+  context: LockContext,
+  caller: Caller,
+  resources: readonly Resource[],
+): Promise<{ readonly rows: readonly Row[]; readonly more: number }> {
+  const { namespace } = caller.principal;
+  const may = await context.deps.rightsOf(caller);
+  if (may("lock.read", "lock:**")) {
+    const { rows, total } = await rowsOf(context, namespace, resources);
+    return { rows, more: Math.max(total - rows.length, 0) };
+  }
+  const visible = new Map<string, Row>();
+  for (let passed = 0; ; passed += mostAtOnce - againAtOnce) {
+    const most = resources.length > 0 ? context.limits.requests : mostAtOnce;
+    const { rows, looked } = await rowsOf(context, namespace, resources, { most, passed });
+    for (const row of rows)
+      if (row.resources.every((one) => may("lock.read", `lock:${one}`))) visible.set(row.id, row);
+    if (resources.length > 0 || looked < mostAtOnce) return { rows: [...visible.values()], more: 0 };
+  }
 }
 
 /** A lock that overlaps what somebody asks about. */
@@ -91,7 +122,7 @@ export async function othersAround(
   resource: Resource,
 ): Promise<{ readonly holders: LockList["holders"]; readonly isWhole: boolean }> {
   const { namespace, agent } = caller.principal;
-  const { rows, total } = await rowsOf(context, namespace, [resource], agent);
+  const { rows, total } = await rowsOf(context, namespace, [resource], { except: agent });
   const holders = rows.filter(({ state }) => state !== "waiting").map((row) => holderOf(row, caller));
   // Those that wait come last, so that none is missed where only they are.
   return { holders, isWhole: total <= rows.length || holders.length < rows.length };
@@ -129,10 +160,14 @@ async function rowsOf(
   context: LockContext,
   namespace: string,
   resources: readonly Resource[],
-  except = "",
-): Promise<{ readonly rows: readonly Row[]; readonly total: number }> {
-  const args = [mostListed, except, ...resources];
-  const [, total, , flat] = await context.look(namespace, listLocksScript, args, 2);
+  {
+    except = "",
+    most = mostListed,
+    passed = 0,
+  }: { readonly except?: string; readonly most?: number; readonly passed?: number } = {},
+): Promise<{ readonly rows: readonly Row[]; readonly total: number; readonly looked: number }> {
+  const args = [most, except, passed, ...resources];
+  const [, total, , flat, looked] = await context.look(namespace, listLocksScript, args, 2);
   const words = flat as readonly string[];
   const rows: Row[] = [];
   for (let n = 0; n + 9 < words.length; n += 10)
@@ -148,7 +183,7 @@ async function rowsOf(
       passedOver: words[n + 8] === "1",
       resources: words[n + 9]!.split("\n") as Resource[],
     });
-  return { rows, total: Number(total) };
+  return { rows, total: Number(total), looked: Number(looked) };
 }
 
 function ownOf({ run }: Row, caller: Caller): Pick<ListedLock, "own"> {

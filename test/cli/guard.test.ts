@@ -616,7 +616,7 @@ rules:
   - { id: ask, actions: [lock.acquire], resources: ["lock:live/**"], effect: require_approval, reason: people live there }
 `;
     expect((await runIn(root, rules, office.settings, "policy", "put", "-")).status).toBe(0);
-    expect((await office.run("grants", "deny", "carl", "lock.acquire", "*")).status).toBe(0);
+    expect((await office.run("grants", "deny", "carl", "lock.acquire", "lock:/closed/**")).status).toBe(0);
     for (const more of [[], ["--on-conflict", "warn"], ["--store-away", "allow"]]) {
       expect(denialOf(await take("prod/a.ts", "alice", ...more))).toMatch(
         /prod\/a\.ts cannot be reserved: policy\.denied: nobody changes prod \(rule no-prod\)/,
@@ -636,6 +636,8 @@ rules:
     expect(refused.map(({ resource, outcome }) => `${outcome} ${resource}`)).toEqual(
       expect.arrayContaining(["deny lock:prod/a.ts", "refuse lock:live/a.ts", "deny lock:closed/a.ts"]),
     );
+    expect(await take("open/a.ts", "carl")).toEqual(silent);
+    expect(await guard('{"session_id":"s1"}', as("carl"), "stop")).toEqual(silent);
     // Only looked at it is nobody's.
     expect(await guard(edit(join(root, "prod/a.ts")), as("alice"), "edit")).toEqual(silent);
     expect(await holders()).toEqual([]);
@@ -767,14 +769,22 @@ rules: [{ id: ask, actions: [lock.acquire], effect: require_approval }]
 
   it("hides who has a file from an agent that may not read locks", async () => {
     await lock("bob", "src/a.ts");
-    expect((await office.run("grants", "deny", "alice", "lock.read", "*")).status).toBe(0);
+    await lock("bob", "web/a.ts");
+    expect((await office.run("grants", "deny", "alice", "lock.read", "lock:src/**")).status).toBe(0);
     const given = edit(join(root, "src/a.ts"));
     expect(denialOf(await guard(given, as("alice"), "edit"))).toMatch(
       /src\/a\.ts is reserved by another agent until 20/,
     );
-    expect((await office.run("grants", "deny", "alice", "lock.acquire", "*")).status).toBe(0);
+    const open = edit(join(root, "web/a.ts"));
+    expect(denialOf(await guard(open, as("alice"), "edit"))).toContain(
+      "web/a.ts is reserved by bob until 20",
+    );
+    expect((await office.run("grants", "deny", "alice", "lock.acquire", "lock:src/*.ts")).status).toBe(0);
     expect(denialOf(await guard(given, as("alice"), "edit"))).toContain(
-      "access.denied: alice may not lock.read",
+      "access.denied: alice may not lock.read lock:src/a.ts. Ask the operator for a grant.",
+    );
+    expect(denialOf(await guard(open, as("alice"), "edit"))).toContain(
+      "web/a.ts is reserved by bob until 20",
     );
   });
 

@@ -1,7 +1,13 @@
 import { Redis } from "ioredis";
 import { type House, openHouse } from "../../src/compose.js";
 import { readConfig } from "../../src/config/index.js";
-import { type Caller, localPrincipal, operatorPrincipal, type RunId } from "../../src/identity/index.js";
+import {
+  type Caller,
+  localPrincipal,
+  operatorPrincipal,
+  type Role,
+  type RunId,
+} from "../../src/identity/index.js";
 import type { AcquireLock, LockAnswer, LockLimits, LockList, Released } from "../../src/locks/index.js";
 import { openLog } from "../../src/observability/index.js";
 import { newNamespace } from "../stores/new-namespace.js";
@@ -10,7 +16,7 @@ import { newNamespace } from "../stores/new-namespace.js";
 export interface LockHouse {
   readonly house: House;
   readonly namespace: string;
-  as(agent: string): Promise<Locker>;
+  as(agent: string, ...roles: readonly Role[]): Promise<Locker>;
   close(): Promise<void>;
 }
 
@@ -49,7 +55,13 @@ export async function openLocks(
   return {
     house,
     namespace,
-    as: async (agent) => locker(house, await house.rooms.runs.begin(localPrincipal(namespace, agent))),
+    as: async (agent, ...roles) => {
+      const principal = localPrincipal(namespace, agent);
+      return locker(
+        house,
+        await house.rooms.runs.begin(roles.length > 0 ? { ...principal, roles } : principal),
+      );
+    },
     close: () => house.close(),
   };
 }

@@ -1,0 +1,44 @@
+import type { Caller } from "../identity/index.js";
+import { lockKeys } from "../redis/index.js";
+import type { LockContext } from "./context.js";
+import { visibleRows } from "./list-locks.js";
+
+/**
+ * Calls back when who holds and who waits may have changed. Of what the caller may not see nothing is told: where there is
+ * something like that, it is looked with each change whether what is left became another. Resolves when it listens.
+ *
+ * @throws {MailboxError} `access.denied`
+ */
+export async function watchLocks(
+  context: LockContext,
+  caller: Caller,
+  onChange: () => void,
+): Promise<() => void> {
+  const { admit, rightsOf, hints } = context.deps;
+  let seen: string | undefined;
+  const isNews = async (): Promise<boolean> => {
+    const may = await rightsOf(caller);
+    if (!may("lock.read", "*")) return false;
+    const before = seen;
+    seen = may("lock.read", "lock:**")
+      ? undefined
+      : JSON.stringify((await visibleRows(context, caller, [])).rows);
+    return seen === undefined || seen !== before;
+  };
+  let last: Promise<unknown> = Promise.resolve();
+  let isNext = false;
+  const heard = (): void => {
+    // Several changes that wait are one look, and no look overtakes another.
+    if (isNext) return;
+    isNext = true;
+    last = last.then(async () => {
+      isNext = false;
+      const isTold = await isNews().catch(() => false); // away, or no longer believed: who may look asks
+      if (isTold) onChange();
+    });
+  };
+  await admit(caller, "lock.read", "*");
+  // What is there now is no change.
+  await isNews();
+  return hints.listen(lockKeys(caller.principal.namespace).changes, heard);
+}
