@@ -1,7 +1,11 @@
+import { setTimeout as delay } from "node:timers/promises";
 import type { Caller } from "../identity/index.js";
 import { lockKeys } from "../redis/index.js";
 import type { LockContext } from "./context.js";
 import { visibleRows } from "./list-locks.js";
+
+/** Where something may not be seen: how long it is between two looks at all that is there, ms. */
+const betweenLooksMs = 500;
 
 /**
  * Calls back when who holds and who waits may have changed. Of what the caller may not see nothing is told: where there is
@@ -27,18 +31,25 @@ export async function watchLocks(
   };
   let last: Promise<unknown> = Promise.resolve();
   let isNext = false;
+  let isOver = false;
   const heard = (): void => {
     // Several changes that wait are one look, and no look overtakes another.
     if (isNext) return;
     isNext = true;
     last = last.then(async () => {
+      if (seen !== undefined) await delay(betweenLooksMs, undefined, { ref: false });
       isNext = false;
+      if (isOver) return;
       const isTold = await isNews().catch(() => false); // away, or no longer believed: who may look asks
-      if (isTold) onChange();
+      if (isTold && !isOver) onChange();
     });
   };
   await admit(caller, "lock.read", "*");
   // What is there now is no change.
   await isNews();
-  return hints.listen(lockKeys(caller.principal.namespace).changes, heard);
+  const stop = await hints.listen(lockKeys(caller.principal.namespace).changes, heard);
+  return () => {
+    isOver = true;
+    stop();
+  };
 }

@@ -1,3 +1,4 @@
+import { setTimeout as delay } from "node:timers/promises";
 import { afterEach, expect, it } from "vitest";
 import { queryAudit } from "../../src/audit/index.js";
 import type { MailboxError } from "../../src/errors/index.js";
@@ -202,11 +203,14 @@ describeOnEachStore("grants on locks", (store) => {
       told++;
     });
     for (let n = 0; n < 3; n++) await alice.acquire(`secret/${n}`);
+    // Long enough for two looks at what is there.
+    await delay(1_200);
+    expect(told).toBe(0);
     const { lock_id: id } = await alice.acquire("open/1");
-    await expect.poll(() => told).toBe(1);
+    await expect.poll(() => told, { timeout: 10_000 }).toBe(1);
     await alice.acquire("secret/more");
     await alice.release(id!);
-    await expect.poll(() => told).toBe(2);
+    await expect.poll(() => told, { timeout: 10_000 }).toBe(2);
     stop();
   });
 
