@@ -231,10 +231,9 @@ if ticket ~= '' then
   local request = getRequest(ticket)
   local isOwn = request and agentOf(request.run) == agentOf(run) and request.state ~= 'cooling' and not isHook(request.run)
   if isOwn and not (waits and request.run ~= run) then return goOnHere(request) end
+  if not isOwn then strikeUntold(run, ticket) end
   tell(false)
-  if isOwn then return { 'ELSEWHERE' } end
-  strikeUntold(run, ticket)
-  return { 'UNKNOWN' }
+  return { isOwn and 'ELSEWHERE' or 'UNKNOWN' }
 end
 local ids, own = redis.call('HGET', slot.runs, run), 0
 local leases = ids and covering()

@@ -2,19 +2,22 @@ import { afterEach, expect, it, vi } from "vitest";
 import {
   forceRelease,
   keepNews,
+  type LockLimits,
   type LockNews,
   lockNews,
   releaseAgent,
   releaseRun,
 } from "../../src/locks/index.js";
+import { lockKeys } from "../../src/redis/index.js";
 import { describeOnEachStore } from "../stores/index.js";
-import { type Locker, type LockHouse, openLocks, operatorOf, passTime } from "./open-locks.js";
+import { hookAgents } from "./hook-agents.js";
+import { type Locker, type LockHouse, openLocks, operatorOf, passTime, rawStore } from "./open-locks.js";
 
 /** What a run is told of its locks: each loss once, and none counts as told before it was. */
 describeOnEachStore("the news of locks", (store) => {
   const houses: LockHouse[] = [];
-  const open = async (): Promise<LockHouse> => {
-    const house = await openLocks(store().url);
+  const open = async (limits: Partial<LockLimits> = {}): Promise<LockHouse> => {
+    const house = await openLocks(store().url, limits);
     houses.push(house);
     return house;
   };
@@ -245,6 +248,37 @@ describeOnEachStore("the news of locks", (store) => {
     expect(await newsOf(house, await house.as("bob"))).toEqual([
       { what: "lost with its run", id: last, resources: ["last"] },
     ]);
+  });
+
+  it("cost the store no more for each, however many were lost before or at once", async () => {
+    const house = await open({ requests: 300 });
+    const [bob, carol] = [await house.as("bob"), await house.as("carol")];
+    const [alice] = await hookAgents(house, "alice");
+    const redis = rawStore(store().url);
+    const calls = async (command: string): Promise<number> =>
+      Number(new RegExp(`cmdstat_${command}:calls=(\\d+)`).exec(await redis.info("commandstats"))?.[1] ?? 0);
+    const during = async (command: string, lose: () => Promise<unknown>): Promise<number> => {
+      await passTime(store().url, house.namespace, 60_001);
+      const before = await calls(command);
+      await lose();
+      return (await calls(command)) - before;
+    };
+    for (let n = 0; n < 150; n++) await bob.acquire(`x${n}`, { lease_seconds: 60 });
+    // One for the run's own list each, and one for all that it was not told.
+    expect(await during("hset", () => carol.acquire("y"))).toBeLessThan(200);
+    for (let round = 0; round < 3; round++) {
+      for (let n = 0; n < 150; n++) await alice!.edits(`${round}-${n}.ts`, 60, `session ${round}-${n}`);
+      expect(await during("hget", () => carol.acquire(`y${round}`))).toBeLessThan(2_500);
+    }
+    redis.disconnect();
+    // Of so many sessions the oldest are forgotten.
+    const noted = (await house.house.store.command("HLEN", lockKeys(house.namespace).untold)) as number;
+    expect(noted).toBeLessThanOrEqual(300);
+    const { lost } = await house.house.rooms.locks.guardFiles(alice!.caller.principal, {
+      files: ["2-7.ts"],
+      take: { session: "session 2-7", lease_seconds: 60 },
+    });
+    expect(lost).toMatchObject([{ path: "2-7.ts" }]);
   });
 
   it("tell of a place that was taken by force as of a place, also a call that waits with it", async () => {

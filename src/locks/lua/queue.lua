@@ -68,21 +68,33 @@ local function isAlive(process)
   local beatAt = redis.call('ZSCORE', slot.processes, process)
   return beatAt and lockMs - tonumber(beatAt) < limits.aliveMs, tonumber(beatAt or '0')
 end
+-- What runs lost that they were not told, a line each, as noteUntold has them: read once, and put once at the end of a script,
+-- however much of it changes.
+local untold, newSessions = {}, 0
+local function untoldOf(run)
+  if not untold[run] then
+    local lines = {}
+    for line in string.gmatch(redis.call('HGET', slot.untold, run) or '', '[^\n]+') do lines[#lines + 1] = line end
+    untold[run] = { lines = lines, isChanged = false }
+  end
+  return untold[run]
+end
+local function changeUntold(run, lines) untold[run] = { lines = lines, isChanged = true } end
 -- An edit hook edits again what it lost: when that was, where anybody but its own session was granted anything since, so that
 -- it may have been changed. Without it a note of what may not have been changed stays.
 local function lostBefore(request, lastBefore, lastNow, isHeld)
-  local lines = redis.call('HGET', slot.untold, request.run)
-  if not lines then return nil end
+  local before = untoldOf(request.run).lines
+  if #before == 0 then return nil end
   local resources, kept, lostAt = table.concat(request.resources, '\t'), {}, nil
-  for at, token, lost in string.gmatch(lines, '(%d+)|(%d+)\t([^\n]*)\n') do
+  for _, line in ipairs(before) do
+    local at, token, lost = string.match(line, '^(%d+)|(%d+)\t(.*)$')
     local isUnchanged = token == whole(lastBefore)
     if lost ~= resources then
-      kept[#kept + 1] = at .. '|' .. (isUnchanged and whole(lastNow) or token) .. '\t' .. lost .. '\n'
+      kept[#kept + 1] = at .. '|' .. (isUnchanged and whole(lastNow) or token) .. '\t' .. lost
     elseif not isUnchanged then lostAt = at
-    elseif not isHeld then kept[#kept + 1] = at .. '|' .. token .. '\t' .. lost .. '\n' end
+    elseif not isHeld then kept[#kept + 1] = line end
   end
-  if #kept == 0 then redis.call('HDEL', slot.untold, request.run)
-  else redis.call('HSET', slot.untold, request.run, table.concat(kept)) end
+  changeUntold(request.run, kept)
   return lostAt
 end
 local function hold(request)
@@ -142,37 +154,58 @@ local function expire(request)
   strike(slot.runs, request.run, request.id)
   putRequest(request)
 end
--- What edit hooks of sessions lost that never came to an end, and that was a day ago.
-local function forgetOldSessions()
-  for _, run in ipairs(redis.call('HKEYS', slot.untold)) do
-    local lostAt = isHook(run) and string.match(redis.call('HGET', slot.untold, run), '^%d+')
-    if lostAt and tonumber(lostAt) < nowMs - 86400000 then redis.call('HDEL', slot.untold, run) end
-  end
-end
 -- What a run lost while it went on, until it is told: a line each, as in lua/losses.lua, but that the last token that was given
 -- out by then stands after the id. A hook is told when its session edits that again: its line begins with when it was lost, ms
 -- of the store's clock, and that token.
 local function noteUntold(request)
   local isOfHook = isHook(request.run)
   if isOfHook and request.state ~= 'held' then return end
-  local lines = redis.call('HGET', slot.untold, request.run) or ''
-  local _, count = string.gsub(lines, '\n', '')
-  if count >= limits.runMost then return end
-  if isOfHook and count == 0 then forgetOldSessions() end
+  local note = untoldOf(request.run)
+  if #note.lines >= limits.runMost then return end
+  if isOfHook and #note.lines == 0 then newSessions = newSessions + 1 end
   local what = request.state == 'held' and 'held' or 'waiting'
   local head = isOfHook and asClock(math.min(request.due, lockMs)) or what .. '|' .. request.id
-  redis.call('HSET', slot.untold, request.run, lines .. head .. '|' .. whole(lastToken) .. '\t' .. table.concat(request.resources, '\t') .. '\n')
+  note.lines[#note.lines + 1] = head .. '|' .. whole(lastToken) .. '\t' .. table.concat(request.resources, '\t')
+  note.isChanged = true
 end
 -- Answers the last token that was given out when it was lost, or nothing where nobody noted that. A hook is told otherwise.
 local function strikeUntold(run, id)
-  local lines = not isHook(run) and redis.call('HGET', slot.untold, run)
-  if not lines then return nil end
-  local kept, lastThen = '', nil
-  for line, other, token in string.gmatch(lines, '(%a+|([^|\t\n]+)|?(%d*)[^\n]*\n)') do
-    if other ~= id then kept = kept .. line else lastThen = token end
+  if isHook(run) then return nil end
+  local note = untoldOf(run)
+  for n, line in ipairs(note.lines) do
+    local other, token = string.match(line, '^%a+|([^|\t]+)|?(%d*)')
+    if other == id then
+      table.remove(note.lines, n)
+      note.isChanged = true
+      return token ~= '' and token or nil
+    end
   end
-  if kept == '' then redis.call('HDEL', slot.untold, run) else redis.call('HSET', slot.untold, run, kept) end
-  return lastThen ~= '' and lastThen or nil
+  return nil
+end
+-- Sessions that never came to an end keep their notes for a day, and as many of them as there may be requests. Where some are
+-- new a few times as many are looked at, one round after another: so what is old goes with time, and no script looks at all.
+local function forgetOldSessions()
+  local from = redis.call('HGET', slot.meta, 'looked') or '0'
+  local page, seen = redis.call('HSCAN', slot.untold, from, 'COUNT', newSessions * 4 + 20), {}
+  redis.call('HSET', slot.meta, 'looked', page[1])
+  for n = 1, #page[2], 2 do
+    local lostAt = isHook(page[2][n]) and string.match(page[2][n + 1], '^%d+')
+    if lostAt then seen[#seen + 1] = { run = page[2][n], lostAt = tonumber(lostAt) } end
+  end
+  table.sort(seen, function(a, b) return a.lostAt < b.lostAt end)
+  local tooMany = redis.call('HLEN', slot.untold) - limits.requestsMost
+  for n, one in ipairs(seen) do
+    if n <= tooMany or one.lostAt < nowMs - 86400000 then redis.call('HDEL', slot.untold, one.run) end
+  end
+end
+local function putUntold()
+  for run, note in pairs(untold) do
+    if note.isChanged and #note.lines == 0 then redis.call('HDEL', slot.untold, run)
+    elseif note.isChanged then redis.call('HSET', slot.untold, run, table.concat(note.lines, '\n') .. '\n') end
+  end
+  untold = {}
+  if newSessions > 0 then forgetOldSessions() end
+  newSessions = 0
 end
 local function expireDue(most)
   for _, id in ipairs(redis.call('ZRANGEBYSCORE', slot.due, '-inf', whole(lockMs), 'LIMIT', 0, most)) do
@@ -215,8 +248,9 @@ local function handOn()
   end
   return offered
 end
--- What listeners are told: whose turn it is, who lost something; and to whoever watches, that something changed.
+-- The last step of a script that changes something. What listeners are told: whose turn it is, who lost something; and to whoever watches, that something changed.
 local function tell(isChanged)
+  putUntold()
   if #hints > 0 then redis.call('PUBLISH', slot.channel, table.concat(hints, ' ')) end
   if isChanged or #hints > 0 then redis.call('PUBLISH', slot.changes, '1') end
 end
