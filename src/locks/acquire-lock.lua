@@ -16,9 +16,9 @@
   ARGV[16]  1 where only what the run holds already is asked for: then nothing is granted, offered or queued
   ARGV[17…] resources, sorted; none with a ticket
 
-  Returns {"GRANTED", effect, id, token, ends at ms, left ms, {resource, …}, {what passed to this run along with it, see lua/passing.lua},
+  Returns {"GRANTED", effect, id, token, ends at ms, left ms, mode, {resource, …}, {what passed to this run along with it, see lua/passing.lua},
           {{older lease of the run, resource of both, …}, …}, when an edit hook lost what it gets again and others may have changed, ms,
-          or empty} · {"ALREADY", the same without the last two} · {"COVERED", {{id, token, ends at ms, left ms, {resource, …}, {resource asked for, …}}, …}}
+          or empty} · {"ALREADY", the same without the last two} · {"COVERED", {{id, token, ends at ms, left ms, mode, {resource, …}, {resource asked for, …}}, …}}
           for what the run holds otherwise than it asks · {"NOT_HELD"} where it does not, and only that was asked for: nothing was done · {"QUEUED", effect, id, place,
           due in ms or -1, {agent, resource or empty, agent that it waits for or run of an edit hook, …} of a circle that a message, or the end of a turn, could open, {run, mode, state, ends at ms, resource, id, …},
           {resource, …}, {what passed along}, {run that waits before it, …}, when an edit hook lost it, as above, where a run of its agent holds it}, effect 1 where this call took or changed something, 0 where it found what the run had · {"DEADLOCK", {agent, resource, agent that it waits for, …}} · {"CROWDED", resource} ·
@@ -83,7 +83,7 @@ handOn()
 
 local along = {}
 local function lease(request)
-  return request.id, whole(request.token), asClock(request.due), asLeft(request.due), request.resources
+  return request.id, whole(request.token), asClock(request.due), asLeft(request.due), request.mode, request.resources
 end
 local function flag(hadEffect) return hadEffect and '1' or '0' end
 -- Leases that this run had on some of it before, with what they have in common: their tokens are older from now on.
@@ -106,8 +106,8 @@ local function olderLeases(request)
   return older
 end
 local function grant(request, hadEffect)
-  local id, token, ends, left, all = lease(request)
-  return { 'GRANTED', flag(hadEffect), id, token, ends, left, all, along, olderLeases(request), request.lostAt or '' }
+  local id, token, ends, left, how, all = lease(request)
+  return { 'GRANTED', flag(hadEffect), id, token, ends, left, how, all, along, olderLeases(request), request.lostAt or '' }
 end
 local function granted(request, hadEffect)
   request.call, request.process = call, process
@@ -168,8 +168,8 @@ local function goOn(request)
     request.leaseMs, request.base = leaseMs or request.leaseMs, lockMs
     putRequest(request)
     tell(true)
-    local id, token, ends, left, all = lease(request)
-    return { 'ALREADY', '0', id, token, ends, left, all, along }
+    local id, token, ends, left, how, all = lease(request)
+    return { 'ALREADY', '0', id, token, ends, left, how, all, along }
   end
   -- Our own repetition of the call that took the place, or changed it, is that call.
   local hadEffect = request.call == call or leaseMs and leaseMs ~= request.leaseMs or
@@ -201,8 +201,8 @@ local function prolong(leases)
     request.due = math.max(request.due, lockMs + leaseMs)
     request.leaseMs, request.base = math.max(request.leaseMs, leaseMs), lockMs
     putRequest(request)
-    local id, token, ends, left, all = lease(request)
-    told[#told + 1] = { id, token, ends, left, all, one.covers }
+    local id, token, ends, left, how, all = lease(request)
+    told[#told + 1] = { id, token, ends, left, how, all, one.covers }
   end
   tell(true)
   return { 'COVERED', told }

@@ -15,7 +15,7 @@ import { plainId } from "./plain-id.js";
 import { LockWait, type Pulse } from "./pulse.js";
 import { rememberPassed, renewLease } from "./renew-leases.js";
 import { shownResources } from "./shown-resource.js";
-import { stateInWords } from "./state-in-words.js";
+import { modeInWords, stateInWords } from "./state-in-words.js";
 
 const acquireLockScript = loadScript(import.meta.url, "acquire-lock.lua");
 
@@ -326,18 +326,20 @@ async function look(
   switch (word) {
     case "GRANTED":
     case "ALREADY": {
-      const [hadEffect, id, token, endsAt, leftMs, resources, along, older = [], lostAt = ""] = rest as [
-        string,
-        string,
-        string,
-        string,
-        string,
-        readonly string[],
-        readonly string[],
-        (readonly string[][])?,
-        string?,
-      ];
-      const lease = { id, resources, token: Number(token) };
+      const [hadEffect, id, token, endsAt, leftMs, mode, resources, along, older = [], lostAt = ""] =
+        rest as [
+          string,
+          string,
+          string,
+          string,
+          string,
+          string,
+          readonly string[],
+          readonly string[],
+          (readonly string[][])?,
+          string?,
+        ];
+      const lease = { id, resources, token: Number(token), mode: modeInWords(mode) };
       context.memory(caller).holds(lease, Number(leftMs));
       rememberPassed(context, caller, along);
       pulse?.goOn();
@@ -455,7 +457,11 @@ function warningOf(
   };
 }
 
-type CoveringWords = readonly [string, string, string, string, readonly string[], readonly string[]];
+type CoveringWords = readonly [
+  ...[string, string, string, string, string],
+  readonly string[],
+  readonly string[],
+];
 
 /** What the run holds otherwise than it asked for it: under one lease that means more, or under several. */
 function covered(
@@ -464,8 +470,8 @@ function covered(
   wish: Wish,
   words: readonly CoveringWords[],
 ): LockAnswer {
-  const leases = words.map(([id, token, endsAt, leftMs, resources, covers]) => {
-    const lease = { id, resources, token: Number(token) };
+  const leases = words.map(([id, token, endsAt, leftMs, mode, resources, covers]) => {
+    const lease = { id, resources, token: Number(token), mode: modeInWords(mode) };
     context.memory(caller).holds(lease, Number(leftMs));
     return { lock_id: id, token: lease.token, expires_at: isoTime(Number(endsAt)), resources, covers };
   });
@@ -496,7 +502,7 @@ function holdersOf(words: readonly string[], asker: string): Holder[] {
     holders.push({
       agent: agentOf(words[n]!),
       ...(passes && { own: "another run" as const, lock_id: words[n + 5]! }),
-      mode: words[n + 1] === "s" ? "shared" : "exclusive",
+      mode: modeInWords(words[n + 1]!),
       state: stateInWords(words[n + 2]!),
       until: isoTime(Number(words[n + 3])),
       resource: words[n + 4]!,

@@ -214,9 +214,11 @@ export interface NewsOfLock {
   /** elsewhere: another run of the agent named it, and has it since. */
   readonly what: "lost" | "place lost" | "elsewhere" | "ends soon" | "your turn" | "passed over";
   readonly resources: readonly string[];
-  /** Of what is lost: a lease on all of it that the run had then, and still has: nobody else got it. */
+  /** Of what is lost, where that was a shared lease. */
+  readonly shared?: true;
+  /** Of what is lost: a lease on all of it, as strong, that the run had then, and still has: nobody else got it. */
   readonly still_under?: string;
-  /** Of what is lost, where there is none: a lease on all of it that the run has now. Others may have had it in between. */
+  /** Of what is lost, where there is none: such a lease that the run has now. Others may have had it in between. */
   readonly again_under?: string;
   /** When it ends, for what ends. */
   readonly until?: string;

@@ -1,4 +1,4 @@
-import type { LockNews } from "./contract.js";
+import type { LockNews, Mode, NewsOfLock } from "./contract.js";
 import { type DueTime, inMs } from "./due-time.js";
 
 /** A lease as this process last heard of it. */
@@ -6,6 +6,7 @@ export interface KnownLease {
   readonly id: string;
   readonly resources: readonly string[];
   readonly token: number;
+  readonly mode: Mode;
   /** From the grant or the last renewal to the end, ms: how much is left is judged by it. */
   readonly lengthMs: number;
   toldNearEnd: boolean;
@@ -13,6 +14,11 @@ export interface KnownLease {
   lookAt: DueTime;
   /** A hint spoke of it: it may be over. */
   isDoubtful: boolean;
+}
+
+/** What is told of a lease that is lost. */
+export function lostLease({ id, resources, mode }: KnownLease): NewsOfLock {
+  return { id, what: "lost", resources, ...(mode === "shared" && { shared: true }) };
 }
 
 /** As many as one run may hold and wait for. */
@@ -59,12 +65,16 @@ export class LeaseMemory {
   }
 
   /** @param leftMs how long it lasts from now, as the store says */
-  holds({ id, resources, token }: Pick<KnownLease, "id" | "resources" | "token">, leftMs: number): void {
+  holds(
+    { id, resources, token, mode }: Pick<KnownLease, "id" | "resources" | "token" | "mode">,
+    leftMs: number,
+  ): void {
     this.waits.delete(id);
     this.leases.set(id, {
       id,
       resources,
       token,
+      mode,
       lengthMs: leftMs,
       lookAt: inMs(leftMs / 2),
       toldNearEnd: false,
@@ -118,8 +128,9 @@ export class LeaseMemory {
 
   /** What is to be told of a lease or a place that turns out to be lost; undefined for one that it does not remember. */
   lossOf(id: string): LockNews | undefined {
-    const resources = this.resourcesOf(id);
-    return resources && { id, what: this.leases.has(id) ? "lost" : "place lost", resources };
+    const [lease, wait] = [this.leases.get(id), this.waits.get(id)];
+    if (lease) return lostLease(lease);
+    return wait && { id, what: "place lost", resources: wait.resources };
   }
 
   untellCircle(): void {

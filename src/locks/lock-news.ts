@@ -4,11 +4,14 @@ import type { LockContext } from "./context.js";
 import type { LockNews, NewsOfLock } from "./contract.js";
 import { hasCome, inMs } from "./due-time.js";
 import { earlierLosses } from "./earlier-losses.js";
-import type { KnownLease, KnownWait, LeaseMemory } from "./lease-memory.js";
+import { type KnownLease, type KnownWait, type LeaseMemory, lostLease } from "./lease-memory.js";
 import { type Standing, touchLeases } from "./renew-leases.js";
 
 /** A lease is near its end when this much of it is left, or a quarter of it if that is less. */
 const nearEndMs = 120_000;
+
+/** A lease that is near its end is looked at after half of what is left, and not sooner than that. */
+const soonestMs = 200;
 
 /** How much one reply names, each in a whole line. What earlier runs lost is bounded where it is noted. */
 const mostTold = 20;
@@ -37,7 +40,16 @@ export async function lockNews(context: LockContext, caller: Caller): Promise<re
     memory.kept.unshift(...news);
     throw error;
   }
-  return news;
+  return news.flatMap((one, n) => (n < kept.length ? asItIsNow(one, memory) : [one]));
+}
+
+/** What was told in vain, by what became of it since. */
+function asItIsNow(news: LockNews, memory: LeaseMemory): readonly LockNews[] {
+  if (news.what === "elsewhere" && memory.resourcesOf(news.id)) return [];
+  if (news.what !== "lost") return [news];
+  const { still_under: still, again_under: _, ...lost } = news;
+  const leases = [...memory.leases.values()].filter(({ isDoubtful }) => !isDoubtful);
+  return [leases.some(({ id }) => id === still) ? news : withRest(lost, leases, 0)];
 }
 
 /** That a reply with these news did not reach its client: the next one tells them, where they are still so. */
@@ -77,7 +89,7 @@ async function newsOfOwn(
     if (word !== "LOST") continue;
     memory.drop(one.id);
     lastTokens.set(one.id, token);
-    news.push({ id: one.id, what: "token" in one ? "lost" : "place lost", resources: one.resources });
+    news.push("token" in one ? lostLease(one) : { id: one.id, what: "place lost", resources: one.resources });
   }
   for (const one of left) {
     const { word, endsAt, leftMs } = standings.get(one.id)!;
@@ -90,7 +102,8 @@ async function newsOfOwn(
     } else if ("token" in one) noteHeld(news, one, endsAt, leftMs);
     else noteWaiting(news, one, word, endsAt);
   }
-  const told: LockNews[] = news.map((one) => withRest(one, memory, untold, lastTokens.get(one.id) ?? 0));
+  const leases = [...memory.leases.values()].filter(({ id }) => !untold.has(id));
+  const told: LockNews[] = news.map((one) => withRest(one, leases, lastTokens.get(one.id) ?? 0));
   return untold.size > 0 ? [...told, { what: "more lost", count: untold.size }] : told;
 }
 
@@ -116,21 +129,16 @@ async function standingsOf(
 }
 
 /**
- * Of a lease that is lost, where the run has another one on all that it was for. Nobody else got that where the run had the
- * other one already; where it got it since, or nobody knows, others may have had it in between.
+ * Of a lease that is lost, where the run has another one on all that it was for, and no weaker. Nobody else got that
+ * where the run had the other one already; where it got it since, or nobody knows, others may have had it in between.
  *
  * @param lastToken the last one that was given out when it was lost, 0 where that is not known
  */
-function withRest(
-  news: NewsOfLock,
-  { leases }: LeaseMemory,
-  untold: ReadonlySet<string>,
-  lastToken: number,
-): NewsOfLock {
+function withRest(news: NewsOfLock, leases: readonly KnownLease[], lastToken: number): NewsOfLock {
   if (news.what !== "lost") return news;
-  const rest = [...leases.values()].filter(
-    ({ id, resources }) =>
-      !untold.has(id) &&
+  const rest = leases.filter(
+    ({ mode, resources }) =>
+      (mode === "exclusive" || news.shared) &&
       news.resources.every((lost) => resources.some((own) => covers(own as Resource, lost as Resource))),
   );
   const still = rest.find(({ token }) => token <= lastToken);
@@ -146,7 +154,8 @@ function noteHeld(news: NewsOfLock[], lease: KnownLease, endsAt: number, leftMs:
     lease.lookAt = inMs(leftMs - (leftMs > half ? half : near));
     return;
   }
-  lease.lookAt = inMs(leftMs);
+  // Where it was renewed for less than was left, calls prolong it again only when less is left than that.
+  lease.lookAt = inMs(Math.max(leftMs / 2, Math.min(leftMs, soonestMs)));
   if (lease.toldNearEnd) return;
   lease.toldNearEnd = true;
   news.push({

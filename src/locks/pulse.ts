@@ -5,6 +5,9 @@ import type { LockLimits } from "./limits.js";
 /** Soonest that a process looks again at what is due; what many wait for is done by the first that looks. */
 const soonestMs = 50;
 
+/** By then whoever waits has heard that its agent was stopped. */
+const stoppedMs = 2_000;
+
 /** What the heartbeat needs of the room. */
 export interface PulseNeeds {
   readonly namespace: string;
@@ -45,12 +48,19 @@ export class LockWait {
   /** Which ticket it waits with; a hint may have come before the answer that told it. */
   waitsWith(ticket: string): void {
     this.#ticket = ticket;
-    if (this.#heard.has(ticket)) this.#wake.now();
+    this.#hears(this.#heard);
   }
 
   hear(ids: ReadonlySet<string> | undefined): void {
-    if (!ids || (this.#ticket !== undefined && ids.has(this.#ticket))) this.#wake.now();
+    if (!ids) this.#wake.now();
     else if (this.#ticket === undefined) for (const id of ids) this.#heard.add(id);
+    else this.#hears(ids);
+  }
+
+  /** `!ID`: its agent was stopped, which ends the call by itself; but not where it was let go on before that was noticed. */
+  #hears(ids: ReadonlySet<string>): void {
+    if (ids.has(this.#ticket!)) this.#wake.now();
+    else if (ids.has(`!${this.#ticket}`)) setTimeout(() => this.#wake.now(), stoppedMs).unref();
   }
 }
 

@@ -50,7 +50,7 @@ if request.run ~= run then told[1] = request.run end
 -- A call that waits with it hears that its place is given up, and another run that its lease is lost.
 if was ~= 'held' or request.run ~= run then hint(id) end
 -- A hook is told when its session edits that again.
-if request.run ~= run and isHook(request.run) then noteUntold(request) end
+if request.run ~= run then noteUntold(request, true) end
 finish(request)
 for _, agent in ipairs({ unpack(handOn(), 1, 10) }) do told[#told + 1] = agent end
 rememberOperation(slot.operations, slot.operationExpiry, name, digest, call, table.concat({ was, unpack(told) }, ','), keepMs)

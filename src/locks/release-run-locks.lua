@@ -28,7 +28,7 @@ if not ids and untold == '' then return { 'RELEASED', '0', '0' } end
 moveTime()
 local ended, left, lost = 0, 0, {}
 for what, id, resources in string.gmatch(untold, '(%a+)|([^|\t\n]+)[^\t\n]*\t([^\n]*)\n') do
-  lost[#lost + 1] = { state = what, id = id, resources = { resources } }
+  if what ~= 'given' then lost[#lost + 1] = { state = what, id = id, resources = { resources } } end
 end
 if not goesOn then redis.call('HDEL', slot.untold, run) end
 for id in string.gmatch(ids or '', '%S+') do

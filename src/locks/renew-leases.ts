@@ -3,9 +3,10 @@ import { type Caller, PendingRow } from "../identity/index.js";
 import { loadScript } from "../redis/index.js";
 import { circleInWords } from "./circle-in-words.js";
 import type { LockContext } from "./context.js";
-import type { LockAnswer, TellOptions } from "./contract.js";
+import type { LockAnswer, Mode, TellOptions } from "./contract.js";
 import type { FoundLock } from "./find-lock.js";
 import { plainId } from "./plain-id.js";
+import { modeInWords } from "./state-in-words.js";
 
 const renewLocks = loadScript(import.meta.url, "renew-locks.lua");
 
@@ -18,6 +19,8 @@ export interface Standing {
   /** By the store's clock, ms; and how long that is from now. */
   readonly endsAt: number;
   readonly leftMs: number;
+  /** Of what is there. */
+  readonly mode: Mode;
 }
 
 /**
@@ -53,7 +56,9 @@ export async function renewLease(
   if (standing.word !== "HELD") return undefined;
   // What a hook has is not this run's: its calls do not prolong it, and its end is no loss.
   if (!found?.ofHook) {
-    context.memory(caller).holds({ id, resources, token: standing.token }, standing.leftMs);
+    context
+      .memory(caller)
+      .holds({ id, resources, token: standing.token, mode: standing.mode }, standing.leftMs);
     context.pulse(caller.principal.namespace).goOn();
   }
   return {
@@ -66,14 +71,14 @@ export async function renewLease(
   };
 }
 
-/** Remembers what passed to a run from another one together with what it named: {id, token or 0, ends at ms, left ms, resources, …}. */
+/** Remembers what passed to a run from another one together with what it named: {id, token or 0, ends at ms, left ms, mode, resources, …}. */
 export function rememberPassed(context: LockContext, caller: Caller, words: readonly string[]): void {
-  for (let n = 0; n + 4 < words.length; n += 5) {
+  for (let n = 0; n + 5 < words.length; n += 6) {
     const [id, token, leftMs] = [words[n]!, Number(words[n + 1]), Number(words[n + 3])];
-    const resources = words[n + 4]!.split("\n");
+    const [mode, resources] = [modeInWords(words[n + 4]!), words[n + 5]!.split("\n")];
     const memory = context.memory(caller);
     if (token === 0) memory.waitsFor(id, resources, "");
-    else memory.holds({ id, resources, token }, leftMs);
+    else memory.holds({ id, resources, token, mode }, leftMs);
   }
 }
 
@@ -121,12 +126,13 @@ async function ask(
   rememberPassed(context, caller, along as readonly string[]);
   const words = flat as readonly string[];
   const standings = new Map<string, Standing>();
-  for (let n = 0; n + 4 < words.length; n += 5)
+  for (let n = 0; n + 5 < words.length; n += 6)
     standings.set(words[n]!, {
       word: words[n + 1] as Standing["word"],
       token: Number(words[n + 2]),
       endsAt: Number(words[n + 3]),
       leftMs: Number(words[n + 4]),
+      mode: modeInWords(words[n + 5]!),
     });
   return standings;
 }

@@ -11,7 +11,7 @@
   ARGV[7]   audit rows, a line each                  ARGV[8]   process
   ARGV[9]   how many that are lost the caller tells of   ARGV[10…] ids
 
-  Returns {"RENEWED", {id, word, token, ends at ms, left ms, …}, {what passed to this run along with them, see lua/passing.lua}} with a
+  Returns {"RENEWED", {id, word, token, ends at ms, left ms, mode, …}, {what passed to this run along with them, see lua/passing.lua}} with a
           word for each id: HELD · OFFERED · WAITING · SKIPPED · LOST · UNTOLD where it is lost and the caller tells of so many
           others · ELSEWHERE where another run of the agent has it; with LOST the token is the last one that was given out
           when it was lost, or 0 where that is not known ·
@@ -72,6 +72,7 @@ for n = 10, #ARGV do
   results[#results + 1] = lastThen or isThere and whole(request.token) or '0'
   results[#results + 1] = isThere and request.due > 0 and asClock(endOf(request)) or '0'
   results[#results + 1] = isThere and request.due > 0 and asLeft(endOf(request)) or '0'
+  results[#results + 1] = isThere and request.mode or ''
 end
 tell(hasPassed)
 return { 'RENEWED', results, along }

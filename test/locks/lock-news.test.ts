@@ -149,6 +149,99 @@ describeOnEachStore("the news of locks", (store) => {
     );
   });
 
+  it("name no weaker lease as what the run still has of it, nor one it got again", async () => {
+    const house = await open();
+    const [bob, carol] = [await house.as("bob"), await house.as("carol")];
+    const shared = await bob.acquire("x", { mode: "shared" });
+    const lostOf = async (): Promise<LockNews[]> => {
+      const { lock_id: id } = await bob.acquire("x");
+      await bob.news();
+      await force(house, id!);
+      expect(await carol.acquire("x", { mode: "shared" })).toMatchObject({ state: "granted" });
+      return [{ what: "lost", id: id!, resources: ["x"] }];
+    };
+    const expected = await lostOf();
+    await vi.waitFor(async () => expect(await newsOf(house, bob)).toEqual(expected));
+    // A shared lease is not missed where the run has another one.
+    const wide = await bob.acquire(["x", "y"], { mode: "shared" });
+    await bob.news();
+    await force(house, shared.lock_id!);
+    await vi.waitFor(async () =>
+      expect(await newsOf(house, bob)).toEqual([
+        {
+          ...{ what: "lost", id: shared.lock_id, resources: ["x"] },
+          shared: true,
+          still_under: wide.lock_id,
+        },
+      ]),
+    );
+  });
+
+  it("tell of what another run gave back that the run still has it under another lease, and the next run nothing", async () => {
+    const house = await open();
+    const [bob, other] = [await house.as("bob"), await house.as("bob")];
+    const inside = await bob.acquire("d2");
+    const outer = await bob.acquire(["d2", "d3"]);
+    await bob.news();
+    await other.release(inside.lock_id!);
+    await vi.waitFor(async () =>
+      expect(await newsOf(house, bob)).toEqual([
+        { what: "lost", id: inside.lock_id, resources: ["d2"], still_under: outer.lock_id },
+      ]),
+    );
+    await other.release(outer.lock_id!);
+    await releaseRun(house.house.locks, house.namespace, bob.caller.run.id, false, true);
+    expect(await newsOf(house, other)).toEqual([]);
+    expect(await newsOf(house, await house.as("bob"))).toEqual([]);
+  });
+
+  it("are told again as they are by then: of what the run got again, gave back or took back", async () => {
+    const house = await open();
+    const [bob, other] = [await house.as("bob"), await house.as("bob")];
+    const inVain = async (id: string): Promise<void> => {
+      await vi.waitFor(async () => {
+        const news = await newsOf(house, bob);
+        expect(idsIn(news)).toEqual([id]);
+        keepNews(house.house.locks, bob.caller, news);
+      });
+    };
+    const { lock_id: id } = await bob.acquire("x");
+    await bob.news();
+    await force(house, id!);
+    await inVain(id!);
+    const { lock_id: anew } = await bob.acquire("x");
+    expect(await newsOf(house, bob)).toEqual([{ what: "lost", id, resources: ["x"], again_under: anew }]);
+
+    const inside = await bob.acquire("d2");
+    const outer = await bob.acquire(["d2", "d3"]);
+    await bob.news();
+    await force(house, inside.lock_id!);
+    await inVain(inside.lock_id!);
+    await inVain(inside.lock_id!);
+    await bob.release(outer.lock_id!);
+    expect(await newsOf(house, bob)).toEqual([{ what: "lost", id: inside.lock_id, resources: ["d2"] }]);
+
+    await other.renew(anew!);
+    await inVain(anew!);
+    await bob.renew(anew!);
+    expect(await newsOf(house, bob)).toEqual([]);
+  });
+
+  it("are no losses while the run calls, also of a lease that was renewed for less than was left of it", async () => {
+    const house = await open();
+    const bob = await house.as("bob");
+    const { lock_id: id } = await bob.acquire("x", { lease_seconds: 6 });
+    await bob.renew(id!, 1);
+    const told: string[] = [];
+    const end = performance.now() + 7_500;
+    while (performance.now() < end) {
+      told.push(...(await bob.news()));
+      await new Promise((resolve) => setTimeout(resolve, 50));
+    }
+    expect(told).toEqual([`ends soon ${id}`]);
+    expect(await bob.acquire("x")).toMatchObject({ state: "already_held", lock_id: id });
+  });
+
   it("say that others may have had it in between where the run got it again only since", async () => {
     const house = await open();
     const [bob, carol] = [await house.as("bob"), await house.as("carol")];
@@ -279,6 +372,24 @@ describeOnEachStore("the news of locks", (store) => {
       take: { session: "session 2-7", lease_seconds: 60 },
     });
     expect(lost).toMatchObject([{ path: "2-7.ts" }]);
+  });
+
+  it("tell a call that waits at once, also where its agent was stopped and let go on before it heard of that", async () => {
+    const house = await open();
+    const { killSwitch } = house.house;
+    const [bob, carol] = [await house.as("bob"), await house.as("carol")];
+    await carol.acquire("x");
+    for (const gapMs of [0, 100]) {
+      const from = performance.now();
+      const waiting = bob.acquire("x", { wait_seconds: 30 }).catch((error: Error) => error.message);
+      await vi.waitFor(async () => expect((await carol.list("x")).waiters).toHaveLength(1));
+      await killSwitch.stop(operatorOf(house), "bob", "to look at it");
+      await new Promise((resolve) => setTimeout(resolve, gapMs));
+      await killSwitch.resume(operatorOf(house), "bob");
+      expect(await waiting).toMatch(/^(lock\.ticket_unknown|access\.stopped)/);
+      expect(performance.now() - from).toBeLessThan(10_000);
+      await vi.waitFor(async () => expect(await bob.acquire("free")).toBeDefined());
+    }
   });
 
   it("tell of a place that was taken by force as of a place, also a call that waits with it", async () => {

@@ -31,7 +31,7 @@ local function numberOf(run)
   return count
 end
 -- Passes a request to a run of the same agent, and tells the run that had it. Answers what passed with it besides, as {id,
--- token or 0, ends at ms, left ms, resources on a line each, …}; where it stays where it is, nothing, and the circle of waits that it
+-- token or 0, ends at ms, left ms, mode, resources on a line each, …}; where it stays where it is, nothing, and the circle of waits that it
 -- would close, or nothing where that run has as much as it may.
 local function passTo(request, run, process)
   if request.run == run then return {} end
@@ -58,7 +58,7 @@ local function passTo(request, run, process)
     hint(one.id)
     leaves(one.resources)
     if n > 1 and one.state ~= 'cooling' then
-      for _, word in ipairs({ one.id, whole(one.state == 'held' and one.token or 0), asClock(endOf(one)), asLeft(endOf(one)), table.concat(one.resources, '\n') }) do
+      for _, word in ipairs({ one.id, whole(one.state == 'held' and one.token or 0), asClock(endOf(one)), asLeft(endOf(one)), one.mode, table.concat(one.resources, '\n') }) do
         along[#along + 1] = word
       end
     end

@@ -156,14 +156,14 @@ local function expire(request)
 end
 -- What a run lost while it went on, until it is told: a line each, as in lua/losses.lua, but that the last token that was given
 -- out by then stands after the id. A hook is told when its session edits that again: its line begins with when it was lost, ms
--- of the store's clock, and that token.
-local function noteUntold(request)
+-- of the store's clock, and that token. What another run of the agent gave back is no loss of the agent.
+local function noteUntold(request, isGiven)
   local isOfHook = isHook(request.run)
   if isOfHook and request.state ~= 'held' then return end
   local note = untoldOf(request.run)
   if #note.lines >= limits.runMost then return end
   if isOfHook and #note.lines == 0 then newSessions = newSessions + 1 end
-  local what = request.state == 'held' and 'held' or 'waiting'
+  local what = isGiven and 'given' or request.state == 'held' and 'held' or 'waiting'
   local head = isOfHook and asClock(math.min(request.due, lockMs)) or what .. '|' .. request.id
   note.lines[#note.lines + 1] = head .. '|' .. whole(lastToken) .. '\t' .. table.concat(request.resources, '\t')
   note.isChanged = true
