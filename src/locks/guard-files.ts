@@ -28,7 +28,7 @@ export interface GuardOptions {
  * Tells which files another agent has reserved, by their names or by a pattern; with `takeSeconds` reserves the others,
  * or prolongs that. Nobody queues: what is not free at once is told. What the caller's agent holds in another run of its
  * is free for it, and reserved for the caller's besides, so that it stays reserved until the last of them gives it back.
- * What rests after it was lost is free for nobody, whoever lost it.
+ * What rests after it was lost is free for nobody, whoever lost it, but where a run of the agent still holds it by another lease.
  * Where others wait for it already, it stays with that run: the edit passes, unless that run is an edit hook of another session.
  *
  * What the caller's run had lost, by its time or by force, is told when it is reserved for it again, or may be edited because
@@ -118,11 +118,12 @@ async function lookAt(
   for (const { path, resource } of files) {
     // One look at all tells whether others have anything; which file it is about is asked only then.
     const holders = isAlone ? standing : await conflictsOf(context, caller, [resource], "exclusive");
-    const other = inTheWayOf(caller, holders);
+    const isHeld = holders.some((one) => isHeldByRun(caller, one));
+    const other = inTheWayOf(caller, holders, isHeld);
     if (other) found.reserved.push(reservedFile(path, other));
     else
       await take(context, caller, { path, resource }, found, {
-        isHeld: holders.some(isHeldByRun),
+        isHeld,
         mayHold: holders.some(
           ({ ofCaller, resources }) =>
             ofCaller && resources.some((own) => overlaps(own as Resource, resource)),
@@ -132,8 +133,8 @@ async function lookAt(
 }
 
 /** A hook of another session gives it back with that one's turn; what a run holds may be held for this very session. */
-function isHeldByRun({ ofHook, state, mode }: Conflict): boolean {
-  return !ofHook && state === "held" && mode === "exclusive";
+function isHeldByRun({ principal }: Caller, { agent, ofHook, state, mode }: Conflict): boolean {
+  return agent === principal.agent && !ofHook && state === "held" && mode === "exclusive";
 }
 
 /**
@@ -157,7 +158,7 @@ async function take(
     if (answer.lost_at !== undefined) found.lost.push({ path, lost_at: answer.lost_at });
     if (answer.state !== "queued") return;
     await releaseLock(context, caller, { ticket: answer.ticket! });
-    const holder = inTheWayOf(caller, answer.holders ?? []);
+    const holder = inTheWayOf(caller, answer.holders ?? [], isHeld);
     if (holder) found.reserved.push(reservedFile(path, holder));
     else if ((answer.holders ?? []).length === 0 && !isHeld && answer.lost_at === undefined)
       found.wanted.push({ path, ...(await whoWants(context, caller, resource)) });
@@ -199,9 +200,13 @@ async function whoWants(
 
 type Standing = Pick<ListedLock, "agent" | "state" | "until">;
 
-/** What keeps the caller off: another agent's, or what rests, whoever lost it. */
-function inTheWayOf({ principal }: Caller, all: readonly Standing[]): Standing | undefined {
-  return all.find(({ agent, state }) => state === "resting" || agent !== principal.agent);
+/**
+ * What keeps the caller off: another agent's, or what rests, whoever lost it.
+ *
+ * @param isHeld whether a run of its agent holds it: what that agent lost of it besides, nobody else can have had
+ */
+function inTheWayOf({ principal }: Caller, all: readonly Standing[], isHeld: boolean): Standing | undefined {
+  return all.find(({ agent, state }) => (state === "resting" && !isHeld) || agent !== principal.agent);
 }
 
 function reservedFile(path: string, { agent, state, until }: Standing): ReservedFile {

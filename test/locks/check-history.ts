@@ -201,7 +201,9 @@ export function checkHistory(entries: readonly Entry[], limits: LockLimits): str
     if (request.skipped && !before?.skipped) {
       const isInTime =
         before?.state === "offered"
-          ? isOver(before, entry.lockMs)
+          ? isOver(before, entry.lockMs) ||
+            // What its own agent lost of it rests first.
+            [...now.values()].some((other) => other.state === "cooling" && clash(other, request))
           : silentMs(request, entry.lockMs) >= limits.aliveMs;
       if (!isInTime) wrong.push(`${name(request)} was passed over too soon, by ${entry.script}`);
     }

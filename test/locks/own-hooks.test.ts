@@ -179,6 +179,44 @@ describeOnEachStore.concurrent("what an edit hook reserves", (store) => {
     expect(await alice.claim(ticket!)).toMatchObject({ state: "granted" });
   });
 
+  it("rests for a run whose turn it was by then for more than that", async ({ expect }) => {
+    const [alice, bob, house] = await two({ delayMs: 600_000 });
+    recordHistory(house.house.store);
+    await alice.acquire("web/a.ts", { lease_seconds: 60 });
+    const { lock_id: his } = await bob.acquire("web/b.ts");
+    const { ticket } = await alice.acquire("web/**", { notify: "alice" });
+    await bob.release(his!);
+    expect((await bob.list("web/a.ts")).holders).toMatchObject([{ state: "held" }, { state: "offered" }]);
+    await passTime(store().url, house.namespace, 60_001);
+    expect(await alice.claim(ticket!)).toMatchObject({
+      state: "queued",
+      holders: [{ agent: "alice", state: "resting" }],
+    });
+    await passTime(store().url, house.namespace, 600_001);
+    expect(await alice.claim(ticket!)).toMatchObject({ state: "granted", resources: ["web/**"] });
+    const redis = rawStore(store().url);
+    const history = await readHistory(redis, house.namespace);
+    redis.disconnect();
+    const wrong = checkHistory(history, house.house.locks.limits);
+    expect(wrong.filter((line) => line !== "lock time jumped")).toEqual([]);
+  });
+
+  it("is edited where a run of its agent holds it all the while, although another lease of that on it rests", async ({
+    expect,
+  }) => {
+    const [alice, bob, house] = await two({ delayMs: 600_000 });
+    await alice.acquire("a.ts", { lease_seconds: 60 });
+    const outer = await alice.acquire(["a.ts", "b.ts"]);
+    await passTime(store().url, house.namespace, 60_001);
+    expect(await alice.acquire("a.ts")).toMatchObject({ state: "already_held", lock_id: outer.lock_id });
+    const { guardFiles } = house.house.rooms.locks;
+    expect(await guardFiles(alice.caller.principal, { files: ["a.ts"] })).toMatchObject({ reserved: [] });
+    await alice.edits("a.ts");
+    await expect(bob.edits("a.ts")).rejects.toThrow(/"path":"a.ts"/);
+    await alice.release(outer.lock_id!);
+    await expect(alice.edits("a.ts")).rejects.toThrow(/"rests":true/);
+  });
+
   it("is asked by the rules for itself, and not again where its agent holds it already", async ({
     expect,
   }) => {

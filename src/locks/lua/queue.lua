@@ -153,6 +153,13 @@ local function expire(request)
   request.state, request.due = 'cooling', lockMs + restMs
   strike(slot.runs, request.run, request.id)
   putRequest(request)
+  -- What its own agent was offered of it meanwhile waits for that as well, by its next call.
+  nearby(request.resources, function(other)
+    if other.state == 'offered' and standsBefore(request, other) then
+      dropNotice(other)
+      skip(other)
+    end
+  end)
 end
 -- What a run lost while it went on, until it is told: a line each, as in lua/losses.lua, but that the last token that was given
 -- out by then stands after the id. A hook is told when its session edits that again: its line begins with when it was lost, ms
