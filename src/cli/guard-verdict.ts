@@ -60,6 +60,11 @@ export function judge(findings: Findings, manner: Manner, isTaking = false): Ver
     (!isContested && refused.length + lost.length === 0) ||
     (manner.onConflict === "warn" && refused.every(({ code }) => code.startsWith("lock.")));
   const all = [
+    // First what is told once.
+    ...lost.map(
+      ({ path, lost_at }) =>
+        `the reservation of ${shown(path)} was lost at ${lost_at}, and others may have changed it since`,
+    ),
     ...reserved.map(({ path, agent, until, rests }) =>
       rests
         ? `${shown(path)} rests until ${until}, after it was lost${agent === undefined ? "" : ` by ${agent}`}`
@@ -73,10 +78,6 @@ export function judge(findings: Findings, manner: Manner, isTaking = false): Ver
       (path) => `so many locks lie around ${shown(path)} that nobody can tell whether it is reserved`,
     ),
     ...refused.map(({ path, message }) => `${shown(path)} cannot be reserved: ${visible(message, "\n")}`),
-    ...lost.map(
-      ({ path, lost_at }) =>
-        `the reservation of ${shown(path)} was lost at ${lost_at}, and others may have changed it since`,
-    ),
   ];
   const more = all.length - mostNamed;
   const lines = [...all.slice(0, mostNamed), ...(more > 0 ? [`and ${more} more`] : [])];
@@ -84,7 +85,7 @@ export function judge(findings: Findings, manner: Manner, isTaking = false): Ver
     lines.push("going on all the same, as configured; tell them what you change");
   if (lost.length > 0)
     lines.push(
-      `read again what was lost${allowed ? "" : ", then repeat the edit"}: it is yours again, or a run of yours holds it, and this is told once`,
+      `read again ${lost.length > mostNamed ? `all files of this edit, as ${lost.length} were lost` : "what was lost"}${allowed ? "" : ", then repeat the edit"}: it is yours again, or a run of yours holds it, and this is told once`,
     );
   if (!allowed && resting.length > 0)
     lines.push(

@@ -345,6 +345,19 @@ describe("a guard", () => {
     );
   });
 
+  it("names what was lost before all else, since it is told once, or says that it is more than is named", () => {
+    const many = Array.from({ length: 12 }, (_, n) => ({ path: `f${n}.ts`, agent: "bob", until: "2026" }));
+    const lost = Array.from({ length: 12 }, (_, n) => ({ path: `lost${n}.ts`, lost_at: "2026" }));
+    for (const manner of [refuse, lenient]) {
+      const few = judge({ ...free, reserved: many, lost: lost.slice(0, 10) }, manner, true).text;
+      for (const { path } of lost.slice(0, 10)) expect(few).toContain(path);
+      expect(few).toMatch(/read again what was lost/);
+      expect(judge({ ...free, reserved: many, lost }, manner, true).text).toMatch(
+        /and 14 more\n[\s\S]*read again all files of this edit, as 12 were lost/,
+      );
+    }
+  });
+
   it("refuses once what may have changed since its reservation was lost, or warns of it", () => {
     const lost = [{ path: "a.ts", lost_at: "2026-01-01T00:00:00.000Z" }];
     const words =
@@ -358,7 +371,7 @@ describe("a guard", () => {
       text: `${words}going on all the same, as configured; tell them what you change\nread again what was lost: it is yours again, or a run of yours holds it, and this is told once`,
     });
     expect(judge({ ...taken, lost }, refuse, true).text).toMatch(
-      /reserved by bob[\s\S]*lost at[\s\S]*leave it alone/,
+      /lost at[\s\S]*reserved by bob[\s\S]*leave it alone/,
     );
   });
 
