@@ -691,6 +691,9 @@ function roomsOf(parts: Parts): Rooms {
           return policy.settleReservation(budgets, caller, input);
         }),
       news: async (caller) => budgets.duties(caller),
+      keepNews: (caller, duties) => {
+        for (const { action, obligations } of duties) budgets.owe(caller, action, obligations);
+      },
       hook: (principal, event, options) => {
         const caller = ofHooks(principal);
         // An agent that was never here has no mailbox to record it by.

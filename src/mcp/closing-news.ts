@@ -1,6 +1,7 @@
 import { visible } from "../addresses/index.js";
 import type { Caller } from "../identity/index.js";
 import type { LockNews } from "../locks/index.js";
+import type { Duty } from "../policy/index.js";
 import type { Connection } from "./connection.js";
 import type { Exchange } from "./exchange.js";
 import { lockLine } from "./lock-line.js";
@@ -10,7 +11,7 @@ import { clip } from "./reply.js";
 export interface Closing {
   /** As it is shown: whole lines, in a half of a reply at most, but for circles and what rules want done. */
   readonly text: string;
-  /** That nobody got the reply: what it told of locks is told again. */
+  /** That nobody got the reply: what it told of locks, and what rules want done, is told again. */
   unread(): void;
 }
 
@@ -24,7 +25,7 @@ const mostMs = 2_000;
 /**
  * What happened since the last reply: what rules want done along with the call, mail, unless the reply told of it, and the
  * run's own locks. It is an extra: it never fails the call that it closes. What it tells of locks is told once, so it is
- * never cut, and told again where the reply did not reach its client.
+ * never cut, and told again where the reply did not reach its client; so is what rules want done.
  */
 export async function closingNews(
   connection: Connection,
@@ -33,9 +34,11 @@ export async function closingNews(
 ): Promise<Closing> {
   const { mail, locks, policy } = connection.rooms;
   const others: string[] = [];
+  let duties: readonly Duty[] = [];
   let ofLocks: readonly LockNews[] = [];
   try {
-    for (const { action, obligations } of await policy.news(caller))
+    duties = await policy.news(caller);
+    for (const { action, obligations } of duties)
       others.push(`policy: with ${action} you have to: ${obligations.join("; ")}`);
     const news = tellsMail ? undefined : await mail.news(caller);
     if (news) others.push(`mail: ${news.unread} unread${news.urgent ? `, ${news.urgent} urgent` : ""}`);
@@ -43,7 +46,11 @@ export async function closingNews(
   } catch (err) {
     connection.log.warn({ err }, "no news");
   }
-  const unread = ofLocks.length === 0 ? () => undefined : toldBy(exchange, connection, caller, ofLocks);
+  const again = (): void => {
+    policy.keepNews(caller, duties);
+    if (ofLocks.length > 0) locks.keepNews(caller, ofLocks);
+  };
+  const unread = duties.length + ofLocks.length === 0 ? () => undefined : againUnlessReached(exchange, again);
   const lines = [
     ...others.map((line) => visible(line)),
     ...ofLocks.filter(isCircle).map((one) => lockLine(one)),
@@ -59,9 +66,14 @@ export function toldBy(
   caller: Caller,
   news: readonly LockNews[],
 ): () => void {
+  return againUnlessReached(exchange, () => rooms.locks.keepNews(caller, news));
+}
+
+/** The answer says that the reply did not reach its client. */
+function againUnlessReached(exchange: Exchange, again: () => void): () => void {
   let kept = false;
   const unread = (): void => {
-    if (!kept) rooms.locks.keepNews(caller, news);
+    if (!kept) again();
     kept = true;
   };
   exchange.onSettled((reached) => (reached ? undefined : unread()));

@@ -186,6 +186,8 @@ export interface Rooms {
     settleReservation(caller: Caller, input: SettleReservation): Promise<Settled>;
     /** What has to be done along with what the run was let do; the face calls it when it answers, whatever the call was. */
     news(caller: Caller): Promise<readonly Duty[]>;
+    /** That a reply with these did not reach its client. */
+    keepNews(caller: Caller, duties: readonly Duty[]): void;
     /** Decides about a tool that a client of this agent is about to call. Begins no run. */
     hook(principal: Principal, event: HookEvent, options: HookOptions): Promise<HookAnswer>;
   };

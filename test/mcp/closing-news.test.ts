@@ -5,6 +5,7 @@ import { closingNews, closingOfRefusal } from "../../src/mcp/closing-news.js";
 import { Connection } from "../../src/mcp/connection.js";
 import { newExchange } from "../../src/mcp/exchange.js";
 import { renderReply, replyChars } from "../../src/mcp/reply.js";
+import type { Duty } from "../../src/policy/index.js";
 import { memoryRooms } from "./memory-rooms.js";
 import { noLog } from "./support.js";
 
@@ -15,6 +16,7 @@ describe("what closes a reply", () => {
   ) => {
     const world = memoryRooms();
     const kept: LockNews[] = [];
+    const owed: string[] = [];
     const rooms = {
       ...world,
       locks: {
@@ -28,6 +30,8 @@ describe("what closes a reply", () => {
       policy: {
         ...world.policy,
         news: async () => (obligations.length > 0 ? [{ action: "x", obligations }] : []),
+        keepNews: (_: unknown, duties: readonly Duty[]) =>
+          void owed.push(...duties.flatMap((one) => one.obligations)),
       },
     };
     const face = { namespace: "n", version: "0", log: noLog };
@@ -35,7 +39,7 @@ describe("what closes a reply", () => {
     const exchange = newExchange(new AbortController().signal);
     const caller = await connection.caller("test");
     const ask = lateMs > 0 ? closingOfRefusal : closingNews;
-    return { kept, exchange, closing: await ask(connection, caller, { tellsMail: false, exchange }) };
+    return { kept, owed, exchange, closing: await ask(connection, caller, { tellsMail: false, exchange }) };
   };
   const lost = (n: number, resource: string): LockNews => ({
     ...{ what: "lost", id: `lk-00000000000${n % 10}`, resources: [resource, `${resource}1`, `${resource}2`] },
@@ -60,6 +64,19 @@ describe("what closes a reply", () => {
     exchange.settle(true);
     expect(kept).toEqual([]);
     await expect.poll(() => kept, { timeout: 5_000 }).toEqual([lost(1, "x")]);
+  });
+
+  it("tells again what rules want done where nobody was told of it, also by a refusal that goes without it", async () => {
+    const obligations = ["write it down"];
+    for (const reached of [true, false]) {
+      const { owed, exchange } = await close([], { obligations });
+      exchange.settle(reached);
+      expect(owed).toEqual(reached ? [] : obligations);
+    }
+    const late = await close([], { obligations, lateMs: 3_000 });
+    expect(late.closing).toBeUndefined();
+    late.exchange.settle(true);
+    await expect.poll(() => late.owed, { timeout: 5_000 }).toEqual(obligations);
   });
 
   it("names all that it is given in whole lines, and leaves room for the rest, whatever the names are", async () => {

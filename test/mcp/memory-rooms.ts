@@ -324,6 +324,7 @@ export function memoryRooms({ waitingEveryMs = 10_000, mayUse = mayOrdinary } = 
     policy: {
       hook: async () => ({}),
       news: async () => [],
+      keepNews: () => undefined,
       checkPolicy: async (_caller, { action, reserve }) => ({
         decision: action === "file.delete" ? "deny" : "allow",
         reasons:
