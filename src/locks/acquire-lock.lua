@@ -109,9 +109,21 @@ local function grant(request, hadEffect)
   local id, token, ends, left, how, all = lease(request)
   return { 'GRANTED', flag(hadEffect), id, token, ends, left, how, all, along, olderLeases(request), request.lostAt or '' }
 end
+-- What a hook is told once, our own repetition of its call is told as well.
+local function keepLost(lostAt)
+  if not lostAt then return end
+  rememberOperation(slot.operations, slot.operationExpiry, 'lost ' .. call, '', call, lostAt, 60000)
+  forgetOldOperations(slot.operations, slot.operationExpiry)
+end
+local function keptLost()
+  if not isHook(run) then return nil end
+  local _, lostAt = recallOperation(slot.operations, slot.operationExpiry, 'lost ' .. call, '', call)
+  return lostAt
+end
 local function granted(request, hadEffect)
   request.call, request.process = call, process
   hold(request)
+  keepLost(request.lostAt)
   putRequest(request)
   tell(true)
   return grant(request, hadEffect)
@@ -143,9 +155,13 @@ local function queued(request, blockers, hadEffect, isNews)
   end
   local circle = circleOfAwaited(run, request, isNews)
   -- Where it is refused its note stays, for the edit that passes.
-  local lostAt = #holders == 0 and isHook(run) and isHeldByOwnRun(request) and lostBefore(request, lastToken, lastToken) or ''
+  local lostAt = keptLost()
+  if not lostAt and #holders == 0 and isHook(run) and isHeldByOwnRun(request) then
+    lostAt = lostBefore(request, lastToken, lastToken)
+    keepLost(lostAt)
+  end
   tell(true)
-  return { 'QUEUED', flag(hadEffect), request.id, whole(place), nextDueMs(), circle, holders, request.resources, along, before, lostAt }
+  return { 'QUEUED', flag(hadEffect), request.id, whole(place), nextDueMs(), circle, holders, request.resources, along, before, lostAt or '' }
 end
 local function sameResources(other)
   if #other.resources ~= #resources then return false end
@@ -163,6 +179,7 @@ local function mine()
 end
 local function goOn(request)
   if request.state == 'held' then
+    request.lostAt = keptLost()
     if request.call == call then tell(false) return grant(request, true) end
     request.due = math.max(request.due, lockMs + (leaseMs or request.leaseMs))
     request.leaseMs, request.base = leaseMs or request.leaseMs, lockMs
@@ -277,6 +294,7 @@ if #blockers > 0 then
 end
 request.call = call
 hold(request)
+keepLost(request.lostAt)
 addRequest(request)
 -- A hook is gone with its answer: those are told of a circle who wait in it, where it comes before one of them.
 if isHook(run) and isInTheWay(request) then circleOfAwaited(run, nil, true) end

@@ -406,6 +406,29 @@ describeOnEachStore.concurrent("what an edit hook lost", (store) => {
     expect(left).toEqual([expect.stringMatching(/^bob\//)]);
   });
 
+  it("is told also where the answer of the store was lost and it is asked again", async ({ expect }) => {
+    const [alice, bob, house] = await two();
+    const { store: used } = house.house;
+    const run = used.run.bind(used);
+    used.run = async (script, ...given) => {
+      if (script.name === "acquire-lock") await run(script, ...given);
+      return run(script, ...given);
+    };
+    await edit(house, alice, "a.ts");
+    await lapse(house);
+    await bob.acquire("b.ts");
+    expect(await edit(house, alice, "a.ts")).toEqual(lost("a.ts"));
+    expect(await edit(house, alice, "a.ts")).toEqual(nothing);
+    // Where a run of its agent holds it, and another agent waits.
+    const mine = await alice.acquire("a.ts");
+    await bob.acquire("a.ts");
+    const [hooks] = (await alice.list("a.ts")).holders.filter(({ lock_id }) => lock_id !== mine.lock_id);
+    await forceRelease(house.house.locks, operatorOf(house), hooks!.lock_id, "hangs");
+    await bob.acquire("c.ts");
+    expect(await edit(house, alice, "a.ts")).toEqual(lost("a.ts"));
+    expect(await edit(house, alice, "a.ts")).toEqual(nothing);
+  });
+
   it("is not asked for by a store command of its own", async ({ expect }) => {
     const [alice, , house] = await two();
     const scripts: string[] = [];
