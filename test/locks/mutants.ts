@@ -286,8 +286,8 @@ export const mutants: readonly Mutant[] = [
   of(
     "acquire-lock",
     "tells a lease that ends later than it does",
-    "asClock(request.due), asLeft(request.due), request.resources",
-    "asClock(request.due + 800), asLeft(request.due + 800), request.resources",
+    "asClock(request.due), asLeft(request.due), request.mode",
+    "asClock(request.due + 800), asLeft(request.due + 800), request.mode",
   ),
   of("renew-locks", "brings back what is over", "or request.state == 'cooling' then", "then"),
   of("renew-locks", "shortens leases", "request.due = math.max(request.due, ends)", "request.due = ends"),
