@@ -144,7 +144,12 @@ export class PolicyContext {
   readonly #duties = new Map<string, Map<string, Set<string>>>();
 
   constructor(deps: PolicyDependencies) {
-    this.deps = { ...deps, openApproval: (...asked) => deps.openApproval(...shownWhole(...asked)) };
+    // What was left out is like an argument that says the same of it: nobody's approval of that holds for this.
+    this.deps = {
+      ...deps,
+      openApproval: async (caller, asked) => deps.openApproval(caller, shownWhole(asked)),
+      claimApproval: async (caller, asked, claim) => deps.claimApproval(caller, shownWhole(asked), claim),
+    };
     this.limits = deps.limits;
     this.#scriptLimits = scriptLimits(deps.limits);
   }
@@ -187,12 +192,9 @@ export class PolicyContext {
   }
 }
 
-type Asked = Parameters<PolicyDependencies["openApproval"]>;
-
-/** Nobody is asked to approve what they would not be shown. @throws {MailboxError} `approval.too_large` */
-function shownWhole(...asked: Asked): Asked {
-  const [, { arguments: given }] = asked;
-  const bytes = bytesLeftOut(given);
+/** Nobody approves what they are not shown. @throws {MailboxError} `approval.too_large` */
+function shownWhole<Asked extends ApprovalQuestion>(asked: Asked): Asked {
+  const bytes = bytesLeftOut(asked.arguments);
   if (bytes > 0) refuse("approval.too_large", { part: "arguments", bytes, limit: maxContextCharacters });
   return asked;
 }

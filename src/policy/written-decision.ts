@@ -1,11 +1,13 @@
 import type { Decision } from "./decision.js";
+import { bytesLeftOut } from "./left-out.js";
 import type { Question } from "./question.js";
 
 /**
  * What a decision was made by, for a replay under other rules: the rest of a JSON object that the script begins, with
  * when it was, what came out, by which rules, and which limits were exceeded.
  *
- * A context that makes it longer than that is left out, but for cost and risk, and `cut` says so.
+ * A context that makes it longer than that is left out, but for cost and risk, and `cut` says so. So is one of which something
+ * was left out of the question: by what stands for that it would be decided otherwise.
  */
 export function writtenDecision(
   {
@@ -33,7 +35,8 @@ export function writtenDecision(
   };
   const text = JSON.stringify(record);
   // What the script puts before it takes its room too.
-  if (Buffer.byteLength(text) <= mostBytes - 1_024) return text.slice(1);
+  const isWhole = bytesLeftOut(context.arguments) === 0;
+  if (isWhole && Buffer.byteLength(text) <= mostBytes - 1_024) return text.slice(1);
   const short = Object.fromEntries(
     ["cost", "risk"].flatMap((key) => (isShort(context[key]) ? [[key, context[key]]] : [])),
   );

@@ -1,10 +1,12 @@
 import { afterEach, describe, expect, it } from "vitest";
 import { refuse } from "../../src/errors/index.js";
+import { boundedContext } from "../../src/policy/bounded-context.js";
 import {
   answerHook,
   type HookAnswer,
   type HookOptions,
   parseDecisionRecord,
+  pastDecisions,
   readHookEvent,
   replayDecisions,
 } from "../../src/policy/index.js";
@@ -646,6 +648,52 @@ rules:
     expect(
       reasonOf(await ask(desk, "mcp__github__x", { deep, many: Array(50_000).fill("y".repeat(50)) })),
     ).toMatch(/^deny: /);
+  });
+
+  it("lets no call of which something was left out pass by what was approved of another", async () => {
+    const desk = await open();
+    const people = new MemoryApprovals();
+    desk.approvals = people;
+    desk.put(
+      rules
+        .replace("no-issues", "ask")
+        .replace('mcp.github.*"], effect: deny', 'mcp.x.*"], effect: require_approval'),
+    );
+    const long = "x".repeat(70_000);
+    const stands = boundedContext({ content: long });
+    for (const [input, standIn] of [
+      [{ content: long }, stands],
+      [{ [long]: 1 }, boundedContext({ [long]: 1 })],
+    ] as const) {
+      const alike = JSON.parse(JSON.stringify(standIn)) as Record<string, unknown>;
+      expect(reasonOf(await ask(desk, "mcp__x__y", alike))).toMatch(/^deny: .*needs a person/);
+      people.decide(people.asked.at(-1)!.id, "approved");
+      expect(reasonOf(await ask(desk, "mcp__x__y", input))).toMatch(/^deny: .*approval\.too_large/);
+      expect(await ask(desk, "mcp__x__y", alike)).toEqual({});
+    }
+  });
+
+  it("records that something was left out of a call, which is then not decided again without it", async () => {
+    const desk = await open();
+    const looks = rules.replace(
+      /^rules:$/m,
+      `rules:
+  - { id: looks, actions: [file.write, "mcp.x.*"], when: 'has(context.arguments.content) && context.arguments.content == "evil"', effect: deny }`,
+    );
+    desk.put(looks);
+    const long = "x".repeat(70_000);
+    for (const input of [{ content: long }, { [long]: 1 }])
+      expect(reasonOf(await ask(desk, "mcp__x__y", input))).toMatch(/^deny: .*too large to be asked about/);
+    const good = { content: "good" };
+    expect(await ask(desk, "mcp__x__y", good)).toEqual({});
+    const records = (await desk.decisions()).map((record) => parseDecisionRecord(JSON.stringify(record))!);
+    expect(records.map(({ effect, cut, context }) => [effect, cut, context])).toEqual([
+      ["allow", undefined, { arguments: good, tool: "mcp__x__y" }],
+      ["deny", true, {}],
+      ["deny", true, {}],
+    ]);
+    const { records: again, unread } = await pastDecisions(desk.store, desk.namespace, 0);
+    expect([again.length, unread]).toEqual([1, 2]);
   });
 
   it("denies a call while an equal one holds the approval of both", async () => {
