@@ -12,6 +12,8 @@ import { estimatedMillionths, exactMillionths } from "./millionths.js";
 import { withCounts } from "./question.js";
 import { askedBy } from "./question-of.js";
 import { mostRules, reachDecision, reasonOf } from "./reach-decision.js";
+import { rulesTogether } from "./rules-together.js";
+import { stepsShown } from "./shown-step.js";
 
 /** What ends a wait sooner, and who is told that it goes on. */
 export interface CheckOptions {
@@ -159,24 +161,38 @@ async function awaitDecision(
   };
 }
 
-/** What denies by the rules of now what was approved. */
+/** What denies by the rules of now what was approved, or a step of it, as far as its steps are told. */
 async function denialByNow(
   context: PolicyContext,
   caller: Caller,
-  { action, resource, arguments: asked, edited_arguments: edited, context: said }: AwaitedApproval,
+  {
+    action,
+    resource,
+    arguments: asked,
+    edited_arguments: edited,
+    context: said,
+    added = {},
+  }: AwaitedApproval,
 ): Promise<Decision | undefined> {
   const { namespace } = caller.principal;
   const { rules } = await context.deps.inForce(namespace);
   const given = edited ?? asked;
-  const whole = { ...said, arguments: given };
+  // What would be held, and which steps it has, no rule is asked about.
+  const { reserve: _, steps: shown, ...more } = added;
+  const own = { ...said, ...more };
+  const whole = { ...own, arguments: given };
   let denial: Decision | undefined;
   // A request does not tell whether a step without arguments was asked about with none, or with an empty list of them.
-  for (const one of Object.keys(given).length > 0 ? [whole] : [said, whole]) {
-    const question = await askedBy(context, caller, action, resource, one);
-    const counts = rules
-      .countersOf(question)
-      .map((counter) => [counter.name, Number(context.lastCount(namespace, counterField(counter)))]);
-    const decision = rules.decide(withCounts(question, Object.fromEntries(counts)));
+  for (const one of Object.keys(given).length > 0 ? [whole] : [own, whole]) {
+    const lead = await askedBy(context, caller, action, resource, one);
+    const together = rulesTogether(rules, [lead, ...stepsShown(shown).map((step) => ({ ...lead, ...step }))]);
+    const counts = together
+      .countersOf(lead)
+      .map((counter) => [
+        counter.as ?? counter.name,
+        Number(context.lastCount(namespace, counterField(counter))),
+      ]);
+    const decision = together.decide(withCounts(lead, Object.fromEntries(counts)));
     if (decision.effect !== "deny") return undefined;
     denial ??= decision;
   }

@@ -1,7 +1,5 @@
-import { visible } from "../addresses/index.js";
 import { refuse } from "../errors/index.js";
 import type { Caller } from "../identity/index.js";
-import { digest } from "../redis/index.js";
 import { checkPolicy } from "./check-policy.js";
 import type { PolicyContext } from "./context.js";
 import type { PolicyAnswer } from "./contract.js";
@@ -11,6 +9,7 @@ import { contextProblem } from "./given.js";
 import { askedBy } from "./question-of.js";
 import { reachDecision } from "./reach-decision.js";
 import { rulesTogether } from "./rules-together.js";
+import { named, shownStep } from "./shown-step.js";
 import type { ToolStep } from "./tool-step.js";
 
 /** What was decided about a call of several steps. */
@@ -27,9 +26,6 @@ export interface AskedTogether {
   /** The argument from which the resources of its steps were taken. */
   readonly naming?: string | undefined;
 }
-
-/** What of a step is told to whoever decides; of a longer one, a digest stands behind it. */
-const mostShown = 300;
 
 /**
  * Asks about one call that is several steps at once: each with its rules and limits, and the most restrictive answer
@@ -70,7 +66,7 @@ export async function checkTogether(
   const attempt = deps.store.attempt();
   const answer = await reachDecision(context, caller, {
     via: "check",
-    question: { ...questions[0]!, context: { ...asked, steps: given.map(shown) } },
+    question: { ...questions[0]!, context: { ...asked, steps: given.map(shownStep) } },
     inForce: { ...inForce, rules },
     parts: rules.stepsAt,
     cost: 0,
@@ -93,14 +89,4 @@ export async function checkTogether(
 /** The more restrictive, the heavier; of those that need a person, the one that needs more of them. */
 function weight({ effect, approval }: Decision): number {
   return 1_000 * effects.indexOf(effect) + (approval?.quorum ?? 0);
-}
-
-/** A step in words: what is done, and to what. */
-export function named({ action, resource }: ToolStep): string {
-  return visible(resource === "" ? action : `${action} ${resource}`);
-}
-
-function shown(step: ToolStep): string {
-  const text = named(step);
-  return text.length <= mostShown ? text : `${text.slice(0, mostShown)}… (digest ${digest(text)})`;
 }

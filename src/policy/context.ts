@@ -52,6 +52,8 @@ export interface AwaitedApproval {
   readonly resource: string;
   readonly arguments: Readonly<Record<string, unknown>>;
   readonly context: Readonly<Record<string, unknown>>;
+  /** What was added to the context by us: a cost that was only reserved, what would be held, the steps of a command. */
+  readonly added?: Readonly<Record<string, unknown>>;
 }
 
 /** An approval that is held for one operation. */

@@ -2,11 +2,12 @@ import { visible } from "../addresses/index.js";
 import { isRefusal, refuse } from "../errors/index.js";
 import type { Caller } from "../identity/index.js";
 import { boundedContext } from "./bounded-context.js";
-import { checkTogether, named, type TogetherAnswer } from "./check-together.js";
+import { checkTogether, type TogetherAnswer } from "./check-together.js";
 import type { PolicyContext } from "./context.js";
 import { isObject } from "./is-object.js";
 import { isWhole, pathByLetters } from "./path-by-letters.js";
 import { whereToReadWhy } from "./refused-before.js";
+import { named } from "./shown-step.js";
 import type { ToolStep } from "./tool-step.js";
 import { namingArgument, type ToolCall, toolSteps } from "./tool-steps.js";
 

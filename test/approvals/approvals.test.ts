@@ -12,7 +12,7 @@ import {
 import type { Role } from "../../src/identity/index.js";
 import type { Part } from "../../src/mcp/reply.js";
 import { checkPolicy as checkPolicyTool } from "../../src/mcp/tools/check-policy.js";
-import { checkPolicy } from "../../src/policy/index.js";
+import { answerHook, checkPolicy, readHookEvent } from "../../src/policy/index.js";
 import { approvalKeys } from "../../src/redis/index.js";
 import { changeGrants } from "../agents/change-grants.js";
 import { describeOnEachStore } from "../stores/index.js";
@@ -347,6 +347,80 @@ rules:
       `rules: [${ask}, { id: no, actions: [frob.widget], when: 'size(context.arguments) > 0', effect: deny }]`,
     );
     expect((await looks()).map(({ decision }) => decision)).toEqual(["allow", "allow", "deny"]);
+  });
+
+  it("is not told as denied for what was added to the question when it was asked", async () => {
+    const desk = await open();
+    const { policy, ruleBook } = desk.house;
+    const put = (dear: number, over: number) =>
+      ruleBook.put(desk.operator(), {
+        text: `version: 1
+unknown: allow
+rules:
+  - { id: ask, actions: [q.x], effect: require_approval }
+  - { id: dear, actions: [q.x], when: context.cost > ${dear}, effect: deny }
+`,
+        over,
+      });
+    await put(10, 0);
+    const alice = desk.caller("alice");
+    const { approval } = await checkPolicy(policy, alice, { action: "q.x", reserve: 7 });
+    await desk.decide(approval!.id, "approve");
+    const look = () => checkPolicy(policy, alice, { approval_id: approval!.id });
+    expect(await look()).toMatchObject({ decision: "allow", reasons: [] });
+    await put(5, 1);
+    expect(await look()).toMatchObject({ decision: "deny", reasons: [{ by: "rule dear" }] });
+    await put(10, 2);
+    expect(await checkPolicy(policy, alice, { action: "q.x", reserve: 7 })).toMatchObject({
+      ...{ decision: "allow", approved_by: approval!.id },
+    });
+  });
+
+  it("is told as denied where a rule denies by now any of the steps of a command that was approved", async () => {
+    const desk = await open();
+    const { policy, ruleBook } = desk.house;
+    const ask = "{ id: ask, actions: [file.delete], effect: require_approval }";
+    let version = 0;
+    const put = (rule = "") =>
+      ruleBook.put(desk.operator(), {
+        text: `version: 1\nunknown: allow\ncounters: { often: { actions: [shell.run], per: agent, window: 1d } }\nrules: [${ask}${rule}]`,
+        over: version++,
+      });
+    await put();
+    const alice = desk.caller("alice");
+    const command = "rm a; git push --force; echo > 'b c'";
+    const event = readHookEvent({ tool_name: "Bash", tool_input: { command }, cwd: "/repo" })!;
+    const call = async () =>
+      (await answerHook(policy, alice, event)).hookSpecificOutput?.permissionDecisionReason ?? "passes";
+    const [id] = /ap-[0-9a-z]{12}/.exec(await call())!;
+    await desk.decide(id, "approve");
+    const look = () => checkPolicy(policy, alice, { approval_id: id });
+    expect((await look()).decision).toBe("allow");
+    for (const no of [
+      "actions: [git.push_force]",
+      "actions: [file.write], resources: ['b c']",
+      "actions: [shell.run], when: 'context.arguments.command.contains(\"force\")'",
+      "actions: [shell.run], when: 'counts.often < 5'",
+    ]) {
+      await put(`, { id: no, ${no}, effect: deny, reason: it is frozen }`);
+      expect([no, await look()]).toMatchObject([
+        no,
+        {
+          ...{ decision: "deny", reasons: [{ by: "rule no", reason: "it is frozen" }] },
+          approval: { state: "approved" },
+        },
+      ]);
+      expect(await call()).toContain("it is frozen");
+    }
+    // What whoever asks calls steps is nothing that it does.
+    const said = { action: "file.delete", resource: "d", context: { steps: ["git.push_force"] } };
+    const own = (await checkPolicy(policy, alice, said)).approval!.id;
+    await desk.decide(own, "approve");
+    await put(", { id: no, actions: [git.push_force], effect: deny }");
+    expect((await checkPolicy(policy, alice, { approval_id: own })).decision).toBe("allow");
+    await put();
+    expect((await look()).decision).toBe("allow");
+    expect(await call()).toBe("passes");
   });
 
   it("lets pass no edit into arguments for which the rules want more", async () => {
