@@ -25,7 +25,8 @@
 
   An answer is the line "effect at-ms reservation expires-ms" (- and 0 without one), a line "field used held most ends-ms
   exceeded shadow" for each limit, and what else it tells. Nothing is held, counted or recorded with any of the others. What a
-  call of that name was counted in is remembered as lines "field ends-ms".
+  call of that name was counted in is remembered as lines "field until-ms", which is no longer than the operation is, however
+  often it is made.
 
   Returns {"ANSWERED", answer} · {"REPLAYED", answer} · {"ASK", answer} · {"CHANGED", how often each counter is} ·
           {"REUSED"} · {"FULL"} (more than sums of an agent and day are exact to) · {"LATE"}
@@ -59,13 +60,16 @@ if known then
   return { again and 'REPLAYED' or 'ANSWERED', answer }
 end
 
--- What this call was counted in before, when it was let pass and nothing came of it: field and end of each window.
+-- What this call was counted in before, when it was let pass and nothing came of it: each field, and until when it counts there.
 local countedIn = {}
 if callName ~= '' then
   local word, text = recallOperation(slot.operations, slot.operationExpiry, callName, '', attempt)
   for field, ends in string.gmatch(word and text or '', '(%S+) (%d+)') do
     if tonumber(ends) > nowMs then countedIn[field] = ends end
   end
+end
+local function noteCounted(what)
+  countedIn[what.field] = countedIn[what.field] or whole(math.min(what.ends, nowMs + keepMs))
 end
 local at, counters, counts, hasChanged = 19, {}, {}, false
 for n = 1, tonumber(ARGV[18]) do
@@ -142,7 +146,7 @@ for _, counter in ipairs(counters) do
     if redis.call('HINCRBY', slot.counts, counter.field, 1) == 1 then
       redis.call('ZADD', slot.windows, whole(counter.ends), counter.field)
     end
-    countedIn[counter.field] = whole(counter.ends)
+    noteCounted(counter)
   end
 end
 local holds = {}
@@ -151,7 +155,7 @@ for _, limit in ipairs(limits) do
     limit.used, limit.held = readUse(limit.field)
     if limit.manner == 'count' then
       limit.used = limit.used + limit.takes
-      countedIn[limit.field] = whole(limit.ends)
+      noteCounted(limit)
     else
       limit.held = limit.held + limit.takes
       table.insert(holds, {

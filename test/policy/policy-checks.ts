@@ -1009,4 +1009,29 @@ rules:
       expect([await send("k1"), await send("k2")]).toEqual(Array(2).fill("policy.denied"));
     },
   },
+  {
+    what: "a call with a key counts again in a longer window a day after it was counted, however often it was made meanwhile",
+    rules: rules(`counters:
+  turns: { actions: [lock.acquire], per: agent, window: 30d }
+limits:
+  - { id: month, of: calls, actions: [lock.acquire], per: agent, most: 3, window: 30d }
+rules:
+  - { id: often, actions: [lock.acquire], when: counts.turns >= 3, effect: deny }
+`),
+    holds: async (desk, clock) => {
+      const hour = 3_600_000;
+      const used: unknown[] = [];
+      // A tool forgets its key a day after it was first used.
+      for (const hours of [0, 10, 13, 2, 20, 3, 1, 23]) {
+        clock.by(hours * hour);
+        await desk.enforce("lock.acquire", "lock:a", {}, { key: "k" });
+        used.push((await desk.budgets())[0]!.used);
+      }
+      expect(used).toEqual([1, 1, 1, 2, 2, 2, 3, 3]);
+      const counts = Object.entries(await desk.fields("counts")).filter(([field]) => field.includes("turns"));
+      expect(counts.map(([, count]) => count)).toEqual(["3"]);
+      clock.by(2 * hour);
+      expect(await codeOf(desk.enforce("lock.acquire", "lock:a", {}, { key: "k" }))).toBe("policy.denied");
+    },
+  },
 ];
