@@ -4,6 +4,7 @@ import { type Action, type Asked, type Caller, isOperator } from "../identity/in
 import { loadScript, policyKeys } from "../redis/index.js";
 import { counterField, limitField, windowAt } from "./budget-field.js";
 import type { PolicyContext } from "./context.js";
+import { callNameOf, countedIn } from "./counted-call.js";
 import { type Counter, type Decision, type Effect, effects, type Limit } from "./decision.js";
 import { notifyTold, withoutNotices } from "./duties.js";
 import { withArgument } from "./given.js";
@@ -54,8 +55,8 @@ const nobody: EachDecided = { refused: new Map(), admitted: async () => {}, sett
  * about it alone: with that name in place of the name for all. Where that wants a person, or a limit counts it apart, it
  * is refused: to reach that one it is named. A call that was done before is asked about no more.
  *
- * The store is asked only where rules ask how often something was, once for all names, and told of what was not simply
- * allowed; the call itself counts once.
+ * The store is asked only where rules ask how often something was, once for all names and once for the call's key, and told
+ * of what was not simply allowed; the call itself counts once.
  */
 export async function enforceEach(
   context: PolicyContext,
@@ -72,7 +73,7 @@ export async function enforceEach(
   if (!inForce.rules.concerns(action)) return nobody;
   const whole = await askedBy(context, caller, action, forAll, { arguments: asked.arguments });
   const each = names.map((name) => aboutOne(whole, name));
-  const countsFor = await countsOfEach(context, namespace, inForce, whole, each);
+  const countsFor = await countsOfEach(context, caller, inForce, whole, each, asked);
   const known = new Set(limitsCounting(inForce, whole).map(limitField));
   const refused = new Map<string, MailboxError>();
   const spoken: Decided[] = [];
@@ -179,12 +180,15 @@ function saidOf({ decision, apart }: Decided): {
 
 /** How often everything was of which rules ask, for each name. */
 async function countsOfEach(
-  { deps }: PolicyContext,
-  namespace: string,
+  context: PolicyContext,
+  caller: Caller,
   { rules }: InForce,
   whole: Asking,
   each: readonly Asking[],
+  { arguments: given, idempotencyKey: key }: Asked,
 ): Promise<(one: Asking) => Question["counts"]> {
+  const { deps } = context;
+  const { namespace, agent } = caller.principal;
   // Of which counters rules ask depends on the action alone.
   if (rules.countersOf(whole).length === 0) return () => ({});
   const fields = new Map<Asking, readonly (readonly [name: string, field: string])[]>();
@@ -204,6 +208,12 @@ async function countsOfEach(
       | null
     )[];
     for (const [n, field] of some.entries()) counts.set(field, Number(found[n] ?? 0));
+  }
+  if (key !== undefined) {
+    const callName = callNameOf(agent, whole.action, whole.resource, given, key);
+    // When it was made before, and nothing came of it, it is not there twice.
+    for (const field of await countedIn(context, caller, callName, whole.nowMs))
+      counts.set(field, Math.max((counts.get(field) ?? 0) - 1, 0));
   }
   return (one) =>
     Object.fromEntries((fields.get(one) ?? []).map(([name, field]) => [name, counts.get(field) ?? 0]));

@@ -240,6 +240,30 @@ rules:
       });
     });
 
+    it("with how often it was before it, also where it is made again with its key and nothing came of it", async () => {
+      const house = await open(`
+counters:
+  mails: { actions: [mailbox.send], per: agent, window: 1d }
+rules:
+  - { id: once, actions: [mailbox.send], when: counts.mails >= 1, effect: deny }
+`);
+      const { alice } = await crowd(house);
+      const send = () => alice.send("everyone", "x", { idempotency_key: "k" });
+      const { run } = house.store;
+      let isCounted = false;
+      house.store.run = (script, ...rest) => {
+        if (isCounted) return Promise.reject(new Error("gone"));
+        isCounted = script.name.includes("check-policy");
+        return run.call(house.store, script, ...rest);
+      };
+      expect(await codeOf(send())).toBe("Error: gone");
+      house.store.run = run;
+      const stored = { bob: "stored", carol: "stored", dave: "stored", erin: "stored" };
+      expect(recipients(await send())).toEqual(stored);
+      expect(await send()).toMatchObject({ replayed: true });
+      expect(await codeOf(alice.send("everyone", "y", { idempotency_key: "other" }))).toBe("policy.denied");
+    });
+
     it("by the arguments of a send to that one alone", async () => {
       const house = await open(`
 rules:

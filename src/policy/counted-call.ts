@@ -1,0 +1,34 @@
+import type { Caller } from "../identity/index.js";
+import { digest, policyKeys } from "../redis/index.js";
+import type { PolicyContext } from "./context.js";
+
+/** A call of one of our own tools by the key of its caller: the name under which it counts once. */
+export function callNameOf(
+  agent: string,
+  action: string,
+  resource: string,
+  given: unknown,
+  key: string,
+): string {
+  return `t|${agent}|${digest([action, resource, given, key])}`;
+}
+
+/** In which windows of counters and limits a call of that name was counted before, and is counted no more. */
+export async function countedIn(
+  { deps }: Pick<PolicyContext, "deps">,
+  { principal: { namespace } }: Caller,
+  callName: string,
+  nowMs: number,
+): Promise<ReadonlySet<string>> {
+  const text = (await deps.store.command("HGET", policyKeys(namespace).operations, callName)) as
+    | string
+    | null;
+  // Behind the digest and the attempt, see operations.lua; a line for each field, with until when it counts.
+  const lines = (text ?? "").split("|").slice(2).join("|").split("\n");
+  return new Set(
+    lines.flatMap((line) => {
+      const at = line.lastIndexOf(" ");
+      return at > 0 && Number(line.slice(at + 1)) > nowMs ? [line.slice(0, at)] : [];
+    }),
+  );
+}
