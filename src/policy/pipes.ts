@@ -1,4 +1,5 @@
 import type { ShellCommand } from "./shell-words.js";
+import { closers } from "./wrapped-command.js";
 
 /** A pipe that leads to what is still to come. */
 interface Pipe {
@@ -10,9 +11,8 @@ interface Pipe {
   hasEnded: boolean;
 }
 
-/** Words that begin what is of several commands, those that end it, and those that may stand before either. */
+/** Words that begin what is of several commands, and those that may stand before them or before what ends it. */
 const opening = new Set(["{", "if", "while", "until", "for", "select", "case"]);
-const closing = new Set(["}", "fi", "done", "esac"]);
 const passed = new Set(["!", "then", "else", "elif", "do", "time", "coproc"]);
 
 /**
@@ -55,7 +55,7 @@ function opened(words: readonly string[]): number {
   let more = 0;
   for (const word of words[0] === "function" ? words.slice(2, 3) : words) {
     if (opening.has(word)) more += 1;
-    else if (closing.has(word)) more -= 1;
+    else if (closers.has(word)) more -= 1;
     else if (!passed.has(word)) break;
   }
   return more;

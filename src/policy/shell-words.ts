@@ -408,6 +408,8 @@ class Reader {
       this.#documents.push({ end: word, isQuoted, stripsTabs, reader: this.#draft });
     } else if (this.#isFedNext) this.#draft.fed += `${word}\n`;
     else if (this.#redirect === undefined) {
+      // Behind the end of a test, what depends on it may follow with nothing between.
+      if (!isQuoted && /^(?:then|do)$/.test(word) && this.#draft.words.at(-1) === "]]") this.#endCommand();
       if (word === "]]") this.#isTest = false;
       else if (!isQuoted && !this.#hasQuoted) this.#keyword(word);
       this.#hasQuoted ||= isQuoted;

@@ -133,6 +133,8 @@ function standIn(given: readonly string[]): string | undefined {
 /** Where the word begins behind a keyword or an assignment, whose subscript may be of several words. */
 function assignmentEnd(words: readonly string[], at: number): number {
   const word = words[at] ?? "";
+  // What ends several commands may stand right before what goes on with others.
+  if (closers.has(word) && keywords.has(words[at + 1] ?? "")) return at + 2;
   if (keywords.has(word) || /^[A-Za-z_]\w*(?:\[[^\]]*\])?\+?=/.test(word)) return at + 1;
   if (!/^[A-Za-z_]\w*\[[^\]]*$/.test(word)) return at;
   const end = words.slice(at + 1, at + 1 + mostSubscript).findIndex((one) => /^[^\]]*\]\+?=/.test(one));
@@ -140,6 +142,9 @@ function assignmentEnd(words: readonly string[], at: number): number {
 }
 
 const mostSubscript = 10;
+
+/** Words that end what is of several commands. */
+export const closers: ReadonlySet<string> = new Set(["}", "fi", "done", "esac"]);
 
 /** The name of the program, wherever it lies. */
 export function nameOf(words: readonly string[], at = 0): string {
