@@ -22,7 +22,7 @@ const wrappers: Readonly<Record<string, Wrapper>> = {
   },
   doas: { valued: options("u C a"), shell: { short: "s", long: [] } },
   pkexec: { valued: options("u user"), shell: true },
-  env: { valued: options("u unset C chdir S split-string"), folder: options("C chdir") },
+  env: { valued: options("a argv0 u unset C chdir P S split-string"), folder: options("C chdir") },
   nice: { valued: options("n adjustment") },
   ionice: { valued: options("c class n classdata p pid P pgid u uid") },
   timeout: { valued: options("k kill-after s signal"), operands: 1 },

@@ -139,6 +139,10 @@ describe("a shell command", () => {
     ["flock -n lock -c 'rm a'; flock lock rm b", ["file.delete a", "file.delete b"]],
     ["ls | xargs -n 1 rm", ["file.delete **"]],
     ["if true; then rm a; fi", ["file.delete a"]],
+    [
+      "env -a x rm a; env --argv0 x rm b; env -P /bin -S 'rm c'",
+      ["a", "b", "c"].map((path) => `file.delete ${path}`),
+    ],
     ["if true; then { ls; } else rm a; fi", ["file.delete a"]],
     ["if { ls; } then rm a; elif { ls; } then rm b; fi", ["file.delete a", "file.delete b"]],
     ["while { ls; } do { rm a; } done", ["file.delete a"]],
