@@ -1,6 +1,6 @@
 import { refuse } from "../errors/index.js";
 import { digest } from "../redis/index.js";
-import { contextProblem, maxContextCharacters } from "./given.js";
+import { contextProblem, maxContextCharacters, maxContextValues } from "./given.js";
 import { LeftOut } from "./left-out.js";
 
 type Values = Readonly<Record<string, unknown>>;
@@ -16,24 +16,30 @@ const forTheRest = 1_000;
  */
 export function boundedContext(given: Values, beside: Values = {}): Values | LeftOut {
   if (contextProblem({ ...beside, arguments: given }) === undefined) return given;
+  // Where there are too many, nothing has to be looked at to leave all of them out.
+  if (Object.keys(given).length > maxContextValues) return leftOutOf(textOf(given));
   const sized = Object.entries(given).map(([name, value]) => ({ name, value, text: textOf(value) }));
   let room = maxContextCharacters - forTheRest;
   const kept = new Set<string>();
   for (const { name, value, text } of sized.toSorted((one, other) => one.text.length - other.text.length)) {
     room -= name.length + text.length;
     if (room < 0) break;
-    if (contextProblem({ arguments: { [name]: value } }) === undefined) kept.add(name);
+    if (isPlain(value) || contextProblem({ arguments: { [name]: value } }) === undefined) kept.add(name);
   }
   const bounded = Object.fromEntries(
     sized.map(({ name, value, text }) => [name, kept.has(name) ? value : leftOutOf(text)]),
   );
   if (contextProblem({ ...beside, arguments: bounded }) === undefined) return bounded;
-  // Too many, or under names that are too long.
+  // Too many values, or names that are too long.
   return leftOutOf(textOf(given));
 }
 
 function leftOutOf(text: string): LeftOut {
   return new LeftOut(Buffer.byteLength(text), digest(text));
+}
+
+function isPlain(value: unknown): boolean {
+  return typeof value !== "object" || value === null;
 }
 
 function textOf(value: unknown): string {

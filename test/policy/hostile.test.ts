@@ -1,5 +1,6 @@
 import { describe, expect, it } from "vitest";
 import { isRefusal } from "../../src/errors/index.js";
+import { boundedContext } from "../../src/policy/bounded-context.js";
 import { CheckPolicy, contextProblem, type Decision, type Question } from "../../src/policy/index.js";
 import { compileRules } from "../../src/policy/rule-compiler.js";
 import { question } from "./question.js";
@@ -69,6 +70,14 @@ function watched(count: number): {
 }
 
 describe("a hostile context", () => {
+  it("of too many arguments of a tool is left out whole, each looked at once, and none by itself", () => {
+    const { names, looks, lists } = watched(90_000);
+    const leftOut = boundedContext(names) as { readonly bytes: number };
+    expect(leftOut.bytes).toBe(Buffer.byteLength(JSON.stringify(watched(90_000).names)));
+    // And once for what would turn all of it into JSON.
+    expect([looks(), lists()]).toEqual([90_001, 3]);
+  });
+
   it.each([
     ["is nested too deep", deep(100_000), "the context is nested more than 32 deep"],
     ["holds a text of a megabyte", { d: "a".repeat(1 << 20) }, "the context has more than 65536 characters"],
