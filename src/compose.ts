@@ -849,6 +849,7 @@ async function answerToPostmaster(
     },
   );
   if (!decided) return undefined;
+  await mail.settleAnswered(context, caller, inReplyTo);
   const { approval, agreeing, repeated } = decided;
   const { id, state, quorum } = approval;
   return {

@@ -47,6 +47,7 @@ export { releaseAgent } from "./release-agent.js";
 export { releaseRun } from "./release-run.js";
 export { messageById, overdueMail, searchMessages, summary, thread } from "./search-messages.js";
 export { sendMessage } from "./send-message.js";
+export { settleAnswered } from "./settle-deliveries.js";
 export { envelope, shown } from "./show-delivery.js";
 export { type Notice, tell } from "./tell.js";
 export { type UnreadMail, unreadMail } from "./unread-mail.js";

@@ -200,12 +200,8 @@ async function send(
   }
   // Sent it is, whatever becomes of what it answers.
   await row.settle(isNew(receipt));
-  if (answered)
-    await settleAnswered(context, caller, input.in_reply_to!, answered.place).catch((error: unknown) => {
-      // The reply is stored: repeating the call inserts nothing and settles what it answers.
-      if (isRefusal(error, "store.unavailable")) refuse("store.outcome_unknown", {}, { cause: error });
-      throw error;
-    });
+  // The reply is stored: repeating the call inserts nothing and settles what it answers.
+  if (answered) await settleAnswered(context, caller, input.in_reply_to!, answered.place);
   return receipt;
 }
 

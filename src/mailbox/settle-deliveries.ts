@@ -1,8 +1,8 @@
-import { MailboxError, refuse } from "../errors/index.js";
+import { isRefusal, MailboxError, refuse } from "../errors/index.js";
 import type { Caller, PendingRow } from "../identity/index.js";
 import { loadScript, type MailboxName } from "../redis/index.js";
 import { claimMsOf } from "./claim-length.js";
-import type { MailContext } from "./context.js";
+import { type MailContext, ownMailbox } from "./context.js";
 import type { AckResult } from "./contract.js";
 import { mayReadAt } from "./find-delivery.js";
 import type { Operation } from "./operation.js";
@@ -29,14 +29,23 @@ export interface Settlement {
   readonly row?: PendingRow;
 }
 
-/** A reply settles what it answers; where that is gone or another's, there is nothing to settle. */
+/**
+ * A reply settles what it answers; where that is gone or another's, there is nothing to settle.
+ *
+ * @throws {MailboxError} `store.outcome_unknown`: what the reply is for was done, and repeating the call settles it
+ */
 export async function settleAnswered(
   context: MailContext,
   caller: Caller,
   id: string,
-  place: Place,
+  place: Place = ownMailbox(caller),
 ): Promise<void> {
-  await settleAt(context, caller, place, [id], { outcome: "done" }, new Map());
+  try {
+    await settleAt(context, caller, place, [id], { outcome: "done" }, new Map());
+  } catch (error) {
+    if (isRefusal(error, "store.unavailable")) refuse("store.outcome_unknown", {}, { cause: error });
+    throw error;
+  }
 }
 
 /** Marks a message whose text had been cut as read to the end; answers the batch by which the next page settles it. */

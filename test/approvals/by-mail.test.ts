@@ -116,6 +116,28 @@ describeOnEachStore("an approval by mail", (store) => {
       expect(row).toMatch(/^carol approval\.decide approval:ap-\w+ allow role approver: \w+ by mail$/);
   });
 
+  it("is settled with the reply that decides, and not by one that decides nothing", async () => {
+    const desk = await open();
+    const { rooms } = desk.house;
+    // Nobody knows whether what was read came in: only the reply tells.
+    const read = async ({ caller }: Agent) =>
+      (await rooms.mail.readInbox(caller, {}, { maxChars: 10_500 })).messages;
+    for (const [body, comesAgain] of [
+      ["approve", 0],
+      ["reject: no", 0],
+      ["perhaps", 1],
+    ] as const) {
+      const carol = await begin(desk, "carol");
+      await desk.ask({ resource: body }, carols);
+      const [message] = await read(carol);
+      await reply(carol, message!.id, body).catch(() => undefined);
+      await rooms.runs.end(carol.caller);
+      const next = await begin(desk, "carol");
+      expect([body, await read(next)]).toEqual([body, Array(comesAgain).fill(expect.anything())]);
+      await rooms.runs.end(next.caller);
+    }
+  });
+
   it("takes the data of a reply for edited arguments, and its idempotency key", async () => {
     const desk = await open();
     const carol = await begin(desk, "carol");
