@@ -1,4 +1,5 @@
 import { covers, type Resource } from "../addresses/index.js";
+import { isRefusal } from "../errors/index.js";
 import type { Caller } from "../identity/index.js";
 import type { LockContext } from "./context.js";
 import type { LockNews, NewsOfLock } from "./contract.js";
@@ -17,7 +18,8 @@ const soonestMs = 200;
 const mostTold = 20;
 
 /**
- * What every call of a run does last: it prolongs leases of which less than half is left, and tells once what the run
+ * What every call of a run does last: it prolongs leases of which less than half is left, unless their run may not lock that
+ * any more, and tells once what the run
  * lost, what ends soon although it was prolonged, and whether its turn came; and first, what earlier runs of its agent lost
  * with their end. It names so much at once, what is lost before anything else; what is left is told by the next call, and
  * until then counts as not told. No store command while there is nothing, but one at the first reply of the run, and one in a
@@ -120,12 +122,27 @@ async function standingsOf(
       context,
       caller,
       asked.map(({ id }) => id),
+      await deniedOf(context, caller, asked),
       mostLost,
     );
   } catch (error) {
     for (const one of asked) one.isDoubtful = true;
     throw error;
   }
+}
+
+/** Those with something that the caller may not lock any more; all of them where it may do nothing, which it is told all the same. */
+async function deniedOf(
+  context: LockContext,
+  caller: Caller,
+  asked: readonly Pick<KnownLease, "id" | "resources">[],
+): Promise<ReadonlySet<string>> {
+  const may = await context.deps.rightsOf(caller).catch((error: unknown) => {
+    if (!isRefusal(error) || error.code.startsWith("store.")) throw error;
+    return () => false;
+  });
+  const denied = asked.filter(({ resources }) => !resources.every((one) => may("lock.acquire", `lock:${one}`)));
+  return new Set(denied.map(({ id }) => id));
 }
 
 /**

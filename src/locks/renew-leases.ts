@@ -83,17 +83,26 @@ export function rememberPassed(context: LockContext, caller: Caller, words: read
 }
 
 /**
- * Prolongs leases because their run called, to at most an hour beyond the grant or the last renewal; asks how tickets stand.
+ * Prolongs leases because their run called, to at most an hour beyond the grant or the last renewal, but for those that it may
+ * not lock any more; asks how tickets stand.
  *
+ * @param denied those that are not prolonged
  * @param mostLost how many of those that are lost the call tells of, which then counts as told
  */
 export function touchLeases(
   context: LockContext,
   caller: Caller,
   ids: readonly string[],
+  denied: ReadonlySet<string>,
   mostLost: number,
 ): Promise<ReadonlyMap<string, Standing>> {
-  return ask(context, caller, { how: "touch", leaseMs: "", rows: "", mostLost }, ids);
+  const question = { how: "touch", leaseMs: "", rows: "", mostLost } as const;
+  return ask(
+    context,
+    caller,
+    question,
+    ids.map((id) => (denied.has(id) ? `!${id}` : id)),
+  );
 }
 
 interface Question {

@@ -9,7 +9,7 @@
   ARGV[5]   how long a lease lasts from now, ms, or empty for what was asked before
   ARGV[6]   longest a touched lease lasts from its grant or renewal, ms
   ARGV[7]   audit rows, a line each                  ARGV[8]   process
-  ARGV[9]   how many that are lost the caller tells of   ARGV[10…] ids
+  ARGV[9]   how many that are lost the caller tells of   ARGV[10…] ids, with ! before those that are looked at and not prolonged
 
   Returns {"RENEWED", {id, word, token, ends at ms, left ms, mode, …}, {what passed to this run along with them, see lua/passing.lua}} with a
           word for each id: HELD · OFFERED · WAITING · SKIPPED · LOST · UNTOLD where it is lost and the caller tells of so many
@@ -33,7 +33,7 @@ if how == 'renew' then redis.call('ZADD', slot.processes, whole(lockMs), process
 expireDue(200)
 handOn()
 local along, hasPassed, toTell = {}, false, tonumber(ARGV[9])
-local function renew(id, request)
+local function renew(id, request, isLook)
   if not request or agentOf(request.run) ~= agentOf(run) or request.state == 'cooling' then
     if toTell == 0 then return 'UNTOLD' end
     toTell = toTell - 1
@@ -43,6 +43,7 @@ local function renew(id, request)
   if request.state == 'waiting' and request.skipped then return 'SKIPPED' end
   if request.state == 'waiting' then return 'WAITING' end
   if request.state == 'offered' then return 'OFFERED' end
+  if isLook then return 'HELD' end
   local ends = lockMs + (leaseMs or request.leaseMs)
   if how == 'touch' then ends = math.min(ends, request.base + longestMs)
   else request.base, request.leaseMs = lockMs, leaseMs or request.leaseMs end
@@ -54,7 +55,8 @@ local function renew(id, request)
 end
 local results = {}
 for n = 10, #ARGV do
-  local request = getRequest(ARGV[n])
+  local isLook, id = string.match(ARGV[n], '^(!?)(.*)$')
+  local request = getRequest(id)
   if how == 'renew' and request and request.state == 'held' and request.run ~= run and agentOf(request.run) == agentOf(run) and not isHook(request.run) then
     local passed, circle = passTo(request, run, process)
     if not passed then
@@ -65,8 +67,8 @@ for n = 10, #ARGV do
     hasPassed = true
     for _, word in ipairs(passed) do along[#along + 1] = word end
   end
-  local word, lastThen = renew(ARGV[n], request)
-  results[#results + 1] = ARGV[n]
+  local word, lastThen = renew(id, request, isLook == '!')
+  results[#results + 1] = id
   results[#results + 1] = word
   local isThere = request and word ~= 'LOST' and word ~= 'UNTOLD'
   results[#results + 1] = lastThen or isThere and whole(request.token) or '0'
