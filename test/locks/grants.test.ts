@@ -6,7 +6,7 @@ import { localPrincipal } from "../../src/identity/index.js";
 import { guardFiles, guardRun, verifyToken } from "../../src/locks/index.js";
 import { changeGrants, type Rule, removeGrants } from "../agents/change-grants.js";
 import { describeOnEachStore } from "../stores/index.js";
-import { type Locker, type LockHouse, openLocks, operatorOf } from "./open-locks.js";
+import { type Locker, type LockHouse, openLocks, operatorOf, passTime } from "./open-locks.js";
 
 /** A second is promised; a busy machine may take a moment longer to ask. */
 const noticedMostMs = 2_000;
@@ -212,6 +212,48 @@ describeOnEachStore("grants on locks", (store) => {
     await alice.release(id!);
     await expect.poll(() => told, { timeout: 10_000 }).toBe(2);
     stop();
+  });
+
+  it("tell whoever watches of a change of what may be read, and of nothing that is hidden from then on", async () => {
+    const house = await open();
+    const [alice, bob] = [await house.as("alice"), await house.as("bob")];
+    let told = 0;
+    const stop = await house.house.rooms.watch(bob.caller, { kind: "locks" }, () => {
+      told++;
+    });
+    for (const hidden of ["secret", "plans"]) {
+      await rule(house, ["deny", "bob", "lock.read", `lock:${hidden}/**`]);
+      await delay(1_200);
+      const before = told;
+      for (const name of ["secret/1", `${hidden}/2`]) await alice.acquire(`${name}-${hidden}`);
+      await delay(1_200);
+      expect(told).toBe(before);
+    }
+    const before = told;
+    await alice.acquire("open/1");
+    await expect.poll(() => told, { timeout: 10_000 }).toBe(before + 1);
+    stop();
+  });
+
+  it("prolong what is held by no other call either, and say when it ends", async () => {
+    const house = await open();
+    const [alice, bob] = [await house.as("alice"), await house.as("bob")];
+    const [denied, free] = [
+      await bob.acquire(["secret/x", "with-it"], { lease_seconds: 100 }),
+      await bob.acquire("free", { lease_seconds: 100 }),
+    ];
+    const endOf = async (id: string | undefined): Promise<number> =>
+      Date.parse((await alice.list()).holders.find(({ lock_id }) => lock_id === id)!.until);
+    await rule(house, ["deny", "bob", "lock.acquire", "lock:secret/**"]);
+    const callLater = async (): Promise<readonly string[]> => {
+      await passTime(store().url, house.namespace, 60_000);
+      for (const lease of house.house.locks.known(bob.caller)!.leases.values()) lease.isDoubtful = true;
+      return bob.news();
+    };
+    expect(await callLater()).toEqual([]);
+    expect((await endOf(free.lock_id)) - (await endOf(denied.lock_id))).toBeGreaterThan(50_000);
+    expect(await callLater()).toEqual([`lost ${denied.lock_id}`]);
+    expect((await alice.acquire("secret/x")).state).toBe("granted");
   });
 
   it("are asked by the guard for each file", async () => {
