@@ -1,5 +1,5 @@
 import { covers, parseResource, type Resource } from "../addresses/index.js";
-import type { Caller } from "../identity/index.js";
+import type { Caller, Rights } from "../identity/index.js";
 import { loadScript } from "../redis/index.js";
 import { agentOf } from "./agent-of.js";
 import type { LockContext } from "./context.js";
@@ -20,7 +20,7 @@ const mostListed = 200;
 const mostAtOnce = 250;
 const againAtOnce = 25;
 
-interface Row {
+export interface Row {
   readonly id: string;
   readonly run: string;
   readonly mode: Mode;
@@ -65,7 +65,7 @@ export async function listLocks(context: LockContext, caller: Caller, input: Lis
 }
 
 /** What the caller may see, all of it where there is something that it may not, and how many more there are. */
-export async function visibleRows(
+async function visibleRows(
   context: LockContext,
   caller: Caller,
   resources: readonly Resource[],
@@ -76,14 +76,25 @@ export async function visibleRows(
     const { rows, total } = await rowsOf(context, namespace, resources);
     return { rows, more: Math.max(total - rows.length, 0) };
   }
-  const visible = new Map<string, Row>();
+  const { rows } =
+    resources.length > 0
+      ? await rowsOf(context, namespace, resources, { most: context.limits.requests })
+      : { rows: await allRows(context, namespace) };
+  return { rows: rows.filter((row) => maySee(may, row)), more: 0 };
+}
+
+/** All that there is. */
+export async function allRows(context: LockContext, namespace: string): Promise<readonly Row[]> {
+  const all = new Map<string, Row>();
   for (let passed = 0; ; passed += mostAtOnce - againAtOnce) {
-    const most = resources.length > 0 ? context.limits.requests : mostAtOnce;
-    const { rows, looked } = await rowsOf(context, namespace, resources, { most, passed });
-    for (const row of rows)
-      if (row.resources.every((one) => may("lock.read", `lock:${one}`))) visible.set(row.id, row);
-    if (resources.length > 0 || looked < mostAtOnce) return { rows: [...visible.values()], more: 0 };
+    const { rows, looked } = await rowsOf(context, namespace, [], { most: mostAtOnce, passed });
+    for (const row of rows) all.set(row.id, row);
+    if (looked < mostAtOnce) return [...all.values()];
   }
+}
+
+export function maySee(may: Rights, { resources }: Row): boolean {
+  return resources.every((one) => may("lock.read", `lock:${one}`));
 }
 
 /** A lock that overlaps what somebody asks about. */

@@ -141,7 +141,9 @@ async function deniedOf(
     if (!isRefusal(error) || error.code.startsWith("store.")) throw error;
     return () => false;
   });
-  const denied = asked.filter(({ resources }) => !resources.every((one) => may("lock.acquire", `lock:${one}`)));
+  const denied = asked.filter(
+    ({ resources }) => !resources.every((one) => may("lock.acquire", `lock:${one}`)),
+  );
   return new Set(denied.map(({ id }) => id));
 }
 

@@ -1,11 +1,12 @@
-import { setTimeout as delay } from "node:timers/promises";
+import { createHash } from "node:crypto";
 import type { Caller } from "../identity/index.js";
 import { directoryKeys, lockKeys } from "../redis/index.js";
 import type { LockContext } from "./context.js";
-import { visibleRows } from "./list-locks.js";
+import { allRows, maySee, type Row } from "./list-locks.js";
+import { SharedLooks } from "./shared-looks.js";
 
-/** Where something may not be seen: how long it is between two looks at all that is there, ms. */
-const betweenLooksMs = 500;
+/** For all who may not see all of it, the looks at what there is in a namespace. */
+const looks = new WeakMap<LockContext, Map<string, SharedLooks<readonly Row[]>>>();
 
 /**
  * Calls back when who holds and who waits may have changed. Of what the caller may not see nothing is told: where there is
@@ -20,14 +21,18 @@ export async function watchLocks(
   onChange: () => void,
 ): Promise<() => void> {
   const { admit, rightsOf, hints } = context.deps;
+  const { namespace } = caller.principal;
   let seen: string | undefined;
+  /** By the rights of when it is looked, which may be some time after it was asked for. */
+  const digestOf = async (all: readonly Row[]): Promise<string> => {
+    const may = await rightsOf(caller);
+    return digest(all.filter((row) => maySee(may, row)));
+  };
   const isNews = async (ofLocks: boolean): Promise<boolean> => {
     const may = await rightsOf(caller);
     if (!may("lock.read", "*")) return false;
     const before = seen;
-    seen = may("lock.read", "lock:**")
-      ? undefined
-      : JSON.stringify((await visibleRows(context, caller, [])).rows);
+    seen = may("lock.read", "lock:**") ? undefined : await looksOf(context, namespace).for(digestOf);
     return seen !== before || (ofLocks && seen === undefined);
   };
   let last: Promise<unknown> = Promise.resolve();
@@ -39,7 +44,6 @@ export async function watchLocks(
     if (isNext) return;
     isNext = true;
     last = last.then(async () => {
-      if (seen !== undefined) await delay(betweenLooksMs, undefined, { ref: false });
       isNext = false;
       const isOfLocks = ofLocks;
       ofLocks = false;
@@ -51,7 +55,6 @@ export async function watchLocks(
   await admit(caller, "lock.read", "*");
   // What is there now is no change.
   await isNews(false);
-  const { namespace } = caller.principal;
   const stops = await Promise.all([
     hints.listen(lockKeys(namespace).changes, () => {
       ofLocks = true;
@@ -65,4 +68,16 @@ export async function watchLocks(
     isOver = true;
     for (const stop of stops) stop();
   };
+}
+
+function looksOf(context: LockContext, namespace: string): SharedLooks<readonly Row[]> {
+  const ofContext = looks.get(context) ?? new Map<string, SharedLooks<readonly Row[]>>();
+  looks.set(context, ofContext);
+  const known = ofContext.get(namespace) ?? new SharedLooks(() => allRows(context, namespace));
+  ofContext.set(namespace, known);
+  return known;
+}
+
+function digest(rows: readonly Row[]): string {
+  return createHash("sha256").update(JSON.stringify(rows)).digest("base64");
 }

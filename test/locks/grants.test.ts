@@ -235,6 +235,35 @@ describeOnEachStore("grants on locks", (store) => {
     stop();
   });
 
+  it("have all that is there looked at for all together who watch, however many they are", async () => {
+    const house = await open();
+    const [alice, bob] = [await house.as("alice"), await house.as("bob")];
+    await rule(house, ["deny", "bob", "lock.read", "lock:secret/**"]);
+    const told = new Set<number>();
+    const stops = await Promise.all(
+      Array.from({ length: 20 }, (_, n) =>
+        house.house.rooms.watch(bob.caller, { kind: "locks" }, () => told.add(n)),
+      ),
+    );
+    const { store: at } = house.house;
+    const run = at.run.bind(at);
+    let looks = 0;
+    at.run = (script, ...given) => {
+      if (script.name === "list-locks") looks++;
+      return run(script, ...given);
+    };
+    const from = performance.now();
+    for (let n = 0; n < 10; n++) {
+      await alice.acquire(`open/${n}`);
+      await delay(100);
+    }
+    await expect.poll(() => told.size, { timeout: 10_000 }).toBe(20);
+    expect(looks).toBeGreaterThan(0);
+    // One at each half second, and one that was under way.
+    expect(looks).toBeLessThanOrEqual((performance.now() - from) / 500 + 2);
+    for (const stop of stops) stop();
+  });
+
   it("prolong what is held by no other call either, and say when it ends", async () => {
     const house = await open();
     const [alice, bob] = [await house.as("alice"), await house.as("bob")];
