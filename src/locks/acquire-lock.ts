@@ -4,7 +4,7 @@ import { type Action, type Asked, admitAll, type Caller, PendingRow } from "../i
 import { loadScript, Wake } from "../redis/index.js";
 import { agentOf } from "./agent-of.js";
 import { askedToAcquire, whereToTell } from "./asked-to-acquire.js";
-import { circleInWords } from "./circle-in-words.js";
+import { circleFor } from "./circle-in-words.js";
 import type { LockContext } from "./context.js";
 import type { AcquireLock, Holder, LockAnswer, LockNews, Mode, TellOptions } from "./contract.js";
 import { type FoundLock, findLock } from "./find-lock.js";
@@ -386,7 +386,7 @@ async function look(
           place: Number(place),
           holders: holdersOf(holders, caller.principal.agent),
           ...(before.length > 0 && { before: before.map((run) => waiterOf(run, caller.principal.agent)) }),
-          ...warningOf(circle, caller.principal.agent),
+          ...(await warningOf(context, caller, circle)),
           ...(lostAt !== "" && { lost_at: isoTime(Number(lostAt)) }),
           timed_out: false,
           resources,
@@ -408,7 +408,7 @@ async function look(
       return refuse("lock.not_yours", { lock_id: plainId(String(rest[0])) });
     case "DEADLOCK":
       return refuse("lock.deadlock", {
-        circle: circleInWords(rest[0] as readonly string[], caller.principal.agent),
+        circle: await circleFor(context, caller, rest[0] as readonly string[]),
       });
     case "CROWDED":
       return refuse("lock.too_many_waiters", {
@@ -443,15 +443,16 @@ function pulseOf(context: LockContext, caller: Caller): Pulse | undefined {
 }
 
 /** What is told of a circle that a message, a decision or the end of a turn would open. */
-function warningOf(
+async function warningOf(
+  context: LockContext,
+  caller: Caller,
   circle: readonly string[],
-  asker: string,
-): Pick<LockAnswer, "awaits_you" | "own_edit_hook" | "circle"> | undefined {
+): Promise<Pick<LockAnswer, "awaits_you" | "own_edit_hook" | "circle"> | undefined> {
   if (circle.length === 0) return undefined;
   const [from, resource, to] = circle.slice(-3);
-  const awaitsAsker = resource === "" && to === asker;
+  const awaitsAsker = resource === "" && to === caller.principal.agent;
   return {
-    circle: circleInWords(circle, asker),
+    circle: await circleFor(context, caller, circle),
     ...(awaitsAsker && { awaits_you: from! }),
     ...(isGuardRun(to!) && { own_edit_hook: true }),
   };

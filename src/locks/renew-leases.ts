@@ -1,7 +1,7 @@
 import { refuse } from "../errors/index.js";
 import { type Caller, PendingRow } from "../identity/index.js";
 import { loadScript } from "../redis/index.js";
-import { circleInWords } from "./circle-in-words.js";
+import { circleFor } from "./circle-in-words.js";
 import type { LockContext } from "./context.js";
 import type { LockAnswer, Mode, TellOptions } from "./contract.js";
 import type { FoundLock } from "./find-lock.js";
@@ -118,7 +118,7 @@ async function ask(
   { how, leaseMs, rows, mostLost }: Question,
   ids: readonly string[],
 ): Promise<ReadonlyMap<string, Standing>> {
-  const { namespace, agent } = caller.principal;
+  const { namespace } = caller.principal;
   const [word, flat, along] = await context.run(namespace, renewLocks, [
     caller.run.id,
     how,
@@ -130,7 +130,7 @@ async function ask(
     ...ids,
   ]);
   if (word === "DEADLOCK")
-    refuse("lock.deadlock", { circle: circleInWords(flat as readonly string[], agent) });
+    refuse("lock.deadlock", { circle: await circleFor(context, caller, flat as readonly string[]) });
   if (word === "FULL") refuse("lock.full", { who: "this run", limit: context.limits.requestsOfRun });
   rememberPassed(context, caller, along as readonly string[]);
   const words = flat as readonly string[];

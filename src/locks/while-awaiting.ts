@@ -1,6 +1,6 @@
 import type { Caller } from "../identity/index.js";
 import { loadScript } from "../redis/index.js";
-import { circleInWords } from "./circle-in-words.js";
+import { circleFor } from "./circle-in-words.js";
 import type { LockContext } from "./context.js";
 import { isGuardRun } from "./guard-run.js";
 import type { KnownCircle } from "./lease-memory.js";
@@ -56,7 +56,7 @@ async function note(
     const steps = circle as readonly string[];
     if (steps.length === 0) return undefined;
     return {
-      inWords: circleInWords(steps, caller.principal.agent),
+      inWords: await circleFor(context, caller, steps),
       byOwnHook: isGuardRun(steps.at(-1)!),
     };
   } catch (error) {

@@ -264,6 +264,23 @@ describeOnEachStore("grants on locks", (store) => {
     for (const stop of stops) stop();
   });
 
+  it("leave out of a circle of waits what others have of each other and may not be seen", async () => {
+    const house = await open();
+    const [alice, bob, carol] = [await house.as("alice"), await house.as("bob"), await house.as("carol")];
+    await alice.acquire("open/1");
+    await carol.acquire("secret/x");
+    await bob.acquire("secret/own");
+    await alice.acquire("secret/x");
+    await carol.acquire("secret/own");
+    const circle = (seen: string): string =>
+      `you wait for "open/1", where alice is before you; alice waits for ${seen}, where carol is before it; carol waits for "secret/own", where you are before it`;
+    expect(await refusalOf(bob.acquire("open/1"))).toContain(circle('"secret/x"'));
+    await rule(house, ["deny", "bob", "lock.read", "lock:secret/**"]);
+    const refused = await refusalOf(bob.acquire("open/1"));
+    expect(refused).toMatch(/^lock\.deadlock/);
+    expect(refused).toContain(circle("what you may not see"));
+  });
+
   it("prolong what is held by no other call either, and say when it ends", async () => {
     const house = await open();
     const [alice, bob] = [await house.as("alice"), await house.as("bob")];
