@@ -40,18 +40,22 @@ export function decideAccess(
   if (allow) return { allowed: true, because: `grant ${allow.id}` };
   const role = roles.find((one) => byDefault(one, agent, action, resource));
   if (role) return { allowed: true, because: `role ${role}` };
-  const one = resource === "*" && hasLocks(action) ? allowOfSome(asking, action, book, nowMs) : undefined;
+  const [one] = resource === "*" && hasLocks(action) ? allowsOfSome(asking, action, book, nowMs) : [];
   return one ? { allowed: true, because: `grant ${one.id}` } : { allowed: false, because: "no grant" };
 }
 
-/** What allows a lock that nothing denies. */
-function allowOfSome(asking: Asking, action: Action, book: GrantBook, nowMs: number): Grant | undefined {
+/** What allows a lock that nothing denies, each by itself. */
+export function* allowsOfSome(
+  asking: Asking,
+  action: Action,
+  book: GrantBook,
+  nowMs: number,
+): Generator<Grant> {
   for (const grant of book.of(asking.agent, asking.roles, action)) {
     if (grant.effect !== "allow" || !isLive(grant, nowMs)) continue;
     if (examplesOf(grant.resource).some((one) => decideAccess(asking, action, one, book, nowMs).allowed))
-      return grant;
+      yield grant;
   }
-  return undefined;
 }
 
 export function isLive(grant: Grant, nowMs: number): boolean {

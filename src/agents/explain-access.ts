@@ -1,7 +1,8 @@
 import type { Action } from "../identity/index.js";
-import { type Asking, type Decision, decideAccess, isLive } from "./decide-access.js";
+import { type Asking, allowsOfSome, type Decision, decideAccess, isLive } from "./decide-access.js";
 import type { Grant } from "./grant.js";
 import { GrantBook } from "./grant-book.js";
+import { hasLocks } from "./resource-kinds.js";
 
 /** A decision with everything that had a say in it. */
 export interface Explanation extends Decision {
@@ -26,15 +27,16 @@ export function explainAccess(
   const decision = decideAccess(asking, action, resource, book, nowMs);
   const live = book.about(agent, roles, action, resource).filter((grant) => isLive(grant, nowMs));
   const allows = live.filter(({ effect }) => effect === "allow");
-  // One that allows some lock speaks of that lock, and is what lets pass whoever asks about any.
+  const byRole = decideAccess(asking, action, resource, nothing, nowMs);
+  // Those that allow some lock speak of that lock, and each of them lets pass whoever asks about any.
   const ofSome =
-    decision.allowed && allows.length === 0
-      ? [...book.of(agent, roles, action)].filter(({ id }) => decision.because === `grant ${id}`)
+    resource === "*" && hasLocks(action) && decision.allowed && !byRole.allowed
+      ? [...allowsOfSome(asking, action, book, nowMs)].filter((grant) => !allows.includes(grant))
       : [];
   return {
     ...decision,
     denies: live.filter(({ effect }) => effect === "deny"),
     allows: [...allows, ...ofSome],
-    byRole: decideAccess(asking, action, resource, nothing, nowMs),
+    byRole,
   };
 }

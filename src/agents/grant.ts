@@ -151,7 +151,8 @@ function resourcesOf(action: string): string {
   return `its resource is *${byPolicy[action] ?? ""}`;
 }
 
-const forTopics = "; for topics the actions are topic.publish and topic.read";
+const forTopics =
+  "; for topics the actions are topic.publish and topic.read, for locks lock.acquire and lock.read, for keys state.read and state.write";
 const byPolicy: Readonly<Record<string, string>> = {
   "admin.locks": ", for all locks",
   "policy.check":

@@ -140,6 +140,11 @@ describe("the dry run of a grant", () => {
     for (let n = 0; n < 2; n++) await flips("ivan", "lock.acquire", "lock:src/auth/**");
     await flips("role:observer", "lock.acquire", "lock:customer:123");
     await flips("role:observer", "lock.acquire", "*");
+    // Each of several allows would be enough by itself.
+    for (const name of ["a", "b"])
+      await office.run("grants", "allow", "role:approver", "lock.acquire", `lock:${name}`);
+    await office.run("grants", "allow", "role:approver", "lock.*", "*");
+    await flips("role:approver", "lock.acquire", "*");
   }, 60_000);
 
   it("says of a lock what its name, and the patterns that mean it, bring about", async () => {
@@ -205,6 +210,7 @@ describe("what is typed wrongly for a grant", () => {
   it.each([
     ["grants allow bob shout alice", /the action is one of/],
     ["grants allow bob send topic:builds", /topic\.publish/],
+    ["grants deny bob read lock:web/**", /for locks lock\.acquire and lock\.read/],
     ["grants deny bob lock.acquire src/auth/**", /name lock: with what can be locked/],
     ["grants deny bob lock.acquire lock:../x", /leads above the root/],
     ["grants deny king: send alice", /who is an agent's name/],
