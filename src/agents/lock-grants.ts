@@ -47,9 +47,9 @@ export class LockGrants {
     return found;
   }
 
-  /** Those that name every lock there can be. */
+  /** Those that name every lock there can be: any depth, and with it one segment at most, which every lock has. */
   aboutAll(): readonly Grant[] {
-    return [this.#denies, this.#allows].flatMap(({ wild }) => wild.get("**")?.grants ?? []);
+    return [this.#denies, this.#allows].flatMap((place) => ofEvery(place, false, false));
   }
 
   *all(): Generator<Grant> {
@@ -85,6 +85,15 @@ function collect(place: Place, reach: Reach, search: Search): void {
 
 function meets(reach: Reach, asked: readonly string[]): boolean {
   return reach.some((isReached, at) => isReached && (asked[at]?.includes("*") || asked[at - 1] === "**"));
+}
+
+function ofEvery({ grants, wild }: Place, hasAnyDepth: boolean, hasOne: boolean): readonly Grant[] {
+  const [deep, one] = [wild.get("**"), hasOne ? undefined : wild.get("*")];
+  return [
+    ...(hasAnyDepth ? grants : []),
+    ...(deep ? ofEvery(deep, true, hasOne) : []),
+    ...(one ? ofEvery(one, hasAnyDepth, true) : []),
+  ];
 }
 
 function* allOf(place: Place): Generator<Grant> {

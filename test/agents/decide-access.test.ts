@@ -174,7 +174,11 @@ describe("a grant", () => {
     const [agent, observer] = [bob(), bob("observer")];
     expect([may(agent), may(observer)]).toEqual([true, false]);
     expect(may(agent, ["deny", "bob", "lock.acquire", "lock:src/**"])).toBe(true);
-    for (const all of ["*", "lock:**"]) expect(may(agent, ["deny", "bob", "lock.*", all])).toBe(false);
+    for (const all of ["*", "lock:**", "lock:**/*", "lock:*/**", "lock:**/*/**"])
+      expect([all, may(agent, ["deny", "bob", "lock.*", all])]).toEqual([all, false]);
+    // Each lock has one segment, and not each has two, or one that ends so.
+    for (const part of ["lock:*", "lock:*/*", "lock:*/**/*", "lock:**/*.ts", "lock:**/a/**"])
+      expect([part, may(agent, ["deny", "bob", "lock.*", part])]).toEqual([part, true]);
     expect(may(agent, ["deny", "bob", "lock.read", "*"])).toBe(true);
     const allow: Rule = ["allow", "bob", "lock.acquire", "lock:src/**"];
     expect(may(observer, allow)).toBe(true);
