@@ -177,13 +177,13 @@ describeOnEachStore("grants on locks", (store) => {
     while ((await refusalOf(bob.acquire("x/new", { lease_seconds: 1 }))) !== denied)
       expect(performance.now() - changedAt).toBeLessThan(noticedMostMs);
     for (const call of [
-      bob.renew(lease.lock_id!),
-      bob.acquire("x/held"),
-      bob.claim(ticket!),
-      bob.acquire(["y", "x/wanted"]),
-      bob.release(lease.lock_id!),
+      () => bob.renew(lease.lock_id!),
+      () => bob.acquire("x/held"),
+      () => bob.claim(ticket!),
+      () => bob.acquire(["y", "x/wanted"]),
+      () => bob.release(lease.lock_id!),
     ])
-      expect(await refusalOf(call)).toMatch(/^access\.denied: bob may not lock\.acquire lock:x\//);
+      expect(await refusalOf(call())).toMatch(/^access\.denied: bob may not lock\.acquire lock:x\//);
     await alice.end();
     expect(await waiting).toBe(deniedTo("bob", "lock.acquire", "lock:x/awaited"));
     expect((await here.as("carol").then((carol) => carol.list("x/awaited"))).holders).toMatchObject([
