@@ -186,6 +186,14 @@ describe("a grant", () => {
       expect([part, may(observer, allow, ["deny", "bob", "*", part])]).toEqual([part, true]);
     for (const whole of ["lock:src/**", "lock:*/**"])
       expect([whole, may(observer, allow, ["deny", "bob", "*", whole])]).toEqual([whole, false]);
+    // Of many that are denied each by itself not all are looked at, and whoever asks about one is refused all the same.
+    const many = (count: number): readonly Rule[] =>
+      Array.from({ length: count }, (_, n): Rule[] => [
+        ["allow", "bob", "lock.acquire", `lock:x${n}/**`],
+        ["deny", "bob", "lock.acquire", `lock:x${n}*/**`],
+      ]).flat();
+    expect([may(observer, ...many(20)), may(observer, ...many(21))]).toEqual([false, true]);
+    expect(decided(observer, "lock.acquire", "lock:x20/a", ...many(21))).toBe(false);
     // Of another action `*` is what it was.
     expect(decided(agent, "agents.find", "*", ["deny", "bob", "*", "lock:**"])).toBe(true);
   });
