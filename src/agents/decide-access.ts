@@ -2,7 +2,7 @@ import type { Action, Role } from "../identity/index.js";
 import type { Grant } from "./grant.js";
 import type { GrantBook } from "./grant-book.js";
 import { examplesOf } from "./lock-grants.js";
-import { hasLocks } from "./resource-kinds.js";
+import { isAnyLock } from "./resource-kinds.js";
 
 /** Who asks, as the rules see it. */
 export interface Asking {
@@ -40,7 +40,7 @@ export function decideAccess(
   if (allow) return { allowed: true, because: `grant ${allow.id}` };
   const role = roles.find((one) => byDefault(one, agent, action, resource));
   if (role) return { allowed: true, because: `role ${role}` };
-  const [one] = resource === "*" && hasLocks(action) ? allowsOfSome(asking, action, book, nowMs) : [];
+  const [one] = isAnyLock(action, resource) ? allowsOfSome(asking, action, book, nowMs) : [];
   return one ? { allowed: true, because: `grant ${one.id}` } : { allowed: false, because: "no grant" };
 }
 

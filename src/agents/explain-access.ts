@@ -2,7 +2,7 @@ import type { Action } from "../identity/index.js";
 import { type Asking, allowsOfSome, type Decision, decideAccess, isLive } from "./decide-access.js";
 import type { Grant } from "./grant.js";
 import { GrantBook } from "./grant-book.js";
-import { hasLocks } from "./resource-kinds.js";
+import { isAnyLock } from "./resource-kinds.js";
 
 /** A decision with everything that had a say in it. */
 export interface Explanation extends Decision {
@@ -30,7 +30,7 @@ export function explainAccess(
   const byRole = decideAccess(asking, action, resource, nothing, nowMs);
   // Those that allow some lock speak of that lock, and each of them lets pass whoever asks about any.
   const ofSome =
-    resource === "*" && hasLocks(action) && decision.allowed && !byRole.allowed
+    isAnyLock(action, resource) && decision.allowed && !byRole.allowed
       ? [...allowsOfSome(asking, action, book, nowMs)].filter((grant) => !allows.includes(grant))
       : [];
   return {

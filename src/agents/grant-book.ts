@@ -1,7 +1,7 @@
 import type { Action, Role } from "../identity/index.js";
 import type { Grant } from "./grant.js";
 import { LockGrants, lockPrefix } from "./lock-grants.js";
-import { hasLocks } from "./resource-kinds.js";
+import { isAnyLock } from "./resource-kinds.js";
 
 /** Patterns of topics by their levels. A grant stands where its pattern ends. */
 interface Level {
@@ -42,7 +42,7 @@ export class GrantBook {
       if (topics.below.size > 0 && resource.startsWith(topicPrefix))
         collect(topics, resource.slice(topicPrefix.length).split("."), 0, found, new Map());
       if (resource.startsWith(lockPrefix)) found.push(...locks.about(resource));
-      else if (resource === "*" && hasLocks(action)) found.push(...locks.aboutAll());
+      else if (isAnyLock(action, resource)) found.push(...locks.aboutAll());
     }
     return found;
   }

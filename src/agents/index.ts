@@ -21,7 +21,7 @@ export { KillSwitch } from "./kill-switch.js";
 export { mayAnywhere } from "./may-anywhere.js";
 export { myStatus, type StatusSources } from "./my-status.js";
 export { type OnRecord, onRecord } from "./on-record.js";
-export { hasLocks } from "./resource-kinds.js";
+export { isAnyLock } from "./resource-kinds.js";
 export { type RunEnd, Runs, type RunsDependencies } from "./runs.js";
 export { RunsOfNamespaces } from "./runs-of-namespaces.js";
 export {

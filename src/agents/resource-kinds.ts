@@ -34,9 +34,14 @@ export const resourceKinds: Readonly<Record<Action, readonly ResourceKind[]>> = 
   "admin.agents": ["agent"],
 };
 
-/** Whether an action is one of locks, of which `*` names no one in particular. */
+/** Whether an action is one of locks. */
 export function hasLocks(action: Action): boolean {
   return resourceKinds[action].includes("lock");
+}
+
+/** Whether somebody asks about a lock, and about no one in particular. */
+export function isAnyLock(action: Action, resource: string): boolean {
+  return resource === "*" && hasLocks(action);
 }
 
 /** The kinds of an action, or all kinds of the actions that `room.*` or `*` stands for. */

@@ -4,7 +4,7 @@ import {
   explainAccess,
   type Grant,
   GrantBook,
-  hasLocks,
+  isAnyLock,
   parseGrant,
   rolesOf,
 } from "../agents/index.js";
@@ -105,7 +105,7 @@ export async function testGrant(
     `${allowed ? "yes" : "no"}: ${what.who} may${allowed ? "" : " not"} ${what.action} ${what.resource}.`,
   );
   for (const line of reasons(explained, narrowed, roles, now)) printLine(`  ${line}`);
-  if (what.resource === "*" && hasLocks(what.action))
+  if (isAnyLock(what.action, what.resource))
     printLine(
       "  asked about * it is enough that there is a lock with which it may: lock:** asks about all of them",
     );

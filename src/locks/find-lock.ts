@@ -4,6 +4,7 @@ import { loadScript } from "../redis/index.js";
 import type { LockContext } from "./context.js";
 import type { Mode } from "./contract.js";
 import { isGuardRun } from "./guard-run.js";
+import { modeInWords } from "./state-in-words.js";
 
 const findLockScript = loadScript(import.meta.url, "find-lock.lua");
 
@@ -27,7 +28,7 @@ export async function findLock(
   if (word === "UNKNOWN") return undefined;
   return {
     resources: resources as Resource[],
-    mode: mode === "s" ? "shared" : "exclusive",
+    mode: modeInWords(String(mode)),
     ofHook: isGuardRun(String(run)),
   };
 }

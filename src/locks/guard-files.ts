@@ -49,8 +49,9 @@ export async function guardFiles(
   const named: File[] = [];
   for (const path of paths) {
     const resource = resourceOf(path);
-    const lock = `lock:${resource ?? unnamedFile(path).around}`;
-    const [mayRead, mayAcquire] = [may("lock.read", nameOf(path)), may("lock.acquire", nameOf(path))];
+    const { around, name } = resource ? { around: resource, name: resource } : unnamedFile(path);
+    const lock = `lock:${around}`;
+    const [mayRead, mayAcquire] = [may("lock.read", `lock:${name}`), may("lock.acquire", `lock:${name}`)];
     if (!mayRead && !mayAcquire) await found.refuse(path, lock, deniedTo(caller, "lock.read", lock));
     else if (resource) named.push({ path, resource });
     // It cannot be reserved, which is no way around what may not be.

@@ -6,7 +6,7 @@ import type { LockContext } from "./context.js";
 import type { ListedLock, ListLocks, LockList, Mode } from "./contract.js";
 import { isGuardRun } from "./guard-run.js";
 import { comesBefore } from "./order.js";
-import { stateInWords } from "./state-in-words.js";
+import { modeInWords, stateInWords } from "./state-in-words.js";
 import { whoseRun } from "./whose-run.js";
 
 const listLocksScript = loadScript(import.meta.url, "list-locks.lua");
@@ -185,7 +185,7 @@ async function rowsOf(
     rows.push({
       id: words[n]!,
       run: words[n + 1]!,
-      mode: words[n + 2] === "s" ? "shared" : "exclusive",
+      mode: modeInWords(words[n + 2]!),
       state: words[n + 3]!,
       token: Number(words[n + 4]),
       endsAt: Number(words[n + 5]),

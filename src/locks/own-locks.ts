@@ -2,6 +2,7 @@ import type { Caller } from "../identity/index.js";
 import { loadScript } from "../redis/index.js";
 import type { LockContext } from "./context.js";
 import type { OwnLocks } from "./contract.js";
+import { modeInWords } from "./state-in-words.js";
 import { whoseRun } from "./whose-run.js";
 
 const ownLocksScript = loadScript(import.meta.url, "own-locks.lua");
@@ -20,7 +21,7 @@ export async function ownLocks(context: LockContext, caller: Caller): Promise<Ow
       ...[string, string, string, string, string, string, string, string, string],
     ];
     const one = {
-      mode: mode === "s" ? ("shared" as const) : ("exclusive" as const),
+      mode: modeInWords(mode),
       own: whoseRun(run, caller),
       resources: resources.split("\n"),
     };

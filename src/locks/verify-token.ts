@@ -3,6 +3,7 @@ import type { Caller } from "../identity/index.js";
 import { loadScript } from "../redis/index.js";
 import type { LockContext } from "./context.js";
 import type { Mode } from "./contract.js";
+import { modeInWords } from "./state-in-words.js";
 
 const verifyTokenScript = loadScript(import.meta.url, "verify-token.lua");
 
@@ -37,7 +38,7 @@ export async function verifyToken(
     valid: true,
     lockId: String(first),
     agent: String(agent),
-    mode: mode === "s" ? "shared" : "exclusive",
+    mode: modeInWords(String(mode)),
     expiresAt: Number(endsAt),
   };
 }
