@@ -76,6 +76,8 @@ describeOnEachStore("an agent whose process was taken for gone", (store) => {
     expect(linesOf(place)).toHaveLength(1);
     expect([...linesOf(held), ...linesOf(place)].join()).not.toContain("earlier run");
 
+    // It does not know how long it was silent, since that was made up: it is back with its next beat.
+    await expect.poll(() => redis.hget(keys.processes, id), { timeout: 15_000 }).toBe(JSON.stringify(seen));
     const kept = idIn(await take(bob, "new"));
     process.kill(pid, "SIGKILL");
     expect(await take(dan, "new", 40)).toMatch(/token \d/);
