@@ -134,7 +134,9 @@ function readArguments(args: readonly string[]): Arguments {
     isDeep ||= parameter === "recurse" || /^[rfvi]*r[rfvi]*$/i.test(name);
     if (parameter === undefined || switches.has(parameter)) continue;
     const value = own ?? args[++at] ?? "";
-    values.set(parameter, [...(values.get(parameter) ?? []), ...elements(value)]);
+    const known = values.get(parameter);
+    if (known) for (const one of elements(value)) known.push(one);
+    else values.set(parameter, [...elements(value)]);
   }
   return { of: (...asked) => asked.flatMap((name) => values.get(name) ?? []), operands, isDeep };
 }

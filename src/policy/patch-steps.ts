@@ -1,12 +1,16 @@
 import type { ClientAction } from "./client-actions.js";
+import type { CommandText } from "./command-text.js";
 import { type PatchedFiles, patchedFiles } from "./patched-files.js";
 import { anything, mostPaths, type Places, unknownOf } from "./places.js";
+import type { Reading } from "./reading.js";
 import { unknownPart } from "./shell-words.js";
 import type { ToolStep } from "./tool-step.js";
 
 /** The files that a patch names, with an unknown one where only the shell could tell whether it names more. */
-export function filesOfPatch(text: string): PatchedFiles {
-  const { written, deleted } = patchedFiles(text);
+export function filesOfPatch(text: string, reading: Reading): PatchedFiles {
+  const { written, deleted } = patchedFiles(text, reading);
+  if (!text.includes(unknownPart)) return { written, deleted };
+  reading.lookThrough(text, 2);
   return {
     written: hasUnknownLine.test(text) ? [...written, unknownPart] : written,
     deleted: deletesUnknown.test(text) ? [...deleted, unknownPart] : deleted,
@@ -49,12 +53,13 @@ export function patchedBy(
   args: readonly string[],
   fed: string,
   places: Places,
-  text: { readonly files: PatchedFiles },
+  text: CommandText,
 ): ToolStep[] {
   const resourcesOf = (path: string, action: ClientAction): readonly string[] =>
     places.resources(path, action);
   const given = `${args.join("\n")}\n${fed}`;
-  const patch = filesOfPatch(given);
+  text.reading.spend(60);
+  const patch = filesOfPatch(given, text.reading);
   const steps = patchSteps(patch, resourcesOf);
   const isPlain = fed === "" && !given.includes(unknownPart) && namesFiles(patch);
   return isPlain || !namesFiles(text.files) ? [...steps] : [...steps, ...patchSteps(text.files, resourcesOf)];

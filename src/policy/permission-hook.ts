@@ -93,14 +93,15 @@ export async function answerHook(
     refuse("input.invalid", { problem: "root is the whole path of a folder, such as /srv/project" });
   const why = typeof input.description === "string" ? input.description.slice(0, 1_000) : "";
   try {
+    const { steps, isRead } = toolSteps(event, pathOf);
     const beside = { tool: tool.slice(0, 200) };
     const given = { arguments: boundedContext(input, beside), ...beside };
-    const found = await checkTogether(context, caller, toolSteps(event, pathOf), {
+    const found = await checkTogether(context, caller, steps, {
       asked: given,
       why,
       naming: namingArgument(event),
     });
-    return told(found, ask && event.asksUser);
+    return told(found, ask && event.asksUser, isRead ? "" : unread);
   } catch (error) {
     // A call that rules or people cannot be asked about must not pass because of it.
     if (!isRefusal(error) || !unaskable.includes(error.code)) throw error;
@@ -113,7 +114,12 @@ export function denial(reason: string): HookAnswer {
   return decided("deny", reason);
 }
 
-function told({ steps, answer }: TogetherAnswer, ask: boolean): HookAnswer {
+/** What is told of a call that was asked about as all that one of its kind may do. */
+const unread =
+  ". It is too long or too tangled to be read, so this is all that it might do: give what it does in several shorter ones";
+
+/** @param note what is said behind what stops the call */
+function told({ steps, answer }: TogetherAnswer, ask: boolean, note: string): HookAnswer {
   const { decision, reasons, approval, known, nearest } = answer;
   const what = listed(steps);
   const [is, needs] = steps.length === 1 ? ["is", "needs"] : ["are", "need"];
@@ -140,16 +146,16 @@ function told({ steps, answer }: TogetherAnswer, ask: boolean): HookAnswer {
       };
     }
     case "deny":
-      return denial(`${what} ${is} not allowed: ${why || "no rule allows it"}`);
+      return denial(`${what} ${is} not allowed: ${why || "no rule allows it"}${note}`);
     case "require_approval": {
       const before = whereToReadWhy(approval?.before);
       if (ask)
         return decided(
           "ask",
-          `${what} ${needs} a person: ${why || "no rule allows it by itself"}${before}. It waits as ${approval?.id ?? ""} too: once that is approved, this call passes, unchanged or with the arguments that were approved`,
+          `${what} ${needs} a person: ${why || "no rule allows it by itself"}${before}. It waits as ${approval?.id ?? ""} too: once that is approved, this call passes, unchanged or with the arguments that were approved${note}`,
         );
       return denial(
-        `${what} ${needs} a person: ${why || "no rule allows it by itself"}${before}. Call check_policy of the mailbox with approval_id ${approval?.id ?? ""} and wait_seconds 50; once it is approved, repeat this call unchanged, or with the arguments that it shows`,
+        `${what} ${needs} a person: ${why || "no rule allows it by itself"}${before}. Call check_policy of the mailbox with approval_id ${approval?.id ?? ""} and wait_seconds 50; once it is approved, repeat this call unchanged, or with the arguments that it shows${note}`,
       );
     }
   }

@@ -1,3 +1,4 @@
+import type { Reading } from "./reading.js";
 import { closing, type ShellCommand, unknownPart } from "./shell-words.js";
 
 /** Stands in a word between the elements of a list (`a, b`). */
@@ -10,8 +11,8 @@ const mostDeep = 5;
  * The commands of a text for PowerShell, those in its blocks and parentheses too, as far as they can be told without running
  * it. Not a parser of the language: what is calculated is unknown, and words of it that are no commands are told as such.
  */
-export function powershellCommands(text: string): readonly ShellCommand[] {
-  return new Reader(text, 0).read();
+export function powershellCommands(text: string, reading: Reading): readonly ShellCommand[] {
+  return new Reader(text, 0, reading).read();
 }
 
 interface Draft {
@@ -33,6 +34,7 @@ interface Outer {
 class Reader {
   readonly #text: string;
   readonly #deep: number;
+  readonly #reading: Reading;
   readonly #commands: Draft[] = [];
   readonly #outer: Outer[] = [];
   #at = 0;
@@ -41,13 +43,17 @@ class Reader {
   /** The next word is where a stream is redirected to. */
   #isTarget = false;
 
-  constructor(text: string, deep: number) {
+  constructor(text: string, deep: number, reading: Reading) {
     this.#text = text;
     this.#deep = deep;
+    this.#reading = reading;
   }
 
   read(): readonly Draft[] {
-    while (this.#at < this.#text.length) this.#step();
+    while (this.#at < this.#text.length) {
+      this.#reading.spend(4);
+      this.#step();
+    }
     while (this.#outer.length > 0) this.#close();
     this.#endCommand();
     return this.#commands;
@@ -128,7 +134,10 @@ class Reader {
   #quoted(quote: string): void {
     const text = this.#text;
     this.#add("");
+    const plain = quote === '"' ? plainInExpanded : plainInQuotes;
     while (this.#at < text.length) {
+      if (this.#plain(plain)) continue;
+      this.#reading.spend(1);
       const char = text[this.#at++]!;
       if (plainly(char) === quote) {
         if (plainly(text[this.#at] ?? "") !== quote) return;
@@ -146,12 +155,25 @@ class Reader {
     if (quote === "'") this.#add(this.#text.slice(from, to));
     else {
       this.#add("");
-      for (this.#at = from; this.#at < to; ) this.#expanded(this.#text[this.#at++]!);
+      this.#at = from;
+      while (this.#at < to) if (!this.#plain(plainInExpanded, to)) this.#expanded(this.#text[this.#at++]!);
     }
     this.#at = to + 3;
   }
 
+  /** What stands there as it is, as far as that goes. Answers whether there was some. */
+  #plain(all: RegExp, to = this.#text.length): boolean {
+    all.lastIndex = this.#at;
+    const plain = all.exec(this.#text)?.[0].slice(0, to - this.#at);
+    if (plain === undefined) return false;
+    this.#reading.lookThrough(plain);
+    this.#at += plain.length;
+    this.#add(plain);
+    return true;
+  }
+
   #expanded(char: string): void {
+    this.#reading.spend(1);
     const next = this.#text[this.#at] ?? "";
     if (char === "`") {
       this.#at += 1;
@@ -160,15 +182,18 @@ class Reader {
       const close = closing(this.#text, this.#at + 1, "`");
       const inner = this.#text.slice(this.#at + 1, close < 0 ? undefined : close);
       this.#at = close < 0 ? this.#text.length : close + 1;
+      this.#reading.lookThrough(inner, 2);
       this.#add(unknownPart);
       if (this.#deep < mostDeep)
-        for (const command of new Reader(inner, this.#deep + 1).read()) this.#commands.push(command);
+        for (const command of new Reader(inner, this.#deep + 1, this.#reading).read())
+          this.#commands.push(command);
     } else if (char === "$" && variable(this.#text, this.#at) !== "") this.#variable(false);
     else this.#add(char);
   }
 
   /** @param mayBeSet whether what is put into it may follow, which may be a command */
   #variable(mayBeSet = true): void {
+    this.#reading.spend(variableSteps);
     const name = variable(this.#text, this.#at);
     this.#at += name.length;
     if (name === "") {
@@ -197,6 +222,7 @@ class Reader {
 
   /** @param isBlock whether a command ends behind it */
   #open(isBlock: boolean): void {
+    this.#reading.spend(openSteps);
     this.#at += 1;
     const ends = isBlock || this.#declares();
     this.#outer.push({ draft: this.#draft, word: this.#word, isTarget: this.#isTarget, isBlock: ends });
@@ -239,6 +265,7 @@ class Reader {
 
   #endCommand(isPiped = false): void {
     this.#endWord();
+    this.#reading.spend(5);
     this.#isTarget = false;
     const draft = this.#draft;
     this.#draft = newDraft();
@@ -246,6 +273,15 @@ class Reader {
     else if (isPiped && this.#commands.length > 0) this.#commands.at(-1)!.isPiped = true;
   }
 }
+
+/** What the look for the name of a variable costs, and for what may follow it. */
+const variableSteps = 10;
+/** What a block or a parenthesis costs. */
+const openSteps = 25;
+
+/** Characters that mean themselves between quotes, and where variables are put in. */
+const plainInQuotes = /[^'"\u2018-\u201e]+/y;
+const plainInExpanded = /[^'"`$\u2018-\u201e]+/y;
 
 /** A sign as it is read where it begins something: quotes and dashes of print are quotes and dashes. */
 function plainly(char: string): string {

@@ -1,19 +1,25 @@
+import type { Reading } from "./reading.js";
 import { unescaped } from "./shell-words.js";
 
 /** What `echo` prints, with and without what it may make of backslashes, and what `printf` does. */
-export function printedBy(name: "echo" | "printf", args: readonly string[]): string {
+export function printedBy(name: "echo" | "printf", args: readonly string[], reading: Reading): string {
   if (name === "echo") {
     const from = args.findIndex((arg) => !/^-[neE]+$/.test(arg));
     const said = from < 0 ? "" : args.slice(from).join(" ");
-    return said.includes("\\") ? `${said}\n${unescaped(said)}` : said;
+    if (!said.includes("\\")) return said;
+    reading.spend(said.length);
+    return `${said}\n${unescaped(said)}`;
   }
-  const [format = "", ...values] = args[0] === "--" ? args.slice(1) : args;
+  const [given = "", ...values] = args[0] === "--" ? args.slice(1) : args;
+  reading.spend(given.length);
+  const format = unescaped(given);
   const texts: string[] = [];
   let length = 0;
   let next = 0;
   do {
     const from = next;
-    const filled = unescaped(format).replace(/%(%|[-+ #0]*\d*(?:\.\d+)?[A-Za-z])/g, (_, kind: string) =>
+    reading.spend(1 + (format.length >> 2));
+    const filled = format.replace(/%(%|[-+ #0]*\d*(?:\.\d+)?[A-Za-z])/g, (_, kind: string) =>
       kind === "%" ? "%" : printed(values[next++] ?? "", kind),
     );
     texts.push(filled);

@@ -12,6 +12,7 @@ import { Pipes } from "./pipes.js";
 import { anything, type PathSense, Places, stepsOn } from "./places.js";
 import { listSeparator, powershellCommands } from "./powershell-words.js";
 import { printedBy } from "./printed-text.js";
+import { type Reading, readWhole } from "./reading.js";
 import { savedPages } from "./saved-pages.js";
 import { type ShellCommand, shellCommands, unknownPart } from "./shell-words.js";
 import type { ToolStep } from "./tool-step.js";
@@ -19,6 +20,8 @@ import { envValued, nameOf, unwrapped } from "./wrapped-command.js";
 import { writtenFiles } from "./written-files.js";
 
 const mostSteps = 60;
+/** What a command costs at the least. */
+const commandSteps = 60;
 /** Texts of commands in texts of commands; what lies deeper may do anything. */
 const mostDeep = 5;
 
@@ -32,14 +35,18 @@ const patchers = new Set(["apply_patch", "applypatch"]);
  *
  * @param pathOf the name under which a path is known to rules
  * @param read the commands of the text, for the shell that it is given to
+ * @returns {@link anyStep} itself where to read it would take too long
  */
 export function shellSteps(
   text: string,
   pathOf: (path: string) => string,
-  read = shellCommands,
+  read: ReadCommands = shellCommands,
 ): readonly ToolStep[] {
-  const commands = read(text);
-  const steps = stepsOfAll(new CommandText(text), commands, new Places(fewLookups(pathOf)), 0);
+  const steps = readWhole((reading) => {
+    const places = new Places(fewLookups(pathOf, reading));
+    return stepsOfAll(new CommandText(text, reading), read(text, reading), places, 0);
+  });
+  if (!steps) return anyStep;
   const unique = new Map(steps.map((step) => [`${step.action} ${step.resource}`, step]));
   if (unique.size <= mostSteps) return [...unique.values()];
   // Too many to ask about: all there is, so that what forbids any of them is met.
@@ -66,13 +73,15 @@ function stepsOfAll(
   };
   const pipes = new Pipes();
   return commands.flatMap((command) => {
+    text.reading.spend(commandSteps);
+    text.reading.lookAt(command.words);
     const { words: bare } = unwrapped(command.words);
     const name = nameOf(bare);
     const reader = pipes.leadTo(command) ? readerIn(bare) : undefined;
     const fed = reader ? command.fed + printed[reader] : command.fed;
     const steps = stepsOf({ ...command, fed }, places, deep, text);
     if (reader) for (const kind of pipes.leadInto(command) ? [reader] : readers) printed[kind] = "";
-    if (name === "echo" || name === "printf") add(`${printedBy(name, bare.slice(1))}\n`);
+    if (name === "echo" || name === "printf") add(`${printedBy(name, bare.slice(1), text.reading)}\n`);
     if (command.isPiped) add(command.fed);
     return steps;
   });
@@ -81,22 +90,22 @@ function stepsOfAll(
 /** What a text of commands does that a command is given. */
 function stepsWithin(
   inner: string,
-  read: (text: string) => readonly ShellCommand[],
+  read: ReadCommands,
   places: Places,
   deep: number,
+  reading: Reading,
 ): ToolStep[] {
   if (inner.trim() === "") return [];
-  return deep < mostDeep ? stepsOfAll(new CommandText(inner), read(inner), places, deep + 1) : anyStep();
+  if (deep >= mostDeep) return [...anyStep];
+  return stepsOfAll(new CommandText(inner, reading), read(inner, reading), places, deep + 1);
 }
 
 /** All that a command may do, where nobody reads what it does. */
-export function anyStep(): ToolStep[] {
-  return shellActions.map(({ action, isNamed }) => ({ action, resource: isNamed ? anything : "" }));
-}
-
-const shellActions: readonly { readonly action: ClientAction; readonly isNamed: boolean }[] = clientActions
+export const anyStep: readonly ToolStep[] = clientActions
   .filter((action) => action !== "file.read" && action !== "shell.run")
-  .map((action) => ({ action, isNamed: !/^(?:git|branch|db)\./.test(action) }));
+  .map((action) => ({ action, resource: /^(?:git|branch|db)\./.test(action) ? "" : anything }));
+
+type ReadCommands = (text: string, reading: Reading) => readonly ShellCommand[];
 
 const readers = ["shell", "powershell", "patcher"] as const;
 type Reader = (typeof readers)[number];
@@ -149,7 +158,7 @@ function stepsOfCmdlet(command: ShellCommand, places: Places, deep: number, text
     return [...fetchSteps("curl", ["--", ...told.addresses]), ...stepsOfDeeds(told.files, places)];
   }
   if (name === "invoke-expression" || name === "iex") {
-    return stepsWithin(operandsOf(args).join(" "), powershellCommands, places, deep);
+    return stepsWithin(operandsOf(args).join(" "), powershellCommands, places, deep, text.reading);
   }
   const words = args.flatMap((arg) => arg.split(listSeparator));
   const isText = shells.has(name) || powershells.has(name) || name === "ssh";
@@ -182,15 +191,17 @@ function stepsOfProgram(
   deep: number,
   text: CommandText,
 ): ToolStep[] {
+  text.reading.lookAt(words);
   const { words: bare, folders } = unwrapped(words);
   const places = from.in(folders);
   const [, ...args] = bare;
   const name = nameOf(bare);
-  const within = (inner: string, read = shellCommands): ToolStep[] => stepsWithin(inner, read, places, deep);
+  const within = (inner: string, read: ReadCommands = shellCommands): ToolStep[] =>
+    stepsWithin(inner, read, places, deep, text.reading);
   const ran = (words: readonly string[]): ToolStep[] =>
     deep < mostDeep
       ? stepsOfProgram({ words, writes: [], fed, isPiped: false }, places, deep + 1, text)
-      : anyStep();
+      : [...anyStep];
   const on = (action: ClientAction, operands: readonly string[], sense?: PathSense): ToolStep[] =>
     stepsOn(action, operands, places, sense);
   const plain = operandsOf(args);
@@ -232,7 +243,7 @@ function stepsOfProgram(
     case "rmdir":
       return on("directory.delete", plain);
     case "find":
-      return findSteps(args, places, deep);
+      return findSteps(args, places, deep, text.reading);
     case "git":
       return gitSteps(args, places);
     case "dropdb":
@@ -332,7 +343,7 @@ function commandOf(args: readonly string[]): string {
 /** Options of find that stand before the paths, and end where the paths begin. */
 const findOptions = /^-(?:[HLP]|O\d*|D)$/;
 
-function findSteps(args: readonly string[], places: Places, deep: number): ToolStep[] {
+function findSteps(args: readonly string[], places: Places, deep: number, reading: Reading): ToolStep[] {
   let from = 0;
   while (findOptions.test(args[from] ?? "")) from += args[from] === "-D" ? 2 : 1;
   const end = args.findIndex((arg, n) => n >= from && /^(?:-|[(),!]$)/.test(arg));
@@ -352,10 +363,12 @@ function findSteps(args: readonly string[], places: Places, deep: number): ToolS
     while (stop < args.length && args[stop] !== ";" && args[stop] !== "+") stop += 1;
     // Which files it finds only running it would tell, and where they lie the folders do that it looks into.
     const words = args.slice(at + 1, stop).flatMap((arg) => foundBy(arg, found));
-    if (deep >= mostDeep) return [...steps, ...anyStep()];
+    if (deep >= mostDeep) return [...steps, ...anyStep];
     const command = { words, writes: [], fed: "", isPiped: false };
-    for (const folder of option.endsWith("dir") ? foldersOf(starts, places) : [places])
-      steps.push(...stepsOf(command, folder, deep + 1, new CommandText(words.join(" "))));
+    for (const folder of option.endsWith("dir") ? foldersOf(starts, places) : [places]) {
+      reading.spend(commandSteps);
+      steps.push(...stepsOf(command, folder, deep + 1, new CommandText(words.join(" "), reading)));
+    }
     at = stop;
   }
   return steps;

@@ -1,3 +1,5 @@
+import type { Reading } from "./reading.js";
+
 /**
  * A simple command of a shell: its words, quotes taken off, what is fed to it by here-documents and here-strings, and where
  * its redirections lead. It has no words where redirections are all there is.
@@ -29,8 +31,8 @@ export const unknownPart = "\u0000";
  * The simple commands of a shell text, those of its substitutions too, as far as they can be told without running it.
  * What is wrong in it is read as well as it can be; nothing is expanded.
  */
-export function shellCommands(text: string): readonly ShellCommand[] {
-  return new Reader(text, 0).read();
+export function shellCommands(text: string, reading: Reading): readonly ShellCommand[] {
+  return new Reader(text, 0, reading).read();
 }
 
 /** A command that is being read. What is fed to it stands behind the line in which it ends. */
@@ -53,6 +55,7 @@ interface HereDocument {
 class Reader {
   readonly #text: string;
   readonly #deep: number;
+  readonly #reading: Reading;
   readonly #commands: Draft[] = [];
   readonly #isWithin: boolean;
   /** Parentheses that are open in it. */
@@ -81,17 +84,21 @@ class Reader {
   #isFedNext = false;
 
   /** @param from behind the parenthesis that opened a substitution, which is read as far as it goes */
-  constructor(text: string, deep: number, from?: number) {
+  constructor(text: string, deep: number, reading: Reading, from?: number) {
     this.#text = text;
     this.#deep = deep;
+    this.#reading = reading;
     this.#at = from ?? 0;
     this.#isWithin = from !== undefined;
     this.#draft = newDraft(deep, 0);
-    if (from !== undefined && isCalculated(text, from)) this.#calculated = -1;
+    if (from !== undefined && isCalculated(text, from, reading)) this.#calculated = -1;
   }
 
   read(): readonly Draft[] {
-    while (this.#at < this.#text.length && this.#open >= 0) this.#step();
+    while (this.#at < this.#text.length && this.#open >= 0) {
+      this.#reading.spend(1);
+      this.#step();
+    }
     this.#endCommand();
     return this.#commands;
   }
@@ -99,7 +106,7 @@ class Reader {
   /** What the shell makes of a here-document, and the commands that it runs for that. */
   expand(): { readonly text: string; readonly commands: readonly Draft[] } {
     this.#add("");
-    while (this.#at < this.#text.length) this.#expanded(this.#text[this.#at++]!, "\\$`");
+    while (this.#at < this.#text.length) this.#expanded(plainInDocument, "\\$`");
     return { text: this.#word!, commands: this.#commands };
   }
 
@@ -176,7 +183,8 @@ class Reader {
         this.#isTest = false;
         return;
       case "(":
-        if (this.#calculated === undefined && isCalculated(text, this.#at)) this.#calculated = this.#open;
+        if (this.#calculated === undefined && isCalculated(text, this.#at, this.#reading))
+          this.#calculated = this.#open;
         this.#open += 1;
         this.#endCommand();
         return;
@@ -188,7 +196,8 @@ class Reader {
         this.#endCommand();
         return;
       default:
-        this.#add(char);
+        this.#at -= 1;
+        if (!this.#plain(plainInWord)) throw new Error(`no case for ${JSON.stringify(char)}`);
     }
   }
 
@@ -197,14 +206,30 @@ class Reader {
     this.#isQuoted = true;
     this.#add("");
     while (this.#at < text.length) {
-      const char = text[this.#at++]!;
-      if (char === '"') return;
-      this.#expanded(char, '\\$`"');
+      if (text[this.#at] === '"') {
+        this.#at += 1;
+        return;
+      }
+      this.#expanded(plainInQuotes, '\\$`"');
     }
   }
 
-  /** A character where blanks are characters too; a backslash is one, unless it stands before one of those given. */
-  #expanded(char: string, escapable: string): void {
+  /** What stands there as it is, as far as that goes. Answers whether there was some. */
+  #plain(all: RegExp): boolean {
+    all.lastIndex = this.#at;
+    const [plain] = all.exec(this.#text) ?? [];
+    if (plain === undefined) return false;
+    this.#reading.lookThrough(plain);
+    this.#at += plain.length;
+    this.#add(plain);
+    return true;
+  }
+
+  /** Where blanks are characters too, those that are, or one more; a backslash is one, unless it stands before one of those given. */
+  #expanded(plain: RegExp, escapable: string): void {
+    if (this.#plain(plain)) return;
+    this.#reading.spend(1);
+    const char = this.#text[this.#at++]!;
     const next = this.#text[this.#at] ?? "";
     if (char === "$" || char === "`") this.#substitution(char, escapable);
     else if (char !== "\\" || (next !== "\n" && !escapable.includes(next))) this.#add(char);
@@ -218,6 +243,7 @@ class Reader {
   #escaped(): void {
     const [whole, inner] = /^'((?:[^'\\]+|\\.)*)'?/s.exec(this.#text.slice(this.#at)) ?? ["", ""];
     this.#at += whole.length;
+    this.#reading.spend(1 + (inner!.includes("\\") ? whole.length : whole.length >> 4));
     this.#isQuoted = true;
     this.#add(unescaped(inner!));
   }
@@ -235,6 +261,7 @@ class Reader {
       this.#add(char);
       return;
     }
+    this.#reading.spend(5);
     this.#add(unknownPart);
     const isCommand = char === "`" || text[this.#at] === "(";
     if (text[this.#at] === "{" && this.#parameters < mostDeep) {
@@ -242,19 +269,20 @@ class Reader {
       return;
     }
     if (!isCommand) {
+      if (text[this.#at] === "{") this.#reading.spend(50);
       const name =
         /^(?:\{[^}]*\}|[A-Za-z_]\w*|[\d@*#?!$-])/.exec(text.slice(this.#at, this.#at + 200))?.[0] ?? "";
       this.#at += name.length;
       return;
     }
     if (char === "$" && this.#deep < mostDeep) {
-      const inner = new Reader(text, this.#deep + 1, this.#at + 1);
+      const inner = new Reader(text, this.#deep + 1, this.#reading, this.#at + 1);
       this.#take(inner.read());
       this.#at = inner.#at;
       return;
     }
     const inner = char === "`" ? this.#untilBacktick(escapable) : this.#untilParenthesis();
-    if (this.#deep < mostDeep) this.#take(new Reader(inner, this.#deep + 1).read());
+    if (this.#deep < mostDeep) this.#take(new Reader(inner, this.#deep + 1, this.#reading).read());
   }
 
   /** A substitution may stand in another one behind backslashes. */
@@ -271,6 +299,7 @@ class Reader {
       this.#at += 1;
     }
     inner += text.slice(from, this.#at);
+    this.#reading.lookThrough(inner);
     this.#at += 1;
     return inner;
   }
@@ -279,12 +308,14 @@ class Reader {
     const from = this.#at + 1;
     const end = closing(this.#text, from);
     this.#at = end < 0 ? this.#text.length : end + 1;
+    this.#reading.spend((this.#at - from) >> 3);
     return this.#text.slice(from, end < 0 ? undefined : end);
   }
 
   /** A parameter in braces, to whose end quotes and substitutions stand as everywhere. */
   #parameter(): void {
-    const [text, word, isQuoted] = [this.#text, this.#word, this.#isQuoted];
+    const [text, word, isQuoted, from] = [this.#text, this.#word, this.#isQuoted, this.#at];
+    this.#reading.spend(10);
     this.#parameters += 1;
     this.#at += 1;
     while (this.#at < text.length) {
@@ -297,11 +328,13 @@ class Reader {
       else if (char === "$" || char === "`") this.#substitution(char);
     }
     this.#parameters -= 1;
+    this.#reading.spend((this.#at - from) >> 2);
     [this.#word, this.#isQuoted] = [word, isQuoted];
   }
 
   /** One by one: they may be more than arguments of a call can be. */
   #take(commands: readonly Draft[]): void {
+    this.#reading.spend(commands.length);
     for (const command of commands) this.#commands.push(command);
   }
 
@@ -349,6 +382,7 @@ class Reader {
 
   #hereDocuments(): void {
     for (const document of this.#documents.splice(0)) {
+      this.#reading.spend(10);
       if (this.#endless >= mostEndless) continue;
       const from = this.#at;
       const { isQuoted, reader } = document;
@@ -361,7 +395,7 @@ class Reader {
       }
       if (isQuoted || this.#deep >= mostDeep) reader.fed += text;
       else {
-        const expanded = new Reader(text, this.#deep + 1).expand();
+        const expanded = new Reader(text, this.#deep + 1, this.#reading).expand();
         reader.fed += expanded.text;
         this.#take(expanded.commands);
       }
@@ -385,6 +419,7 @@ class Reader {
   #line(): string {
     const lineEnd = this.#lineEnd();
     const line = this.#text.slice(this.#at, lineEnd);
+    this.#reading.spend(2 + (line.length >> 6));
     this.#at = lineEnd + 1;
     return line;
   }
@@ -403,6 +438,7 @@ class Reader {
     this.#word = undefined;
     this.#isQuoted = false;
     if (word === undefined) return;
+    this.#reading.spend(2);
     if (this.#endsNext) {
       const stripsTabs = this.#endsNext === "without tabs";
       this.#documents.push({ end: word, isQuoted, stripsTabs, reader: this.#draft });
@@ -438,6 +474,7 @@ class Reader {
 
   #endCommand(isPiped = false): void {
     this.#endWord();
+    this.#reading.spend(5);
     const draft = this.#draft;
     this.#draft = newDraft(this.#deep, this.#open);
     this.#hasQuoted = false;
@@ -474,12 +511,18 @@ export const keywords = new Set(["{", "!", "if", "then", "elif", "else", "while"
 
 const mostKeywords = 20;
 
+/** Characters that mean themselves: in a word, between quotes, and in a here-document. */
+const plainInWord = /[^'"\\$`#<>\n \t\r|&;()]+/y;
+const plainInQuotes = /[^"\\$`]+/y;
+const plainInDocument = /[^\\$`]+/y;
+
 /** How far the end of an expression is looked for that is calculated. */
 const mostCalculated = 200;
 
 /** Whether the parenthesis before `at` is followed by another one, and both close together. */
-function isCalculated(text: string, at: number): boolean {
+function isCalculated(text: string, at: number, reading: Reading): boolean {
   if (text[at] !== "(") return false;
+  reading.spend(mostCalculated / 4);
   const near = text.slice(at + 1, at + 1 + mostCalculated);
   const end = closing(near, 0);
   // Quotes in which a parenthesis stands leave it open which ones close together.

@@ -1,8 +1,9 @@
 import type { ClientAction } from "./client-actions.js";
 import { isObject } from "./is-object.js";
 import { filesOfPatch, patchSteps } from "./patch-steps.js";
-import { pathNames } from "./places.js";
+import { anything, pathNames } from "./places.js";
 import { powershellCommands } from "./powershell-words.js";
+import { readWhole } from "./reading.js";
 import { anyStep, shellSteps } from "./shell-steps.js";
 import { shellCommands } from "./shell-words.js";
 import type { ToolStep } from "./tool-step.js";
@@ -12,6 +13,16 @@ import { webResource } from "./web-resource.js";
 export interface ToolCall {
   readonly tool: string;
   readonly input: Readonly<Record<string, unknown>>;
+}
+
+type Steps = readonly [ToolStep, ...ToolStep[]];
+
+/** What a call of a tool is in the words of rules. */
+export interface ToolSteps {
+  /** The general step first and what it plainly does besides behind it. */
+  readonly steps: Steps;
+  /** Whether they are what it does. Else that takes too long to tell, and they are all that such a call may do. */
+  readonly isRead: boolean;
 }
 
 /** Tools of clients that touch one file: what they do, and where they name it. */
@@ -30,36 +41,47 @@ const fileTools: Readonly<Record<string, readonly [action: ClientAction, argumen
  */
 const shells: ReadonlySet<string> = new Set(["Bash", "PowerShell", "Monitor"]);
 
+/** What a patch may do that takes too long to read. */
+const anyPatchStep: Steps = [
+  { action: "file.write", resource: anything },
+  { action: "file.delete", resource: anything },
+];
+
 /** Characters of a command that is read; reading takes time, and a server asks for many agents. */
 const longestCommand = 64 * 1024;
 
 /**
- * What a call of a tool is in the words of rules, the general step first and what it plainly does besides behind it.
+ * What a call of a tool is in the words of rules.
  *
  * @param pathOf the name under which a path is known to rules
  */
-export function toolSteps(
-  { tool, input }: ToolCall,
-  pathOf: (path: string) => string,
-): readonly [ToolStep, ...ToolStep[]] {
+export function toolSteps({ tool, input }: ToolCall, pathOf: (path: string) => string): ToolSteps {
   const text = (name: string): string => (typeof input[name] === "string" ? input[name] : "");
   if (Object.hasOwn(fileTools, tool)) {
     const [action, argument] = fileTools[tool]!;
-    return [{ action, resource: text(argument) === "" ? "" : pathOf(text(argument)) }];
+    return read([{ action, resource: text(argument) === "" ? "" : pathOf(text(argument)) }]);
   }
   if (tool === "Monitor" && text("command") === "")
-    return [{ action: "web.fetch", resource: webResource(own(input.ws, "url")) }];
+    return read([{ action: "web.fetch", resource: webResource(own(input.ws, "url")) }]);
   if (shells.has(tool)) {
-    if (text("command").length > longestCommand) return [{ action: "shell.run", resource: "" }, ...anyStep()];
-    const read = tool === "PowerShell" ? powershellCommands : shellCommands;
-    return [{ action: "shell.run", resource: "" }, ...shellSteps(text("command"), pathOf, read)];
+    const commands = tool === "PowerShell" ? powershellCommands : shellCommands;
+    const isShort = text("command").length <= longestCommand;
+    const steps = isShort ? shellSteps(text("command"), pathOf, commands) : anyStep;
+    return { steps: [{ action: "shell.run", resource: "" }, ...steps], isRead: steps !== anyStep };
   }
-  if (tool === "apply_patch")
-    return patchSteps(filesOfPatch(text("command")), (path, action) => pathNames(path, action, pathOf));
-  if (tool === "WebFetch") return [{ action: "web.fetch", resource: webResource(text("url")) }];
+  if (tool === "apply_patch") {
+    const files = readWhole((reading) => filesOfPatch(text("command"), reading));
+    if (!files) return { steps: anyPatchStep, isRead: false };
+    return read(patchSteps(files, (path, action) => pathNames(path, action, pathOf)));
+  }
+  if (tool === "WebFetch") return read([{ action: "web.fetch", resource: webResource(text("url")) }]);
   const [, server, name] = /^mcp__(.+?)__(.+)$/.exec(tool) ?? [];
-  if (server !== undefined) return [{ action: `mcp.${level(server)}.${level(name!)}`, resource: "" }];
-  return [{ action: `tool.${level(tool)}`, resource: "" }];
+  if (server !== undefined) return read([{ action: `mcp.${level(server)}.${level(name!)}`, resource: "" }]);
+  return read([{ action: `tool.${level(tool)}`, resource: "" }]);
+}
+
+function read(steps: Steps): ToolSteps {
+  return { steps, isRead: true };
 }
 
 /** The argument from which the resources of a tool's steps are taken; undefined for a tool that names none. */

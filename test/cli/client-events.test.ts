@@ -9,7 +9,7 @@ it.each(toolEvents.map(([{ client, event }, steps, files]) => ({ client, event, 
   ({ client, event, steps, files }) => {
     const told = readHookEvent(event)!;
     expect(
-      toolSteps(told, (path) => path).map(({ action, resource }) => `${action} ${resource}`.trim()),
+      toolSteps(told, (path) => path).steps.map(({ action, resource }) => `${action} ${resource}`.trim()),
     ).toEqual(steps);
     expect(told).toMatchObject({ folder: "/srv/shop", asksUser: client.startsWith("Claude") });
     expect(readHookCall(JSON.stringify(event))).toEqual({

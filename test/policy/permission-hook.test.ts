@@ -89,6 +89,30 @@ describeOnEachStore("the hook before a tool", (store) => {
     expect(reasonOf(await ask(desk, "Read", { file_path: "../repo/app/../app/.env" }))).toMatch(/^deny: /);
   });
 
+  it("tells that a command was not read, and what helps, where all that one may do was asked about", async () => {
+    const desk = await open();
+    desk.approvals = new MemoryApprovals();
+    const note =
+      /It is too long or too tangled to be read, so this is all that it might do: give what it does in several shorter ones$/;
+    const long = `echo a; ${" ".repeat(65_536)}`;
+    const tangled = "echo a; ".repeat(4_000);
+    for (const command of [long, tangled]) {
+      expect(reasonOf(await ask(desk, "Bash", { command }))).toMatch(/^deny: .*git\.push_force/);
+      expect(reasonOf(await ask(desk, "Bash", { command }))).toMatch(note);
+    }
+    const patch = "*** \n".repeat(50_000);
+    desk.put(rules.replace("file.delete", "file.move").replace('"**/.env"', "prod/**"));
+    expect(reasonOf(await ask(desk, "apply_patch", { command: patch }))).toMatch(note);
+    desk.put(rules.replace("effect: deny }", "effect: require_approval }"));
+    for (const options of [{}, { ask: true }]) {
+      const [short, unread] = ["rm a", "rm a; ".repeat(4_000)];
+      expect(reasonOf(await ask(desk, "Bash", { command: short }, options))).not.toMatch(note);
+      expect(reasonOf(await ask(desk, "Bash", { command: unread }, options))).toMatch(note);
+    }
+    desk.put("version: 1\notherwise: allow\n");
+    expect(await ask(desk, "Bash", { command: long })).toEqual({});
+  });
+
   it("takes the most restrictive of all that a command does", async () => {
     const desk = await open();
     desk.approvals = new MemoryApprovals();
@@ -455,7 +479,9 @@ rules:
     const standard = compileRules("version: 1\nprofile: standard\n");
     const stopped = (command: string): string[] =>
       toolSteps({ tool: "Bash", input: { command } }, (path) => path)
-        .map((step) => standard.decide({ ...asked, ...step, context: { arguments: { command } } }).effect)
+        .steps.map(
+          (step) => standard.decide({ ...asked, ...step, context: { arguments: { command } } }).effect,
+        )
         .filter((effect) => effect !== "allow");
     const asked = {
       agent: { name: "bob", role: "", roles: [], team: "blue", labels: {}, verified: true },

@@ -1,7 +1,6 @@
 import { describe, expect, it } from "vitest";
 import { powershellCommands } from "../../src/policy/powershell-words.js";
 import { shellSteps } from "../../src/policy/shell-steps.js";
-import { shellCommands } from "../../src/policy/shell-words.js";
 import { namingArgument, toolSteps } from "../../src/policy/tool-steps.js";
 
 const asGiven = (path: string): string => path;
@@ -27,7 +26,7 @@ describe("a tool of a client", () => {
     ["TodoWrite", {}, "tool.todowrite", ""],
     ["constructor", {}, "tool.constructor", ""],
   ])("%s %j is %s %s in the words of rules", (tool, input, action, resource) => {
-    expect(toolSteps({ tool, input }, asGiven)).toEqual([{ action, resource }]);
+    expect(toolSteps({ tool, input }, asGiven).steps).toEqual([{ action, resource }]);
   });
 
   it("names in one argument what its steps are about, or in none", () => {
@@ -50,7 +49,7 @@ describe("a tool of a client", () => {
 
   it("that runs a shell does so first, and then what the command plainly does", () => {
     for (const tool of ["Bash", "Monitor", "PowerShell"])
-      expect(toolSteps({ tool, input: { command: "rm a && git push -f" } }, asGiven)).toEqual([
+      expect(toolSteps({ tool, input: { command: "rm a && git push -f" } }, asGiven).steps).toEqual([
         { action: "shell.run", resource: "" },
         { action: "file.delete", resource: "a" },
         { action: "git.push", resource: "" },
@@ -64,7 +63,7 @@ describe("a patch", () => {
   const ok = ["*** Add File: ok", "+1"];
   const asked = (tool: string, command: string): string[] =>
     toolSteps({ tool, input: { command } }, asGiven)
-      .map(({ action, resource }) => `${action} ${resource}`.trim())
+      .steps.map(({ action, resource }) => `${action} ${resource}`.trim())
       .filter((step) => step !== "shell.run");
 
   it.each([
@@ -320,7 +319,7 @@ describe("a shell command", () => {
     ["echo -e 'rm x' | sh", ["file.delete x"]],
     ["printf 'r%s %s' m x | sh", ["file.delete x"]],
     ["printf '\\162m x' | sh", ["file.delete x"]],
-    [`printf '%s\\n' ${"a ".repeat(2_000)}'rm x' | sh`, ["file.delete x"]],
+    [`printf '%s\\n' ${"a ".repeat(400)}'rm x' | sh`, ["file.delete x"]],
     ["bash <<EOF && ls\nrm x\nEOF", ["file.delete x"]],
     ["cat <<EOF\n$(rm x)\nEOF", ["file.delete x"]],
     ["cat <<'EOF'\n$(rm x)\nEOF", []],
@@ -655,17 +654,17 @@ describe("a shell command", () => {
     `su ${"-c ".repeat(80_000)}`,
     `curl -- ${"b ".repeat(150_000)}`,
   ])("that is hostile is read in time", (command) => {
-    expect(readIn(command, shellCommands)).toBeLessThan(1_000);
+    expect(readIn(() => shellSteps(command.slice(0, readAtMost), asGiven))).toBeLessThan(ceilingMs);
   });
 
   it.each([
     "eval eval eval eval eval eval git branch -D main",
     "sh -c 'eval eval eval eval eval unlink a'",
     "docker exec a docker exec b docker exec c docker exec d docker exec e docker exec f rm x",
-    `${"runuser -u bob ".repeat(30_000)} rm x`,
+    `${"runuser -u bob ".repeat(10)} rm x`,
     "eval eval eval eval eval find . -exec rm {} +",
   ])("%s is nested deeper than it is read, and asked about as all there are", (command) => {
-    expect(steps(command.slice(0, 500_000))).toEqual([
+    expect(steps(command)).toEqual([
       ...["file.write **", "file.move **", "file.delete **", "directory.delete **"],
       ...["git.commit", "git.push", "git.push_force", "git.reset_hard", "branch.delete"],
       ...["db.delete", "db.drop", "web.fetch **", "access.grant **"],
@@ -674,7 +673,7 @@ describe("a shell command", () => {
 
   it.each(["Bash", "PowerShell", "Monitor"])("of %s that is longer than 64 KiB may do anything", (tool) => {
     const asked = (command: string) =>
-      toolSteps({ tool, input: { command } }, (path) => path).map(({ action, resource }) =>
+      toolSteps({ tool, input: { command } }, (path) => path).steps.map(({ action, resource }) =>
         `${action} ${resource}`.trim(),
       );
     const fill = (length: number) => `rm x;${" ".repeat(length - 5)}`;
@@ -693,6 +692,42 @@ describe("a shell command", () => {
       expect(all).toContain(step);
   });
 
+  it.each([
+    ["commands", (n: number) => "rm x;".repeat(n)],
+    [
+      "commands in a loop",
+      (n: number) => `for f in a b; do ${"mkdir -p out; cp x out/y; ".repeat(n / 2)} done`,
+    ],
+    ["words", (n: number) => `true ${"word ".repeat(12 * n)}`],
+    ["substitutions", (n: number) => `echo "${"$(date) ".repeat(n)}"`],
+    ["redirections", (n: number) => "echo a >> log\n".repeat(n)],
+  ])("of many %s is read up to some number, and may do anything from some on", (_, command) => {
+    const isRead = (n: number) => toolSteps({ tool: "Bash", input: { command: command(n) } }, asGiven).isRead;
+    expect([10, 400, 4_000].map(isRead)).toEqual([true, true, false]);
+    const { steps: all } = toolSteps({ tool: "Bash", input: { command: command(4_000) } }, asGiven);
+    expect(all).toContainEqual({ action: "file.delete", resource: "**" });
+    expect(all).toContainEqual({ action: "git.push_force", resource: "" });
+  });
+
+  const lines = "It is 'one' of (many) lines; each of which | says > something.\n"
+    .repeat(1_000)
+    .slice(0, 64_000);
+  it.each([
+    ["a file that is written down", `cat > a.md <<'END'\n${lines}\nEND\n`, ["file.write a.md"]],
+    ["one in which variables stand", `cat > a.md <<END\n${lines}$HOME\nEND\n`, ["file.write a.md"]],
+    ["a text between quotes", `git commit -m "${lines}"`, ["git.commit"]],
+    ["a script between others", `python3 -c '${lines.replaceAll("'", "")}'`, []],
+    [
+      "names of files",
+      `git add ${Array.from({ length: 2_000 }, (_, n) => `src/parts/part-${n}.test.ts`).join(" ")}`,
+      [],
+    ],
+  ])("that is long because of %s is read whole", (_, command, expected) => {
+    expect(command.length).toBeLessThanOrEqual(readAtMost);
+    expect(command.length).toBeGreaterThan(50_000);
+    expect(steps(command)).toEqual(expected);
+  });
+
   it("is read through five texts of commands, one in the other", () => {
     expect(steps("eval eval eval eval eval rm x")).toEqual(["file.delete x"]);
     expect(steps("eval eval eval eval eval eval ''")).toEqual([]);
@@ -707,26 +742,71 @@ describe("a shell command", () => {
       });
       return count;
     };
-    expect(lookups("rm x;".repeat(50_000))).toBe(2);
-    expect(lookups(Array.from({ length: 20_000 }, (_, n) => `rm ${n}`).join(";"))).toBeLessThanOrEqual(500);
+    expect(lookups("rm x;".repeat(400))).toBe(2);
+    const many = Array.from({ length: 1_000 }, (_, n) => n);
+    const groups = many.slice(0, 25).map((n) => `rm ${many.slice(40 * n, 40 * n + 40).join(" ")}`);
+    expect(lookups(groups.join(";"))).toBe(500);
   });
 });
 
 /** What is longer is read by nobody. */
 const readAtMost = 64 * 1024;
 
+/**
+ * As of a hostile context (see hostile.test.ts): the promise is 10 ms on a machine of its own, the ceiling five times that of
+ * processor time, the best of several. Read to the end, commands like these take up to half a second.
+ */
+const ceilingMs = 50;
+
 /** Milliseconds of this process alone, whatever else the machine does. */
-function readIn(command: string, read: typeof shellCommands): number {
-  const from = process.cpuUsage();
-  expect(shellSteps(command.slice(0, readAtMost), asGiven, read).length).toBeLessThanOrEqual(60);
-  const { user, system } = process.cpuUsage(from);
-  return (user + system) / 1_000;
+function readIn(read: () => readonly unknown[]): number {
+  let ms = Number.POSITIVE_INFINITY;
+  for (let n = 0; n < 4; n++) {
+    const from = process.cpuUsage();
+    expect(read().length).toBeLessThanOrEqual(60);
+    const { user, system } = process.cpuUsage(from);
+    ms = Math.min(ms, (user + system) / 1_000);
+  }
+  return ms;
 }
+
+describe("a patch", () => {
+  const patchOf = (command: string) => toolSteps({ tool: "apply_patch", input: { command } }, asGiven);
+
+  it("of a megabyte is read whole", () => {
+    const body = "+a line of code, as there are many in a file\n".repeat(25_000);
+    const command = `*** Begin Patch\n*** Add File: a\n${body}*** Delete File: b\n*** End Patch\n`;
+    expect(command.length).toBeGreaterThan(1 << 20);
+    expect(patchOf(command)).toEqual({
+      steps: [
+        { action: "file.write", resource: "a" },
+        { action: "file.delete", resource: "b" },
+      ],
+      isRead: true,
+    });
+  });
+
+  it.each([
+    "*** Add File: a\n".repeat(60_000),
+    "*** \n".repeat(200_000),
+    `${" *** ".repeat(200_000)}\n`,
+    `${" ".repeat(500_000)}*** \n${" ".repeat(500_000)}*** `,
+    `\u0000${"\n*** a".repeat(150_000)}`,
+  ])("that is hostile is read in time, or may write and delete anything", (command) => {
+    expect(readIn(() => patchOf(command).steps)).toBeLessThan(ceilingMs);
+    const { steps: all, isRead } = patchOf(command);
+    if (!isRead)
+      expect(all).toEqual([
+        { action: "file.write", resource: "**" },
+        { action: "file.delete", resource: "**" },
+      ]);
+  });
+});
 
 describe("a command of PowerShell", () => {
   const asked = (command: string): string[] =>
     toolSteps({ tool: "PowerShell", input: { command } }, asGiven)
-      .map(({ action, resource }) => `${action} ${resource}`.trim())
+      .steps.map(({ action, resource }) => `${action} ${resource}`.trim())
       .filter((step) => step !== "shell.run");
 
   it.each([
@@ -839,6 +919,7 @@ describe("a command of PowerShell", () => {
     `ni -Path ${"a,".repeat(12_000)}a -Name ${"b,".repeat(12_000)}b`,
     `"$(${"a;".repeat(150_000)})"`,
   ])("that is hostile is read in time", (command) => {
-    expect(readIn(command, powershellCommands)).toBeLessThan(1_000);
+    const text = command.slice(0, readAtMost);
+    expect(readIn(() => shellSteps(text, asGiven, powershellCommands))).toBeLessThan(ceilingMs);
   });
 });
