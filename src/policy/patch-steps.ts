@@ -1,5 +1,4 @@
 import type { ClientAction } from "./client-actions.js";
-import type { CommandText } from "./command-text.js";
 import { type PatchedFiles, patchedFiles } from "./patched-files.js";
 import { anything, mostPaths, type Places, unknownOf } from "./places.js";
 import type { Reading } from "./reading.js";
@@ -53,7 +52,7 @@ export function patchedBy(
   args: readonly string[],
   fed: string,
   places: Places,
-  text: CommandText,
+  text: { readonly files: PatchedFiles; readonly reading: Reading },
 ): ToolStep[] {
   const resourcesOf = (path: string, action: ClientAction): readonly string[] =>
     places.resources(path, action);
