@@ -61,6 +61,10 @@ const entries = {
     kind: "RESOURCE_EXHAUSTED",
     text: "more than {limit} {what} in a minute. Wait {seconds} s and go on.",
   },
+  "mailbox.unknown_queue": {
+    kind: "NOT_FOUND",
+    text: "no queue is called {given}; did you mean {nearest}? A slip opens no queue. Read from that name, or have somebody send the first job to {given} with create: true.",
+  },
   "mailbox.not_recallable": {
     kind: "FAILED_PRECONDITION",
     text: "{message_id} cannot be recalled: it was already delivered or is gone. Send a correction instead.",

@@ -1,5 +1,5 @@
 import { formatAddress, parseAddress } from "../addresses/index.js";
-import { refuse } from "../errors/index.js";
+import { isRefusal, refuse } from "../errors/index.js";
 import { type Caller, PendingRow } from "../identity/index.js";
 import type { MailboxName } from "../redis/index.js";
 import { type MailContext, ownMailbox } from "./context.js";
@@ -18,7 +18,7 @@ import { takeOrWait } from "./wait-for-mail.js";
  * With `wait_seconds` it answers as soon as something is there; a timeout is a normal answer. An aborted wait takes
  * nothing.
  *
- * @throws {MailboxError} `access.denied`, `address.invalid`, `mailbox.unknown_recipient`, `mailbox.not_yours`, `store.*`
+ * @throws {MailboxError} `access.denied`, `address.invalid`, `mailbox.unknown_queue`, `mailbox.not_yours`, `store.*`
  */
 export async function readInbox(
   context: MailContext,
@@ -27,6 +27,8 @@ export async function readInbox(
   options: ReadOptions,
 ): Promise<Inbox> {
   const inbox = await lookOrTake(context, caller, input, options);
+  // A message that was asked for by its id may be the caller's own: it is noted where it is found.
+  if (input.message_id !== undefined) return inbox;
   try {
     await context.deps.noteReads(caller, inbox.messages);
   } catch (error) {
@@ -52,10 +54,7 @@ async function lookOrTake(
     refuse("input.invalid", { problem: "offset goes with the message_id of a message that was cut" });
   // A worker may be there before its first job.
   if (place !== ownMailbox(caller)) {
-    const may = await context.deps.rightsOf(caller);
-    await context.deps.directory.reach(caller, "queue", place.slice("queue:".length), false, (mailbox) =>
-      may("mailbox.read", mailbox),
-    );
+    await reachQueue(context, caller, place.slice("queue:".length));
   }
   if (input.redeliver || input.peek) {
     await context.deps.record(caller, admission);
@@ -63,6 +62,19 @@ async function lookOrTake(
     return look(context, caller, place, input, options);
   }
   return takeOrWait(context, caller, place, input, options, new PendingRow(admission));
+}
+
+async function reachQueue(context: MailContext, caller: Caller, name: string): Promise<void> {
+  const may = await context.deps.rightsOf(caller);
+  try {
+    await context.deps.directory.reach(caller, "queue", name, false, (mailbox) =>
+      may("mailbox.read", mailbox),
+    );
+  } catch (error) {
+    if (!isRefusal(error, "mailbox.unknown_recipient")) throw error;
+    const { given, nearest } = error.facts;
+    refuse("mailbox.unknown_queue", { given: String(given), nearest: String(nearest) }, { cause: error });
+  }
 }
 
 function placeOf(caller: Caller, given: string | undefined): MailboxName {

@@ -4,10 +4,11 @@ import type { MailContext } from "./context.js";
 import type { Inbox } from "./contract.js";
 import { findDelivery } from "./find-delivery.js";
 import type { ReadOptions } from "./read-options.js";
+import { findSent } from "./search-messages.js";
 import { markRead } from "./settle-deliveries.js";
 import { emptyInbox, shown } from "./show-delivery.js";
 
-/** One message from an offset on: how a long text is read to the end. */
+/** One message from an offset on, received or sent: how a long text is read to the end. */
 export async function readPart(
   context: MailContext,
   caller: Caller,
@@ -17,8 +18,8 @@ export async function readPart(
   admission: Admission,
 ): Promise<Inbox> {
   const found = await findDelivery(context, caller, id);
-  if (!found) refuse("mailbox.not_yours", { message_id: "with that id" });
-  const { delivery, place } = found;
+  const delivery = found?.delivery ?? (await findSent(context, caller, id))?.delivery;
+  if (!delivery) refuse("mailbox.not_yours", { message_id: "with that id" });
   const whole = delivery.message.body;
   // Behind the text comes the data, which is returned whole each time: the face shows it from there on.
   const end = whole.length + (delivery.message.data ? JSON.stringify(delivery.message.data).length : 0);
@@ -26,7 +27,9 @@ export async function readPart(
   await context.deps.record(caller, admission);
   const part = whole.slice(offset, offset + options.maxChars - 2_000);
   const next = offset + part.length;
-  const batch = next >= whole.length && delivery.cut ? await markRead(context, caller, id, place) : undefined;
+  if (found) await context.deps.noteReads(caller, [delivery.message]);
+  const isRead = next >= whole.length && delivery.cut;
+  const batch = found && isRead ? await markRead(context, caller, id, found.place) : undefined;
   const message = shown({ ...delivery, message: { ...delivery.message, body: part } });
   return {
     ...emptyInbox(false),

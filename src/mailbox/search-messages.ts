@@ -7,6 +7,7 @@ import type { DeliveryState, FoundMessage, SearchMessages, SearchResult } from "
 import { deliveryState, type Entry, parseEntries, toDelivery } from "./delivery-record.js";
 import type { Delivery, StoredMessage } from "./feed.js";
 import { findDelivery, lookUp } from "./find-delivery.js";
+import { isMessageId } from "./message-id.js";
 import { noteCall } from "./note-call.js";
 import { envelope } from "./show-delivery.js";
 
@@ -88,10 +89,22 @@ async function seenMessage(
       states: [{ to: found.delivery.message.to, state: found.delivery.state }],
     };
   }
+  const sent = await findSent(context, caller, id);
+  if (!sent) refuse("mailbox.not_yours", { message_id: "with that id" });
+  return sent;
+}
+
+/** A message that the caller sent itself, with each recipient's state; undefined where it sent none of that id, or nobody keeps it. */
+export async function findSent(
+  context: MailContext,
+  caller: Caller,
+  id: string,
+): Promise<{ readonly delivery: Delivery; readonly states: FoundMessage["states"] } | undefined> {
+  if (!isMessageId(id)) return undefined;
   const own = mailboxKeys(caller.principal.namespace, ownMailbox(caller));
   const to = (await context.deps.store.command("HGET", own.sentTo, id)) as string | null;
   const sent = to === null ? undefined : await sentMessage(context, caller, id, to.split(","));
-  if (!sent?.message) refuse("mailbox.not_yours", { message_id: "with that id" });
+  if (!sent?.message) return undefined;
   return {
     delivery: {
       message: sent.message,

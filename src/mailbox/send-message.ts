@@ -10,7 +10,7 @@ import {
 } from "../identity/index.js";
 import { askedToSend } from "./asked-to-send.js";
 import { measureContent } from "./check-content.js";
-import type { MailContext } from "./context.js";
+import { type MailContext, ownMailbox } from "./context.js";
 import type { SendMessage, SendReceipt } from "./contract.js";
 import type { StoredMessage } from "./feed.js";
 import { findAttachments } from "./find-attachments.js";
@@ -23,6 +23,7 @@ import { noteCall } from "./note-call.js";
 import { checkRate } from "./note-send.js";
 import { digest, type Operation } from "./operation.js";
 import { type Broadcast, planBroadcast } from "./plan-broadcast.js";
+import { findSent } from "./search-messages.js";
 import { sendToMany } from "./send-to-many.js";
 import { sendToOne } from "./send-to-one.js";
 import { settleAnswered } from "./settle-deliveries.js";
@@ -178,9 +179,17 @@ async function send(
   if (!input.create && (addresses.length > 1 || input.attachments))
     for (const { kind, name } of named(addresses))
       if (name !== caller.principal.agent) await deps.directory.isUnseen(caller, kind, name, mayKnow);
-  if (input.attachments) {
-    const attachments = await findAttachments(context, caller, input.attachments);
-    if (attachments.length > 0) message.attachments = attachments;
+  if (input.attachments && !repeatsOnly) {
+    try {
+      const attachments = await findAttachments(context, caller, input.attachments);
+      if (attachments.length > 0) message.attachments = attachments;
+    } catch (error) {
+      // The first send took them in, and what it took them from may be gone since.
+      const isRepeatable = isRefusal(error) && operation.keyed;
+      const first = isRepeatable ? await firstAnswer(context, caller, input, addresses, bytes) : undefined;
+      if (first) return first;
+      throw error;
+    }
   }
   const opened = await reachAll(context, caller, addresses, input.create ?? false, mayKnow);
   // A look at what was sent counts nothing, nor strikes it out.
@@ -279,7 +288,9 @@ async function findAnswered(
   if (known && (await mayReadAt(context, caller, known.place)))
     return { id, thread: known.thread, origin: known.origin, place: known.place };
   const found = await findDelivery(context, caller, id);
-  if (!found) refuse("mailbox.not_yours", { message_id: "with the id in in_reply_to" });
-  const { message } = found.delivery;
-  return { id, thread: message.thread, origin: message.origin, place: found.place };
+  // What it sent itself it may go on with, and settles nothing by that.
+  const delivery = found?.delivery ?? (await findSent(context, caller, id))?.delivery;
+  if (!delivery) refuse("mailbox.not_yours", { message_id: "with the id in in_reply_to" });
+  const { thread, origin } = delivery.message;
+  return { id, thread, origin, place: found?.place ?? ownMailbox(caller) };
 }

@@ -56,7 +56,7 @@ export async function settleTopics(
     for (let n = 0; n < flat.length; n += 3)
       results.set(flat[n]!, {
         state: states[flat[n + 1] as keyof typeof states],
-        at: Number(flat[n + 2]),
+        at: Number(flat[n + 2]) + (flat[n + 1] === "EXTENDED" ? context.limits.unconfirmedMs : 0),
       });
   };
   const left = [...roots.keys()];

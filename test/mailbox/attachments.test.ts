@@ -544,6 +544,22 @@ describeOnEachStore("attachments", (store) => {
     });
   });
 
+  it("answers a repeated send as the first although the file is gone since", async () => {
+    const [alice, bob] = [await office.as("alice"), await office.as("bob")];
+    const name = "soon-gone.txt";
+    writeFileSync(join(folder, name), "x");
+    const ask = { attachments: [`file:${name}`], idempotency_key: "soon-gone" };
+    const first = await alice.send("bob", "see", ask);
+    rmSync(join(folder, name));
+    expect(await alice.send("bob", "see", ask)).toEqual({ ...first, replayed: true });
+    await expect(alice.send("bob", "see this", ask)).rejects.toThrow(/^attachment\.outside/);
+    await expect(alice.send("bob", "see", { ...ask, idempotency_key: "other" })).rejects.toThrow(
+      /^attachment\.outside/,
+    );
+    const { messages } = await bob.read({ limit: 20 });
+    expect(messages.filter(({ id }) => id === first.message_id)).toHaveLength(1);
+  });
+
   it("takes nothing from any folder when the operator shares none", async () => {
     const closed = await openMail(store().url);
     try {

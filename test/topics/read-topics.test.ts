@@ -336,6 +336,10 @@ describeOnEachStore("followed topics", (store) => {
       const { deliveries } = await desk.read("alice");
       const [one, two] = deliveries.map((delivery) => delivery.message.id);
       const caller = desk.caller("alice");
+      const kept = await desk.topics.feed.settle(caller, [one!], "extend", 0);
+      const dayMs = 86_400_000;
+      expect(kept.get(one!)?.at).toBeGreaterThan(desk.store.now() + dayMs - 10_000);
+      expect(kept.get(one!)?.at).toBeLessThan(desk.store.now() + dayMs + 10_000);
       const done = await desk.topics.feed.settle(caller, [one!, "elsewhere"], "done", 0);
       expect([...done.keys()]).toEqual([one]);
       expect(done.get(one!)?.state).toBe("settled");

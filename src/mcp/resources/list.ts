@@ -49,7 +49,8 @@ export const templateList = [
     uriTemplate: "mailbox://threads/{id}",
     name: "thread",
     title: "Thread",
-    description: "The messages of a thread that you may see, oldest first.",
+    description:
+      "What you received of a thread, oldest first. What you sent of it: search_messages with thread and sent.",
     mimeType: "text/plain",
   },
   {
