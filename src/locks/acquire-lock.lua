@@ -78,7 +78,10 @@ if heldOnly and not isHeld() then return { 'NOT_HELD' } end
 audit(slot.audit, rows)
 moveTime()
 if process ~= '' then redis.call('ZADD', slot.processes, whole(lockMs), process) end
-expireDue(200)
+if expireDue(200) then
+  local request = ticket ~= '' and getRequest(ticket)
+  expireAround(request and request.resources or resources)
+end
 handOn()
 
 local along = {}
