@@ -80,9 +80,10 @@ function madeBy(folders: readonly string[], given: Arguments): readonly string[]
   const [kind = ""] = given.of("itemtype", "type");
   if (/^d/i.test(kind)) return [];
   const entries = given.of("name").slice(0, mostPaths + 1);
+  // As many as make one more than is asked about one by one.
   const made = folders
     .filter((folder) => !isNoFile.test(folder))
-    .slice(0, mostPaths + 1)
+    .slice(0, Math.ceil((mostPaths + 1) / Math.max(entries.length, 1)))
     .flatMap((folder) => (entries.length === 0 ? [folder] : entries.map((entry) => within(folder, entry))));
   // What a link leads to gets another name by it.
   const linked = /link$|^junction/i.test(kind) ? given.of("target", "value") : [];
@@ -131,7 +132,7 @@ function readArguments(args: readonly string[]): Arguments {
     }
     const parameter = parameterOf(name.toLowerCase());
     // As the program of Unix takes it, which has the name where there is no such alias.
-    isDeep ||= parameter === "recurse" || /^[rfvi]*r[rfvi]*$/i.test(name);
+    isDeep ||= parameter === "recurse" || (/^[rfvi]+$/i.test(name) && /r/i.test(name));
     if (parameter === undefined || switches.has(parameter)) continue;
     const value = own ?? args[++at] ?? "";
     const known = values.get(parameter);

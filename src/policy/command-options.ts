@@ -3,6 +3,18 @@ export function options(names: string): readonly string[] {
   return names.split(" ").map((name) => (name.length === 1 ? `-${name}` : `--${name}`));
 }
 
+const sets = new WeakMap<readonly string[], ReadonlySet<string>>();
+
+/** Whether a letter is one of the options, of which there may be a great many. */
+function isOneOf(valued: readonly string[], letter: string | undefined): boolean {
+  let set = sets.get(valued);
+  if (!set) {
+    set = new Set(valued);
+    sets.set(valued, set);
+  }
+  return set.has(`-${letter}`);
+}
+
 /** Where the first word stands that is neither an option nor the value of one. */
 export function optionsEnd(args: readonly string[], from: number, valued: readonly string[]): number {
   let at = from;
@@ -15,7 +27,7 @@ export function takesNext(option: string, valued: readonly string[]): boolean {
   if (option.startsWith("--") || option.startsWith("+"))
     return valued.some((one) => one === option || (option.length > 4 && one.startsWith(option)));
   const letters = option.slice(1);
-  const first = [...letters].findIndex((letter) => valued.includes(`-${letter}`));
+  const first = [...letters].findIndex((letter) => isOneOf(valued, letter));
   return first >= 0 && first === letters.length - 1;
 }
 
@@ -43,7 +55,7 @@ export function valueInWord(
     const at = word.indexOf("=");
     return at < 0 ? [word, undefined] : [word.slice(0, at), word.slice(at + 1)];
   }
-  const first = [...word].findIndex((letter, n) => n > 0 && valued.includes(`-${letter}`));
+  const first = [...word].findIndex((letter, n) => n > 0 && isOneOf(valued, letter));
   return first < 0 ? [word, undefined] : [`-${word[first]!}`, word.slice(first + 1) || undefined];
 }
 
@@ -81,7 +93,7 @@ export function withoutValues(args: readonly string[], valued: readonly string[]
     if (!/^-./.test(arg)) continue;
     const letters = arg.startsWith("--")
       ? -1
-      : [...arg].findIndex((_, n) => n > 0 && valued.includes(`-${arg[n]}`));
+      : [...arg].findIndex((_, n) => n > 0 && isOneOf(valued, arg[n]));
     given.push(letters < 0 ? arg : arg.slice(0, letters + 1));
     if (takesNext(arg, valued)) at += 1;
   }

@@ -1,5 +1,5 @@
 import type { FileDeed } from "./file-deed.js";
-import { mostPaths } from "./places.js";
+import { mostPaths, withoutSlashes } from "./places.js";
 import { unknownPart } from "./shell-words.js";
 
 /** What is copied, moved or linked, and to where. */
@@ -58,10 +58,4 @@ function copied(source: string, target: string): string {
 
 function namesFolder(path: string): boolean {
   return /(?:^|\/)(?:\.{0,2}|~)$/.test(path);
-}
-
-function withoutSlashes(path: string): string {
-  let end = path.length;
-  while (path[end - 1] === "/") end -= 1;
-  return path.slice(0, end);
 }

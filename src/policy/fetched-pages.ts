@@ -1,5 +1,6 @@
 import { braceAlternatives } from "./brace-alternatives.js";
 import { operandsOf, options } from "./command-options.js";
+import type { Reading } from "./reading.js";
 import { unknownPart } from "./shell-words.js";
 import { webResource } from "./web-resource.js";
 
@@ -26,14 +27,19 @@ export const fetchers: Readonly<Record<"curl" | "wget", Fetcher>> = {
 
 /** Addresses of one command. */
 const mostAddresses = 50;
+const pageSteps = 40;
 
 /**
  * The pages that a command names, as rules know them. Of an address that only the shell could tell, all pages of the host
  * where that is known, and an empty one where it is not.
  */
-export function fetchedPages(program: "curl" | "wget", args: readonly string[]): readonly string[] {
+export function fetchedPages(
+  program: "curl" | "wget",
+  args: readonly string[],
+  reading: Reading,
+): readonly string[] {
   const addresses = addressesOf(program, args);
-  const pages = new Set(addresses.slice(0, mostAddresses).flatMap(pagesAt));
+  const pages = new Set(addresses.slice(0, mostAddresses).flatMap((address) => pagesAt(address, reading)));
   return addresses.length > mostAddresses ? [""] : [...pages];
 }
 
@@ -61,8 +67,9 @@ export function addressesOf(program: "curl" | "wget", args: readonly string[]): 
 /** The host begins behind the scheme, which may be left out, and need not have both slashes where it is one of the web. */
 const scheme = /^(?:(?:https?|ftps?|wss?):\/*|[^/?#]*:\/\/)/i;
 
-function pagesAt(address: string): readonly string[] {
-  return braceAlternatives(withoutQuery(address)).flatMap((one) => {
+function pagesAt(address: string, reading: Reading): readonly string[] {
+  return braceAlternatives(withoutQuery(address), reading).flatMap((one) => {
+    reading.spend(pageSteps + (one.length >> 3));
     if (/^file:/i.test(one)) return [];
     if (one.startsWith(unknownPart) && !scheme.test(one)) return [""];
     const [, authority, path] = /^([^/]*)(.*)$/s.exec(one.replace(scheme, ""))!;

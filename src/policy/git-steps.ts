@@ -46,7 +46,7 @@ export function gitSteps(given: readonly string[], from: Places): ToolStep[] {
         ? stepsOn("file.delete", paths.length > 0 ? paths : ["."], places, { takesAll: true })
         : [];
     case "mv":
-      return stepsOfDeeds(writtenFiles("mv", args), places);
+      return stepsOfDeeds(writtenFiles("mv", args, places.reading), places);
     case "rm":
       return stepsOn(has(args, "r") ? "directory.delete" : "file.delete", paths, places);
     case "branch":

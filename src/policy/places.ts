@@ -1,6 +1,7 @@
 import { posix } from "node:path";
 import { inBraces } from "./brace-alternatives.js";
 import type { ClientAction } from "./client-actions.js";
+import type { Reading } from "./reading.js";
 import { unknownPart } from "./shell-words.js";
 import type { ToolStep } from "./tool-step.js";
 
@@ -22,13 +23,16 @@ export function unknownOf(action: ClientAction): string {
 
 /** How paths of a command are named, wherever it went before. */
 export class Places {
+  /** What it may cost to tell them, together with all else that is read. */
+  readonly reading: Reading;
   readonly #pathOf: (path: string) => string;
   #folder: string;
   #isLost: boolean;
 
   /** @param pathOf the name under which a path is known to rules */
-  constructor(pathOf: (path: string) => string, folder = "", isLost = false) {
+  constructor(pathOf: (path: string) => string, reading: Reading, folder = "", isLost = false) {
     this.#pathOf = pathOf;
+    this.reading = reading;
     this.#folder = folder;
     this.#isLost = isLost;
   }
@@ -37,7 +41,7 @@ export class Places {
   goTo(given: string | undefined): void {
     const path = given?.replace(/^~\+(?=\/|$)/, ".");
     if (path === undefined || !isPlain(path)) this.#isLost = true;
-    else this.#folder = `${isWhole(path) ? "" : this.#folder}${path}/`.replace(/\/+$/, "/");
+    else this.#folder = `${withoutSlashes(`${isWhole(path) ? "" : this.#folder}${path}`)}/`;
     if (this.#folder.length <= mostFolder) return;
     this.#folder = "";
     this.#isLost = true;
@@ -46,7 +50,7 @@ export class Places {
   /** The same from other folders, one after the other, for one command alone. */
   in(folders: readonly string[]): Places {
     if (folders.length === 0) return this;
-    const places = new Places(this.#pathOf, this.#folder, this.#isLost);
+    const places = new Places(this.#pathOf, this.reading, this.#folder, this.#isLost);
     for (const folder of folders) places.goTo(folder);
     return places;
   }
@@ -96,8 +100,7 @@ export function pathNames(
   ofLink = false,
 ): readonly string[] {
   const name = pathOf(path);
-  let end = path.length;
-  while (path[end - 1] === "/") end -= 1;
+  const end = withoutSlashes(path).length;
   const from = path.lastIndexOf("/", end - 1) + 1;
   const entry = path.slice(from, Math.max(from, end));
   if ((!ofLink && !/\.(?:delete|move)$/.test(action)) || /^(?:|\.{1,2}|~.*)$/s.test(entry)) return [name];
@@ -124,7 +127,7 @@ export function stepsOn(
   places: Places,
   { takesAll = false, ofLinks = false, asFile }: PathSense = {},
 ): ToolStep[] {
-  const paths = operands.slice(0, mostPaths + 1).flatMap(inBraces);
+  const paths = operands.slice(0, mostPaths + 1).flatMap((operand) => inBraces(operand, places.reading));
   if (paths.length > mostPaths) return [{ action, resource: anything }];
   const all = (path: string): readonly string[] =>
     places
@@ -181,6 +184,13 @@ function isKnown(path: string): boolean {
 function patternOf(path: string): string {
   const levels = path.replaceAll("?", "*").split("/");
   return levels.map((level) => (level.includes("[") ? "*" : level)).join("/");
+}
+
+/** Without those at its end; step by step, as an expression would try each run of them anew from each of its slashes. */
+export function withoutSlashes(path: string): string {
+  let end = path.length;
+  while (path[end - 1] === "/") end -= 1;
+  return path.slice(0, end);
 }
 
 /** Whether the path means one folder, without the shell. */

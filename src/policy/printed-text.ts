@@ -19,7 +19,7 @@ export function printedBy(name: "echo" | "printf", args: readonly string[], read
   do {
     const from = next;
     reading.spend(1 + (format.length >> 2));
-    const filled = format.replace(/%(%|[-+ #0]*\d*(?:\.\d+)?[A-Za-z])/g, (_, kind: string) =>
+    const filled = format.replace(/%(%|[-+ #0]*(?:[1-9]\d*)?(?:\.\d+)?[A-Za-z])/g, (_, kind: string) =>
       kind === "%" ? "%" : printed(values[next++] ?? "", kind),
     );
     texts.push(filled);

@@ -22,10 +22,12 @@ import { writtenFiles } from "./written-files.js";
 const mostSteps = 60;
 /** What a command costs at the least. */
 const commandSteps = 60;
+/** What each more of a list costs that PowerShell is given. */
+const elementSteps = 10;
 /** Texts of commands in texts of commands; what lies deeper may do anything. */
 const mostDeep = 5;
 
-const shells = new Set(["sh", "bash", "zsh", "dash", "ksh", "ash", "fish"]);
+const shells = new Set("sh bash rbash zsh dash ksh mksh yash ash csh tcsh fish".split(" "));
 const powershells = new Set(["pwsh", "powershell"]);
 const patchers = new Set(["apply_patch", "applypatch"]);
 
@@ -43,7 +45,7 @@ export function shellSteps(
   read: ReadCommands = shellCommands,
 ): readonly ToolStep[] {
   const steps = readWhole((reading) => {
-    const places = new Places(fewLookups(pathOf, reading));
+    const places = new Places(fewLookups(pathOf, reading), reading);
     return stepsOfAll(new CommandText(text, reading), read(text, reading), places, 0);
   });
   if (!steps) return anyStep;
@@ -153,9 +155,13 @@ function stepsOfCmdlet(command: ShellCommand, places: Places, deep: number, text
   const [first = "", ...more] = command.words;
   const [given = "", ...args] = /^(?:return|\.)$/i.test(first) ? more : [first, ...more];
   const name = nameOf([given.replaceAll("\\", "/").toLowerCase()]);
+  for (const arg of args) text.reading.spend(elementSteps * (arg.split(listSeparator).length - 1));
   const told = cmdletDeeds(name, args);
   if (told) {
-    return [...fetchSteps("curl", ["--", ...told.addresses]), ...stepsOfDeeds(told.files, places)];
+    return [
+      ...fetchSteps("curl", ["--", ...told.addresses], text.reading),
+      ...stepsOfDeeds(told.files, places),
+    ];
   }
   if (name === "invoke-expression" || name === "iex") {
     return stepsWithin(operandsOf(args).join(" "), powershellCommands, places, deep, text.reading);
@@ -250,7 +256,7 @@ function stepsOfProgram(
       return [{ action: "db.drop", resource: "" }];
     case "curl":
     case "wget":
-      return [...fetchSteps(name, args), ...stepsOfDeeds([savedPages(name, args)], places)];
+      return [...fetchSteps(name, args, text.reading), ...stepsOfDeeds([savedPages(name, args)], places)];
     case "watch":
       return within(args.slice(optionsEnd(args, 0, watchValued)).join(" "));
     case "script":
@@ -272,12 +278,12 @@ function stepsOfProgram(
       if (databases.has(name)) return [...text.sqlSteps];
       return args[0] === "--codex-run-as-apply-patch"
         ? patchedBy(args, fed, places, text)
-        : stepsOfDeeds(writtenFiles(name, args), places);
+        : stepsOfDeeds(writtenFiles(name, args, text.reading), places);
   }
 }
 
-function fetchSteps(program: "curl" | "wget", args: readonly string[]): ToolStep[] {
-  return fetchedPages(program, args).map((resource) => ({ action: "web.fetch", resource }));
+function fetchSteps(program: "curl" | "wget", args: readonly string[], reading: Reading): ToolStep[] {
+  return fetchedPages(program, args, reading).map((resource) => ({ action: "web.fetch", resource }));
 }
 
 /** What ssh runs there: behind the host, more of its options may stand. */
@@ -336,7 +342,7 @@ function wordsInContainer(args: readonly string[]): readonly string[] {
 /** What a shell is told to run by `-c`: the first word that is no option. */
 function commandOf(args: readonly string[]): string {
   const end = optionsEnd(args, 0, shellValued);
-  const hasCommand = args.slice(0, end).some((arg) => /^-\w*c\w*$/.test(arg));
+  const hasCommand = args.slice(0, end).some((arg) => /^-\w+$/.test(arg) && arg.includes("c"));
   return hasCommand ? (args[end] ?? "") : "";
 }
 
@@ -362,7 +368,7 @@ function findSteps(args: readonly string[], places: Places, deep: number, readin
     let stop = at + 1;
     while (stop < args.length && args[stop] !== ";" && args[stop] !== "+") stop += 1;
     // Which files it finds only running it would tell, and where they lie the folders do that it looks into.
-    const words = args.slice(at + 1, stop).flatMap((arg) => foundBy(arg, found));
+    const words = args.slice(at + 1, stop).flatMap((arg) => foundBy(arg, found, reading));
     if (deep >= mostDeep) return [...steps, ...anyStep];
     const command = { words, writes: [], fed: "", isPiped: false };
     for (const folder of option.endsWith("dir") ? foldersOf(starts, places) : [places]) {
@@ -381,8 +387,9 @@ function foldersOf(starts: readonly string[], places: Places): readonly Places[]
 }
 
 /** A word of a command that find runs, for each path that it may stand for. */
-function foundBy(word: string, found: readonly string[]): readonly string[] {
+function foundBy(word: string, found: readonly string[], reading: Reading): readonly string[] {
   if (!word.includes("{}")) return [word];
+  reading.spend(4 * word.length);
   // Within a text, one for all.
   const paths = word === "{}" || found.length === 1 ? found : [unknownPart];
   return paths.map((path) => word.replaceAll("{}", () => path));

@@ -490,8 +490,9 @@ class Reader {
       }
       for (const path of draft.writes) last.writes.push(path);
       last.fed += draft.fed;
-      for (const [n, document] of this.#documents.entries())
-        if (document.reader === draft) this.#documents[n] = { ...document, reader: last };
+      // Its own are those that were begun last.
+      for (let n = this.#documents.length - 1; this.#documents[n]?.reader === draft; n--)
+        this.#documents[n] = { ...this.#documents[n]!, reader: last };
     } else if (draft.writes.length > 0) this.#commands.push(Object.assign(draft, { isPiped }));
   }
 }

@@ -3,6 +3,7 @@ import { has, operandsOf, options, optionValues, withoutValues } from "./command
 import { copiedFiles, entryOf, within } from "./copied-files.js";
 import type { FileDeed } from "./file-deed.js";
 import { mostPaths } from "./places.js";
+import type { Reading } from "./reading.js";
 
 const valued: Readonly<Record<string, readonly string[]>> = {
   cp: options("t target-directory S suffix"),
@@ -27,8 +28,13 @@ const editors: Readonly<Record<"sed" | "perl", { readonly inPlace: RegExp; reado
 };
 
 /** What a program of Unix does to the files that it is told; nothing for one that is not known for it. */
-export function writtenFiles(program: string, args: readonly string[]): readonly FileDeed[] {
+export function writtenFiles(
+  program: string,
+  args: readonly string[],
+  reading: Reading,
+): readonly FileDeed[] {
   const operands = operandsOf(args, valued[program] ?? []);
+  const chosen = (): readonly string[] => operands.flatMap((operand) => inBraces(operand, reading));
   switch (program) {
     case "tee":
     case "touch":
@@ -52,10 +58,10 @@ export function writtenFiles(program: string, args: readonly string[]): readonly
     case "mv":
     case "ln":
     case "install":
-      return copiedBy(program, args, operands.flatMap(inBraces));
+      return copiedBy(program, args, chosen());
     case "scp":
     case "rsync":
-      return sentBy(program, args, operands.flatMap(inBraces));
+      return sentBy(program, args, chosen());
     default:
       return [];
   }

@@ -321,6 +321,10 @@ describe("a shell command", () => {
     ["printf '\\162m x' | sh", ["file.delete x"]],
     [`printf '%s\\n' ${"a ".repeat(400)}'rm x' | sh`, ["file.delete x"]],
     ["bash <<EOF && ls\nrm x\nEOF", ["file.delete x"]],
+    ["csh -c 'rm a'; tcsh -c 'rm b'; rbash -c 'rm c'", ["file.delete a", "file.delete b", "file.delete c"]],
+    ["echo 'rm a' | mksh; yash <<EOF\nrm b\nEOF", ["file.delete a", "file.delete b"]],
+    ["printf '%05d%-3.2s%% %s' 1 2 'rm x' | sh", []],
+    ["printf '%00s %+5s' rm x | sh", ["file.delete x"]],
     ["cat <<EOF\n$(rm x)\nEOF", ["file.delete x"]],
     ["cat <<'EOF'\n$(rm x)\nEOF", []],
     ["cat <<A\n A\n$(rm y)\n\tA\nA\nrm x", ["file.delete y", "file.delete x"]],
@@ -653,6 +657,12 @@ describe("a shell command", () => {
     `echo a | ${"docker exec c ".repeat(20_000)}`,
     `su ${"-c ".repeat(80_000)}`,
     `curl -- ${"b ".repeat(150_000)}`,
+    `a;${"<<b ".repeat(6_000)}${";".repeat(5_000)}`,
+    `cd ${"/".repeat(60_000)}a`,
+    `printf %${"0".repeat(30_000)}!`,
+    `bash -${"c".repeat(9_000)}!`,
+    `curl ${`{${"a,".repeat(49)}a}.b `.repeat(50)};`.repeat(11),
+    `mv ${"{a,b}".repeat(20)} x;`.repeat(400),
   ])("that is hostile is read in time", (command) => {
     expect(readIn(() => shellSteps(command.slice(0, readAtMost), asGiven))).toBeLessThan(ceilingMs);
   });
@@ -918,6 +928,7 @@ describe("a command of PowerShell", () => {
     `mv ${"a ".repeat(25_000)}${"b".repeat(50_000)}`,
     `ni -Path ${"a,".repeat(12_000)}a -Name ${"b,".repeat(12_000)}b`,
     `"$(${"a;".repeat(150_000)})"`,
+    `ni -Path ${"a,".repeat(50)}a -Name ${"b,".repeat(50)}b;`.repeat(80),
   ])("that is hostile is read in time", (command) => {
     const text = command.slice(0, readAtMost);
     expect(readIn(() => shellSteps(text, asGiven, powershellCommands))).toBeLessThan(ceilingMs);
