@@ -1,12 +1,15 @@
 import { refuse } from "../errors/index.js";
 import { digest } from "../redis/index.js";
-import { contextProblem, maxContextCharacters, maxContextValues } from "./given.js";
+import { contextProblem, maxContextCharacters } from "./given.js";
 import { LeftOut } from "./left-out.js";
 
 type Values = Readonly<Record<string, unknown>>;
 
 /** Characters of a context that are kept for what stands in it beside the arguments. */
 const forTheRest = 1_000;
+
+/** Arguments that are looked at one by one, to keep those that have room; no tool takes so many. */
+const mostArguments = 200;
 
 /**
  * Arguments as rules can be asked about them: whole, as far as a context takes them. Where there is more, the largest are
@@ -17,7 +20,7 @@ const forTheRest = 1_000;
 export function boundedContext(given: Values, beside: Values = {}): Values | LeftOut {
   if (contextProblem({ ...beside, arguments: given }) === undefined) return given;
   // Where there are too many, nothing has to be looked at to leave all of them out.
-  if (Object.keys(given).length > maxContextValues) return leftOutOf(textOf(given));
+  if (Object.keys(given).length > mostArguments) return leftOutOf(textOf(given));
   const sized = Object.entries(given).map(([name, value]) => ({ name, value, text: textOf(value) }));
   let room = maxContextCharacters - forTheRest;
   const kept = new Set<string>();

@@ -20,12 +20,19 @@ export function isUrl(text: string): boolean {
  * @returns undefined for what is no URL, and names no page
  */
 export function canonicalUrl(given: string, isOfWeb: boolean): string | undefined {
-  // biome-ignore lint/suspicious/noControlCharactersInRegex: whoever reads a URL leaves these out
-  const text = given.replace(/[\t\n\r]|^[\x00-\x20]+|[\x00-\x20]+$/g, "");
+  const text = withoutBlanks(given);
   if (isUrl(text)) return inOneForm(text, isOfWeb);
   if (isOfWeb && /^(?:https?|wss?):/i.test(text)) return inOneForm(text.replace(":", "://"), true);
   // What has blanks is what somebody looks for, and no page.
   return isOfWeb && /^[^./~\\\s]\S*$/.test(text) ? inOneForm(`https://${text}`, true) : undefined;
+}
+
+/** Without what whoever reads a URL leaves out: some blanks anywhere, and what is no sign at its beginning and end. */
+function withoutBlanks(given: string): string {
+  let [from, end] = [0, given.length];
+  while (from < end && given[from]! <= " ") from += 1;
+  while (end > from && given[end - 1]! <= " ") end -= 1;
+  return given.slice(from, end).replace(/[\t\n\r]/g, "");
 }
 
 /** What a URL of the web names a page by: neither scheme nor user, the host in lower case. Also of a beginning of one. */

@@ -28,7 +28,8 @@ export function countersFor(
     const whose = subjectOf(entry.per, question.agent);
     if (entry.same) {
       const action = canonicalAction(question.action);
-      same ??= digest([action, canonicalResource(question.resource, isOfWeb(action)), argumentsOf(question)]);
+      const resource = canonicalResource(question.resource, isOfWeb(action));
+      same ??= digest([action, resource, argumentsDigest(question.context)]);
     }
     return {
       name,
@@ -39,7 +40,15 @@ export function countersFor(
   });
 }
 
+/** Of each context once: a call of many steps has one, and it may be large. */
+const digests = new WeakMap<object, string>();
+
 /** What no condition can look at is not looked at here either: all of it counts as the same. */
-function argumentsOf({ context }: Omit<Question, "counts">): unknown {
-  return contextProblem(context) === undefined ? (context.arguments ?? null) : null;
+function argumentsDigest(context: Question["context"]): string {
+  let known = digests.get(context);
+  if (known === undefined) {
+    known = digest(contextProblem(context) === undefined ? (context.arguments ?? null) : null);
+    digests.set(context, known);
+  }
+  return known;
 }

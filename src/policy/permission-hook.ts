@@ -5,6 +5,7 @@ import { boundedContext } from "./bounded-context.js";
 import { checkTogether, type TogetherAnswer } from "./check-together.js";
 import type { PolicyContext } from "./context.js";
 import { isObject } from "./is-object.js";
+import { maxResourceLength } from "./name-pattern.js";
 import { isWhole, pathByLetters } from "./path-by-letters.js";
 import { whereToReadWhy } from "./refused-before.js";
 import { named } from "./shown-step.js";
@@ -42,6 +43,7 @@ const mostReason = 2_000;
 
 /** Steps of a call that an answer names. */
 const mostNamed = 5;
+const longestName = 300;
 
 /** What a model brings about by what it calls, and how often. */
 const unaskable: readonly string[] = [
@@ -82,11 +84,7 @@ export async function answerHook(
   context: PolicyContext,
   caller: Caller,
   event: HookEvent,
-  {
-    ask = false,
-    root,
-    pathOf = (path) => pathByLetters(path, { folder: event.folder, root }),
-  }: HookOptions = {},
+  { ask = false, root, pathOf = pathsFrom(event.folder, root) }: HookOptions = {},
 ): Promise<HookAnswer> {
   const { tool, input } = event;
   if (root !== undefined && !isWhole(root))
@@ -101,12 +99,19 @@ export async function answerHook(
       why,
       naming: namingArgument(event),
     });
-    return told(found, ask && event.asksUser, isRead ? "" : unread);
+    return told(found, ask && event.asksUser, isRead);
   } catch (error) {
     // A call that rules or people cannot be asked about must not pass because of it.
     if (!isRefusal(error) || !unaskable.includes(error.code)) throw error;
     return denial(`the policy could not be asked about this call: ${error.message}`);
   }
+}
+
+/** What paths are called by their letters. From a folder that is too long for rules, all of them are too. */
+function pathsFrom(folder: string, root: string | undefined): (path: string) => string {
+  return folder.length > maxResourceLength
+    ? () => folder.slice(0, maxResourceLength + 1)
+    : (path) => pathByLetters(path, { folder, root });
 }
 
 /** The answer that stops a call. */
@@ -115,13 +120,15 @@ export function denial(reason: string): HookAnswer {
 }
 
 /** What is told of a call that was asked about as all that one of its kind may do. */
-const unread =
+const tooLong =
   ". It is too long or too tangled to be read, so this is all that it might do: give what it does in several shorter ones";
 
-/** @param note what is said behind what stops the call */
-function told({ steps, answer }: TogetherAnswer, ask: boolean, note: string): HookAnswer {
+/** @param isRead whether what was asked about is what the call does */
+function told({ steps, answer }: TogetherAnswer, ask: boolean, isRead: boolean): HookAnswer {
   const { decision, reasons, approval, known, nearest } = answer;
   const what = listed(steps);
+  // That it runs at all no shorter one changes.
+  const unread = isRead || steps.every(({ action }) => action === "shell.run") ? "" : tooLong;
   const [is, needs] = steps.length === 1 ? ["is", "needs"] : ["are", "need"];
   const because = reasons.map(
     ({ by, reason, guidance }) =>
@@ -146,16 +153,16 @@ function told({ steps, answer }: TogetherAnswer, ask: boolean, note: string): Ho
       };
     }
     case "deny":
-      return denial(`${what} ${is} not allowed: ${why || "no rule allows it"}${note}`);
+      return denial(`${what} ${is} not allowed: ${why || "no rule allows it"}${unread}`);
     case "require_approval": {
       const before = whereToReadWhy(approval?.before);
       if (ask)
         return decided(
           "ask",
-          `${what} ${needs} a person: ${why || "no rule allows it by itself"}${before}. It waits as ${approval?.id ?? ""} too: once that is approved, this call passes, unchanged or with the arguments that were approved${note}`,
+          `${what} ${needs} a person: ${why || "no rule allows it by itself"}${before}. It waits as ${approval?.id ?? ""} too: once that is approved, this call passes, unchanged or with the arguments that were approved${unread}`,
         );
       return denial(
-        `${what} ${needs} a person: ${why || "no rule allows it by itself"}${before}. Call check_policy of the mailbox with approval_id ${approval?.id ?? ""} and wait_seconds 50; once it is approved, repeat this call unchanged, or with the arguments that it shows${note}`,
+        `${what} ${needs} a person: ${why || "no rule allows it by itself"}${before}. Call check_policy of the mailbox with approval_id ${approval?.id ?? ""} and wait_seconds 50; once it is approved, repeat this call unchanged, or with the arguments that it shows${unread}`,
       );
     }
   }
@@ -163,9 +170,14 @@ function told({ steps, answer }: TogetherAnswer, ask: boolean, note: string): Ho
 
 /** The steps by name, as far as a sentence takes them. */
 function listed(steps: readonly ToolStep[]): string {
-  const names = steps.slice(0, mostNamed).map(named);
+  const names = steps.slice(0, mostNamed).map(named).map(cut);
   const more = steps.length - names.length;
   return `${names.join(", ")}${more > 0 ? ` and ${more} more` : ""}`;
+}
+
+/** So that there is room for what is said of it. */
+function cut(name: string): string {
+  return name.length <= longestName ? name : `${name.slice(0, longestName)}…`;
 }
 
 function decided(permissionDecision: "deny" | "ask", reason: string): HookAnswer {

@@ -29,23 +29,39 @@ export function rulesTogether(rules: CompiledRules, asked: readonly Asked[]): Ru
   const [lead] = asked;
   // The same counter of two questions may be two counts; a name with a space is none that a rule set has.
   const keyOf = (name: string, n: number): string => (n === 0 ? name : `${n} ${name}`);
-  const countersAt = (n: number): ReturnType<CompiledRules["countersOf"]> => rules.countersOf(asked[n]!);
-  const stepsAt: RulesTogether["stepsAt"] = (counts) =>
+  const countersAt = once(asked, (question) => rules.countersOf(question));
+  const limitsAt = once(asked, (question) => rules.limitsOf(question));
+  const decidedAt = (counts: Question["counts"]): readonly StepOfCall[] =>
     asked.map((step, n) => {
       const names = countersAt(n).map(({ name }) => name);
       const own = Object.fromEntries(names.map((name) => [name, counts[keyOf(name, n)] ?? 0]));
       const question = { ...step, counts: own };
-      return { question, decision: rules.decide(question), limits: rules.limitsOf(step) };
+      return { question, decision: rules.decide(question), limits: limitsAt(n) };
     });
+  // What is decided and what is recorded of it are asked for one after the other, at the same counts.
+  let last: { readonly counts: Question["counts"]; readonly steps: readonly StepOfCall[] } | undefined;
+  const stepsAt: RulesTogether["stepsAt"] = (counts) => {
+    if (last?.counts !== counts) last = { counts, steps: decidedAt(counts) };
+    return last.steps;
+  };
   return {
     ...rules,
     stepsAt,
     countersOf: () =>
       asked.flatMap((_, n) => countersAt(n).map((counter) => ({ ...counter, as: keyOf(counter.name, n) }))),
-    limitsOf: () => asked.flatMap((question) => rules.limitsOf(question)),
+    limitsOf: () => asked.flatMap((_, n) => limitsAt(n)),
     concerns: () => asked.some(({ action }) => rules.concerns(action)),
     decide: ({ counts }) => together(stepsAt(counts).map(({ decision }) => decision)),
     look: ({ counts }) => rules.look({ ...lead!, counts }),
+  };
+}
+
+/** What is told of each, looked up when it is first asked for, and once. */
+function once<T>(asked: readonly Asked[], look: (question: Asked) => T): (n: number) => T {
+  const known: T[] = [];
+  return (n) => {
+    known[n] ??= look(asked[n]!);
+    return known[n];
   };
 }
 

@@ -47,15 +47,20 @@ const anyPatchStep: Steps = [
   { action: "file.delete", resource: anything },
 ];
 
+/** Characters of a path that is looked up. A longer one no system takes, and no rule: it is asked about as it is, and denied. */
+const longestPath = 4_096;
+
 /** Characters of a command that is read; reading takes time, and a server asks for many agents. */
 const longestCommand = 64 * 1024;
 
 /**
  * What a call of a tool is in the words of rules.
  *
- * @param pathOf the name under which a path is known to rules
+ * @param nameOf the name under which a path is known to rules
  */
-export function toolSteps({ tool, input }: ToolCall, pathOf: (path: string) => string): ToolSteps {
+export function toolSteps({ tool, input }: ToolCall, nameOf: (path: string) => string): ToolSteps {
+  const pathOf = (path: string): string =>
+    path.length > longestPath ? path.slice(0, longestPath) : nameOf(path);
   const text = (name: string): string => (typeof input[name] === "string" ? input[name] : "");
   if (Object.hasOwn(fileTools, tool)) {
     const [action, argument] = fileTools[tool]!;

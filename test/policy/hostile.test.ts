@@ -1,8 +1,11 @@
 import { describe, expect, it } from "vitest";
 import { isRefusal } from "../../src/errors/index.js";
 import { boundedContext } from "../../src/policy/bounded-context.js";
+import { canonicalUrl } from "../../src/policy/canonical-url.js";
+import type { CompiledRules } from "../../src/policy/compile-rules.js";
 import { CheckPolicy, contextProblem, type Decision, type Question } from "../../src/policy/index.js";
 import { compileRules } from "../../src/policy/rule-compiler.js";
+import { rulesTogether } from "../../src/policy/rules-together.js";
 import { question } from "./question.js";
 
 /**
@@ -440,4 +443,47 @@ rules: [{ id: constructor, actions: [constructor], effect: deny, when: counts.pr
     expect(rules.decide(question({ action: "constructor", counts: { prototype: 2 } })).effect).toBe("deny");
     expect(rules.decide(question({ action: "valueOf" })).known).toBe(false);
   });
+});
+
+it("an address is read in time however many blanks stand in it", () => {
+  const address = `a:${" ".repeat(60_000)}x`;
+  let ms = Number.POSITIVE_INFINITY;
+  for (let n = 0; n < 4; n++) {
+    const from = process.cpuUsage();
+    expect(canonicalUrl(address, false)).toBeUndefined();
+    const { user, system } = process.cpuUsage(from);
+    ms = Math.min(ms, (user + system) / 1_000);
+  }
+  expect(ms).toBeLessThan(ceilingMs);
+  expect(canonicalUrl("\r \t\0http://a.org/x\ty \n", true)).toBe("a.org/xy");
+});
+
+it("rules are asked once what each step of a call counts for, and once what is decided at the same counts", () => {
+  const rules = compileRules("version: 1\nprofile: standard\n");
+  const asked = { counters: 0, limits: 0, decisions: 0 };
+  const watched: CompiledRules = {
+    ...rules,
+    countersOf: (one) => {
+      asked.counters += 1;
+      return rules.countersOf(one);
+    },
+    limitsOf: (one) => {
+      asked.limits += 1;
+      return rules.limitsOf(one);
+    },
+    decide: (one) => {
+      asked.decisions += 1;
+      return rules.decide(one);
+    },
+  };
+  const steps = numbers(59).map((n) => question({ action: "file.delete", resource: `${n}` }));
+  const together = rulesTogether(watched, steps);
+  for (const counts of [{}, { repeats: 1 }]) {
+    const whole = { ...steps[0]!, counts };
+    together.countersOf(whole);
+    together.limitsOf(whole);
+    expect(together.decide(whole).effect).toBe("require_approval");
+    expect(together.stepsAt(counts)).toHaveLength(59);
+  }
+  expect(asked).toEqual({ counters: 59, limits: 59, decisions: 118 });
 });

@@ -37,6 +37,9 @@ limits:
   - { id: few-writes, of: calls, actions: [file.write], per: agent, most: 2, window: 1d, guidance: Stop editing }
 `;
 
+/** As of a hostile command, see tool-steps.test.ts, with all that is asked of the store for it. */
+const ceilingMs = 50;
+
 describeOnEachStore("the hook before a tool", (store) => {
   const desks: PolicyDesk[] = [];
   afterEach(() => {
@@ -111,6 +114,57 @@ describeOnEachStore("the hook before a tool", (store) => {
     }
     desk.put("version: 1\notherwise: allow\n");
     expect(await ask(desk, "Bash", { command: long })).toEqual({});
+  });
+
+  it("does not advise shorter commands where it is running commands that is denied", async () => {
+    const desk = await open();
+    desk.put("version: 1\notherwise: allow\nrules: [{ id: no-shell, actions: [shell.run], effect: deny }]\n");
+    const command = "echo a; ".repeat(4_000);
+    expect(reasonOf(await ask(desk, "Bash", { command }))).toMatch(
+      /shell\.run is not allowed: .*no-shell\)$/,
+    );
+  });
+
+  const megabyte = 1_000_000;
+  const inFolder = `/${"a/".repeat(megabyte / 2)}`;
+  const many = Array.from({ length: 50 }, (_, n) => n);
+  const removals = (path: (n: number) => string): string => many.map((n) => `rm ${path(n)}`).join("; ");
+  it.each([
+    ["a folder of a megabyte", "Bash", { command: removals((n) => `a${n}`) }, inFolder],
+    ["a relative path in one", "Read", { file_path: "a" }, inFolder],
+    ["a path of a megabyte", "Write", { file_path: "a\u0301\u0323".repeat(megabyte / 6) }, "/repo"],
+    [
+      "as many arguments as a megabyte has",
+      "mcp__a__b",
+      Object.fromEntries(Array.from({ length: 9_000 }, (_, n) => [`n${n}`, "x".repeat(90)])),
+      "/repo",
+    ],
+  ])("answers a hostile call with %s in time", async (_, tool, input, folder) => {
+    const desk = await open();
+    desk.approvals = new MemoryApprovals();
+    desk.put("version: 1\nprofile: standard\n");
+    const event = readHookEvent({ cwd: folder, tool_name: tool, tool_input: input })!;
+    let ms = Number.POSITIVE_INFINITY;
+    for (let n = 0; n < 5; n++) {
+      const from = process.cpuUsage();
+      await answerHook(desk.context, desk.caller("alice"), event);
+      const { user, system } = process.cpuUsage(from);
+      ms = Math.min(ms, (user + system) / 1_000);
+    }
+    expect(ms).toBeLessThan(ceilingMs);
+  });
+
+  it("takes no path for another one because it, or the folder it is told from, is too long", async () => {
+    const desk = await open();
+    desk.put("version: 1\notherwise: allow\n");
+    const back = "a/../".repeat(2_000);
+    expect(reasonOf(await ask(desk, "Write", { file_path: `${back}.env` }))).toMatch(
+      /^deny: .*a resource 1024/,
+    );
+    const event = readHookEvent({ cwd: `/${back}`, tool_name: "Read", tool_input: { file_path: ".env" } })!;
+    expect(reasonOf(await answerHook(desk.context, desk.caller("alice"), event))).toMatch(
+      /^deny: .*a resource 1024/,
+    );
   });
 
   it("takes the most restrictive of all that a command does", async () => {
