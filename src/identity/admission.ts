@@ -33,7 +33,15 @@ export interface Asked {
    * its repetition is answered. It then passes and does nothing.
    */
   readonly wasDone?: () => Promise<boolean>;
+  /**
+   * What the same call wants besides and was not asked about before this, so that with a key its own earlier attempt is not
+   * held against this.
+   */
+  readonly behind?: readonly Wish[];
 }
+
+/** One of several things that a call wants to do. */
+export type Wish = readonly [action: Action, resource: string];
 
 /**
  * Admits to several things of one call, or to none: then nothing is used up. Where some of them need a person, all are
@@ -44,15 +52,16 @@ export interface Asked {
 export async function admitAll(
   admit: Admit,
   caller: Caller,
-  wishes: readonly (readonly [action: Action, resource: string])[],
+  wishes: readonly Wish[],
   asked?: Asked,
 ): Promise<readonly Admission[]> {
   const admissions: Admission[] = [];
   const waiting: MailboxError[] = [];
   try {
-    for (const [action, resource] of wishes)
+    for (const [n, [action, resource]] of wishes.entries())
       try {
-        admissions.push(await admit(caller, action, resource, asked));
+        const told = asked && { ...asked, behind: wishes.slice(n + 1) };
+        admissions.push(await admit(caller, action, resource, told));
       } catch (error) {
         if (!isRefusal(error, "policy.approval_required")) throw aboutOne(error, resource, wishes.length);
         waiting.push(error);

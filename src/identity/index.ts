@@ -9,6 +9,7 @@ export {
   type RecordDecision,
   type Rights,
   type RightsOf,
+  type Wish,
 } from "./admission.js";
 export { type AgentFacts, noFacts } from "./agent-facts.js";
 export {

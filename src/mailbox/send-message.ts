@@ -7,6 +7,7 @@ import {
   type Caller,
   PendingRow,
   Repetition,
+  type Wish,
 } from "../identity/index.js";
 import { askedToSend } from "./asked-to-send.js";
 import { measureContent } from "./check-content.js";
@@ -64,16 +65,12 @@ export async function sendMessage(
     ...(idempotencyKey === undefined ? {} : { idempotencyKey, wasDone: repetition.wasDone }),
   };
   // Before the send counts itself, so that rules see of each recipient what they would see of a send to it.
-  const broadcast = await planBroadcast(context, caller, addresses, told);
-  const admissions = await admitAll(
-    deps.admit,
-    caller,
-    addresses.map((address) => [
-      address.kind === "topic" ? "topic.publish" : "mailbox.send",
-      formatAddress(address),
-    ]),
-    told,
+  const wishes = addresses.map(
+    (address): Wish => [address.kind === "topic" ? "topic.publish" : "mailbox.send", formatAddress(address)],
   );
+  const others = wishes.filter((_, n) => addresses[n]!.kind !== "everyone");
+  const broadcast = await planBroadcast(context, caller, addresses, { ...told, behind: others });
+  const admissions = await admitAll(deps.admit, caller, wishes, told);
   const row = new PendingRow(...admissions, { row: "", settle: broadcast.settle });
   if (repetition.answer !== undefined) {
     await row.settle(false);

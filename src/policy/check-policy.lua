@@ -17,7 +17,8 @@
             nothing in that of the last two, for a step that is not recorded
   ARGV[13]  what else the answer tells, opaque       ARGV[14]  id of the reservation, or empty
   ARGV[15]  what it holds, millionths                ARGV[16]  agent
-  ARGV[17]  the caller's name for this call, which is decided anew each time and counted once in a window, or empty
+  ARGV[17]  the caller's name for this call, which is decided anew each time and counted once in a window, or empty; behind it a
+            line for each that it asks for behind this one, under its own name: for rules about counts those are not there yet
   ARGV[18]  how many counters follow
   ARGV[19…] counters: field, window in ms, 1 when this step counts, and how often was assumed, or empty; then
             limits: field, id, most, window in ms, what the step takes of it, effect,
@@ -39,7 +40,8 @@
 if late() then return { 'LATE' } end
 local operation, digest, attempt, keepMs, ruled, stage = ARGV[3], ARGV[4], ARGV[5], tonumber(ARGV[6]), ARGV[7], ARGV[8]
 local head, right, rules, recorded, told = ARGV[9], ARGV[10], ARGV[11], ARGV[12], ARGV[13]
-local reservation, amount, agent, callName = ARGV[14], tonumber(ARGV[15]), ARGV[16], ARGV[17]
+local reservation, amount, agent = ARGV[14], tonumber(ARGV[15]), ARGV[16]
+local callName, behind = string.match(ARGV[17], '^([^\n]*)\n?(.*)$')
 local function rowOf(effect, reasons)
   if head == '' then return '' end
   if effect == 'allow' then return head .. '"allow","y":"' .. right .. reasons .. '"}' end
@@ -61,11 +63,22 @@ if known then
 end
 
 -- What this call was counted in before, when it was let pass and nothing came of it: each field, and until when it counts there.
-local countedIn = {}
-if callName ~= '' then
-  local word, text = recallOperation(slot.operations, slot.operationExpiry, callName, '', attempt)
+local function countedBefore(name)
+  local counted = {}
+  local word, text = recallOperation(slot.operations, slot.operationExpiry, name, '', attempt)
   for field, ends in string.gmatch(word and text or '', '(%S+) (%d+)') do
-    if tonumber(ends) > nowMs then countedIn[field] = ends end
+    if tonumber(ends) > nowMs then counted[field] = ends end
+  end
+  return counted
+end
+local countedIn, earlier = {}, {}
+if callName ~= '' then
+  countedIn = countedBefore(callName)
+  for field in pairs(countedIn) do earlier[field] = 1 end
+end
+if tonumber(ARGV[18]) > 0 then
+  for name in string.gmatch(behind, '[^\n]+') do
+    for field in pairs(countedBefore(name)) do earlier[field] = (earlier[field] or 0) + 1 end
   end
 end
 local function noteCounted(what)
@@ -77,7 +90,7 @@ for n = 1, tonumber(ARGV[18]) do
   local counter = { field = ARGV[at] .. '|' .. begin, ends = ends, isCounted = ARGV[at + 2] == '1' }
   counters[n] = counter
   counts[n] = redis.call('HGET', slot.counts, counter.field) or '0'
-  if countedIn[counter.field] then counts[n] = whole(math.max(tonumber(counts[n]) - 1, 0)) end
+  if earlier[counter.field] then counts[n] = whole(math.max(tonumber(counts[n]) - earlier[counter.field], 0)) end
   if ARGV[at + 3] ~= '' and ARGV[at + 3] ~= counts[n] then hasChanged = true end
   at = at + 4
 end

@@ -1,4 +1,4 @@
-import type { Caller } from "../identity/index.js";
+import type { Asked, Caller } from "../identity/index.js";
 import { digest, policyKeys } from "../redis/index.js";
 import type { PolicyContext } from "./context.js";
 
@@ -11,6 +11,16 @@ export function callNameOf(
   key: string,
 ): string {
   return `t|${agent}|${digest([action, resource, given, key])}`;
+}
+
+/** Those of what the call wants besides, and is asked about behind it. */
+export function namesBehind(
+  agent: string,
+  { arguments: given, idempotencyKey: key, behind = [] }: Asked,
+): readonly string[] {
+  return key === undefined
+    ? []
+    : behind.map(([action, resource]) => callNameOf(agent, action, resource, given, key));
 }
 
 /** In which windows of counters and limits a call of that name was counted before, and is counted no more. */

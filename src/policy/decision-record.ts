@@ -45,6 +45,8 @@ const schema = z.object({
       each: z.boolean().optional(),
     })
     .optional(),
+  /** A call by its caller's key: made again, it is decided anew, and is there once for counters and limits. */
+  once: z.string().optional(),
   /** Whether an agent asked, or one of our tools did on its behalf. */
   via: z.enum(["check", "tool"]),
   /** Its context was too long to be kept and is not whole here, so that it cannot be decided again. */

@@ -4,7 +4,7 @@ import { type Action, type Asked, type Caller, isOperator } from "../identity/in
 import { loadScript, policyKeys } from "../redis/index.js";
 import { counterField, limitField, windowAt } from "./budget-field.js";
 import type { PolicyContext } from "./context.js";
-import { callNameOf, countedIn } from "./counted-call.js";
+import { callNameOf, countedIn, namesBehind } from "./counted-call.js";
 import { type Counter, type Decision, type Effect, effects, type Limit } from "./decision.js";
 import { notifyTold, withoutNotices } from "./duties.js";
 import { withArgument } from "./given.js";
@@ -73,7 +73,13 @@ export async function enforceEach(
   if (!inForce.rules.concerns(action)) return nobody;
   const whole = await askedBy(context, caller, action, forAll, { arguments: asked.arguments });
   const each = names.map((name) => aboutOne(whole, name));
-  const countsFor = await countsOfEach(context, caller, inForce, whole, each, asked);
+  const key = asked.idempotencyKey;
+  const once =
+    key === undefined
+      ? undefined
+      : callNameOf(caller.principal.agent, action, whole.resource, asked.arguments, key);
+  const counted = once === undefined ? [] : [once, ...namesBehind(caller.principal.agent, asked)];
+  const countsFor = await countsOfEach(context, caller, inForce, whole, each, counted);
   const known = new Set(limitsCounting(inForce, whole).map(limitField));
   const refused = new Map<string, MailboxError>();
   const spoken: Decided[] = [];
@@ -100,7 +106,7 @@ export async function enforceEach(
   return {
     refused,
     admitted: async (reachesAny) => {
-      await record(context, namespace, inForce.version, spoken, {
+      await record(context, namespace, { version: inForce.version, once }, spoken, {
         effect: reachesAny ? "allow" : "deny",
         steps: names.length,
       });
@@ -144,7 +150,7 @@ function limitsCounting({ rules }: InForce, question: Asking): readonly Limit[] 
 async function record(
   context: PolicyContext,
   namespace: string,
-  version: number,
+  by: { readonly version: number; readonly once: string | undefined },
   spoken: readonly Decided[],
   call: { readonly effect: Effect; readonly steps: number },
 ): Promise<void> {
@@ -162,7 +168,7 @@ async function record(
       call: { ...call, recorded: first.length, each: true },
       rules: limits.length > 0 ? [] : decision.rules.map(({ id }) => id),
     };
-    return `${JSON.stringify(head).slice(1, -1)},${writtenDecision({ via: "tool", version }, question, decision, most)}`;
+    return `${JSON.stringify(head).slice(1, -1)},${writtenDecision({ via: "tool", ...by }, question, decision, most)}`;
   });
   await context.run(namespace, recordScript, [context.deps.store.attempt(), ...texts]);
 }
@@ -185,10 +191,10 @@ async function countsOfEach(
   { rules }: InForce,
   whole: Asking,
   each: readonly Asking[],
-  { arguments: given, idempotencyKey: key }: Asked,
+  callNames: readonly string[],
 ): Promise<(one: Asking) => Question["counts"]> {
   const { deps } = context;
-  const { namespace, agent } = caller.principal;
+  const { namespace } = caller.principal;
   // Of which counters rules ask depends on the action alone.
   if (rules.countersOf(whole).length === 0) return () => ({});
   const fields = new Map<Asking, readonly (readonly [name: string, field: string])[]>();
@@ -209,8 +215,7 @@ async function countsOfEach(
     )[];
     for (const [n, field] of some.entries()) counts.set(field, Number(found[n] ?? 0));
   }
-  if (key !== undefined) {
-    const callName = callNameOf(agent, whole.action, whole.resource, given, key);
+  for (const callName of callNames) {
     // When it was made before, and nothing came of it, it is not there twice.
     for (const field of await countedIn(context, caller, callName, whole.nowMs))
       counts.set(field, Math.max((counts.get(field) ?? 0) - 1, 0));

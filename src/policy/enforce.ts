@@ -2,7 +2,7 @@ import { refuse } from "../errors/index.js";
 import { type Action, type Asked, type Caller, isOperator } from "../identity/index.js";
 import type { PolicyContext } from "./context.js";
 import type { PolicyAnswer } from "./contract.js";
-import { callNameOf } from "./counted-call.js";
+import { callNameOf, namesBehind } from "./counted-call.js";
 import { noRow } from "./decision-row.js";
 import { withoutNotices } from "./duties.js";
 import { withCounts } from "./question.js";
@@ -67,7 +67,10 @@ export async function enforce(
     },
     attempt,
     // With other arguments it is another call: that the key was used for one is for the tool to say.
-    ...(key !== undefined && { callName: callNameOf(agent, action, resource, asked.arguments, key) }),
+    ...(key !== undefined && {
+      callName: callNameOf(agent, action, resource, asked.arguments, key),
+      behind: namesBehind(agent, asked),
+    }),
     row: noRow,
   });
   const by = answer.reasons.map((one) => one.by).join(", ") || "no rule";

@@ -45,6 +45,8 @@ export interface Step {
    * window, and holds the same approval.
    */
   readonly callName?: string;
+  /** Those of what the same call wants besides and is asked about behind this: for rules about counts they are not there yet. */
+  readonly behind?: readonly string[];
   /** The argument from which the resource was taken, where that is known. */
   readonly naming?: string | undefined;
   /** Names in the context of the question that we put there, and whoever asks did not say. */
@@ -199,7 +201,7 @@ async function decideWithLimits(
         limits: decision.effect === "deny" ? 0 : concerned(part.limits, step.cost).length,
         text: () =>
           writtenDecision(
-            { via: step.via, version: inForce.version, approval: more.approvedBy },
+            { via: step.via, version: inForce.version, approval: more.approvedBy, once: step.callName },
             part.question,
             part.decision,
             context.limits.decisionBytes,
@@ -209,7 +211,7 @@ async function decideWithLimits(
       step.reserve === undefined ? "" : newReservationId(),
       step.reserve ?? 0,
       agent,
-      step.callName ?? "",
+      [step.callName ?? "", ...(step.behind ?? [])].join("\n"),
       counters.length,
       ...counters.flatMap(({ counter, field }, n) => [
         field,

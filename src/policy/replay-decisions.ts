@@ -2,6 +2,7 @@ import type { CompiledRules } from "./compile-rules.js";
 import { type Counter, type Effect, effects, type Limit } from "./decision.js";
 import type { DecisionRecord } from "./decision-record.js";
 import { amountOf } from "./explain-question.js";
+import { defaultPolicyLimits } from "./limits.js";
 import type { Question } from "./question.js";
 
 /** What became of a question once, and what would become of it. */
@@ -43,10 +44,13 @@ export function* replayDecisions(
     const exceeded = limits.filter((limit) => isExceeded(limit, record, limitsThen, tally));
     const after = mostRestrictive([decision.effect, ...exceeded.map(({ effect }) => effect)]);
     const isCounted = record.call?.each !== true;
-    for (const counter of counters) if (counter.counts && isCounted) tally.add(counter, record.at, 1);
-    // What is not done uses nothing.
-    if (isCounted && after === "allow" && (record.call?.effect ?? "allow") === "allow")
-      for (const limit of limits) tally.add(limit, record.at, amountOf(limit, record));
+    const counting = counters.filter((counter) => counter.counts && isCounted);
+    for (const counter of counting) tally.add(counter, record, 1);
+    // What is not done uses nothing, and is counted again when it is asked for again.
+    if (isCounted && after === "allow" && (record.call?.effect ?? "allow") === "allow") {
+      for (const limit of limits) tally.add(limit, record, amountOf(limit, record));
+      for (const one of [...counting, ...limits]) tally.note(one, record);
+    }
     yield {
       record,
       before: wasApproved(record, then) ? "require_approval" : record.effect,
@@ -85,7 +89,7 @@ function countsOf(
       (one) => one.name === name && one.subject === subject && one.windowMs === windowMs,
     );
     const told = record.counts[name];
-    counts[name] = same && told !== undefined ? told : tally.sum(counter, record.at);
+    counts[name] = same && told !== undefined ? told : tally.before(counter, record, 1);
   }
   return counts;
 }
@@ -112,7 +116,8 @@ function isExceeded(
     if (was && most <= then.most) return true;
     if (!was && most >= then.most) return false;
   }
-  return tally.sum(limit, record.at) + amountOf(limit, record) > most;
+  const amount = amountOf(limit, record);
+  return tally.before(limit, record, amount) + amount > most;
 }
 
 function mostRestrictive(said: readonly Effect[]): Effect {
@@ -122,13 +127,29 @@ function mostRestrictive(said: readonly Effect[]): Effect {
 /** Sums by window, as the store keeps them. */
 class Tally {
   readonly #sums = new Map<string, number>();
+  /** Calls by their callers' keys in what they were counted in, and until when they are there once. */
+  readonly #once = new Map<string, number>();
 
-  sum(what: Counter | Limit, at: number): number {
-    return this.#sums.get(keyOf(what, at)) ?? 0;
+  /** How much was there before, without the same call when it was made before. */
+  before(what: Counter | Limit, record: DecisionRecord, amount: number): number {
+    const sum = this.#sums.get(keyOf(what, record.at)) ?? 0;
+    return this.#isNoted(what, record) ? Math.max(sum - amount, 0) : sum;
   }
 
-  add(what: Counter | Limit, at: number, amount: number): void {
-    this.#sums.set(keyOf(what, at), this.sum(what, at) + amount);
+  add(what: Counter | Limit, record: DecisionRecord, amount: number): void {
+    if (this.#isNoted(what, record)) return;
+    const key = keyOf(what, record.at);
+    this.#sums.set(key, (this.#sums.get(key) ?? 0) + amount);
+  }
+
+  /** It is let pass: made again, it is counted there no more. */
+  note(what: Counter | Limit, record: DecisionRecord): void {
+    if (record.once === undefined || this.#isNoted(what, record)) return;
+    this.#once.set(`${record.once} ${keyOf(what, record.at)}`, record.at + defaultPolicyLimits.idempotencyMs);
+  }
+
+  #isNoted(what: Counter | Limit, { once, at }: DecisionRecord): boolean {
+    return once !== undefined && (this.#once.get(`${once} ${keyOf(what, at)}`) ?? 0) > at;
   }
 }
 

@@ -14,7 +14,13 @@ export function writtenDecision(
     via,
     version,
     approval,
-  }: { readonly via: "check" | "tool"; readonly version: number; readonly approval?: string | undefined },
+    once,
+  }: {
+    readonly via: "check" | "tool";
+    readonly version: number;
+    readonly approval?: string | undefined;
+    readonly once?: string | undefined;
+  },
   { agent, action, resource, context, counts, reads }: Question,
   { shadow, known }: Decision,
   mostBytes: number,
@@ -31,6 +37,7 @@ export function writtenDecision(
     shadow: shadow.map(({ id, effect }) => ({ id, effect })),
     ...(known ? {} : { known }),
     ...(approval === undefined ? {} : { approval }),
+    ...(once === undefined ? {} : { once }),
     via,
   };
   const text = JSON.stringify(record);

@@ -262,7 +262,42 @@ rules:
       expect(recipients(await send())).toEqual(stored);
       expect(await send()).toMatchObject({ replayed: true });
       expect(await codeOf(alice.send("everyone", "y", { idempotency_key: "other" }))).toBe("policy.denied");
+      const records = await decisionsOf(house);
+      const twice = records.filter(({ resource, effect }) => resource === "everyone" && effect === "allow");
+      expect(twice).toHaveLength(2);
+      expect(new Set(twice.map(({ once }) => once)).size).toBe(1);
+      expect(twice[0]).toMatchObject({ once: expect.stringMatching(/^t\|alice\|/) });
     });
+
+    it.each([
+      [["bob", "carol"], "bob", { bob: "stored", carol: "stored" }],
+      [["bob", "everyone"], "carol", { bob: "stored", carol: "stored", dave: "stored", erin: "stored" }],
+    ])(
+      "and of %j without what the others were counted in their earlier attempt",
+      async (to, first, stored) => {
+        const house = await open(`
+counters:
+  mails: { actions: [mailbox.send], per: agent, window: 1d }
+rules:
+  - { id: first, actions: [mailbox.send], resources: [${first}], when: counts.mails >= 1, effect: deny }
+  - { id: few, actions: [mailbox.send], when: counts.mails >= 2, effect: deny }
+`);
+        const { alice } = await crowd(house);
+        const send = (key: string) => alice.send(to, "x", { idempotency_key: key });
+        const { run } = house.store;
+        let counted = 0;
+        house.store.run = (script, ...rest) => {
+          if (counted === 2) return Promise.reject(new Error("gone"));
+          if (script.name.includes("check-policy")) counted += 1;
+          return run.call(house.store, script, ...rest);
+        };
+        expect(await codeOf(send("k"))).toBe("Error: gone");
+        house.store.run = run;
+        expect(recipients(await send("k"))).toEqual(stored);
+        expect(await send("k")).toMatchObject({ replayed: true });
+        expect(await codeOf(send("other"))).toBe("policy.denied");
+      },
+    );
 
     it("by the arguments of a send to that one alone", async () => {
       const house = await open(`

@@ -113,6 +113,29 @@ rules:
     expect(effects(replay(counted, loop(5, "1h"), loop(9)))).toEqual(["allow", "allow"]);
   });
 
+  it("counts a call by its caller's key once in a window, and does not hold its own earlier attempt against it", () => {
+    const hour = 3_600_000;
+    const calls = (most: number, window: string): string =>
+      `version: 1\nlimits: [{ id: few, of: calls, actions: ["llm.*"], per: agent, most: ${most}, window: ${window} }]\n`;
+    const [one, other] = [{ once: "t|bob|one" }, { once: "t|bob|other" }];
+    const again = [record(one), record({ at: noon + 1_000, ...one }), record({ at: noon + 2_000, ...other })];
+    for (const rules of [calls(1, "1d"), loop(1)])
+      expect(effects(replay(again, rules))).toEqual(["allow", "allow", "deny"]);
+    // In a later window it is there again, and after a day in the same one too.
+    const later = [record(one), record({ at: noon + 2 * hour, ...one }), record({ at: noon + 2 * hour })];
+    expect(effects(replay(later, calls(1, "1h")))).toEqual(["allow", "allow", "deny"]);
+    const nextDay = [record(one), record({ at: noon + 25 * hour, ...one })];
+    expect(effects(replay(nextDay, calls(1, "30d")))).toEqual(["allow", "deny"]);
+    // What was denied is counted by each attempt, as it is in the store.
+    const denied = `${loop(9)}  - { id: never, actions: ["llm.*"], when: now < timestamp("2026-01-14T12:00:02Z"), effect: deny }\n`;
+    const attempts = [
+      record(one),
+      record({ at: noon + 1_000, ...one }),
+      record({ at: noon + 2_000, ...one }),
+    ];
+    expect(effects(replay(attempts, denied.replace(">= 9", ">= 2")))).toEqual(["deny", "deny", "deny"]);
+  });
+
   it("tells a step that a person agreed to as one that needed them", () => {
     const asks = `version: 1\nrules:\n  - { id: ask, actions: ["llm.*"], effect: require_approval }\n`;
     const agreed = record({ rules: ["ask"] });
