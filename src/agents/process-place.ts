@@ -15,8 +15,11 @@ export interface ProcessPlace {
 
 export const processId: string = randomBytes(9).toString("base64url");
 
+let ownStart: string | undefined;
+
 export function thisPlace(): ProcessPlace {
-  return { host: hostId(), pid: process.pid, started: startTime(process.pid) };
+  ownStart ??= startTime(process.pid);
+  return { host: hostId(), pid: process.pid, started: ownStart };
 }
 
 /** `undefined` when it cannot be seen from here: another machine, or another process-id namespace. */

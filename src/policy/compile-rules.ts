@@ -254,9 +254,20 @@ export function* wholeSet(read: ReadRuleSet): Steps<RuleSet> {
       invalid(document.lineOf(["remove"]), "remove takes entries of a profile out, and there is no profile");
     return set;
   }
-  const merged = mergeProfile(yield* wholeSet(yield* readRuleSet(profiles[set.profile])), set);
+  const merged = mergeProfile(yield* profileSet(set.profile), set);
   if ("problem" in merged) invalid(document.lineOf(["remove", merged.at]), merged.problem);
   return merged;
+}
+
+const readProfiles = new Map<string, RuleSet>();
+
+/** A profile with what it builds on. It never changes, so it is read once by this process. */
+function* profileSet(name: keyof typeof profiles): Steps<RuleSet> {
+  const known = readProfiles.get(name);
+  if (known) return known;
+  const set = yield* wholeSet(yield* readRuleSet(profiles[name]));
+  readProfiles.set(name, set);
+  return set;
 }
 
 /** By priority, then as they stand; each id once. */

@@ -102,7 +102,6 @@ export class RuleBook {
   /** What this process put last: it is known here, and need not be read again. */
   readonly #put = new Map<string, InForce & { readonly text: string }>();
   #loads = 0;
-  #first: Promise<CompiledRules> | undefined;
 
   constructor({ store, hints, admit, log }: RuleBookDependencies) {
     this.#store = store;
@@ -324,8 +323,7 @@ export class RuleBook {
       }
     }
     compiles();
-    this.#first ??= compile(firstRules);
-    return { version: 0, rules: await this.#first };
+    return { version: 0, rules: await compiledFirst() };
   }
 
   async #text(namespace: string, version: number): Promise<string | undefined> {
@@ -336,6 +334,14 @@ export class RuleBook {
 
 async function compile(text: string): Promise<CompiledRules> {
   return (await loadCompiler()).compileInSlices(text);
+}
+
+let first: Promise<CompiledRules> | undefined;
+
+/** What holds before anything is put, which is the same in every namespace: read once by this process. */
+function compiledFirst(): Promise<CompiledRules> {
+  first ??= compile(firstRules);
+  return first;
 }
 
 function versionOf(version: string, at: string, about: string, bytes: number): RulesVersion {
