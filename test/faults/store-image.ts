@@ -8,31 +8,59 @@ export async function storeImage(url: string, namespace: string): Promise<Record
   const redis = new Redis({ path: url.slice("unix://".length) });
   try {
     const image: Record<string, unknown> = {};
-    for (const key of (await redis.keys(`{${namespace}:*`)).sort()) {
-      // Who sweeps, and what is to be swept, change by time alone.
-      if (/:dir}:(sweeper|outboxes)$/.test(key)) continue;
+    // Who sweeps, and what is to be swept, change by time alone.
+    const keys = (await redis.keys(`{${namespace}:*`))
+      .filter((key) => !/:dir}:(sweeper|outboxes)$/.test(key))
+      .sort();
+    const types = await inOne(
+      redis,
+      keys.map((key) => ["type", key]),
+    );
+    const contents = await inOne(
+      redis,
+      keys.map((key, n) => {
+        const [command, ...range] = readOf[String(types[n])] ?? ["get"];
+        return [command, key, ...range];
+      }),
+    );
+    keys.forEach((key, n) => {
       const name = plain(key, namespace);
       if (name in image) throw new Error(`two keys look like ${name}`);
-      image[name] = await contentOf(redis, key, namespace);
-    }
+      image[name] = shown(String(types[n]), contents[n], namespace);
+    });
     return image;
   } finally {
     redis.disconnect();
   }
 }
 
-async function contentOf(redis: Redis, key: string, namespace: string): Promise<unknown> {
-  const type = await redis.type(key);
-  const shown = (text: string): string => plain(text, namespace);
+/** What is read of a key of each type, and how much of it. */
+const readOf: Readonly<Record<string, readonly [command: string, ...range: string[]]>> = {
+  hash: ["hgetall"],
+  set: ["smembers"],
+  list: ["lrange", "0", "-1"],
+  zset: ["zrange", "0", "-1"],
+};
+
+/** The answers to all of them, asked for at once. */
+async function inOne(redis: Redis, commands: string[][]): Promise<unknown[]> {
+  const answers = (await redis.pipeline(commands).exec()) ?? [];
+  return answers.map(([error, answer]) => {
+    if (error) throw error;
+    return answer;
+  });
+}
+
+function shown(type: string, content: unknown, namespace: string): unknown {
+  const words = (texts: readonly string[]) => counted(texts.map((text) => plain(text, namespace)));
   if (type === "hash")
-    return counted(
-      Object.entries(await redis.hgetall(key)).map(([field, value]) => shown(`${field} = ${value}`)),
+    return words(
+      Object.entries(content as Record<string, string>).map(([field, value]) => `${field} = ${value}`),
     );
-  if (type === "set") return counted((await redis.smembers(key)).map(shown));
   // Which decisions were recorded: their names and times are of one execution.
-  if (type === "list") return counted((await redis.lrange(key, 0, -1)).map((row) => shown(withoutName(row))));
-  if (type === "zset") return counted((await redis.zrange(key, "0", "-1")).map(shown));
-  return { string: shown((await redis.get(key)) ?? "") };
+  if (type === "list") return words((content as string[]).map(withoutName));
+  if (type === "set" || type === "zset") return words(content as string[]);
+  return { string: plain((content as string | null) ?? "", namespace) };
 }
 
 function withoutName(row: string): string {

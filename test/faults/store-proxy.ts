@@ -1,5 +1,5 @@
+import { randomBytes } from "node:crypto";
 import { once } from "node:events";
-import { mkdtempSync, rmSync } from "node:fs";
 import { connect, createServer, type Server, type Socket } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -22,7 +22,6 @@ export class StoreProxy {
   readonly url: string;
   /** Commands seen since `arm`, those after the cut too. */
   seen: string[] = [];
-  readonly #folder: string;
   readonly #target: string;
   readonly #server: Server;
   readonly #open = new Set<Socket>();
@@ -32,18 +31,17 @@ export class StoreProxy {
   #away = false;
   #onCut: () => void = () => undefined;
 
-  private constructor(folder: string, target: string) {
-    this.#folder = folder;
+  private constructor(path: string, target: string) {
     this.#target = target;
-    this.url = `unix://${join(folder, "s")}`;
+    this.url = `unix://${path}`;
     this.#server = createServer((socket) => this.#serve(socket));
   }
 
   /** @param storeUrl `unix://path` */
   static async before(storeUrl: string): Promise<StoreProxy> {
-    const folder = mkdtempSync(join(tmpdir(), "mailbox-proxy-"));
-    const proxy = new StoreProxy(folder, storeUrl.slice("unix://".length));
-    proxy.#server.listen(join(folder, "s"));
+    const path = join(tmpdir(), `mailbox-proxy-${randomBytes(8).toString("hex")}`);
+    const proxy = new StoreProxy(path, storeUrl.slice("unix://".length));
+    proxy.#server.listen(path);
     await once(proxy.#server, "listening");
     return proxy;
   }
@@ -76,8 +74,8 @@ export class StoreProxy {
 
   async close(): Promise<void> {
     this.cutAll();
+    // Which removes the socket.
     await new Promise((resolve) => this.#server.close(resolve));
-    rmSync(this.#folder, { recursive: true, force: true });
   }
 
   #serve(client: Socket): void {
