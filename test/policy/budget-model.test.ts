@@ -48,6 +48,11 @@ function randomFrom(seed: number): () => number {
   };
 }
 
+/** As `expect`, which is asked where they differ: to ask it each time costs more than the call that is looked at. */
+function same(actual: string, meant: string): void {
+  if (actual !== meant) expect(actual).toBe(meant);
+}
+
 interface Tally {
   granted: number;
   denied: number;
@@ -105,13 +110,14 @@ describeOnEachStore("reserving, settling, expiring and repeating at random", (st
         const amount = Math.round(call.reserve * 1e6);
         const may = model.mayReserve(call.agent, amount, now);
         const { decision, reservation_id: id, limits: told } = await check(call);
-        expect(decision).toBe(may ? "allow" : "deny");
+        same(decision, may ? "allow" : "deny");
         tally[may ? "granted" : "denied"]++;
         if (id === undefined) continue;
         model.reserved(id, call.agent, amount, now);
         reservations.push({ id, agent: call.agent });
         calls.push({ ...call, id });
-        for (const { used, held, most } of told) expect(used + held).toBeLessThanOrEqual(most + 1e-9);
+        for (const { used, held, most } of told)
+          if (!(used + held <= most + 1e-9)) expect(used + held).toBeLessThanOrEqual(most);
       } else if (what < 0.55 && calls.length > 0) {
         const call = calls[below(calls.length)]!;
         const again = await check(call);
@@ -131,7 +137,7 @@ describeOnEachStore("reserving, settling, expiring and repeating at random", (st
                 ? "otherwise"
                 : String(error),
         );
-        expect(answer).toBe(meant);
+        same(answer, meant);
         tally.settled++;
       } else {
         // To the instant something expires as often as somewhere else.
@@ -149,7 +155,7 @@ describeOnEachStore("reserving, settling, expiring and repeating at random", (st
         const { per, windowMs } = limits.find((one) => one.id === id)!;
         const subject = per === "agent" ? `agent:${agent}` : "namespace";
         const text = kept.get(`l|cost|${id}|${subject}|${windowMs}|${now - (now % windowMs)}`);
-        expect((text ?? "0,0").split(",").slice(0, 2).map(Number)).toEqual([used, held]);
+        same((text ?? "0,0").split(",").slice(0, 2).map(Number).join(), `${used},${held}`);
       }
   }
 

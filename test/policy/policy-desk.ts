@@ -163,30 +163,40 @@ const noApprovals: PolicyDesk["approvals"] = {
   awaitApproval: () => Promise.reject(new Error("nobody is asked here")),
 };
 
-/** Lets the scripts of a store take their time from a test, which moves it: each namespace has its own. */
+/**
+ * Lets the scripts of a store take their time from a test, which moves it: each namespace has its own. A script is changed
+ * once and told the time by its last key, whose name says it: the store would compile a script anew for each time.
+ */
 export function moveTime(store: Store): (namespace: string, toMs: number) => void {
   const run = store.run.bind(store);
   const times = new Map<string, number>();
+  const changed = new Map<Script, Script>();
   store.run = (script, keys, args) => {
-    const now = times.get(/^\{([^:]+):/.exec(keys[0]!)?.[1] ?? "");
+    const [tag, namespace] = /^\{([^:]+):[^}]*\}/.exec(keys[0]!) ?? [];
+    const now = times.get(namespace ?? "");
     if (now === undefined) throw new Error("nobody said which time it is");
-    const source = movedTo(now, script.source);
-    const plainSource = movedTo(now, script.plainSource);
-    if (source === script.source) throw new Error(`${script.name} does not look at the time`);
-    const own: Script = {
-      ...{ name: script.name, source, plainSource },
-      ...{ sha: sha1(source), plainSha: sha1(plainSource) },
-    };
-    return run(own, keys, args);
+    const own = changed.get(script) ?? movedBy(script);
+    changed.set(script, own);
+    return run(own, [...keys, `${tag}:now:${Math.floor(now)}`], args);
   };
   return (namespace, toMs) => void times.set(namespace, toMs);
 }
 
+function movedBy({ name, ...script }: Script): Script {
+  const source = toldTheTime(script.source);
+  const plainSource = toldTheTime(script.plainSource);
+  if (source === script.source) throw new Error(`${name} does not look at the time`);
+  return { name, source, plainSource, sha: sha1(source), plainSha: sha1(plainSource) };
+}
+
+const toldTime = `(function()
+  local ms = tonumber(string.match(KEYS[#KEYS], ':now:(%d+)$'))
+  return { math.floor(ms / 1000), ms % 1000 * 1000 }
+end)()`;
+
 /** The deadline of a call is by the clock of the store that was not moved. */
-function movedTo(nowMs: number, source: string): string {
-  return source
-    .replace("redis.call('TIME')", `{ ${Math.floor(nowMs / 1000)}, ${Math.floor(nowMs % 1000) * 1000} }`)
-    .replace("limit > 0 and nowMs > limit", "false");
+function toldTheTime(source: string): string {
+  return source.replace("redis.call('TIME')", () => toldTime).replace("limit > 0 and nowMs > limit", "false");
 }
 
 function sha1(text: string): string {
