@@ -1,5 +1,4 @@
 import { setTimeout as delay } from "node:timers/promises";
-import { fileURLToPath } from "node:url";
 import { expect, it } from "vitest";
 import type { House } from "../../src/compose.js";
 import { operatorPrincipal, type RunId } from "../../src/identity/index.js";
@@ -8,8 +7,9 @@ import { describeOnEachStore } from "../stores/index.js";
 import { newNamespace } from "../stores/new-namespace.js";
 import { Cut, Server } from "./crowd.js";
 import { openFaultHouse } from "./fault-house.js";
+import { putTogether } from "./put-together.js";
 
-const program = fileURLToPath(new URL("./policy-process.mjs", import.meta.url));
+const program = await putTogether("policy-process.mjs");
 
 const rules = `
 version: 1

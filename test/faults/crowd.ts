@@ -3,7 +3,6 @@ import { createInterface } from "node:readline";
 import { setTimeout as delay } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
 
-const program = fileURLToPath(new URL("./agents-process.mjs", import.meta.url));
 const main = fileURLToPath(new URL("../../dist/main.js", import.meta.url));
 
 /** The process ended before it answered: nobody knows what became of the call. */
@@ -30,14 +29,9 @@ export class Server {
   /**
    * One agent over stdio, as an MCP client starts it, or several in a process of their own.
    *
-   * @param house the program of such a process
+   * @param house the program of a process of several
    */
-  constructor(
-    kind: "stdio" | "house",
-    agents: readonly string[],
-    env: Record<string, string>,
-    house: string = program,
-  ) {
+  constructor(kind: "stdio" | "house", agents: readonly string[], env: Record<string, string>, house = "") {
     this.#stdio = kind === "stdio";
     this.agents = agents;
     this.#env = env;

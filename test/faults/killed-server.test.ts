@@ -5,9 +5,11 @@ import { setTimeout as delay } from "node:timers/promises";
 import { Redis } from "ioredis";
 import { describe, expect, it, type TestContext } from "vitest";
 import { Crowd, Server } from "./crowd.js";
+import { putTogether } from "./put-together.js";
 
 const engines = ["embedded", "redis-server"] as const;
 type Engine = (typeof engines)[number];
+const program = await putTogether("agents-process.mjs");
 const long = process.env.MAILBOX_TEST_LONG === "1";
 
 /** The promise is 3 s on a machine that does nothing else. */
@@ -35,7 +37,7 @@ describe("twenty agents", () => {
     };
     const names = Array.from({ length: 20 }, (_, n) => `agent-${String.fromCharCode(97 + n).repeat(3)}`);
     const crowd = new Crowd([
-      ...[0, 4, 8, 12].map((from) => new Server("house", names.slice(from, from + 4), env)),
+      ...[0, 4, 8, 12].map((from) => new Server("house", names.slice(from, from + 4), env, program)),
       ...names.slice(16).map((name) => new Server("stdio", [name], env)),
     ]);
     onTestFinished(async () => {

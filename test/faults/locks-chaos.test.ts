@@ -1,5 +1,4 @@
 import { setTimeout as delay } from "node:timers/promises";
-import { fileURLToPath } from "node:url";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { defaultLockLimits, type LockLimits } from "../../src/locks/index.js";
 import { checkHistory, readHistory } from "../locks/check-history.js";
@@ -12,8 +11,9 @@ import { type StoreName, startStore, type TestStore } from "../stores/index.js";
 import { newNamespace } from "../stores/new-namespace.js";
 import { Server } from "./crowd.js";
 import { FaultyWay } from "./faulty-way.js";
+import { putTogether } from "./put-together.js";
 
-const program = fileURLToPath(new URL("./locks-process.mjs", import.meta.url));
+const program = await putTogether("locks-process.mjs");
 const seconds = Number(
   process.env.MAILBOX_CHAOS_SECONDS ?? (process.env.MAILBOX_TEST_LONG === "1" ? 60 : 12),
 );
