@@ -29,6 +29,9 @@ export interface Recorded {
   /** How long its resources rest when its lease runs out, ms. */
   readonly restMs: number;
   readonly resources: readonly Resource[];
+  /** The resources in one text, and the arrival in ms: every script asks for both of every request. */
+  readonly asked: string;
+  readonly arrivedAt: number;
 }
 
 /** What the scripts wrote down of themselves, oldest first. */
@@ -61,7 +64,7 @@ function recorded(words: readonly string[], resources: readonly string[]): Recor
     ...{ id: id!, run: run!, process: process!, mode: mode!, state: state!, skipped: flags === "s" },
     ...{ priority: Number(priority), arrival: Number(arrival), leaseMs: Number(leaseMs) },
     ...{ token: Number(token), due: Number(due), base: Number(base), restMs: Number(rest) },
-    resources: resources as Resource[],
+    ...{ resources: resources as Resource[], asked: resources.join(), arrivedAt: Number(arrival) / 1_000 },
   };
 }
 
@@ -78,12 +81,10 @@ export function checkHistory(entries: readonly Entry[], limits: LockLimits): str
   const beats = new Map<string, number>();
   let over: string | undefined;
   const name = (one: Recorded): string => `${one.id} of ${one.run} (${one.mode} ${one.resources.join(", ")})`;
-  const place = (one: Recorded) => ({ priority: one.priority, arrivedAt: one.arrival / 1000 });
-  const isBefore = (a: Recorded, b: Recorded): boolean => comesBefore(place(a), place(b), limits.ageingMs);
+  const isBefore = (a: Recorded, b: Recorded): boolean => comesBefore(a, b, limits.ageingMs);
+  const meet = meeting();
   const clash = (a: Recorded, b: Recorded): boolean =>
-    a.id !== b.id &&
-    (a.mode === "x" || b.mode === "x") &&
-    a.resources.some((one) => b.resources.some((other) => overlaps(one, other)));
+    a.id !== b.id && (a.mode === "x" || b.mode === "x") && meet(a, b);
   // A run is never in its own way, and an edit hook and another run of its agent may have the same; what rests nobody has.
   const inConflict = (a: Recorded, b: Recorded): boolean =>
     a.run !== b.run && !isOfOwnHook(a, b) && clash(a, b);
@@ -91,6 +92,7 @@ export function checkHistory(entries: readonly Entry[], limits: LockLimits): str
     (other.state !== "waiting" || (!other.skipped && isBefore(other, one))) &&
     (other.state === "cooling" ? clash : inConflict)(other, one);
 
+  const waits = new Waits(blocks);
   const silentMs = ({ process }: Recorded, lockMs: number): number => lockMs - (beats.get(process) ?? 0);
   const isOver = (one: Recorded, lockMs: number): boolean =>
     one.state === "offered"
@@ -108,10 +110,11 @@ export function checkHistory(entries: readonly Entry[], limits: LockLimits): str
             wrong.push(`${name(current)} and ${name(other)} at once, after ${entry.script}`);
     }
     if (changed.length > 0) {
+      waits.follow(changed, now);
       for (const one of all)
-        if (one.state === "waiting" && !one.skipped && !all.some((other) => blocks(other, one)))
+        if (isWaiting(one) && waits.of(one).size === 0)
           wrong.push(`${name(one)} waits for nobody, after ${entry.script}`);
-      const circle = circleIn(all, blocks);
+      const circle = circleIn(all, waits, now);
       if (circle) wrong.push(`a circle of waits: ${circle.join(" → ")}, after ${entry.script}`);
     }
     for (const one of all)
@@ -158,8 +161,7 @@ export function checkHistory(entries: readonly Entry[], limits: LockLimits): str
     } else {
       if (request.arrival !== before.arrival || request.priority < before.priority)
         wrong.push(`${name(request)} lost its place`);
-      if (request.resources.join() !== before.resources.join())
-        wrong.push(`${name(request)} asks for other things`);
+      if (request.asked !== before.asked) wrong.push(`${name(request)} asks for other things`);
     }
     const wasWaiting = !before || before.state === "waiting";
     if (wasWaiting && (request.state === "held" || request.state === "offered"))
@@ -212,9 +214,33 @@ export function checkHistory(entries: readonly Entry[], limits: LockLimits): str
   return wrong;
 }
 
+/** Whether any resource of one overlaps any of the other; each two are compared once, and asked for at every script. */
+function meeting(): (one: Recorded, other: Recorded) => boolean {
+  const known = new Map<string, Map<string, boolean>>();
+  return (one, other) => {
+    const ofOne = known.get(one.asked) ?? new Map<string, boolean>();
+    if (ofOne.size === 0) known.set(one.asked, ofOne);
+    const before = ofOne.get(other.asked);
+    if (before !== undefined) return before;
+    const meets = one.resources.some((a) => other.resources.some((b) => overlaps(a, b)));
+    ofOne.set(other.asked, meets);
+    return meets;
+  };
+}
+
+const runs = new Map<string, { readonly agent: string; readonly isHook: boolean }>();
+
+function ofRun(run: string): { readonly agent: string; readonly isHook: boolean } {
+  const known = runs.get(run);
+  if (known) return known;
+  const read = { agent: run.split("/")[0]!, isHook: /^[^/]*\/guard-[\w-]{16}$/.test(run) };
+  runs.set(run, read);
+  return read;
+}
+
 function isOfOwnHook({ run: a }: Recorded, { run: b }: Recorded): boolean {
-  const isHook = (run: string): boolean => /^[^/]*\/guard-[\w-]{16}$/.test(run);
-  return a.split("/")[0] === b.split("/")[0] && (isHook(a) || isHook(b));
+  const [one, other] = [ofRun(a), ofRun(b)];
+  return (one.isHook || other.isHook) && one.agent === other.agent;
 }
 
 /** Whether an offer is not to be withdrawn yet. */
@@ -226,40 +252,74 @@ function isTooSoon(
   return offeredMs < deadOfferMs || (offeredMs < offerMs && silentMs < aliveMs);
 }
 
+/** Who was passed over waits for nobody until it calls again. */
+function isWaiting({ state, skipped }: Recorded): boolean {
+  return state === "waiting" && !skipped;
+}
+
+/** Which requests each one that waits has before it. A script changes few of them: the others are not compared anew. */
+class Waits {
+  readonly #blocks: (other: Recorded, one: Recorded) => boolean;
+  readonly #before = new Map<string, Set<string>>();
+
+  constructor(blocks: (other: Recorded, one: Recorded) => boolean) {
+    this.#blocks = blocks;
+  }
+
+  of({ id }: Recorded): ReadonlySet<string> {
+    return this.#before.get(id)!;
+  }
+
+  /** @param now all that are there, by their ids */
+  follow(changed: readonly Recorded[], now: ReadonlyMap<string, Recorded>): void {
+    const ids = new Set(changed.map(({ id }) => id));
+    for (const id of ids) this.#before.delete(id);
+    for (const id of ids) {
+      const other = now.get(id);
+      for (const [one, before] of this.#before)
+        if (other && this.#blocks(other, now.get(one)!)) before.add(id);
+        else before.delete(id);
+    }
+    for (const id of ids) {
+      const one = now.get(id);
+      if (!one || !isWaiting(one)) continue;
+      const before = new Set<string>();
+      for (const other of now.values()) if (this.#blocks(other, one)) before.add(other.id);
+      this.#before.set(id, before);
+    }
+  }
+}
+
 /**
  * A circle among runs: each waits for the next one to give something back. Who was passed over waits for nobody until it
  * calls again: only then is it refused when its wait would close a circle, see decision 0015.
  */
 function circleIn(
   all: readonly Recorded[],
-  blocks: (other: Recorded, one: Recorded) => boolean,
+  waits: Waits,
+  now: ReadonlyMap<string, Recorded>,
 ): readonly string[] | undefined {
-  const next = new Map<string, Set<string>>();
-  for (const one of all)
-    if (one.state === "waiting" && !one.skipped)
-      // What rests is held by nobody.
-      for (const other of all)
-        if (other.state !== "cooling" && blocks(other, one)) {
-          const runs = next.get(one.run) ?? new Set();
-          runs.add(other.run);
-          next.set(one.run, runs);
-        }
+  const waiting = new Map<string, Recorded[]>();
+  for (const one of all) if (isWaiting(one)) waiting.set(one.run, [...(waiting.get(one.run) ?? []), one]);
   const done = new Set<string>();
   const path: string[] = [];
   const visit = (run: string): readonly string[] | undefined => {
+    if (done.has(run)) return undefined;
     const at = path.indexOf(run);
     if (at >= 0) return [...path.slice(at), run];
-    if (done.has(run)) return undefined;
     path.push(run);
-    for (const other of next.get(run) ?? []) {
-      const found = visit(other);
-      if (found) return found;
-    }
+    for (const one of waiting.get(run) ?? [])
+      for (const id of waits.of(one)) {
+        const other = now.get(id)!;
+        // What rests is held by nobody.
+        const found = other.state === "cooling" ? undefined : visit(other.run);
+        if (found) return found;
+      }
     path.pop();
     done.add(run);
     return undefined;
   };
-  for (const run of next.keys()) {
+  for (const run of waiting.keys()) {
     const found = visit(run);
     if (found) return found;
   }

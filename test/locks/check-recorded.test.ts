@@ -7,6 +7,7 @@ const resources = parseResources(["x"]);
 const lease = (agent: string, token: number, state = "held"): Recorded => ({
   ...{ id: `lk-${token}`, run: `${agent}/run`, process: "p", mode: "x", priority: 5, arrival: token },
   ...{ leaseMs: 1_000, state, token, due: 1_000, base: 0, skipped: false, restMs: 0, resources },
+  ...{ asked: "x", arrivedAt: token / 1_000 },
 });
 const entry = (what: Entry["what"], script: string, request?: Recorded): Entry => ({
   ...{ what, script, nowMs: 1, lockMs: 1 },

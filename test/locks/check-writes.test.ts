@@ -9,7 +9,7 @@ const held = (agent: string, token: number, resource: string, nowMs: number, due
   request: {
     ...{ id: `lk-${token}`, run: `${agent}/run`, process: "p", mode: "x", priority: 5, arrival: token },
     ...{ leaseMs: 1_000, state: "held", token, due, base: 0, skipped: false, restMs: 0 },
-    resources: parseResources([resource]),
+    ...{ resources: parseResources([resource]), asked: resource, arrivedAt: token / 1_000 },
   },
 });
 const write = (version: number, by: string, at: number, token: number, given: string): Written => {
