@@ -25,6 +25,7 @@ import { type Caller, operatorPrincipal, type Role, type RunId } from "../../src
 import { openLog } from "../../src/observability/index.js";
 import { approvalKeyList, approvalKeys } from "../../src/redis/index.js";
 import { told } from "../audit/audit-desk.js";
+import { patientMs } from "../stores/index.js";
 import { newNamespace } from "../stores/new-namespace.js";
 
 export const plainTerms: Terms = {
@@ -66,6 +67,7 @@ export class ApprovalDesk {
     let desk: ApprovalDesk | undefined;
     const house = await openHouse(config, openLog("silent"), {
       seal: { everyMs: 3_600_000 },
+      callTimeoutMs: patientMs,
       approvals: limits,
       onRoundTrip: () => {
         if (desk) desk.roundTrips += 1;

@@ -1,4 +1,4 @@
-import { afterAll, describe, type ExpectStatic, expect, it, vi } from "vitest";
+import { afterAll, afterEach, describe, type ExpectStatic, expect, it, vi } from "vitest";
 import { parseResource } from "../../src/addresses/index.js";
 import { decideApproval } from "../../src/approvals/index.js";
 import { operatorPrincipal, type RunId } from "../../src/identity/index.js";
@@ -8,7 +8,7 @@ import { lockKeyList, lockKeys } from "../../src/redis/index.js";
 import { changeGrants } from "../agents/change-grants.js";
 import { describeOnEachStore } from "../stores/index.js";
 import { oddNames } from "./hostile.js";
-import { type Locker, type LockHouse, openLocks, passTime, rawStore } from "./open-locks.js";
+import { type Locker, type LockHouse, openLocks, passTime, rawStore, soon } from "./open-locks.js";
 
 describeOnEachStore.concurrent("acquire_lock", (store) => {
   const houses: LockHouse[] = [];
@@ -321,7 +321,7 @@ describeOnEachStore.concurrent("acquire_lock", (store) => {
     // Everybody is told its true end, also although nobody has beaten since.
     inTwoMinutes((await alice.list("x")).holders[0]!.until);
     inTwoMinutes((await carl.claim(later!)).holders![0]!.until);
-    const turn = await vi.waitFor(async () => {
+    const turn = await soon(async () => {
       const [one] = await house.house.rooms.locks.news(bob.caller);
       return one ?? Promise.reject(new Error("bob has not heard of his turn"));
     });
@@ -376,7 +376,7 @@ describeOnEachStore.concurrent("acquire_lock", (store) => {
   it("tells a run once that its turn came, that it passed, that a lease ends soon, and that one is lost", async ({
     expect,
   }) => {
-    const house = await open({ offerMs: 1_000, aliveMs: 60_000 });
+    const house = await open({ beatMs: 300, aliveMs: 60_000 });
     const [alice, bob, carl] = await three(house);
     const { lock_id: held } = await alice.acquire("x");
     const { ticket } = await bob.acquire("x");
@@ -387,34 +387,17 @@ describeOnEachStore.concurrent("acquire_lock", (store) => {
     await alice.release(held!);
     await expect.poll(() => bob.news()).toEqual([`your turn ${ticket}`]);
     expect(await bob.news()).toEqual([]);
+    await passTime(store().url, house.namespace, 120_001);
     expect((await waiting).state).toBe("granted");
     await expect.poll(() => bob.news()).toEqual([`passed over ${ticket}`]);
     expect(await bob.news()).toEqual([]);
 
-    const short = await alice.acquire("short", { lease_seconds: 1 });
-    await expect.poll(() => alice.news(), { timeout: 5_000, interval: 400 }).toEqual([]);
-    await new Promise((resolve) => setTimeout(resolve, 1_100));
-    expect(await alice.news()).toEqual([`lost ${short.lock_id}`]);
+    const short = await alice.acquire("short", { lease_seconds: 60 });
+    expect(await alice.news()).toEqual([]);
+    await passTime(store().url, house.namespace, 60_001);
+    await expect.poll(() => alice.news()).toEqual([`lost ${short.lock_id}`]);
     expect(await alice.news()).toEqual([]);
     await expect(alice.renew(short.lock_id!)).rejects.toThrow(/^lock\.not_yours/);
-  });
-
-  it("prolongs a lease by the calls of its run, to an hour beyond its grant or renewal, and tells once when that is over", async () => {
-    const house = await open({ longestTouchedMs: 5_000, leaseMs: 4_000 });
-    const [alice] = await three(house);
-    const { lock_id: id, expires_at: first } = await alice.acquire("x");
-    const until = async (): Promise<number> => Date.parse((await alice.list("x")).holders[0]!.until);
-    await alice.news();
-    expect(await until()).toBeLessThan(Date.parse(first!) + 100);
-    await new Promise((resolve) => setTimeout(resolve, 2_100));
-    expect(await alice.news()).toEqual([]);
-    expect(await until()).toBeGreaterThan(Date.parse(first!) + 900);
-    expect(await until()).toBeLessThan(Date.parse(first!) + 1_100);
-    await new Promise((resolve) => setTimeout(resolve, 2_000));
-    expect(await alice.news()).toEqual([`ends soon ${id}`]);
-    expect(await alice.news()).toEqual([]);
-    const renewed = await alice.renew(id!);
-    expect(Date.parse(renewed.expires_at!)).toBeGreaterThan(Date.parse(first!) + 3_900);
   });
 
   it("releases what a run holds and takes it out of the queues when the run ends", async () => {
@@ -598,14 +581,15 @@ describeOnEachStore.concurrent("acquire_lock", (store) => {
   });
 
   it("wakes a waiter when the lease it waits for runs out, although nobody does anything", async () => {
-    const house = await open();
-    const there = await open({}, house.namespace);
+    // No heartbeat comes before bob's time is over.
+    const seldom = { beatMs: 60_000, aliveMs: 120_000 };
+    const house = await open(seldom);
+    const there = await open(seldom, house.namespace);
     const [alice, bob] = [await house.as("alice"), await there.as("bob")];
-    await alice.acquire("x", { lease_seconds: 2 });
     const from = Date.now();
+    await alice.acquire("x", { lease_seconds: 2 });
     expect(await bob.acquire("x", { wait_seconds: 20 })).toMatchObject({ state: "granted" });
     expect(Date.now() - from).toBeGreaterThan(1_500);
-    expect(Date.now() - from).toBeLessThan(4_500);
   });
 
   it("refuses a circle that is closed by coming before others, although the run has nothing else", async () => {
@@ -786,5 +770,40 @@ describeOnEachStore.concurrent("acquire_lock", (store) => {
     await decideApproval(approvals, bob.caller, { approval_id: approval!.id, decision: "approve" }, "tool");
     expect((await waiting).decision).toBe("allow");
     await expect.poll(async () => (await bob.acquire("x")).awaits_you).toBeUndefined();
+  });
+});
+
+// Apart from the others, whose clock it sets too.
+describeOnEachStore("acquire_lock, while time passes for the store and this process,", (store) => {
+  afterEach(() => void vi.restoreAllMocks());
+
+  it("prolongs a lease by the calls of its run, to an hour beyond its grant or renewal, and tells once when that is over", async () => {
+    const house = await openLocks(store().url, {
+      ...{ longestTouchedMs: 50_000, leaseMs: 40_000, aliveMs: 120_000 },
+    });
+    const now = Date.now.bind(Date);
+    let passedMs = 0;
+    vi.spyOn(Date, "now").mockImplementation(() => now() + passedMs);
+    const pass = async (ms: number): Promise<void> => {
+      passedMs += ms;
+      await passTime(store().url, house.namespace, ms);
+    };
+    const alice = await house.as("alice");
+    const { lock_id: id, expires_at: first } = await alice.acquire("x");
+    const laterThanFirst = (until: string): number => Date.parse(until) + passedMs - Date.parse(first!);
+    const prolongedBy = async (): Promise<number> =>
+      laterThanFirst((await alice.list("x")).holders[0]!.until);
+    await alice.news();
+    expect(await prolongedBy()).toBeLessThan(100);
+    await pass(21_000);
+    expect(await alice.news()).toEqual([]);
+    expect(await prolongedBy()).toBeGreaterThan(9_900);
+    expect(await prolongedBy()).toBeLessThan(10_100);
+    await pass(20_000);
+    expect(await alice.news()).toEqual([`ends soon ${id}`]);
+    expect(await alice.news()).toEqual([]);
+    const renewed = await alice.renew(id!);
+    expect(laterThanFirst(renewed.expires_at!)).toBeGreaterThan(39_900);
+    await house.close();
   });
 });

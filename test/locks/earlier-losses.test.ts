@@ -1,4 +1,4 @@
-import { afterEach, expect, it, vi } from "vitest";
+import { afterEach, expect, it } from "vitest";
 import {
   forceRelease,
   guardRun,
@@ -10,7 +10,15 @@ import {
 import { lockKeys } from "../../src/redis/index.js";
 import { describeOnEachStore } from "../stores/index.js";
 import { newNamespace } from "../stores/new-namespace.js";
-import { type Locker, type LockHouse, openLocks, operatorOf, passTime, rawStore } from "./open-locks.js";
+import {
+  type Locker,
+  type LockHouse,
+  openLocks,
+  operatorOf,
+  passTime,
+  rawStore,
+  soon,
+} from "./open-locks.js";
 
 /** What a run held or waited for when it ended without its client's doing is told to the next run of its agent, once. */
 describeOnEachStore("what a run lost with its end", (store) => {
@@ -62,7 +70,7 @@ describeOnEachStore("what a run lost with its end", (store) => {
     expect(await bob.news()).toEqual([]);
     expect(await carol.news()).toEqual([]);
     await bury(elsewhere, dead.caller.run.id);
-    await vi.waitFor(async () => expect(await bob.news()).toEqual([`lost with its run ${held}`]));
+    await soon(async () => expect(await bob.news()).toEqual([`lost with its run ${held}`]));
     expect(await bob.news()).toEqual([]);
     expect(await carol.news()).toEqual([]);
   });
@@ -94,7 +102,7 @@ describeOnEachStore("what a run lost with its end", (store) => {
       await forceRelease(house.house.locks, operatorOf(house), id!, "it is needed");
     expect(await after.news()).toEqual([]);
     await bury(house, bob.caller.run.id);
-    await vi.waitFor(async () =>
+    await soon(async () =>
       expect(await newsOf(house, after)).toEqual([
         { what: "lost with its run", id: ranOut, resources: ["a", "b"] },
         { what: "lost with its run", id: forced, resources: ["c"] },
@@ -114,7 +122,7 @@ describeOnEachStore("what a run lost with its end", (store) => {
     await passTime(store().url, house.namespace, 60_001);
     await expect(bob.renew(leases[0]!)).rejects.toThrow("lock.not_yours");
     expect(await bob.release(leases[1]!)).toMatchObject({ state: "lost" });
-    await vi.waitFor(async () => expect(await bob.news()).toEqual([`lost ${leases[2]}`]));
+    await soon(async () => expect(await bob.news()).toEqual([`lost ${leases[2]}`]));
     await bury(house, bob.caller.run.id);
     expect(await newsOf(house, await house.as("bob"))).toEqual([]);
   });
@@ -182,7 +190,7 @@ describeOnEachStore("what a run lost with its end", (store) => {
     const dead = await elsewhere.as("bob");
     const { lock_id: held } = await dead.acquire("x");
     await bury(elsewhere, dead.caller.run.id);
-    await vi.waitFor(async () => expect(await bob.news()).toEqual([`lost with its run ${held}`]));
+    await soon(async () => expect(await bob.news()).toEqual([`lost with its run ${held}`]));
     expect(await carol.news()).toEqual([]);
     // Nor is it missed where it asked once while the other one held something.
     const next = await elsewhere.as("bob");
@@ -190,7 +198,7 @@ describeOnEachStore("what a run lost with its end", (store) => {
     await new Promise((resolve) => setTimeout(resolve, 400));
     expect(await bob.news()).toEqual([]);
     await bury(elsewhere, next.caller.run.id);
-    await vi.waitFor(async () => expect(await bob.news()).toEqual([`lost with its run ${other}`]));
+    await soon(async () => expect(await bob.news()).toEqual([`lost with its run ${other}`]));
   });
 
   it("costs a run one store command at its first reply, and none afterwards", async () => {

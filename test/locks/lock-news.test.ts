@@ -1,4 +1,4 @@
-import { afterEach, expect, it, vi } from "vitest";
+import { afterEach, expect, it } from "vitest";
 import {
   forceRelease,
   keepNews,
@@ -11,7 +11,15 @@ import {
 import { lockKeys } from "../../src/redis/index.js";
 import { describeOnEachStore } from "../stores/index.js";
 import { hookAgents } from "./hook-agents.js";
-import { type Locker, type LockHouse, openLocks, operatorOf, passTime, rawStore } from "./open-locks.js";
+import {
+  type Locker,
+  type LockHouse,
+  openLocks,
+  operatorOf,
+  passTime,
+  rawStore,
+  soon,
+} from "./open-locks.js";
 
 /** What a run is told of its locks: each loss once, and none counts as told before it was. */
 describeOnEachStore("the news of locks", (store) => {
@@ -34,7 +42,7 @@ describeOnEachStore("the news of locks", (store) => {
     await (await house.as("carol")).acquire("elsewhere");
     // Its process has heard of all of them.
     const leases = house.house.locks.known(one.caller)!.leases;
-    await vi.waitFor(() => expect([...leases.values()].every(({ isDoubtful }) => isDoubtful)).toBe(true));
+    await soon(() => expect([...leases.values()].every(({ isDoubtful }) => isDoubtful)).toBe(true));
     return ids;
   };
   const idsIn = (news: readonly LockNews[]): string[] => news.flatMap((one) => ("id" in one ? [one.id] : []));
@@ -62,10 +70,7 @@ describeOnEachStore("the news of locks", (store) => {
   it("name each loss in one of several calls made at once", async () => {
     const house = await open();
     const bob = await house.as("bob");
-    const ids: string[] = [];
-    for (let n = 0; n < 25; n++) ids.push((await bob.acquire(`x${n}`, { lease_seconds: 1 })).lock_id!);
-    await bob.news();
-    await new Promise((resolve) => setTimeout(resolve, 1_100));
+    const ids = await loseMany(house, bob, 25);
     const told: string[] = [];
     for (let n = 0; n < 2; n++)
       told.push(
@@ -123,7 +128,7 @@ describeOnEachStore("the news of locks", (store) => {
       return Promise.reject(new Error("the store is away"));
     };
     const told: LockNews[] = [];
-    await vi.waitFor(async () => {
+    await soon(async () => {
       told.push(...(await newsOf(house, bob).catch(() => [])));
       expect([failed, told.length]).toEqual([1, 1]);
     });
@@ -138,13 +143,13 @@ describeOnEachStore("the news of locks", (store) => {
     const half = await bob.acquire(["d3", "e"]);
     await bob.news();
     await force(house, inside.lock_id!);
-    await vi.waitFor(async () =>
+    await soon(async () =>
       expect(await newsOf(house, bob)).toEqual([
         { what: "lost", id: inside.lock_id, resources: ["d2"], still_under: outer.lock_id },
       ]),
     );
     await force(house, half.lock_id!);
-    await vi.waitFor(async () =>
+    await soon(async () =>
       expect(await newsOf(house, bob)).toEqual([{ what: "lost", id: half.lock_id, resources: ["d3", "e"] }]),
     );
   });
@@ -161,12 +166,12 @@ describeOnEachStore("the news of locks", (store) => {
       return [{ what: "lost", id: id!, resources: ["x"] }];
     };
     const expected = await lostOf();
-    await vi.waitFor(async () => expect(await newsOf(house, bob)).toEqual(expected));
+    await soon(async () => expect(await newsOf(house, bob)).toEqual(expected));
     // A shared lease is not missed where the run has another one.
     const wide = await bob.acquire(["x", "y"], { mode: "shared" });
     await bob.news();
     await force(house, shared.lock_id!);
-    await vi.waitFor(async () =>
+    await soon(async () =>
       expect(await newsOf(house, bob)).toEqual([
         {
           ...{ what: "lost", id: shared.lock_id, resources: ["x"] },
@@ -184,7 +189,7 @@ describeOnEachStore("the news of locks", (store) => {
     const outer = await bob.acquire(["d2", "d3"]);
     await bob.news();
     await other.release(inside.lock_id!);
-    await vi.waitFor(async () =>
+    await soon(async () =>
       expect(await newsOf(house, bob)).toEqual([
         { what: "lost", id: inside.lock_id, resources: ["d2"], still_under: outer.lock_id },
       ]),
@@ -199,7 +204,7 @@ describeOnEachStore("the news of locks", (store) => {
     const house = await open();
     const [bob, other] = [await house.as("bob"), await house.as("bob")];
     const inVain = async (id: string): Promise<void> => {
-      await vi.waitFor(async () => {
+      await soon(async () => {
         const news = await newsOf(house, bob);
         expect(idsIn(news)).toEqual([id]);
         keepNews(house.house.locks, bob.caller, news);
@@ -378,7 +383,7 @@ describeOnEachStore("the news of locks", (store) => {
     };
     const expected = await stopped(bob);
     const told: LockNews[] = [];
-    await vi.waitFor(async () => {
+    await soon(async () => {
       told.push(...(await newsOf(house, bob)));
       expect(told).toHaveLength(3);
     });
@@ -431,13 +436,13 @@ describeOnEachStore("the news of locks", (store) => {
     for (const gapMs of [0, 100]) {
       const from = performance.now();
       const waiting = bob.acquire("x", { wait_seconds: 30 }).catch((error: Error) => error.message);
-      await vi.waitFor(async () => expect((await carol.list("x")).waiters).toHaveLength(1));
+      await soon(async () => expect((await carol.list("x")).waiters).toHaveLength(1));
       await killSwitch.stop(operatorOf(house), "bob", "to look at it");
       await new Promise((resolve) => setTimeout(resolve, gapMs));
       await killSwitch.resume(operatorOf(house), "bob");
       expect(await waiting).toMatch(/^(lock\.ticket_unknown|access\.stopped)/);
       expect(performance.now() - from).toBeLessThan(10_000);
-      await vi.waitFor(async () => expect(await bob.acquire("free")).toBeDefined());
+      await soon(async () => expect(await bob.acquire("free")).toBeDefined());
     }
   });
 
@@ -448,7 +453,7 @@ describeOnEachStore("the news of locks", (store) => {
     const { ticket } = await bob.acquire("x");
     await bob.news();
     await force(house, ticket!);
-    await vi.waitFor(async () =>
+    await soon(async () =>
       expect(await newsOf(house, bob)).toEqual([{ what: "place lost", id: ticket, resources: ["x"] }]),
     );
     const { ticket: another } = await bob.acquire("x");

@@ -1,4 +1,5 @@
 import { Redis } from "ioredis";
+import { vi } from "vitest";
 import { type House, openHouse } from "../../src/compose.js";
 import { readConfig } from "../../src/config/index.js";
 import {
@@ -10,6 +11,7 @@ import {
 } from "../../src/identity/index.js";
 import type { AcquireLock, LockAnswer, LockLimits, LockList, Released } from "../../src/locks/index.js";
 import { openLog } from "../../src/observability/index.js";
+import { patientMs } from "../stores/index.js";
 import { newNamespace } from "../stores/new-namespace.js";
 
 /** A process of the product, and agents in it that lock. Two of one namespace are as two processes. */
@@ -51,7 +53,7 @@ export async function openLocks(
     LLM_MAILBOX_MAX_CALLS_PER_MINUTE: "1000000",
     ...settings,
   });
-  const house = await openHouse(config, openLog("silent"), { locks: limits });
+  const house = await openHouse(config, openLog("silent"), { locks: limits, callTimeoutMs: patientMs });
   return {
     house,
     namespace,
@@ -109,4 +111,9 @@ export async function passTime(url: string, namespace: string, ms: number): Prom
   const redis = rawStore(url);
   await redis.hincrby(`{${namespace}:lk}:meta`, "time", ms);
   redis.disconnect();
+}
+
+/** Until it is so: longer than `vi.waitFor` by itself, and sooner than a heartbeat would bring it about. */
+export function soon<T>(isSo: () => T | Promise<T>): Promise<T> {
+  return vi.waitFor(isSo, { timeout: 4_000 });
 }

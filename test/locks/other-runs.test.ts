@@ -2,7 +2,7 @@ import { afterAll, expect, it } from "vitest";
 import { queryAudit } from "../../src/audit/index.js";
 import type { LockLimits } from "../../src/locks/index.js";
 import { describeOnEachStore } from "../stores/index.js";
-import { type Locker, type LockHouse, openLocks } from "./open-locks.js";
+import { type Locker, type LockHouse, openLocks, passTime } from "./open-locks.js";
 
 describeOnEachStore.concurrent("what another run of its agent names", (store) => {
   const houses: LockHouse[] = [];
@@ -46,11 +46,14 @@ describeOnEachStore.concurrent("what another run of its agent names", (store) =>
   });
 
   it("is told with what it was for when that run loses it", async ({ expect }) => {
-    const [one, other, , there] = await three();
-    const { lock_id: id } = await one.acquire(["x", "y"], { lease_seconds: 1 });
-    await other.renew(id!, 1);
-    await new Promise((resolve) => setTimeout(resolve, 1_100));
-    expect(await newsOf(there, other)).toEqual([{ what: "lost", id, resources: ["x", "y"] }]);
+    const [one, other, bob, there] = await three();
+    const { lock_id: id } = await one.acquire(["x", "y"], { lease_seconds: 60 });
+    expect(await one.news()).toEqual([]);
+    await other.renew(id!, 60);
+    expect(await other.news()).toEqual([]);
+    await passTime(store().url, there.namespace, 60_001);
+    await bob.acquire("elsewhere");
+    await expect.poll(() => newsOf(there, other)).toEqual([{ what: "lost", id, resources: ["x", "y"] }]);
     await expect.poll(() => one.news()).toEqual([`lost ${id}`]);
   });
 

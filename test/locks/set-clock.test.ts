@@ -28,7 +28,7 @@ describeOnEachStore.concurrent("leases of a run that calls while the store's clo
       await bob.news();
       clock.set(byMs, isKnown);
       await bob.acquire("after", { lease_seconds: 2 });
-      const from = clock.touches();
+      const [from, began] = [clock.touches(), performance.now()];
       const told: string[] = [];
       for (let n = 0; n < 30; n++) {
         told.push(...(await bob.news()));
@@ -40,7 +40,9 @@ describeOnEachStore.concurrent("leases of a run that calls while the store's clo
         "before",
       ]);
       expect(clock.touches() - from).toBeGreaterThan(2);
-      expect(clock.touches() - from).toBeLessThan(12);
+      // A busy machine takes longer for the thirty calls, in which it may be asked so much more often.
+      const times = Math.max((performance.now() - began) / 4_500, 1);
+      expect(clock.touches() - from).toBeLessThan(12 * times);
     });
 });
 

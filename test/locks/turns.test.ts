@@ -25,7 +25,7 @@ describeOnEachStore("everybody gets a turn:", (store) => {
     await Promise.all(houses.splice(0).map((house) => house.close()));
   });
 
-  it("sixty agents that think for longer than an offer lasts", { timeout: 90_000 }, async () => {
+  it("sixty agents that think for longer than an offer lasts", { timeout: 240_000 }, async () => {
     const limits = { offerMs: 30, deadOfferMs: 10, aliveMs: 5_000, beatMs: 500 };
     const house = await open(limits);
     recordHistory(house.house.store);
@@ -49,7 +49,7 @@ describeOnEachStore("everybody gets a turn:", (store) => {
   });
 
   it("one of priority 0 in a stream of priority 9, passed by nobody who came later than is published", {
-    timeout: 60_000,
+    timeout: 120_000,
   }, async () => {
     const limits = { ageingMs: 100 };
     const house = await open(limits);

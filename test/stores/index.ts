@@ -7,6 +7,9 @@ import type { Medium, StoreName, TestStore } from "./test-store.js";
 
 export type { StoreName, TestStore } from "./test-store.js";
 
+/** For calls that a test expects to be answered: five seconds are too little for a store that a busy machine holds up. */
+export const patientMs = 20_000;
+
 export const storeNames: readonly StoreName[] = ["embedded", "redis-server", "redis-cluster"];
 
 /**

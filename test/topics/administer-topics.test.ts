@@ -162,7 +162,7 @@ describeOnEachStore("administering topics", (store) => {
   });
 
   it("idle topics go unless somebody follows them or something was set for them", async () => {
-    await open({ idleMs: 500 });
+    await open({ idleMs: 2_000 });
     await desk.publish("gone.deep.down", "one");
     await desk.publish("kept.followed", "one");
     await desk.subscribe("alice", "kept.*", { start_at: "earliest" });
@@ -170,7 +170,7 @@ describeOnEachStore("administering topics", (store) => {
     await desk.publish("set.x", "one");
     await desk.topics.setTopic(admin(), "set.x", { retentionCount: 7 });
     expect((await desk.topics.removeIdleTopics(desk.namespace)).removed).toEqual([]);
-    await new Promise((resolve) => setTimeout(resolve, 550));
+    await new Promise((resolve) => setTimeout(resolve, 2_050));
     await desk.publish("used.x", "one");
     const { removed } = await desk.topics.removeIdleTopics(desk.namespace);
     expect([...removed].sort()).toEqual(["gone", "gone.deep", "gone.deep.down"]);
@@ -180,9 +180,9 @@ describeOnEachStore("administering topics", (store) => {
 
   it("a topic that is used while it is being removed as idle stays", async () => {
     await desk.publish("a.x", "old");
-    await new Promise((resolve) => setTimeout(resolve, 60));
+    await new Promise((resolve) => setTimeout(resolve, 1_050));
     const sweeper = desk.interrupted("remove-topic", () => desk.publish("a.x", "just in time"), {
-      idleMs: 50,
+      idleMs: 1_000,
     });
     expect((await sweeper.topics.removeIdleTopics(desk.namespace)).removed).toEqual([]);
     const { deliveries } = await desk.topics.history(desk.caller("alice"), "a.x", { limit: 9 });

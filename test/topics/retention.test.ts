@@ -130,9 +130,9 @@ describeOnEachStore("the history of a topic", (store) => {
     expect(bytes!.bytes).toBeLessThanOrEqual(4_000);
     expect(bytes!.bytes).toBeGreaterThan(3_000);
     expect(bytes!.messages).toBe(30);
-    const brief = await open({ retentionMs: 500, trimMost: 2 });
+    const brief = await open({ retentionMs: 2_000, trimMost: 2 });
     for (let n = 0; n < 6; n++) await brief.publish("a.x", `${n}`);
-    await new Promise((resolve) => setTimeout(resolve, 550));
+    await new Promise((resolve) => setTimeout(resolve, 2_050));
     await brief.publish("a.x", "young");
     const page = await brief.topics.history(brief.caller("alice"), "a.x", { limit: 50 });
     expect(page.deliveries.map((one) => one.message.body)).toEqual(["2", "3", "4", "5", "young"]);

@@ -5,7 +5,7 @@ import { type Caller, localPrincipal, type Role, type RunId } from "../../src/id
 import type { Delivery, StoredMessage } from "../../src/mailbox/index.js";
 import { Hints, Store } from "../../src/redis/index.js";
 import { type TopicLimits, Topics } from "../../src/topics/index.js";
-import type { TestStore } from "../stores/index.js";
+import { patientMs, type TestStore } from "../stores/index.js";
 import { newNamespace } from "../stores/new-namespace.js";
 
 /** Topics of one process on a test store, in a namespace of its own, with short words for what tests do. */
@@ -38,7 +38,7 @@ export class TopicDesk {
     namespace = newNamespace(),
   ): Promise<TopicDesk> {
     const endpoint = { url: store.url };
-    const opened = await Store.open({ endpoint, label: store.name });
+    const opened = await Store.open({ endpoint, label: store.name, callTimeoutMs: patientMs });
     return new TopicDesk(opened, new Hints(endpoint), namespace, limits);
   }
 
