@@ -39,7 +39,7 @@ describe.each(stores)("a send to several whose process is gone at some step (%s)
     const survivor = await openFaultHouse(store.url, namespace);
     const readers = await Promise.all(["bob", "carl", "dora"].map((one) => Agent.begin(survivor, one)));
     await survivor.rooms.topics.subscribeTopic(readers[0]!.caller, { topic: "news.**" });
-    const dying = await openFaultHouse(proxy.url, namespace, 1_000);
+    const dying = await openFaultHouse(proxy.url, namespace, 3_000);
     const alice = await Agent.begin(dying, "alice");
     void proxy.arm({ ...cut, stayAway: true });
     const answered = await alice.send(recipients, "to all of you", { idempotency_key: "k" }).then(
@@ -82,7 +82,7 @@ describe.each(stores)("a send to several whose process is gone at some step (%s)
   const nobody: Reached = { bob: [], carl: [], dora: [], queue: [] };
 
   const title = "reaches every recipient once when it was accepted, and nobody when it was not";
-  it(title, { timeout: 90_000 }, async () => {
+  it(title, { timeout: 180_000 }, async () => {
     const whole = await sendAndDie({ nth: Number.POSITIVE_INFINITY, when: "before" });
     expect(whole).toMatchObject({ answered: true, reached: all });
     const cuts: Cut[] = Array.from({ length: whole.commands }, (_, n) => n + 1).flatMap((nth) =>
