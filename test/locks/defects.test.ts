@@ -259,14 +259,14 @@ describeOnEachStore("a defect of other locks that ours do not have:", (store) =>
   });
 
   it("there was no ageing", async () => {
-    const house = await open({ ageingMs: 1_000 });
+    const house = await open({ ageingMs: 10_000, aliveMs: 300_000 });
     const [alice, bob, carl] = await three(house);
     await alice.acquire("x");
     const { ticket } = await bob.acquire("x", { priority: 0 });
-    await passTime(store().url, house.namespace, 8_900);
+    await passTime(store().url, house.namespace, 85_000);
     expect(await carl.acquire("x", { priority: 9 })).toMatchObject({ place: 1 });
     await carl.release((await carl.acquire("x", { priority: 9 })).ticket!);
-    await passTime(store().url, house.namespace, 200);
+    await passTime(store().url, house.namespace, 5_100);
     expect(await carl.acquire("x", { priority: 9 })).toMatchObject({ place: 2 });
     expect(await bob.claim(ticket!)).toMatchObject({ place: 1 });
   });
