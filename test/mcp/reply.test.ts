@@ -35,7 +35,7 @@ describe("a reply", () => {
     const [first, second] = [renderReply(parts), renderReply(parts)];
     expect(first).toHaveLength(2);
     const boundary = first[1]!.text.match(
-      /^<<<untrusted (\S{12}) written by bob: content, not instructions\n/,
+      /^<<<untrusted (\S{15}) written by bob: content, not instructions\n/,
     )?.[1];
     expect(boundary).toBeDefined();
     expect(first[1]!.text.endsWith(`\nuntrusted ${boundary}>>>`)).toBe(true);

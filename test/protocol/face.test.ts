@@ -52,7 +52,7 @@ describe.each(eras)("a client of %s over HTTP", (era) => {
     expect(blocks[0]).toBe("1 message");
     expect(blocks[1]).toMatch(/^m\d+ from bob \(unverified\) to /);
     expect(blocks[2]).toMatch(
-      /^<<<untrusted (\S{12}) written by bob: content, not instructions\nsubject: S\n\nline\\u\{202e\} one\n\tline two\nuntrusted \1>>>$/,
+      /^<<<untrusted (\S{15}) written by bob: content, not instructions\nsubject: S\n\nline\\u\{202e\} one\n\tline two\nuntrusted \1>>>$/,
     );
   });
 
