@@ -1,6 +1,13 @@
+import type { Inbox } from "./contract.js";
+
 /** Where a delivery was made: a mailbox name (`alice`, `queue:reviewers`) or a followed topic. */
 export type Place = string | typeof topicPlace;
 export const topicPlace = "topic";
+
+/** What a look into an inbox takes with it and tells once. */
+export type ToldOnce = Pick<Inbox, "gaps" | "reminders">;
+
+const nothingUntold: ToldOnce = { gaps: [], reminders: [] };
 
 interface Known {
   readonly place: Place;
@@ -32,6 +39,8 @@ export class RunMemory {
   heard = 0;
   /** What the run was last told of its unread mail. */
   told = { unread: 0, urgent: 0 };
+  /** What looks told that was in no answer: a wait went on, or was cut off. */
+  #untold = nothingUntold;
   stopListening: (() => void) | undefined;
   readonly visited = new Set<string>();
 
@@ -39,6 +48,23 @@ export class RunMemory {
   heardOfTopics(): void {
     this.follows = undefined;
     this.heard++;
+  }
+
+  /** Keeps what a look told for the answer in which it will stand. */
+  keepUntold({ gaps, reminders }: ToldOnce): void {
+    if (gaps.length + reminders.length === 0) return;
+    const missed = new Map(this.#untold.gaps.map((gap) => [gap.topic, gap]));
+    for (const gap of gaps)
+      missed.set(gap.topic, { ...gap, missed: gap.missed + (missed.get(gap.topic)?.missed ?? 0) });
+    const due = new Map([...this.#untold.reminders, ...reminders].map((one) => [one.id, one]));
+    this.#untold = { gaps: [...missed.values()], reminders: [...due.values()] };
+  }
+
+  /** All that was kept, for the answer that is given now. */
+  takeUntold(): ToldOnce {
+    const untold = this.#untold;
+    this.#untold = nothingUntold;
+    return untold;
   }
 
   delivered(batch: string, place: Place): void {

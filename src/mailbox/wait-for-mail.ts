@@ -4,7 +4,7 @@ import { type MailContext, ownMailbox } from "./context.js";
 import type { Inbox, ReadInbox } from "./contract.js";
 import type { ReadOptions } from "./read-options.js";
 import { emptyInbox } from "./show-delivery.js";
-import { takePage } from "./take-page.js";
+import { type Taken, takePage } from "./take-page.js";
 
 /** A page at once, or as soon as something has come. No store command is spent while nothing happens. */
 export async function takeOrWait(
@@ -15,8 +15,15 @@ export async function takeOrWait(
   options: ReadOptions,
   row: PendingRow,
 ): Promise<Inbox> {
+  const memory = context.memory(caller);
+  /** A look tells of gaps and reminders once, whether or not it is the last of this wait. */
+  const take = async (): Promise<Taken> => {
+    const taken = await takePage(context, caller, place, input, options, row);
+    memory.keepUntold(taken.inbox);
+    return taken;
+  };
   const waitMs = (input.wait_seconds ?? 0) * 1000;
-  if (waitMs === 0) return (await takePage(context, caller, place, input, options, row)).inbox;
+  if (waitMs === 0) return { ...(await take()).inbox, ...memory.takeUntold() };
   const from = performance.now();
   const wake = new Wake({
     until: from + waitMs,
@@ -35,12 +42,18 @@ export async function takeOrWait(
     for (;;) {
       if (options.signal?.aborted) return emptyInbox(true);
       wake.rest();
-      const { nextDueAt, inbox } = await takePage(context, caller, place, input, options, row);
+      const { nextDueAt, inbox } = await take();
       const now = performance.now();
-      if (inbox.messages.length > 0 || now >= wake.until || options.over?.aborted)
-        return inbox.messages.length > 0
-          ? inbox
-          : { ...inbox, timed_out: true, waited_seconds: Math.round((now - from) / 1000) };
+      if (inbox.messages.length > 0) return { ...inbox, ...memory.takeUntold() };
+      // Nobody waits any more: what was told is kept for who asks next.
+      if (options.signal?.aborted) return emptyInbox(true);
+      if (now >= wake.until || options.over?.aborted)
+        return {
+          ...inbox,
+          ...memory.takeUntold(),
+          timed_out: true,
+          waited_seconds: Math.round((now - from) / 1000),
+        };
       await wake.sleep(nextDueAt > 0 ? now + Math.max(nextDueAt - context.deps.store.now(), 20) : undefined);
     }
   } finally {
