@@ -17,7 +17,8 @@ export async function findDelivery(
   if (!isMessageId(id)) return undefined;
   for (const mailbox of await visitedMailboxes(context, caller)) {
     const [entry] = await lookUp(context, caller.principal.namespace, mailbox, [id]);
-    if (!entry?.message) continue;
+    // What was taken back is its sender's again.
+    if (!entry?.message || entry.record.state === "recalled") continue;
     if (mailbox.startsWith("queue:") && !entry.record.run.startsWith(`${caller.principal.agent}/`)) continue;
     return { place: mailbox, delivery: toDelivery(entry as Entry & { message: StoredMessage }) };
   }

@@ -140,7 +140,7 @@ async function searchOwn(
     const entries = parseEntries(list);
     for (const entry of entries) {
       before = String(entry.record.sequence);
-      if (!entry.message || !matches(entry.message, asked)) continue;
+      if (!entry.message || entry.record.state === "recalled" || !matches(entry.message, asked)) continue;
       found.push(summary(entry.message, [{ to: entry.message.to, state: deliveryState(entry.record) }]));
       if (found.length === limit) return { messages: found, cursor: writeCursor("own", before) };
     }
@@ -282,7 +282,10 @@ export async function thread(context: MailContext, caller: Caller, id: string): 
     1_000,
   ]);
   const deliveries = parseEntries(list)
-    .filter((entry): entry is Entry & { message: StoredMessage } => entry.message?.thread === id)
+    .filter(
+      (entry): entry is Entry & { message: StoredMessage } =>
+        entry.message?.thread === id && entry.record.state !== "recalled",
+    )
     .reverse()
     .map(toDelivery);
   await context.deps.noteReads(
