@@ -87,6 +87,7 @@ export async function settleAt(
     if (outcome === "touch") return false;
     const settled = await context.deps.feed.settle(caller, ids, outcome, delayMs, {
       ...(operation ? { name: `${operation.key}|${operation.digest}` } : {}),
+      ...(outcome === "whole" && settlement.attempt !== undefined ? { name: settlement.attempt } : {}),
       ...(row ? { row } : {}),
     });
     for (const [id, { state, at }] of settled)

@@ -7,7 +7,7 @@
   KEYS[13]  audit rows (list)
   ARGV[1]   not after, ms of the store's clock       ARGV[2]   agent
   ARGV[3]   done, retry, extend or whole             ARGV[4]   delay of a retry, ms
-  ARGV[5]   attempt
+  ARGV[5]   attempt; for whole the name of the page it is from now on
   ARGV[6]   audit row, recorded when an id is open here; empty for none
   ARGV[7…]  ids
 
@@ -49,7 +49,8 @@ local function act(id)
     gaveBack = true
     return 'RETRYING', nowMs + delayMs
   end
-  if outcome == 'whole' then record.cut = '0' else record.since = whole(nowMs) end
+  -- Its cut text was read to the end: as a page of its own it is settled by the next, if this one arrives.
+  if outcome == 'whole' then record.cut, record.batch = '0', attempt else record.since = whole(nowMs) end
   putOpen(id, record)
   return 'EXTENDED', nowMs
 end
