@@ -75,6 +75,8 @@ export interface TopicFeed {
       readonly unseen: readonly string[];
       readonly filter: FeedFilter;
       readonly limit: number;
+      /** Nobody reads: what was missed is shown, and told again to whoever does. */
+      readonly looksOnly?: boolean;
     },
   ): Promise<{
     readonly heads: readonly Head[];
@@ -99,7 +101,7 @@ export interface TopicFeed {
     options?: { readonly cutBytes?: number; readonly claimMs?: number },
   ): Promise<readonly Delivery[]>;
   /** What is open at this agent, oldest first. */
-  open(caller: Caller, limit: number): Promise<readonly Delivery[]>;
+  open(caller: Caller, limit: number, filter: FeedFilter): Promise<readonly Delivery[]>;
   /** One message that was delivered to this agent or that it may read in the history. */
   find(caller: Caller, id: string): Promise<Delivery | undefined>;
   /** done, retry, extend or reject for what is open at the agent; ids that are not of a topic are missing. */
@@ -108,7 +110,7 @@ export interface TopicFeed {
     ids: readonly string[],
     outcome: "done" | "retry" | "reject" | "extend" | "whole",
     delayMs: number,
-    /** What the caller's repetition of this call shares with it, and what is recorded with the first effect. */
+    /** What the caller's repetition of this call shares with it (for whole, the page by which it is settled), and what is recorded with the first effect. */
     operation?: { readonly name?: string; readonly row?: PendingRow },
   ): Promise<
     ReadonlyMap<

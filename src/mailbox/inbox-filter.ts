@@ -1,10 +1,10 @@
-import { parseAddress } from "../addresses/index.js";
+import { parseAddress, parsePattern } from "../addresses/index.js";
 import { refuse } from "../errors/index.js";
 import type { ReadInbox } from "./contract.js";
 import type { FeedFilter } from "./feed.js";
 import { priorities } from "./priorities.js";
 
-/** @throws {MailboxError} `address.invalid`, `input.invalid` */
+/** @throws {MailboxError} `address.invalid`, `address.pattern_invalid`, `input.invalid` */
 export function filterOf(input: ReadInbox): FeedFilter {
   const sender = input.sender === undefined ? undefined : parseAddress(input.sender);
   if (sender && sender.kind !== "agent")
@@ -12,7 +12,7 @@ export function filterOf(input: ReadInbox): FeedFilter {
   return {
     minPriority: input.min_priority ? priorities.indexOf(input.min_priority) : 0,
     ...(sender ? { sender: sender.name } : {}),
-    ...(input.topic === undefined ? {} : { topic: input.topic }),
+    ...(input.topic === undefined ? {} : { topic: parsePattern(input.topic) }),
     ...(input.thread === undefined ? {} : { thread: input.thread }),
   };
 }

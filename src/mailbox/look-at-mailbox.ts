@@ -47,13 +47,11 @@ export async function mailboxHeads(
   limit: number,
 ): Promise<Head[]> {
   const { entries } = await lookAtMailbox(context, caller, place, "ready", limit, filter, false);
-  return entries.map(({ id, record }) => ({
-    root: "",
-    id,
-    sequence: record.sequence,
-    priority: record.priority,
-    bytes: record.bytes,
-  }));
+  return entries.map(headOf);
+}
+
+export function headOf({ id, record }: Entry): Head {
+  return { root: "", id, sequence: record.sequence, priority: record.priority, bytes: record.bytes };
 }
 
 /** Messages ready in a mailbox or queue. */

@@ -1,15 +1,16 @@
 import type { Caller } from "../identity/index.js";
 import type { MailboxName } from "../redis/index.js";
+import { choosePage } from "./choose-page.js";
 import { type MailContext, ownMailbox } from "./context.js";
 import type { Inbox, ReadInbox } from "./contract.js";
 import { toDelivery, withMessages } from "./delivery-record.js";
 import type { Delivery } from "./feed.js";
 import { filterOf } from "./inbox-filter.js";
-import { lookAtMailbox } from "./look-at-mailbox.js";
+import { headOf, lookAtMailbox } from "./look-at-mailbox.js";
 import type { ReadOptions } from "./read-options.js";
 import { rememberDelivery } from "./remember-delivery.js";
 import { topicPlace } from "./run-memory.js";
-import { fitting, shown } from "./show-delivery.js";
+import { fitting, gapsOf, shown } from "./show-delivery.js";
 
 /** Shows what waits without taking it: the bodies begin, but nothing is delivered or settled. */
 export async function peekInbox(
@@ -26,27 +27,29 @@ export async function peekInbox(
     caller,
     place,
     "ready",
-    filter.topic ? 0 : limit,
+    filter.topic === undefined ? limit : 0,
     filter,
     true,
   );
   const follows = place === ownMailbox(caller) && (await context.deps.feed.follows(caller));
   const feed = follows
-    ? await context.deps.feed.heads(caller, { seen: [], unseen: [], filter, limit })
+    ? await context.deps.feed.heads(caller, { seen: [], unseen: [], filter, limit, looksOnly: true })
     : undefined;
-  const topical: Delivery[] = [];
-  for (const head of (feed?.heads ?? []).slice(0, limit)) {
-    const delivery = await context.deps.feed.find(caller, head.id);
-    if (delivery) topical.push(delivery);
+  const own = new Map(withMessages(entries).map((entry) => [entry.id, entry]));
+  const heads = [...[...own.values()].map(headOf), ...(feed?.heads ?? [])];
+  const deliveries: Delivery[] = [];
+  for (const { id, root } of choosePage(heads, limit, Number.POSITIVE_INFINITY)) {
+    const entry = root === "" ? own.get(id) : undefined;
+    const delivery = entry ? toDelivery(entry) : await context.deps.feed.find(caller, id);
+    if (delivery) deliveries.push(delivery);
   }
-  const deliveries = [...withMessages(entries).map(toDelivery), ...topical].slice(0, limit);
   return {
     messages: fitting(deliveries, options.maxChars).map(shown),
     unread: counts.unread + (feed?.unread ?? 0),
     urgent: counts.urgent + (feed?.urgent ?? 0),
     open: counts.open + (feed?.open ?? 0),
     reminders: [],
-    gaps: [],
+    gaps: gapsOf(feed?.gaps),
     collapsed: [],
     timed_out: false,
   };
@@ -61,16 +64,27 @@ export async function readOpen(
   options: ReadOptions,
 ): Promise<Inbox> {
   const limit = input.limit ?? 10;
+  const filter = filterOf(input);
   const { entries, counts } = await lookAtMailbox(
     context,
     caller,
     place,
     "open",
-    limit,
-    filterOf(input),
+    filter.topic === undefined ? limit : 0,
+    filter,
     true,
   );
-  const topical = place === ownMailbox(caller) ? await context.deps.feed.open(caller, limit) : [];
+  const follows = place === ownMailbox(caller) && (await context.deps.feed.follows(caller));
+  const topical = follows ? await context.deps.feed.open(caller, limit, filter) : [];
+  const feed = follows
+    ? await context.deps.feed.heads(caller, {
+        seen: [],
+        unseen: [],
+        filter: { minPriority: 0 },
+        limit: 0,
+        looksOnly: true,
+      })
+    : undefined;
   const deliveries = fitting(
     [...withMessages(entries).map(toDelivery), ...topical].slice(0, limit),
     options.maxChars,
@@ -84,9 +98,9 @@ export async function readOpen(
     );
   return {
     messages: deliveries.map(shown),
-    unread: counts.unread,
-    urgent: counts.urgent,
-    open: counts.open + topical.length,
+    unread: counts.unread + (feed?.unread ?? 0),
+    urgent: counts.urgent + (feed?.urgent ?? 0),
+    open: counts.open + (feed?.open ?? 0),
     reminders: [],
     gaps: [],
     collapsed: [],

@@ -1,5 +1,5 @@
 import type { DeliveredMessage, Inbox } from "./contract.js";
-import type { Delivery, StoredMessage } from "./feed.js";
+import type { Delivery, StoredMessage, TopicFeed } from "./feed.js";
 
 type Writable<T> = { -readonly [Name in keyof T]: T[Name] };
 
@@ -53,6 +53,11 @@ export function fitting(deliveries: readonly Delivery[], maxChars: number): Deli
     left -= Math.min(delivery.message.body.length, maxChars) + envelopeChars;
     return n === 0 || left > 0;
   });
+}
+
+/** What was missed, as it is told. */
+export function gapsOf(gaps: Awaited<ReturnType<TopicFeed["heads"]>>["gaps"] = []): Inbox["gaps"] {
+  return gaps.map(({ topic, missed, until }) => ({ topic, missed, until: new Date(until).toISOString() }));
 }
 
 export function emptyInbox(timedOut: boolean): Inbox {

@@ -14,7 +14,7 @@ import { type PageAsk, readMailbox } from "./read-mailbox.js";
 import type { ReadOptions } from "./read-options.js";
 import { rememberDelivery } from "./remember-delivery.js";
 import { topicPlace } from "./run-memory.js";
-import { emptyInbox, envelopeChars, shown } from "./show-delivery.js";
+import { emptyInbox, envelopeChars, gapsOf, shown } from "./show-delivery.js";
 
 /** A page, and when time alone will make something ready, by the store's clock (0: nothing). */
 export interface Taken {
@@ -100,11 +100,7 @@ async function takeBatch(
     urgent: counts.urgent + (feed?.urgent ?? 0),
     open: counts.open + (feed?.open ?? 0) + fromTopics.length,
     reminders: page.reminders,
-    gaps: (feed?.gaps ?? []).map(({ topic, missed, until }) => ({
-      topic,
-      missed,
-      until: new Date(until).toISOString(),
-    })),
+    gaps: gapsOf(feed?.gaps),
     collapsed: fromTopics.length > 0 ? (feed?.collapsed ?? []) : [],
     timed_out: false,
   };

@@ -1,12 +1,14 @@
 import type { Caller } from "../identity/index.js";
-import type { Delivery, Head, TopicFeed } from "../mailbox/index.js";
+import type { Delivery, Head, StoredMessage, TopicFeed } from "../mailbox/index.js";
 import { topicRootKeys } from "../redis/index.js";
 import type { TopicContext } from "./context.js";
 import { parseOpen } from "./delivery-state.js";
 import { lookFollows } from "./follows.js";
 import { findMessage, searchTopics } from "./list-history.js";
 import { listenToTopics } from "./listen.js";
+import { isTopicAskedFor } from "./plan-page.js";
 import { deliveriesOf, type Looked, lookAtHeads, readerOf, takeHeads } from "./read-topics.js";
+import { priorities } from "./settings.js";
 import { releaseRun, settleTopics } from "./settle-topics.js";
 
 /** The followed topics as the mailbox room reads them. Remembers what each run looked at last, and nothing else. */
@@ -30,7 +32,7 @@ export class Feed implements TopicFeed {
     const { answer, looked } = await lookAtHeads(
       this.#context,
       caller,
-      { ...ask.filter, limit: ask.limit },
+      { ...ask.filter, limit: ask.limit, ...(ask.looksOnly ? { looksOnly: true } : {}) },
       ask,
       this.#turns.get(place(caller)) ?? 0,
     );
@@ -55,7 +57,11 @@ export class Feed implements TopicFeed {
     });
   }
 
-  async open(caller: Caller, limit: number): Promise<readonly Delivery[]> {
+  async open(
+    caller: Caller,
+    limit: number,
+    filter: Parameters<TopicFeed["open"]>[2],
+  ): Promise<readonly Delivery[]> {
     const { namespace, agent } = caller.principal;
     const reader = await readerOf(this.#context, caller);
     const follows = await lookFollows(this.#context, namespace, agent);
@@ -64,10 +70,14 @@ export class Feed implements TopicFeed {
         const flat = await this.#context.store.command("HGETALL", topicRootKeys(namespace, root).open(agent));
         const records = entriesOf(flat)
           .map(([id, text]) => parseOpen(id, text))
-          .filter((record) => record.state === "open")
-          .sort((a, b) => a.sequence - b.sequence)
-          .slice(0, limit);
-        return deliveriesOf(this.#context, reader, root, records);
+          .filter((record) => record.state === "open" && isTopicAskedFor(filter.topic, record.topic))
+          .sort((a, b) => a.sequence - b.sequence);
+        const found: Delivery[] = [];
+        for (let n = 0; n < records.length && found.length < limit; n += openAtOnce) {
+          const some = await deliveriesOf(this.#context, reader, root, records.slice(n, n + openAtOnce));
+          found.push(...some.filter(({ message }) => isMeant(filter, message)));
+        }
+        return found;
       }),
     );
     return deliveries
@@ -112,6 +122,19 @@ export class Feed implements TopicFeed {
   search(caller: Caller, ask: Parameters<TopicFeed["search"]>[1]): ReturnType<TopicFeed["search"]> {
     return searchTopics(this.#context, caller, ask);
   }
+}
+
+const openAtOnce = 50;
+
+function isMeant(
+  { sender, thread, minPriority }: Parameters<TopicFeed["open"]>[2],
+  message: StoredMessage,
+): boolean {
+  return (
+    (sender === undefined || message.from === sender) &&
+    (thread === undefined || message.thread === thread) &&
+    priorities.indexOf(message.priority) >= minPriority
+  );
 }
 
 /** Calls the waiters of an agent when a time has come; where nobody waits, nothing runs. */

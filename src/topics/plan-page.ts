@@ -17,6 +17,8 @@ export interface Ask {
   readonly thread?: string;
   readonly minPriority: number;
   readonly limit: number;
+  /** Nothing is read: what was missed is shown and stays to be told. */
+  readonly looksOnly?: boolean;
 }
 
 /** A message of a topic as it was peeked at, oldest first. */

@@ -123,23 +123,25 @@ async function lookAtRoot(
   // A page of nothing is asked for by those who only count: for them nothing moves.
   for (let tries = 0; ask.limit > 0 && tries < 5; tries++) {
     const { standing: before, hidden } = view;
-    const advances = [
-      ...view.views.map((one) => advanceOf(before, one, new Set(), { passOver: false, tellGaps: true })),
-      ...hidden.map((topic) => pastHidden(before, topic)),
-    ];
+    const untold = view.views.map((one) =>
+      advanceOf(before, one, new Set(), { passOver: false, tellGaps: true }),
+    );
+    const passed = hidden.map((topic) => pastHidden(before, topic));
+    if (ask.looksOnly && passed.length === 0) {
+      gaps.push(...gapsOf(view, untold));
+      break;
+    }
+    const advances = ask.looksOnly ? passed : [...untold, ...passed];
     if (!isWorthMoving(view, advances)) break;
-    const moved = await commit(context, reader, view, advances, {
+    // Of what is only looked at nothing is behind the reader but what it may not see.
+    const from = ask.looksOnly ? { ...view, complete: false } : view;
+    const moved = await commit(context, reader, from, advances, {
       run: "",
       batch: "",
       claims: [],
       claimMs: 0,
     });
-    if (moved) {
-      for (const [n, one] of view.views.entries()) {
-        const missed = one.missed + advances[n]!.expired;
-        if (missed > 0) gaps.push({ topic: one.topic, missed, until: gapUntil(one, advances[n]!) });
-      }
-    }
+    if (moved) gaps.push(...gapsOf(view, untold));
     view = await inspectRoot(context, reader, root, follows, ask, noBatches);
     if (moved) break;
   }
@@ -174,6 +176,17 @@ async function leaveQuietly(
   const noted = follows.roots.get(root);
   if (noted && nowMs - Number(noted) > 60_000)
     await leaveRoot(context, reader.namespace, reader.agent, root, noted);
+}
+
+/** What was trimmed or expired unread, of each topic that was looked at. */
+function gapsOf(view: RootView, advances: readonly Advance[]): Heads["gaps"] {
+  return view.views
+    .map((one, n) => ({
+      topic: one.topic,
+      missed: one.missed + advances[n]!.expired,
+      until: gapUntil(one, advances[n]!),
+    }))
+    .filter(({ missed }) => missed > 0);
 }
 
 function gapUntil(view: RootView["views"][number], advance: Advance): number {

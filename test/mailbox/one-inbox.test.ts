@@ -1,0 +1,173 @@
+import { afterEach, expect, it } from "vitest";
+import type { House } from "../../src/compose.js";
+import type { Caller } from "../../src/identity/index.js";
+import { Agent, openFaultHouse } from "../faults/fault-house.js";
+import { describeOnEachStore } from "../stores/index.js";
+
+const pause = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms));
+
+describeOnEachStore("direct mail and topics in one inbox", (store) => {
+  const houses: House[] = [];
+  const open = async (...names: string[]): Promise<{ house: House; agents: Agent[] }> => {
+    const house = await openFaultHouse(store().url);
+    houses.push(house);
+    return { house, agents: await Promise.all(names.map((name) => Agent.begin(house, name))) };
+  };
+  afterEach(async () => {
+    await Promise.all(houses.splice(0).map((house) => house.close()));
+  });
+  const follow = ({ house, caller }: Agent, topic: string): Promise<unknown> =>
+    house.rooms.topics.subscribeTopic(caller, { topic });
+  /** Has the agent miss some messages of a topic. */
+  const miss = async (reader: Agent, writer: Agent, topic: string, count: number): Promise<void> => {
+    await follow(reader, topic);
+    for (let n = 0; n < count; n++) await writer.send(`topic:${topic}`, `${n}`, { ttl_seconds: 1 });
+    await pause(1_200);
+  };
+  const bodies = async (agent: Agent, input = {}): Promise<string[]> =>
+    (await agent.read(input)).messages.map(({ body }) => body);
+  const remindSoon = ({ house, caller }: Agent, id: string): Promise<unknown> =>
+    house.store.command(
+      "ZADD",
+      `{${house.config.namespace}:mb:${caller.principal.agent}}:reminders`,
+      "XX",
+      "1",
+      id,
+    );
+
+  it("tells what was missed with the end of a wait in which nothing came", async () => {
+    const { agents } = await open("alice", "bob");
+    const [alice, bob] = agents as [Agent, Agent];
+    await miss(bob, alice, "news", 3);
+    expect(await bob.read({ wait_seconds: 1 })).toMatchObject({
+      timed_out: true,
+      gaps: [{ topic: "news", missed: 3 }],
+    });
+    expect((await bob.read()).gaps).toEqual([]);
+  });
+
+  it("tells what was missed with what came meanwhile", async () => {
+    const { agents } = await open("alice", "bob");
+    const [alice, bob] = agents as [Agent, Agent];
+    await miss(bob, alice, "news", 2);
+    const waiting = bob.read({ wait_seconds: 20 });
+    await pause(300);
+    await alice.send("bob", "hello");
+    expect(await waiting).toMatchObject({
+      messages: [{ body: "hello" }],
+      gaps: [{ topic: "news", missed: 2 }],
+    });
+  });
+
+  it("reminds with the end of a wait in which nothing came, and after one that was cut off", async () => {
+    const { house, agents } = await open("alice", "bob");
+    const [alice, bob] = agents as [Agent, Agent];
+    const { message_id: id } = await alice.send("bob", "please", { ack_required: true });
+    await bob.read();
+    await remindSoon(bob, id);
+    expect((await bob.read({ wait_seconds: 1 })).reminders).toMatchObject([{ id }]);
+    await remindSoon(bob, id);
+    const gone = new AbortController();
+    const waiting = house.rooms.mail.readInbox(
+      bob.caller,
+      { wait_seconds: 20 },
+      { maxChars: 10_000, signal: gone.signal },
+    );
+    await pause(300);
+    gone.abort();
+    expect((await waiting).reminders).toEqual([]);
+    expect((await bob.read()).reminders).toMatchObject([{ id }]);
+    expect((await bob.read()).reminders).toEqual([]);
+  });
+
+  it("shows what was missed to whoever only looks, and tells it to whoever reads", async () => {
+    const { agents } = await open("alice", "bob");
+    const [alice, bob] = agents as [Agent, Agent];
+    await miss(bob, alice, "news", 3);
+    const missed = [{ topic: "news", missed: 3 }];
+    for (let n = 0; n < 2; n++) expect((await bob.read({ peek: true })).gaps).toMatchObject(missed);
+    expect((await bob.read()).gaps).toMatchObject(missed);
+    expect((await bob.read({ peek: true })).gaps).toEqual([]);
+  });
+
+  it("shows the most urgent first to whoever only looks, wherever it was sent", async () => {
+    const { agents } = await open("alice", "bob");
+    const [alice, bob] = agents as [Agent, Agent];
+    await follow(bob, "news");
+    for (let n = 0; n < 3; n++) await alice.send("bob", `mail ${n}`);
+    await alice.send("topic:news", "now", { priority: "urgent" });
+    expect(await bodies(bob, { peek: true, limit: 2 })).toEqual(["now", "mail 0"]);
+  });
+
+  it("settles a long message of a topic once it was read to its end", async () => {
+    const { agents } = await open("alice", "bob");
+    const [alice, bob] = agents as [Agent, Agent];
+    await follow(bob, "news");
+    const { message_id: id } = await alice.send("topic:news", "x".repeat(25_000));
+    expect(await bob.read()).toMatchObject({ messages: [{ id, cut: true }] });
+    // Not by the next page alone.
+    expect((await bob.read()).open).toBe(1);
+    for (let offset: number | undefined = 0; offset !== undefined; )
+      offset = (await bob.read({ message_id: id, offset })).part!.next_offset;
+    expect((await bob.read()).open).toBe(0);
+    const again = await Agent.begin(bob.house, "bob");
+    await bob.house.rooms.runs.end(bob.caller);
+    expect(await bodies(again)).toEqual([]);
+  });
+
+  it("filters what is open by everything that was asked for", async () => {
+    const { agents } = await open("alice", "bob", "carl");
+    const [alice, bob, carl] = agents as [Agent, Agent, Agent];
+    await follow(bob, "news");
+    await follow(bob, "ops.*");
+    await alice.send("topic:news", "news of alice");
+    const { message_id: thread } = await carl.send("topic:ops.x", "ops of carl", { priority: "urgent" });
+    await alice.send("bob", "mail of alice");
+    await carl.send("bob", "mail of carl");
+    await bob.read();
+    const opened = async (more: object): Promise<string[]> =>
+      (await bodies(bob, { redeliver: true, ...more })).sort();
+    expect(await opened({})).toHaveLength(4);
+    expect(await opened({ sender: "carl" })).toEqual(["mail of carl", "ops of carl"]);
+    expect(await opened({ topic: "ops.*" })).toEqual(["ops of carl"]);
+    expect(await opened({ topic: "#news" })).toEqual(["news of alice"]);
+    expect(await opened({ min_priority: "high" })).toEqual(["ops of carl"]);
+    expect(await opened({ thread })).toEqual(["ops of carl"]);
+    await alice.send("topic:news", "more");
+    expect(await bob.read({ redeliver: true, sender: "nobody" })).toMatchObject({ unread: 1, open: 4 });
+  });
+
+  it("refuses a topic that is none, also where nothing is followed", async () => {
+    const { agents } = await open("bob");
+    const [bob] = agents as [Agent];
+    for (const more of [{}, { peek: true }, { redeliver: true }])
+      await expect(bob.read({ topic: "a..b", ...more })).rejects.toThrow(/^address\.pattern_invalid/);
+    await follow(bob, "news");
+    await expect(bob.read({ topic: "a..b" })).rejects.toThrow(/^address\.pattern_invalid/);
+  });
+
+  it("keeps what was taken back from whoever it was sent to", async () => {
+    const { house, agents } = await open("alice", "bob");
+    const [alice, bob] = agents as [Agent, Agent];
+    const operator: Caller = {
+      ...alice.caller,
+      principal: { ...alice.caller.principal, roles: ["admin"] },
+    };
+    const { message_id: id } = await alice.send(["bob", "queue:jobs"], "a slip");
+    const { recallMessage } = await import("../../src/mailbox/index.js");
+    expect(await recallMessage(house.mail, operator, "alice", id)).toMatchObject({
+      recalled: ["bob", "queue:jobs"],
+    });
+    const { mail } = house.rooms;
+    expect((await mail.searchMessages(bob.caller, {})).messages).toEqual([]);
+    expect((await mail.thread(bob.caller, id)).messages).toEqual([]);
+    await expect(bob.read({ message_id: id })).rejects.toThrow(/^mailbox\.not_yours/);
+    await expect(mail.messageById(bob.caller, id)).rejects.toThrow(/^mailbox\.not_yours/);
+    await expect(bob.send("alice", "what?", { in_reply_to: id })).rejects.toThrow(/^mailbox\.not_yours/);
+    // Its sender sees what became of it.
+    expect((await mail.messageById(alice.caller, id)).states).toEqual([
+      { to: "bob", state: "recalled" },
+      { to: "queue:jobs", state: "recalled" },
+    ]);
+  });
+});
