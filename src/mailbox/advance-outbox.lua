@@ -5,7 +5,8 @@
   KEYS[1]   operations (hash)                        KEYS[2]   outbox (hash)
   KEYS[3]   audit rows (list)
   ARGV[1]   not after, ms of the store's clock       ARGV[2]   field: a message id, or notice:id
-  ARGV[3]   recipients reached, separated by commas  ARGV[4]   operation whose answer is completed, or empty
+  ARGV[3]   recipients reached, separated by commas; of a notice its text, as it was told
+  ARGV[4]   operation whose answer is completed, or empty
   ARGV[5]   its answer                               ARGV[6]   audit rows, one a line, or empty
 
   Returns {"LEFT", recipients, fields in the outbox} · {"LATE"}
@@ -22,7 +23,8 @@ if operation ~= '' then
   if head then redis.call('HSET', operations, operation, head .. answer) end
 end
 if string.sub(id, 1, 7) == 'notice:' then
-  redis.call('HDEL', outbox, id)
+  -- What came in its place meanwhile has still to be told.
+  if redis.call('HGET', outbox, id) == reached then redis.call('HDEL', outbox, id) end
   return { 'LEFT', '', whole(redis.call('HLEN', outbox)) }
 end
 local gone = {}

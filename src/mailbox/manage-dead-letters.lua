@@ -29,6 +29,7 @@ for _, id in ipairs(ids) do
       forget(id)
     else
       record.expires, record.failures, record.reason, record.batch = nowMs + lifeMs, 0, '', ''
+      record.reminded, record.said = 0, ''
       toReady(id, record)
       count(record, 1)
     end

@@ -1,3 +1,4 @@
+import { isRefusal } from "../errors/index.js";
 import type { Caller } from "../identity/index.js";
 import { directoryKeys, loadScript, type MailboxName, mailboxKeys } from "../redis/index.js";
 import { releaseRefused, settleAttachments } from "./attachment-references.js";
@@ -95,9 +96,15 @@ export async function flushOutbox(
   const fields = await deps.store.hash(own.outbox);
   await settleAttachments(context, namespace, mailbox, fields);
   for (const [field, text] of fields) {
-    if (field.startsWith("notice:")) await sendNotice(context, namespace, mailbox, field, text);
-    if (field.startsWith("entry:"))
-      await finish(context, mailbox, field.slice("entry:".length), text, fields);
+    try {
+      if (field.startsWith("notice:")) await sendNotice(context, namespace, mailbox, field, text);
+      if (field.startsWith("entry:"))
+        await finish(context, mailbox, field.slice("entry:".length), text, fields);
+    } catch (error) {
+      if (!isRefusal(error) || error.kind === "UNAVAILABLE" || error.kind === "UNKNOWN") throw error;
+      // Whoever has no room, or wants none of it, keeps nobody else waiting.
+      deps.log("what waits in an outbox is tried again", { field, error: error.message });
+    }
   }
   const left = Number(await deps.store.command("HLEN", own.outbox));
   const { outboxes } = directoryKeys(namespace);
@@ -187,7 +194,7 @@ async function sendNotice(
   field: string,
   text: string,
 ): Promise<void> {
-  const [kind, sender, reason, times, said] = text.split("|");
+  const [kind, sender, reason, times, said, at] = text.split("|");
   const words = Buffer.from(said ?? "", "base64url").toString();
   const id = field.slice("notice:".length);
   const [entry] = await lookUp(context, namespace, mailbox, [id]);
@@ -203,6 +210,11 @@ async function sendNotice(
           "It stays open there. Ask again, or do without the answer.",
         ];
   if (sender && sender !== postmaster)
-    await tell(context, namespace, sender, { about: field, thread: entry?.record.thread ?? id, lines });
-  await advanceEntry(context, namespace, mailbox, field, []);
+    await tell(context, namespace, sender, {
+      // After a requeue it can happen again, and each time is told.
+      about: at ? `${field}:${at}` : field,
+      thread: entry?.record.thread ?? id,
+      lines,
+    });
+  await advanceEntry(context, namespace, mailbox, field, [text]);
 }

@@ -91,7 +91,7 @@ local function toDead(id, record, reason)
   redis.call('ZADD', box.dead, whole(nowMs), id)
   putRecord(id, record)
   if reason ~= 'expired' then
-    redis.call('HSET', box.outbox, 'notice:' .. id, table.concat({ 'dead', record.sender, reason, record.failures, record.said or '' }, '|'))
+    redis.call('HSET', box.outbox, 'notice:' .. id, table.concat({ 'dead', record.sender, reason, record.failures, record.said or '', whole(nowMs) }, '|'))
   end
 end
 local function toFailed(id, record, reason, delayMs)
