@@ -5,6 +5,27 @@ import { type MailContext, ownMailbox } from "./context.js";
 
 const noteSend = loadScript(import.meta.url, "note-send.lua");
 
+/** Whom a message was sent to, as it is noted: with a mark whoever refused it. */
+export interface Addressee {
+  readonly to: string;
+  readonly refused: boolean;
+}
+
+const refusedMark = "!";
+
+export function addresseesText(addressees: readonly Addressee[]): string {
+  return addressees.map(({ to, refused }) => (refused ? refusedMark + to : to)).join(",");
+}
+
+export function parseAddressees(text: string): Addressee[] {
+  return text
+    .split(",")
+    .filter(Boolean)
+    .map((word) =>
+      word.startsWith(refusedMark) ? { to: word.slice(1), refused: true } : { to: word, refused: false },
+    );
+}
+
 /** The note of a message that is stored, or about to be: without it the message stands, but the sender does not see it. */
 export function noteStored(
   context: MailContext,

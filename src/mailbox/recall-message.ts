@@ -3,6 +3,7 @@ import type { Caller } from "../identity/index.js";
 import { loadScript, mailboxKeys } from "../redis/index.js";
 import type { MailContext } from "./context.js";
 import { isMessageId } from "./message-id.js";
+import { parseAddressees } from "./note-send.js";
 
 const recallScript = loadScript(import.meta.url, "recall-message.lua");
 
@@ -26,7 +27,8 @@ export async function recallMessage(
   if (to === null) refuse("mailbox.not_yours", { message_id: "with that id" });
   const recalled: string[] = [];
   const delivered: string[] = [];
-  for (const mailbox of to.split(",")) {
+  for (const { to: mailbox, refused } of parseAddressees(to)) {
+    if (refused) continue;
     if (mailbox.startsWith("topic:")) {
       delivered.push(mailbox);
       continue;

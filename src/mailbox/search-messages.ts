@@ -3,12 +3,13 @@ import { refuse } from "../errors/index.js";
 import type { Caller } from "../identity/index.js";
 import { loadScript, mailboxKeys } from "../redis/index.js";
 import { type MailContext, ownMailbox } from "./context.js";
-import type { DeliveryState, FoundMessage, SearchMessages, SearchResult } from "./contract.js";
+import type { FoundMessage, SearchMessages, SearchResult } from "./contract.js";
 import { deliveryState, type Entry, parseEntries, toDelivery } from "./delivery-record.js";
 import type { Delivery, StoredMessage } from "./feed.js";
 import { findDelivery, lookUp } from "./find-delivery.js";
 import { isMessageId } from "./message-id.js";
 import { noteCall } from "./note-call.js";
+import { type Addressee, parseAddressees } from "./note-send.js";
 import { envelope } from "./show-delivery.js";
 
 const listMessages = loadScript(import.meta.url, "list-messages.lua");
@@ -103,7 +104,7 @@ export async function findSent(
   if (!isMessageId(id)) return undefined;
   const own = mailboxKeys(caller.principal.namespace, ownMailbox(caller));
   const to = (await context.deps.store.command("HGET", own.sentTo, id)) as string | null;
-  const sent = to === null ? undefined : await sentMessage(context, caller, id, to.split(","));
+  const sent = to === null ? undefined : await sentMessage(context, caller, id, parseAddressees(to));
   if (!sent?.message) return undefined;
   return {
     delivery: {
@@ -208,8 +209,8 @@ async function searchSent(
     const recipients = (await store.command("HMGET", own.sentTo, ...ids)) as (string | null)[];
     for (const [n, id] of ids.entries()) {
       before = flat[2 * n + 1]!;
-      const to = (recipients[n] ?? "").split(",").filter(Boolean);
-      if (asked.recipient !== undefined && !to.includes(asked.recipient)) continue;
+      const to = parseAddressees(recipients[n] ?? "");
+      if (asked.recipient !== undefined && !to.some((one) => one.to === asked.recipient)) continue;
       const { message, states } = await sentMessage(context, caller, id, to);
       if (!message || !matches(message, { ...asked, recipient: undefined })) continue;
       found.push(summary(message, states));
@@ -225,20 +226,30 @@ async function sentMessage(
   context: MailContext,
   caller: Caller,
   id: string,
-  recipients: readonly string[],
+  recipients: readonly Addressee[],
 ): Promise<{ readonly message?: StoredMessage; readonly states: FoundMessage["states"] }> {
   const { namespace, agent } = caller.principal;
-  const now = context.deps.store.now();
+  const { store } = context.deps;
+  const now = store.now();
   let message: StoredMessage | undefined;
+  /** Asked for before the recipients are: who is not there, and was not due then, has been given it and has it no more. */
+  const due =
+    recipients.length > 1
+      ? String((await store.command("HGET", mailboxKeys(namespace, agent).outbox, `left:${id}`)) ?? "")
+      : "";
+  const isDue = new Set(due.split(","));
   const states = await Promise.all(
-    recipients.slice(0, 50).map(async (to) => {
+    recipients.slice(0, 50).map(async ({ to, refused }) => {
+      if (refused) return { to, state: "refused" as const };
       if (to.startsWith("topic:")) {
         const delivery = await context.deps.feed.find(caller, id);
         message ??= delivery?.message;
         return { to, state: "stored" as const };
       }
       const [entry] = await lookUp(context, namespace, to, [id]);
-      if (!entry || entry.message?.from !== agent) return { to, state: "pending" as DeliveryState };
+      // What was stored is kept longer than the note of it, but for dead letters: they are purged, or trimmed.
+      if (!entry || entry.message?.from !== agent)
+        return { to, state: isDue.has(to) ? ("pending" as const) : ("dead" as const) };
       message ??= entry.message;
       const state = deliveryState(entry.record);
       return { to, state, ...(isOverdue(context, entry, now) ? { overdue: true } : {}) };

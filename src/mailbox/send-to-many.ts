@@ -6,7 +6,7 @@ import { referenceAttachments, releaseRefused } from "./attachment-references.js
 import { type MailContext, ownMailbox } from "./context.js";
 import type { RecipientReceipt, SendReceipt } from "./contract.js";
 import type { Posting } from "./insert-message.js";
-import { noteStored } from "./note-send.js";
+import { addresseesText, noteStored } from "./note-send.js";
 import { leaseWord, type Operation } from "./operation.js";
 import { advanceEntry, deliver, isHeldBack, type OutboxEntry, type OutboxTarget } from "./outbox.js";
 import type { Broadcast } from "./plan-broadcast.js";
@@ -63,9 +63,10 @@ export async function sendToMany(
   if (word === "LEASE_OVER") refuse("lock.stale_token");
   if (word === "REPLAYED") {
     const [id, ...rest] = String(answer).split("|");
-    await noteStored(context, caller, id!, targets.join(","), operation.attempt);
     const recipients =
       rest.length > 0 ? (JSON.parse(rest.join("|")) as RecipientReceipt[]) : targets.map(pendingReceipt);
+    const meant = recipients.filter(({ to }) => targets.includes(to));
+    await noteStored(context, caller, id!, addressees(meant), operation.attempt);
     return {
       message_id: id!,
       recipients,
@@ -112,8 +113,15 @@ export async function sendToMany(
     deps.log("an outbox waits for the next sweep", { error: error.message });
   });
   await noting;
+  if (refusals.length > 0)
+    await noteStored(context, caller, message.id, addressees(answers), operation.attempt);
   if (refusals.length > 0 && all) throw refusals[0]!;
   return { message_id: message.id, recipients, replayed: false };
+}
+
+/** The note of a send tells who refused it. */
+function addressees(answers: readonly RecipientReceipt[]): string {
+  return addresseesText(answers.map(({ to, state }) => ({ to, refused: state === "refused" })));
 }
 
 function targetsOf(
