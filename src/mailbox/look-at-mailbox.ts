@@ -32,7 +32,7 @@ export async function lookAtMailbox(
     filter.sender ?? "",
     filter.thread ?? "",
     filter.minPriority,
-    which === "open" ? caller.principal.agent : "",
+    caller.principal.agent,
     withBodies ? "1" : "0",
   ]);
   return { entries: parseEntries(flat), counts: parseCounts(counted as readonly string[]) };

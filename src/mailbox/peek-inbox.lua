@@ -6,7 +6,7 @@
   ARGV[1]   not after, ms of the store's clock       ARGV[2]   limits, see lua/mailbox.lua
   ARGV[3]   ready or open                            ARGV[4]   most messages
   ARGV[5]   only this sender, or empty               ARGV[6]   only this thread, or empty
-  ARGV[7]   least priority, 0 to 3                   ARGV[8]   only open at this agent (for open), or empty
+  ARGV[7]   least priority, 0 to 3                   ARGV[8]   agent: what is open is listed and counted of it alone
   ARGV[9]   1 to get the bodies too
 
   Returns {"HEADS", counts, {id, record, body, …}} · {"LATE"}
@@ -29,7 +29,7 @@ local function look(set)
       local record = getRecord(id)
       if record and #heads < most * 3 and record.expires > (which == 'open' and 0 or nowMs)
         and (sender == '' or record.sender == sender) and (thread == '' or record.thread == thread)
-        and record.priority >= leastPriority and (agent == '' or agentOf(record.run) == agent) then
+        and record.priority >= leastPriority and (which ~= 'open' or agentOf(record.run) == agent) then
         heads[#heads + 1] = id
         heads[#heads + 1] = writeRecord(record)
         heads[#heads + 1] = withBodies and redis.call('HGET', box.messages, id) or ''
@@ -40,4 +40,4 @@ local function look(set)
 end
 if which == 'open' then look(box.open)
 else for priority = 3, leastPriority, -1 do look(box.ready[priority]) end end
-return { 'HEADS', counts(), heads }
+return { 'HEADS', counts(agent), heads }

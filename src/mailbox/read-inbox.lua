@@ -79,7 +79,8 @@ else
   local function deliver(id, record)
     if #delivered > 0 and bytes + record.bytes > mostBytes then return false end
     if record.bytes > cutBytes and not has(record, 'c') then record.flags = record.flags .. 'c' end
-    if sessionless and not has(record, 'l') then record.flags = record.flags .. 'l' end
+    if sessionless and not has(record, 'l') then record.flags = record.flags .. 'l'
+    elseif not sessionless then record.flags = string.gsub(record.flags, 'l', '') end
     local lasts = (has(record, 'j') or sessionless) and claimMs or limits.unconfirmedMs
     toOpen(id, record, run, batch, nowMs + lasts)
     if has(record, 'a') and not has(record, 'j') and record.reminded < 2 then
@@ -138,7 +139,7 @@ for _, id in ipairs(most > 0 and due(box.reminders, 5) or {}) do
     record.reminded = record.reminded + 1
     if record.reminded >= 2 then
       redis.call('ZREM', box.reminders, id)
-      redis.call('HSET', box.outbox, 'notice:' .. id, table.concat({ 'unanswered', record.sender, '', record.reminded }, '|'))
+      redis.call('HSET', box.outbox, 'notice:' .. id, table.concat({ 'unanswered', record.sender, '', record.reminded, '', whole(nowMs) }, '|'))
     else redis.call('ZADD', box.reminders, whole(nowMs + 1800000), id) end
     putRecord(id, record)
     reminders[#reminders + 1] = id
@@ -146,4 +147,4 @@ for _, id in ipairs(most > 0 and due(box.reminders, 5) or {}) do
     reminders[#reminders + 1] = redis.call('HGET', box.messages, id) or ''
   else redis.call('ZREM', box.reminders, id) end
 end
-return { 'PAGE', counts(), page, others, reminders, where }
+return { 'PAGE', counts(agentOf(run)), page, others, reminders, where }

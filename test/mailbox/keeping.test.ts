@@ -5,6 +5,7 @@ import {
   MailboxKeeper,
   messageById,
   purgeDeadLetters,
+  readInbox,
   recallMessage,
   requeueDeadLetters,
   searchMessages,
@@ -348,5 +349,117 @@ describeOnEachStore("what becomes of mail", (store) => {
     const told = await alice.read({ wait_seconds: 5 });
     expect(told.messages).toMatchObject([{ from: "postmaster" }]);
     expect((await alice.read()).messages).toEqual([]);
+  });
+
+  it("tells the sender of each death: after two reminders, and after a requeue, with what was said then", async () => {
+    const office = await open();
+    const alice = await office.as("alice");
+    const bob = await office.as("bob");
+    const told = async (): Promise<string> =>
+      (await alice.read({ wait_seconds: 5 })).messages.map(({ body }) => body).join();
+    const { message_id: id } = await alice.send("bob", "please", { ack_required: true });
+    const remind = async (): Promise<number> => {
+      await office.store.command("ZADD", `{${office.namespace}:mb:bob}:reminders`, "XX", "1", id);
+      return (await bob.read()).reminders.length;
+    };
+    await bob.read();
+    expect([await remind(), await remind()]).toEqual([1, 1]);
+    expect(await told()).toContain("was read but not acknowledged");
+    await bob.ack(id, "reject", { reason: "too large" });
+    expect(await told()).toContain("Whoever had it said: too large");
+    await requeueDeadLetters(office.context, office.operator, "bob", [id]);
+    await bob.read();
+    // As if newly sent.
+    expect([await remind(), await remind(), await remind()]).toEqual([1, 1, 0]);
+    expect(await told()).toContain("was read but not acknowledged");
+    await bob.ack(id, "reject");
+    const again = await told();
+    expect(again).toContain("is now a dead letter");
+    expect(again).not.toContain("too large");
+  });
+
+  it("tells a sender of a dead letter although another, told before, has no room", async () => {
+    const office = await open({ mailboxMessages: 2 });
+    const alice = await office.as("alice");
+    const carl = await office.as("carl");
+    const worker = await office.as("worker");
+    const one = await alice.send("queue:jobs", "one");
+    const two = await carl.send("queue:jobs", "two");
+    for (const body of ["a", "b"]) await worker.send("alice", body);
+    await worker.read({ mailbox: "queue:jobs", limit: 2 });
+    await worker.ack(one.message_id, "reject");
+    await worker.ack(two.message_id, "reject");
+    expect((await carl.read({ wait_seconds: 5 })).messages).toMatchObject([{ from: "postmaster" }]);
+    // Whoever had no room is told when there is some.
+    await alice.read();
+    await alice.read();
+    await pause(4_200);
+    await office.sweep();
+    expect((await alice.read()).messages).toMatchObject([{ from: "postmaster" }]);
+  });
+
+  it("tells the sender who refused it, and that a dead letter is dead also when it was purged", async () => {
+    const office = await open();
+    const alice = await office.as("alice");
+    const bob = await office.as("bob");
+    await office.as("carl");
+    await office.store.command("SADD", `{${office.namespace}:mb:carl}:blocked`, "alice");
+    const { message_id: id } = await alice.send(["queue:jobs", "bob", "carl"], "hello");
+    const states = async (): Promise<Record<string, string>> => {
+      const [found] = (await searchMessages(office.context, alice.caller, { sent: true })).messages;
+      return Object.fromEntries(found!.states.map(({ to, state }) => [to, state]));
+    };
+    expect(await states()).toEqual({ "queue:jobs": "stored", bob: "stored", carl: "refused" });
+    await bob.read({ mailbox: "queue:jobs" });
+    await bob.ack(id, "reject");
+    await purgeDeadLetters(office.context, office.operator, "queue:jobs", [id]);
+    expect(await states()).toEqual({ "queue:jobs": "dead", bob: "stored", carl: "refused" });
+    const only = async (recipient: string): Promise<number> =>
+      (await searchMessages(office.context, alice.caller, { sent: true, recipient })).messages.length;
+    expect([await only("carl"), await only("bob"), await only("dave")]).toEqual([1, 1, 0]);
+    expect((await messageById(office.context, alice.caller, id)).states).toContainEqual({
+      to: "carl",
+      state: "refused",
+    });
+    expect(await recallMessage(office.context, office.operator, "alice", id)).toEqual({
+      recalled: ["bob"],
+      delivered: ["queue:jobs"],
+    });
+  });
+
+  it("counts as open in a queue what the reader has of it, not what others have", async () => {
+    const office = await open();
+    const alice = await office.as("alice");
+    const one = await office.as("one");
+    const two = await office.as("two");
+    for (let n = 0; n < 3; n++) await alice.send("queue:jobs", `${n}`);
+    const mailbox = "queue:jobs";
+    expect((await one.read({ mailbox, limit: 2 })).open).toBe(2);
+    expect(await two.read({ mailbox, peek: true })).toMatchObject({ unread: 1, open: 0 });
+    expect((await two.read({ mailbox })).open).toBe(1);
+    for (const more of [{}, { redeliver: true }]) expect((await two.read({ mailbox, ...more })).open).toBe(1);
+    expect((await one.read({ mailbox })).open).toBe(2);
+  });
+
+  it("keeps nothing of a delivery without a session for one with a session", async () => {
+    const office = await open({ unconfirmedMs: 500, claimMs: 60_000 });
+    const alice = await office.as("alice");
+    const bob = await office.as("bob");
+    const later = await office.as("bob");
+    await alice.send("bob", "hello");
+    const { batch } = await readInbox(
+      office.context,
+      bob.caller,
+      {},
+      { maxChars: 10_000, sessionless: true },
+    );
+    office.context.memory(bob.caller).confirm(batch!, false);
+    await bob.read({ sender: "nobody" });
+    expect((await readInbox(office.context, later.caller, {}, { maxChars: 10_000 })).messages).toHaveLength(
+      1,
+    );
+    await pause(700);
+    expect((await later.read()).messages).toEqual([]);
+    expect(await stateFor(office, alice)).toBe("unconfirmed");
   });
 });

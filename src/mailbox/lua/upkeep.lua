@@ -41,11 +41,16 @@ local function nextDueMs()
   end
   return whole(soonest)
 end
-local function counts()
-  local unread = 0
+-- What is open is counted of one agent: a queue has others.
+local function counts(agent)
+  local unread, open = 0, 0
   for p = 0, 3 do unread = unread + redis.call('ZCARD', box.ready[p]) end
+  local runs = redis.call('HGETALL', box.runs)
+  for n = 1, #runs, 2 do
+    if agentOf(runs[n]) == agent then open = open + tonumber(runs[n + 1]) end
+  end
   return {
-    whole(unread), whole(redis.call('ZCARD', box.ready[3])), whole(redis.call('ZCARD', box.open)),
+    whole(unread), whole(redis.call('ZCARD', box.ready[3])), whole(open),
     whole(redis.call('ZCARD', box.dead)), nextDueMs(), whole(redis.call('HLEN', box.outbox)),
   }
 end
