@@ -7,6 +7,9 @@ export const topicPlace = "topic";
 /** What a look into an inbox takes with it and tells once. */
 export type ToldOnce = Pick<Inbox, "gaps" | "reminders">;
 
+/** Most reminders in one answer. */
+export const remindersShown = 5;
+
 const nothingUntold: ToldOnce = { gaps: [], reminders: [] };
 
 interface Known {
@@ -60,11 +63,13 @@ export class RunMemory {
     this.#untold = { gaps: [...missed.values()], reminders: [...due.values()] };
   }
 
-  /** All that was kept, for the answer that is given now. */
+  /** What was kept, for the answer that is given now: not more reminders than one answer shows. */
   takeUntold(): ToldOnce {
-    const untold = this.#untold;
-    this.#untold = nothingUntold;
-    return untold;
+    const { gaps, reminders } = this.#untold;
+    if (gaps.length + reminders.length === 0) return nothingUntold;
+    const left = reminders.slice(remindersShown);
+    this.#untold = left.length > 0 ? { gaps: [], reminders: left } : nothingUntold;
+    return { gaps, reminders: reminders.slice(0, remindersShown) };
   }
 
   delivered(batch: string, place: Place): void {

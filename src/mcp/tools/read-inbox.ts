@@ -106,14 +106,30 @@ function around(inbox: Inbox, input: ReadInbox, session: boolean): { lead: strin
     ? `${some === 1 ? "1 message" : `${some} messages`}${input.peek ? ", not taken" : ""}${counts && ` (besides: ${counts})`}`
     : `nothing new${waited(inbox, input)}${counts && ` (${counts})`}`;
   const notes: string[] = [];
-  for (const one of inbox.collapsed.slice(0, 5))
+  for (const one of inbox.collapsed.slice(0, mostTopics))
     notes.push(
-      `topic:${one.topic}: ${one.count} older messages left out; search_messages topic: ${one.topic}`,
+      `topic:${one.topic}: ${messagesOf(one.count, "older")} left out; search_messages topic: ${one.topic}`,
     );
-  for (const one of inbox.gaps.slice(0, 5))
+  notes.push(
+    ...moreTopics(
+      inbox.collapsed.slice(mostTopics),
+      ({ count }) => count,
+      "older",
+      "left out; search_messages topic",
+    ),
+  );
+  for (const one of inbox.gaps.slice(0, mostTopics))
     notes.push(
-      `topic:${one.topic}: ${one.missed} messages up to ${one.until} were trimmed before you read them`,
+      `topic:${one.topic}: ${messagesOf(one.missed)} up to ${one.until} ${one.missed === 1 ? "was" : "were"} trimmed before you read ${one.missed === 1 ? "it" : "them"}`,
     );
+  notes.push(
+    ...moreTopics(
+      inbox.gaps.slice(mostTopics),
+      ({ missed }) => missed,
+      "",
+      "were trimmed before you read them",
+    ),
+  );
   for (const one of inbox.reminders.slice(0, 5))
     notes.push(
       `reminder: ${one.id} from ${one.from} has waited for your reply or ack_messages since ${one.since}`,
@@ -123,4 +139,25 @@ function around(inbox: Inbox, input: ReadInbox, session: boolean): { lead: strin
       `batch ${inbox.batch}: pass it as after with your next read_inbox, or these messages come again`,
     );
   return { lead, notes };
+}
+
+/** Topics that are told each by a line of its own. What was missed in further ones is told as a sum. */
+const mostTopics = 5;
+
+function moreTopics<One>(
+  topics: readonly One[],
+  countOf: (one: One) => number,
+  kind: string,
+  words: string,
+): string[] {
+  const count = topics.reduce((sum, one) => sum + countOf(one), 0);
+  return count > 0
+    ? [
+        `${topics.length} more ${topics.length === 1 ? "topic" : "topics"}: ${messagesOf(count, kind)} ${words}`,
+      ]
+    : [];
+}
+
+function messagesOf(count: number, kind = ""): string {
+  return `${count} ${kind && `${kind} `}${count === 1 ? "message" : "messages"}`;
 }

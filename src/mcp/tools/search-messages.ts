@@ -69,8 +69,13 @@ function nothing({ sent, topic }: SearchMessages): string {
 function tell(found: SearchResult, { input, room }: Telling<SearchMessages>): Part[] {
   const next = found.cursor ? `more: search_messages with cursor: ${found.cursor}` : "";
   if (found.messages.length === 0) return [next ? `nothing on this page\n${next}` : nothing(input)];
-  const lines = found.messages.map((message, i) => `${i + 1}. ${envelope(message)}`);
-  const texts = found.messages.map((message, i) => [`${i + 1}. `, message] as const);
+  const all = found.messages.map((message, i) => `${i + 1}. ${envelope(message)}`);
+  const lines = all.slice(0, fittingCount(all, found.messages, room - next.length - 500));
+  const left = found.messages.slice(lines.length).map(({ id }) => id);
+  const texts = found.messages.slice(0, lines.length).map((message, i) => [`${i + 1}. `, message] as const);
+  // The cursor is behind all of them: those without a line are named.
+  if (left.length > 0)
+    lines.push(`[no room here for ${left.join(", ")}: read each with read_inbox message_id]`);
   const fixed = lines.join("\n").length + next.length + 400;
   const each = Math.max(Math.floor((room - fixed) / texts.length) - 8, 20);
   const quoted = texts.map(([label, message]) => label + excerpt(message, each)).join("\n");
@@ -78,6 +83,19 @@ function tell(found: SearchResult, { input, room }: Telling<SearchMessages>): Pa
     `${found.messages.length === 1 ? "1 message" : `${found.messages.length} messages`}; whole texts: read_inbox message_id${next ? `; ${next}` : ""}\n${lines.join("\n")}`,
     { by: "their senders", text: quoted },
   ];
+}
+
+/** How many have room for their line and a piece of their text, so that there is room to name the others. */
+function fittingCount(lines: readonly string[], messages: readonly FoundMessage[], room: number): number {
+  const cost = (n: number): number => lines[n]!.length + 40;
+  let count = lines.length;
+  let used = lines.reduce((sum, _, n) => sum + cost(n), 0);
+  while (count > 1 && used > room) {
+    if (count === lines.length) used += 80; // the words around the names
+    count -= 1;
+    used += messages[count]!.id.length + 2 - cost(count);
+  }
+  return count;
 }
 
 function excerpt(message: FoundMessage, most: number): string {
