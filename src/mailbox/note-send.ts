@@ -5,25 +5,27 @@ import { type MailContext, ownMailbox } from "./context.js";
 
 const noteSend = loadScript(import.meta.url, "note-send.lua");
 
-/** Whom a message was sent to, as it is noted: with a mark whoever refused it. */
+/** Whom a message was sent to, as it is noted: with a mark who has no record of it, because it never got there. */
 export interface Addressee {
   readonly to: string;
-  readonly refused: boolean;
+  readonly never?: keyof typeof marks;
 }
 
-const refusedMark = "!";
+/** No address begins with one of these. */
+const marks = { refused: "!", recalled: "-" } as const;
 
 export function addresseesText(addressees: readonly Addressee[]): string {
-  return addressees.map(({ to, refused }) => (refused ? refusedMark + to : to)).join(",");
+  return addressees.map(({ to, never }) => (never ? marks[never] + to : to)).join(",");
 }
 
 export function parseAddressees(text: string): Addressee[] {
-  return text
-    .split(",")
-    .filter(Boolean)
-    .map((word) =>
-      word.startsWith(refusedMark) ? { to: word.slice(1), refused: true } : { to: word, refused: false },
-    );
+  return text.split(",").filter(Boolean).map(parseAddressee);
+}
+
+function parseAddressee(word: string): Addressee {
+  for (const never of ["refused", "recalled"] as const)
+    if (word.startsWith(marks[never])) return { to: word.slice(1), never };
+  return { to: word };
 }
 
 /** The note of a message that is stored, or about to be: without it the message stands, but the sender does not see it. */

@@ -48,16 +48,21 @@ export function isHeldBack(
   return context.deps.isStopped(namespace, agent);
 }
 
-/** Hands one recipient of an outbox entry its message, once however often it is tried. */
-export async function deliver(context: MailContext, entry: OutboxEntry, to: OutboxTarget): Promise<void> {
-  const { message } = entry.posting;
-  const operation: Operation = {
-    key: `m|${message.id}`,
+/** What makes that one recipient gets a message of an outbox once. */
+export function insertion(context: MailContext, messageId: string): Operation {
+  return {
+    key: `m|${messageId}`,
     digest: "m",
-    attempt: message.id,
+    attempt: messageId,
     keepMs: context.limits.idempotencyMs * 2,
     keyed: true,
   };
+}
+
+/** Hands one recipient of an outbox entry its message, once however often it is tried. */
+export async function deliver(context: MailContext, entry: OutboxEntry, to: OutboxTarget): Promise<void> {
+  const { message } = entry.posting;
+  const operation = insertion(context, message.id);
   if (to.startsWith("topic:")) {
     const caller = {
       principal: {

@@ -239,8 +239,8 @@ async function sentMessage(
       : "";
   const isDue = new Set(due.split(","));
   const states = await Promise.all(
-    recipients.slice(0, 50).map(async ({ to, refused }) => {
-      if (refused) return { to, state: "refused" as const };
+    recipients.slice(0, 50).map(async ({ to, never }) => {
+      if (never) return { to, state: never };
       if (to.startsWith("topic:")) {
         const delivery = await context.deps.feed.find(caller, id);
         message ??= delivery?.message;

@@ -121,7 +121,9 @@ export async function sendToMany(
 
 /** The note of a send tells who refused it. */
 function addressees(answers: readonly RecipientReceipt[]): string {
-  return addresseesText(answers.map(({ to, state }) => ({ to, refused: state === "refused" })));
+  return addresseesText(
+    answers.map(({ to, state }) => (state === "refused" ? { to, never: state } : { to })),
+  );
 }
 
 function targetsOf(

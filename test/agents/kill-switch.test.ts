@@ -5,7 +5,7 @@ import { afterEach, expect, it } from "vitest";
 import type { House } from "../../src/compose.js";
 import { type Caller, localPrincipal, operatorPrincipal, type RunId } from "../../src/identity/index.js";
 import { verifyToken } from "../../src/locks/index.js";
-import { recentMessages } from "../../src/mailbox/index.js";
+import { recallMessage, recentMessages } from "../../src/mailbox/index.js";
 import { main, runWith } from "../cli/command-line.js";
 import { Agent, openFaultHouse } from "../faults/fault-house.js";
 import { connectStdio, type TestClient } from "../protocol/clients.js";
@@ -149,21 +149,28 @@ describeOnEachStore("an agent that is stopped", (store) => {
     ]);
   });
 
+  /** Has alice stopped between the acceptance of what she sends to several and its delivery. */
+  const stopBeforeDelivery = (house: House, other: House): void => {
+    const run = house.store.run.bind(house.store);
+    house.store.run = async (script, ...rest) => {
+      const reply = await run(script, ...rest);
+      if (script.name === "put-outbox") {
+        await other.killSwitch.stop(operatorOf(other), "alice", "between accepting and delivering");
+        const isStopped = async (): Promise<boolean> =>
+          (await house.access.rules(house.config.namespace)).stopped.has("alice");
+        await expect.poll(isStopped).toBe(true);
+      }
+      return reply;
+    };
+  };
+
   it("has what it sent and nobody got yet held back, until it is resumed", async () => {
     const house = await open();
     const namespace = house.config.namespace;
     const other = await open(namespace);
     const alice = await Agent.begin(house, "alice");
     await alice.send("bob", "delivered before");
-    const run = house.store.run.bind(house.store);
-    house.store.run = async (script, ...rest) => {
-      const reply = await run(script, ...rest);
-      if (script.name === "put-outbox") {
-        await other.killSwitch.stop(operatorOf(other), "alice", "between accepting and delivering");
-        await expect.poll(async () => (await house.access.rules(namespace)).stopped.has("alice")).toBe(true);
-      }
-      return reply;
-    };
+    stopBeforeDelivery(house, other);
     const { recipients } = await alice.send(["bob", "carol", "topic:news"], "held back");
     expect(recipients.map(({ state }) => state)).toEqual(["pending", "pending", "pending"]);
     const { flushOutbox } = await import("../../src/mailbox/outbox.js");
@@ -173,6 +180,45 @@ describeOnEachStore("an agent that is stopped", (store) => {
     await other.killSwitch.resume(operatorOf(other), "alice");
     expect(await bodiesFor(other, "bob")).toEqual(["delivered before", "held back"]);
     expect(await bodiesFor(other, "carol")).toEqual(["held back"]);
+  });
+
+  it("has what is held back recalled, so that nobody gets it once it is resumed", async () => {
+    const house = await open();
+    const namespace = house.config.namespace;
+    const other = await open(namespace);
+    const alice = await Agent.begin(house, "alice");
+    stopBeforeDelivery(house, other);
+    const { message_id: id } = await alice.send(["bob", "carol"], "a slip");
+    const recall = (): Promise<unknown> => recallMessage(other.mail, operatorOf(other), "alice", id);
+    for (let n = 0; n < 2; n++) expect(await recall()).toEqual({ recalled: ["bob", "carol"], delivered: [] });
+    await other.killSwitch.resume(operatorOf(other), "alice");
+    const { flushOutbox } = await import("../../src/mailbox/outbox.js");
+    await flushOutbox(other.mail, namespace, "alice");
+    for (const name of ["bob", "carol"]) expect(await bodiesFor(other, name)).toEqual([]);
+    const outbox = `{${namespace}:mb:alice}:outbox`;
+    expect(await other.store.command("HLEN", outbox)).toBe(0);
+    // Also whoever was about to deliver it when it was recalled delivers nothing.
+    const { deliver } = await import("../../src/mailbox/outbox.js");
+    const posting = {
+      message: {
+        id,
+        from: "alice",
+        verified: false,
+        to: "bob,carol",
+        sentAt: Date.now(),
+        priority: "normal",
+        thread: id,
+        origin: id,
+        contentType: "text/plain",
+        body: "a slip",
+      },
+      bytes: 6,
+      lifeMs: 60_000,
+      ttlMs: undefined,
+      ackRequired: false,
+    } as const;
+    await deliver(other.mail, { posting, namespace, agent: "alice", verified: false }, "bob");
+    expect(await bodiesFor(other, "bob")).toEqual([]);
   });
 
   it("loses its locks also when whoever stopped it was killed on the way", async () => {
