@@ -132,7 +132,7 @@ export function isDue(standing: Standing, candidate: Candidate): boolean {
   return due;
 }
 
-function isExpired(facts: MessageFacts, nowMs: number): boolean {
+export function isExpired(facts: MessageFacts, nowMs: number): boolean {
   return facts.expiresAt > 0 && facts.expiresAt <= nowMs;
 }
 

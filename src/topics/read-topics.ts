@@ -1,6 +1,7 @@
 import type { Caller } from "../identity/index.js";
 import type { Delivery, Head, StoredMessage, TopicFeed } from "../mailbox/index.js";
 import { loadScript, topicRootKeys } from "../redis/index.js";
+import { closeDeliveries } from "./close-deliveries.js";
 import { isUnbound, type TopicContext } from "./context.js";
 import { type MessageFacts, type OpenRecord, parseFacts, parseOpen } from "./delivery-state.js";
 import { type Follows, followsOf, leaveRoot } from "./follows.js";
@@ -17,6 +18,7 @@ import {
   type Ask,
   advanceOf,
   isAskedFor,
+  isExpired,
   movesOf,
   offerOf,
   pastHidden,
@@ -120,6 +122,12 @@ async function lookAtRoot(
 }> {
   let view = await inspectRoot(context, reader, root, follows, ask, batches);
   const gaps: { topic: string; missed: number; until: number }[] = [];
+  const over = ask.limit > 0 && !ask.looksOnly ? overBack(view) : [];
+  if (over.length > 0) {
+    const closed = await closeDeliveries(context, reader.namespace, reader.agent, root, over);
+    gaps.push(...missedOf(view, closed));
+    view = await inspectRoot(context, reader, root, follows, ask, noBatches);
+  }
   // A page of nothing is asked for by those who only count: for them nothing moves.
   for (let tries = 0; ask.limit > 0 && tries < 5; tries++) {
     const { standing: before, hidden } = view;
@@ -407,11 +415,30 @@ export function deliveryOf(
   };
 }
 
+/** What expired since it was given back: nobody is given it any more. */
+function overBack({ standing }: RootView): string[] {
+  return [...standing.openFacts]
+    .filter(([id, facts]) => standing.open.get(id)?.state === "back" && isExpired(facts, standing.nowMs))
+    .map(([id]) => id);
+}
+
+function missedOf({ standing }: RootView, ids: readonly string[]): Heads["gaps"] {
+  const gaps = new Map<string, { topic: string; missed: number; until: number }>();
+  for (const id of ids) {
+    const { topic, sequence } = standing.openFacts.get(id)!;
+    const known = gaps.get(topic) ?? { topic, missed: 0, until: 0 };
+    const until = Math.max(known.until, Math.floor(sequence / 1000));
+    gaps.set(topic, { topic, missed: known.missed + 1, until });
+  }
+  return [...gaps.values()];
+}
+
 function backHeads(view: RootView, ask: Ask): readonly Head[] {
   const heads: Head[] = [];
   for (const record of view.standing.open.values()) {
     const facts = view.standing.openFacts.get(record.id);
     if (record.state !== "back" || !facts || record.dueAt > view.standing.nowMs) continue;
+    if (isExpired(facts, view.standing.nowMs)) continue;
     if (isAskedFor(ask, facts)) heads.push(headOf(view.root, record.id, facts));
   }
   return heads;

@@ -1,11 +1,11 @@
 import type { Caller } from "../identity/index.js";
 import type { TopicFeed } from "../mailbox/index.js";
 import { loadScript, topicRootKeys } from "../redis/index.js";
+import { settleScript } from "./close-deliveries.js";
 import type { TopicContext } from "./context.js";
 import { lookFollows } from "./follows.js";
 import { findMessage } from "./list-history.js";
 
-const settleScript = loadScript(import.meta.url, "settle-topics.lua");
 const releaseScript = loadScript(import.meta.url, "release-topics.lua");
 
 type Settled = Awaited<ReturnType<TopicFeed["settle"]>>;

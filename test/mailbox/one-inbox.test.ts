@@ -115,6 +115,21 @@ describeOnEachStore("direct mail and topics in one inbox", (store) => {
     expect(await bodies(again)).toEqual([]);
   });
 
+  it("does not deliver again what expired since it was given back, and tells it with what was missed", async () => {
+    const { house, agents } = await open("alice", "bob");
+    const [alice, bob] = agents as [Agent, Agent];
+    await follow(bob, "news");
+    await alice.send("topic:news", "soon over", { ttl_seconds: 1 });
+    const { batch } = await house.rooms.mail.readInbox(bob.caller, {}, { maxChars: 10_000 });
+    house.rooms.mail.confirm(bob.caller, batch!, false);
+    await pause(1_200);
+    const again = await Agent.begin(house, "bob");
+    expect(await again.read({ peek: true })).toMatchObject({ messages: [], unread: 0 });
+    const missed = { topic: "news", missed: 1 };
+    expect(await again.read()).toMatchObject({ messages: [], unread: 0, open: 0, gaps: [missed] });
+    expect(await again.read()).toMatchObject({ messages: [], gaps: [] });
+  });
+
   it("filters what is open by everything that was asked for", async () => {
     const { agents } = await open("alice", "bob", "carl");
     const [alice, bob, carl] = agents as [Agent, Agent, Agent];
