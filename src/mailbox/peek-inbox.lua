@@ -6,7 +6,7 @@
   ARGV[1]   not after, ms of the store's clock       ARGV[2]   limits, see lua/mailbox.lua
   ARGV[3]   ready or open                            ARGV[4]   most messages
   ARGV[5]   only this sender, or empty               ARGV[6]   only this thread, or empty
-  ARGV[7]   least priority, 0 to 3                   ARGV[8]   agent: what is open is listed and counted of it alone
+  ARGV[7]   least priority, 0 to 3                   ARGV[8]   agent: what is open is listed and counted of it alone; for ready, empty for all
   ARGV[9]   1 to get the bodies too
 
   Returns {"HEADS", counts, {id, record, body, …}} · {"LATE"}

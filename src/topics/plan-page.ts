@@ -151,7 +151,11 @@ export function offerOf(standing: Standing, view: TopicView, ask: Ask): TopicOff
   const due = view.candidates.filter((one) => isDue(standing, one) && !isExpired(one.facts, standing.nowMs));
   const asked = due.filter((one) => isAskedFor(ask, one.facts));
   const plain = isPlain(standing, view.topic);
-  const unread = plain ? Math.max(view.waiting, due.length) : due.length;
+  // What expired is told with the gap and waits for nobody.
+  const expired = view.candidates.filter(
+    (one) => isDue(standing, one) && isExpired(one.facts, standing.nowMs),
+  );
+  const unread = plain ? Math.max(view.waiting - expired.length, due.length) : due.length;
   const urgent = due.filter((one) => one.facts.priority === 3).length;
   if (view.fromPosition && (!isOpenAsk(ask) || unread <= ask.limit || ask.limit <= 0))
     return { offered: asked, unread, urgent, passedOver: 0 };

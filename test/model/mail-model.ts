@@ -155,6 +155,11 @@ export class MailModel {
     return dead.length;
   }
 
+  /** What is open at the agent of a run. */
+  openAt(run: string): number {
+    return this.posted.filter((one) => one.state === "open" && agentOf(one.run) === agentOf(run)).length;
+  }
+
   count(...states: State[]): number {
     return this.posted.filter(({ state, gone }) => !gone && states.includes(state)).length;
   }

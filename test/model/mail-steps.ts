@@ -154,7 +154,7 @@ class Round {
         expect(page.messages.map(({ body, delivery_count }) => [body, delivery_count])).toEqual(
           expected.map(({ body, count }) => [body, count]),
         );
-        expect([page.unread, page.open]).toEqual([model.count("ready"), model.count("open")]);
+        expect([page.unread, page.open]).toEqual([model.count("ready"), model.openAt(this.#run(one.who))]);
         return;
       }
       case "peek": {

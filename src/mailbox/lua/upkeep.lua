@@ -41,13 +41,13 @@ local function nextDueMs()
   end
   return whole(soonest)
 end
--- What is open is counted of one agent: a queue has others.
+-- What is open is counted of one agent, because a queue has others; of all where none is named.
 local function counts(agent)
   local unread, open = 0, 0
   for p = 0, 3 do unread = unread + redis.call('ZCARD', box.ready[p]) end
   local runs = redis.call('HGETALL', box.runs)
   for n = 1, #runs, 2 do
-    if agentOf(runs[n]) == agent then open = open + tonumber(runs[n + 1]) end
+    if agent == '' or agentOf(runs[n]) == agent then open = open + tonumber(runs[n + 1]) end
   end
   return {
     whole(unread), whole(redis.call('ZCARD', box.ready[3])), whole(open),
