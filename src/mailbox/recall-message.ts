@@ -34,28 +34,28 @@ export async function recallMessage(
   const recalled: string[] = [];
   const delivered: string[] = [];
   const withdrawn: string[] = [];
-  for (const { to, never } of addressees) {
+  for (const { to: mailbox, never } of addressees) {
     if (never === "refused") continue;
     if (never === "recalled") {
-      recalled.push(to);
+      recalled.push(mailbox);
       continue;
     }
-    if (to.startsWith("topic:")) {
-      delivered.push(to);
+    if (mailbox.startsWith("topic:")) {
+      delivered.push(mailbox);
       continue;
     }
-    const { row } = await context.deps.admit(caller, "admin.mailboxes", to);
-    const [word] = await context.run(namespace, to, recallScript, [
+    const { row } = await context.deps.admit(caller, "admin.mailboxes", mailbox);
+    const [word] = await context.run(namespace, mailbox, recallScript, [
       id,
       sender,
       row,
-      waiting.has(to) ? operation.key : "",
+      waiting.has(mailbox) ? operation.key : "",
       operation.digest,
       operation.attempt,
       operation.keepMs,
     ]);
-    (word === "RECALLED" ? recalled : delivered).push(to);
-    if (word === "RECALLED" && waiting.has(to)) withdrawn.push(to);
+    (word === "RECALLED" ? recalled : delivered).push(mailbox);
+    if (word === "RECALLED" && waiting.has(mailbox)) withdrawn.push(mailbox);
   }
   if (withdrawn.length > 0) {
     const never = "recalled";
