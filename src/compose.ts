@@ -88,7 +88,6 @@ interface HouseOptions {
 }
 
 const sweepSeldomMs = 60_000;
-const sweepStraysMs = 10_000;
 
 /** No form is open longer. */
 const formMs = 10 * 60_000;
@@ -144,10 +143,6 @@ export async function openHouse(config: Config, log: Log, timing: HouseOptions =
   const runs = new RunsOfNamespaces((namespace) => {
     const keeper = new mail.MailboxKeeper(context);
     const groupKeeper = new shared.GroupKeeper(state);
-    const strays = new lock.StrayRuns(locks, namespace, {
-      unknownOf: (all) => runs.of(namespace).unknownOf(all),
-      releaseGone: (gone) => runs.of(namespace).releaseGone(gone),
-    });
     const sealer = new Sealer({
       store,
       places,
@@ -185,7 +180,6 @@ export async function openHouse(config: Config, log: Log, timing: HouseOptions =
         "turns at locks": () =>
           lock.tellOfTurns(locks, namespace, async (...told) => void (await mail.tell(context, ...told))),
         approvals: () => approving.keepApprovals(approvals, namespace),
-        "locks of runs that nobody knows": seldom(() => strays.sweep(), sweepStraysMs),
         "idle topics": seldom(() => topics.removeIdleTopics(namespace)),
         grants: seldom(() => grants.sweep(namespace)),
       },

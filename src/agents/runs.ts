@@ -199,13 +199,6 @@ export class Runs {
     };
   }
 
-  /** Those of these runs that are in no directory, and not of this process. */
-  async unknownOf(runs: readonly string[]): Promise<readonly string[]> {
-    const { runs: key } = directoryKeys(this.#deps.namespace);
-    const noted = (await this.#deps.store.command("HMGET", key, ...runs)) as (string | null)[];
-    return runs.filter((run, n) => noted[n] === null && !this.#mine.has(run));
-  }
-
   /** Gives back what is open at those of these runs that are gone. Answers whether there was one. */
   async releaseGone(runs: readonly string[]): Promise<boolean> {
     const { living, homes } = await this.#lookAt(runs);

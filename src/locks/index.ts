@@ -32,7 +32,6 @@ export { releaseAgent } from "./release-agent.js";
 export { releaseLock } from "./release-lock.js";
 export { releaseRun } from "./release-run.js";
 export { shownResource, shownResources } from "./shown-resource.js";
-export { StrayRuns } from "./stray-runs.js";
 export { type Tell, tellOfTurns } from "./tell-of-turns.js";
 export { type Verdict, verifyToken } from "./verify-token.js";
 export { watchLocks } from "./watch-locks.js";

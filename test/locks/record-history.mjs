@@ -48,7 +48,7 @@ export function recordHistory(store, mutant) {
     const isOfLocks = keys[0]?.endsWith(":lk}:meta");
     if (
       (!isOfLocks && script.name !== mutant?.script) ||
-      (/^(find-lock|list-locks|list-runs|own-locks|verify-token|note-awaiting|leave-locks|take-losses)$/.test(
+      (/^(find-lock|list-locks|own-locks|verify-token|note-awaiting|leave-locks|take-losses)$/.test(
         script.name,
       ) &&
         script.name !== mutant?.script)

@@ -249,7 +249,7 @@ local function putUntold()
 end
 -- Ends what is due, so many at most, and no more than have so many resources. Answers whether something may be left, which the
 -- next script ends.
-local resourcesAtOnce = 400
+local resourcesAtOnce = 3200
 local function expireDue(most)
   local ids, room = redis.call('ZRANGEBYSCORE', slot.due, '-inf', whole(lockMs), 'LIMIT', 0, most), resourcesAtOnce
   for _, id in ipairs(ids) do
