@@ -6,8 +6,7 @@ import type { LeaseMemory } from "./lease-memory.js";
 
 const releaseRunLocks = loadScript(import.meta.url, "release-run-locks.lua");
 
-/** How many resources one script gives back: others are served in between. */
-const atOnce = 400;
+const atOnce = 200;
 
 /**
  * Gives back at once what a run that is over held, and takes it out of every queue; nobody else's is touched.

@@ -7,7 +7,6 @@ import type { LockAnswer, Mode, TellOptions } from "./contract.js";
 import type { FoundLock } from "./find-lock.js";
 import { plainId } from "./plain-id.js";
 import { modeInWords } from "./state-in-words.js";
-import { lossNamed, tellOfRefused } from "./with-rest.js";
 
 const renewLocks = loadScript(import.meta.url, "renew-locks.lua");
 
@@ -49,7 +48,8 @@ export async function renewLease(
   const standing = (await ask(context, caller, { how: "renew", leaseMs, rows, mostLost: 1 }, [id])).get(id);
   if (!standing || standing.word === "LOST") {
     const known = context.known(caller);
-    tellOfRefused(known, lossNamed(known, id, standing?.token ?? 0), tells ?? (() => undefined));
+    const loss = known?.lossOf(id);
+    if (loss) tells?.(loss);
     known?.drop(id);
     return refuse("lock.not_yours", { lock_id: plainId(id) });
   }
