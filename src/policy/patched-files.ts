@@ -18,7 +18,7 @@ export interface PatchedFiles {
 export function patchedFiles(patch: string, reading?: Reading): PatchedFiles {
   const [written, deleted] = [new Set<string>(), new Set<string>()];
   let updated: string | undefined;
-  for (const line of linesWith(mark, patch, reading)) {
+  for (const line of markedLines(patch, reading)) {
     const [, what, name] = naming.exec(line) ?? [];
     if (what === undefined) continue;
     if (what === "Delete File") deleted.add(name!);
@@ -32,7 +32,7 @@ export function patchedFiles(patch: string, reading?: Reading): PatchedFiles {
 /** What stands in each line that names a file. */
 const mark = "*** ";
 
-function* linesWith(mark: string, text: string, reading?: Reading): Iterable<string> {
+function* markedLines(text: string, reading?: Reading): Iterable<string> {
   reading?.spend(1 + (text.length >> 8));
   let from = 0;
   for (let at = text.indexOf(mark); at >= 0; at = text.indexOf(mark, from)) {

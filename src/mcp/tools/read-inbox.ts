@@ -103,7 +103,7 @@ function around(inbox: Inbox, input: ReadInbox, session: boolean): { lead: strin
   if (inbox.unread) counts = `${inbox.unread} unread${inbox.urgent ? `, ${inbox.urgent} urgent` : ""}`;
   if (open) counts += `${counts && ", "}${open} open`;
   const lead = some
-    ? `${some === 1 ? "1 message" : `${some} messages`}${input.peek ? ", not taken" : ""}${counts && ` (besides: ${counts})`}`
+    ? `${messagesOf(some)}${input.peek ? ", not taken" : ""}${counts && ` (besides: ${counts})`}`
     : `nothing new${waited(inbox, input)}${counts && ` (${counts})`}`;
   const notes: string[] = [];
   for (const one of inbox.collapsed.slice(0, mostTopics))
