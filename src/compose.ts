@@ -332,11 +332,11 @@ export async function openHouse(config: Config, log: Log, timing: HouseOptions =
   };
 }
 
-/** At most once a minute, also where it fails. */
-function seldom(work: () => Promise<unknown>): () => Promise<void> {
+/** At most once in so long, a minute without, also where it fails. */
+function seldom(work: () => Promise<unknown>, everyMs = sweepSeldomMs): () => Promise<void> {
   let doneAt = 0;
   return async () => {
-    if (Date.now() - doneAt < sweepSeldomMs) return;
+    if (Date.now() - doneAt < everyMs) return;
     doneAt = Date.now();
     await work();
   };
@@ -473,6 +473,16 @@ function roomsOf(parts: Parts): Rooms {
     given: readonly (string | undefined)[],
     work: () => Promise<T>,
   ): Promise<T> => recorder.guard(caller, () => ({ action, resource: namesIn(given) }), work);
+  /** What a run got, or was told in vain, by a call that its end overtook: that gave back what it had before. */
+  const giveBackOf = async (caller: Caller): Promise<void> => {
+    const how = runs.howEnded(caller);
+    if (how === undefined) return;
+    await lock
+      .releaseRun(locks, caller.principal.namespace, caller.run.id, true, how !== "left")
+      .catch((error: Error) =>
+        locks.deps.log("what a late call took was not given back", { error: error.message }),
+      );
+  };
   return {
     identity: {
       verify: (credential) =>
@@ -615,9 +625,13 @@ function roomsOf(parts: Parts): Rooms {
       acquireLock: (caller, input, options = {}) =>
         guard(caller, "lock.acquire", input.resources?.map(lockable) ?? ["*"], async () => {
           await mail.noteCall(context, caller);
-          return whileProved(credentials, caller, input.wait_seconds, options, (bounded) =>
-            lock.acquireLock(locks, caller, input, bounded),
-          );
+          try {
+            return await whileProved(credentials, caller, input.wait_seconds, options, (bounded) =>
+              lock.acquireLock(locks, caller, input, bounded),
+            );
+          } finally {
+            await giveBackOf(caller);
+          }
         }),
       releaseLock: (caller, input, options) =>
         guard(caller, "lock.acquire", ["*"], async () => {
@@ -656,8 +670,12 @@ function roomsOf(parts: Parts): Rooms {
           const run = lock.guardRun(principal.agent, session);
           await lock.releaseRun(locks, principal.namespace, run, true);
         }),
-      news: (caller) => lock.lockNews(locks, caller),
-      keepNews: (caller, news) => lock.keepNews(locks, caller, news),
+      // What a run that is over would be told, the next one is.
+      news: async (caller) => (runs.howEnded(caller) ? [] : lock.lockNews(locks, caller)),
+      keepNews: (caller, news) => {
+        lock.keepNews(locks, caller, news);
+        void giveBackOf(caller);
+      },
     },
     state: {
       getState: (caller, input) =>

@@ -43,6 +43,10 @@ export class RunsOfNamespaces {
     return this.#runs.get(caller.principal.namespace)?.has(caller) ?? false;
   }
 
+  howEnded(caller: Caller): RunEnd | undefined {
+    return this.#runs.get(caller.principal.namespace)?.howEnded(caller);
+  }
+
   end(caller: Caller, how?: RunEnd): Promise<void> {
     return this.of(caller.principal.namespace).end(caller, how);
   }

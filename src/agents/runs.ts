@@ -52,6 +52,8 @@ export interface RunsDependencies {
 export class Runs {
   readonly #deps: RunsDependencies;
   readonly #mine = new Map<string, { readonly caller: Caller; readonly isGuest: boolean }>();
+  /** How runs of this process ended, for what they still do. */
+  readonly #over = new WeakMap<Run, RunEnd>();
   readonly #active = new Set<string>();
   /** agent → in how many ways it is seen to be here just now */
   readonly #here = new Map<string, number>();
@@ -99,6 +101,11 @@ export class Runs {
     return this.#mine.has(caller.run.id);
   }
 
+  /** How a run of this process ended; undefined for one that is not over. */
+  howEnded({ run }: Caller): RunEnd | undefined {
+    return this.#over.get(run);
+  }
+
   /** Looks after the namespace from now on, also while no run of this process is there: what waits for a sweep gets one. */
   attend(): void {
     this.#attendsSince ??= performance.now();
@@ -132,6 +139,7 @@ export class Runs {
 
   async end(caller: Caller, how: RunEnd = "left"): Promise<void> {
     if (!this.#mine.delete(caller.run.id)) return;
+    this.#over.set(caller.run, how);
     const keys = directoryKeys(caller.principal.namespace);
     await this.#deps.release(caller.principal.agent, caller.run.id, how);
     await this.#deps.store.run(endRun, [keys.runs, keys.heartbeats, keys.processes], ["", caller.run.id]);

@@ -12,7 +12,8 @@
   ARGV[10]  operation, or empty for none             ARGV[11]  digest of what was asked
   ARGV[12]  how long the operation is remembered, ms
   ARGV[13]  audit rows, a line each                  ARGV[14]  where to tell of its turn, or empty for as before
-  ARGV[15]  1 where this call waits with the ticket: it is not taken from a run that took it meanwhile
+  ARGV[15]  1 where this call waits with the ticket: it is not taken from a run that took it meanwhile · 2 where it goes on
+            without, once the ticket is no more, and what was lost is told when it is over
   ARGV[16]  1 where only what the run holds already is asked for: then nothing is granted, offered or queued
   ARGV[17…] resources, sorted; none with a ticket
 
@@ -22,7 +23,7 @@
           for what the run holds otherwise than it asks · {"NOT_HELD"} where it does not, and only that was asked for: nothing was done · {"QUEUED", effect, id, place,
           due in ms or -1, {agent, resource or empty, agent that it waits for or run of an edit hook, …} of a circle that a message, or the end of a turn, could open, {run, mode, state, ends at ms, resource, id, …},
           {resource, …}, {what passed along}, {run that waits before it, …}, when an edit hook lost it, as above, where a run of its agent holds it}, effect 1 where this call took or changed something, 0 where it found what the run had · {"DEADLOCK", {agent, resource, agent that it waits for, …}} · {"CROWDED", resource} ·
-          {"FULL", NAMESPACE · RUN} · {"UNKNOWN"} · {"ELSEWHERE"} for a ticket that passed to another run while this call waited with it · {"GONE", id} · {"CONFLICT"} · {"LATE"}
+          {"FULL", NAMESPACE · RUN} · {"UNKNOWN", the last token that was given out when it was lost, or 0 where that is not known} · {"ELSEWHERE"} for a ticket that passed to another run while this call waited with it · {"GONE", id} · {"CONFLICT"} · {"LATE"}
 ]]
 --@include ../redis/lua/clock.lua
 --@include ../redis/lua/audit.lua
@@ -38,7 +39,7 @@ if late() then return { 'LATE' } end
 local run, process, call, ticket, mode = ARGV[3], ARGV[4], ARGV[5], ARGV[6], ARGV[7]
 local priority, leaseMs = tonumber(ARGV[8]), tonumber(ARGV[9])
 local operation, digest, keepMs, rows = ARGV[10], ARGV[11], tonumber(ARGV[12]), ARGV[13]
-local notify, waits, heldOnly, resources = ARGV[14], ARGV[15] == '1', ARGV[16] == '1', {}
+local notify, waits, goesOnWithout, heldOnly, resources = ARGV[14], ARGV[15] == '1', ARGV[15] == '2', ARGV[16] == '1', {}
 for n = 17, #ARGV do resources[#resources + 1] = ARGV[n] end
 
 -- The leases of this run that cover all that is asked for, each with what it covers; nothing when some of it is not held, or
@@ -78,7 +79,10 @@ if heldOnly and not isHeld() then return { 'NOT_HELD' } end
 audit(slot.audit, rows)
 moveTime()
 if process ~= '' then redis.call('ZADD', slot.processes, whole(lockMs), process) end
-expireDue(200)
+if expireDue(200) then
+  local request = ticket ~= '' and getRequest(ticket)
+  expireAround(request and request.resources or resources)
+end
 handOn()
 
 local along = {}
@@ -248,9 +252,10 @@ if ticket ~= '' then
   local request = getRequest(ticket)
   local isOwn = request and agentOf(request.run) == agentOf(run) and request.state ~= 'cooling' and not isHook(request.run)
   if isOwn and not (waits and request.run ~= run) then return goOnHere(request) end
-  if not isOwn then strikeUntold(run, ticket) end
+  local lastThen = not isOwn and not goesOnWithout and strikeUntold(run, ticket)
   tell(false)
-  return { isOwn and 'ELSEWHERE' or 'UNKNOWN' }
+  if isOwn then return { 'ELSEWHERE' } end
+  return { 'UNKNOWN', lastThen or '0' }
 end
 local ids, own = redis.call('HGET', slot.runs, run), 0
 local leases = ids and covering()

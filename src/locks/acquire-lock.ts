@@ -16,6 +16,7 @@ import { LockWait, type Pulse } from "./pulse.js";
 import { rememberPassed, renewLease } from "./renew-leases.js";
 import { shownResources } from "./shown-resource.js";
 import { modeInWords, stateInWords } from "./state-in-words.js";
+import { lossNamed, tellOfRefused } from "./with-rest.js";
 
 const acquireLockScript = loadScript(import.meta.url, "acquire-lock.lua");
 
@@ -200,13 +201,10 @@ async function lookWith(
     return found.answer;
   }
   const known = context.known(caller);
-  const loss = known?.lossOf(wish.ticket);
-  const isOver = wish.resources.length === 0 || wish.waits;
   // What closes the reply tells of a lease where this call goes on without it.
-  if (loss?.what === "lost" && !isOver) known?.heard(new Set([wish.ticket]));
+  if (goesOnWithout(wish) && known?.leases.has(wish.ticket)) known.heard(new Set([wish.ticket]));
   else known?.drop(wish.ticket);
-  if (loss && isOver) wish.tells(loss);
-  if (isOver)
+  if (!goesOnWithout(wish))
     refuse("lock.ticket_unknown", {
       ticket: plainId(wish.ticket),
       because: wish.waits
@@ -229,6 +227,11 @@ async function lookWith(
     () => lookWith(context, caller, anew, other),
     () => false,
   );
+}
+
+/** Whether a call goes on without its ticket where that is no more. */
+function goesOnWithout({ resources, waits }: Wish): boolean {
+  return resources.length > 0 && !waits;
 }
 
 /**
@@ -317,7 +320,7 @@ async function look(
     limits.idempotencyMs,
     row.text,
     wish.notify,
-    wish.waits ? "1" : "",
+    wish.waits ? "1" : goesOnWithout(wish) && context.known(caller)?.leases.has(wish.ticket) ? "2" : "",
     wish.heldOnly ? "1" : "",
     ...asked,
   ]);
@@ -395,6 +398,11 @@ async function look(
       };
     }
     case "UNKNOWN":
+      if (!goesOnWithout(wish)) {
+        const known = context.known(caller);
+        tellOfRefused(known, lossNamed(known, wish.ticket, Number(rest[0])), wish.tells);
+      }
+      return undefined;
     case "NOT_HELD":
       return undefined;
     case "ELSEWHERE":

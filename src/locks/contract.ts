@@ -116,6 +116,8 @@ export type ReleaseLock = z.infer<typeof ReleaseLock>;
 export interface Released {
   /** gone: there is no such one of the agent's, or no longer, and nothing was done · lost: so it had, and the run had not been told of it yet */
   readonly state: "released" | "left_queue" | "gone" | "lost";
+  /** Of `lost`: a lease on all of it that the run had then, and still has: nobody else got it. */
+  readonly still_under?: string;
   /** Another run of the agent had it, and is told that it lost it. */
   readonly other_run?: string;
   /** Agents whose turn it is now. */

@@ -1,4 +1,4 @@
-import { isResourcePattern, overlaps, parseResource, type Resource } from "../addresses/index.js";
+import { covers, isResourcePattern, overlaps, parseResource, type Resource } from "../addresses/index.js";
 import { isRefusal, MailboxError } from "../errors/index.js";
 import type { Action, Caller } from "../identity/index.js";
 import { acquireLock } from "./acquire-lock.js";
@@ -100,11 +100,27 @@ async function lookAround(context: LockContext, caller: Caller, path: string, fo
   found.unnameable.push(path);
   const { around, name } = unnamedFile(path);
   const { holders, isWhole } = await othersAround(context, caller, around);
-  const other = holders.find(({ resources }) =>
+  const meant = holders.filter(({ resources }) =>
     resources.some((resource) => overlaps(resource as Resource, name)),
   );
+  const isHeld =
+    meant.some(({ state }) => state === "resting") && (await holdsAll(context, caller, around, name));
+  const other = inTheWayOf(caller, meant, isHeld);
   if (other) found.reserved.push(reservedFile(path, other));
   else if (!isWhole) found.untold.push(path);
+}
+
+/** Whether a run of the agent holds all that a file can be. */
+async function holdsAll(
+  context: LockContext,
+  caller: Caller,
+  around: Resource,
+  name: Resource,
+): Promise<boolean> {
+  const all = await conflictsOf(context, caller, [around], "exclusive");
+  return all.some(
+    (one) => isHeldByRun(caller, one) && one.resources.some((resource) => covers(resource as Resource, name)),
+  );
 }
 
 async function lookAt(

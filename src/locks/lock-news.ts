@@ -1,4 +1,3 @@
-import { covers, type Resource } from "../addresses/index.js";
 import { isRefusal } from "../errors/index.js";
 import type { Caller } from "../identity/index.js";
 import type { LockContext } from "./context.js";
@@ -7,6 +6,7 @@ import { hasCome, inMs } from "./due-time.js";
 import { earlierLosses } from "./earlier-losses.js";
 import { type KnownLease, type KnownWait, type LeaseMemory, lostLease } from "./lease-memory.js";
 import { type Standing, touchLeases } from "./renew-leases.js";
+import { withRest } from "./with-rest.js";
 
 /** A lease is near its end when this much of it is left, or a quarter of it if that is less. */
 const nearEndMs = 120_000;
@@ -145,25 +145,6 @@ async function deniedOf(
     ({ resources }) => !resources.every((one) => may("lock.acquire", `lock:${one}`)),
   );
   return new Set(denied.map(({ id }) => id));
-}
-
-/**
- * Of a lease that is lost, where the run has another one on all that it was for, and no weaker. Nobody else got that
- * where the run had the other one already; where it got it since, or nobody knows, others may have had it in between.
- *
- * @param lastToken the last one that was given out when it was lost, 0 where that is not known
- */
-function withRest(news: NewsOfLock, leases: readonly KnownLease[], lastToken: number): NewsOfLock {
-  if (news.what !== "lost") return news;
-  const rest = leases.filter(
-    ({ mode, resources }) =>
-      (mode === "exclusive" || news.shared) &&
-      news.resources.every((lost) => resources.some((own) => covers(own as Resource, lost as Resource))),
-  );
-  const still = rest.find(({ token }) => token <= lastToken);
-  if (still) return { ...news, still_under: still.id };
-  const [again] = rest;
-  return again ? { ...news, again_under: again.id } : news;
 }
 
 function noteHeld(news: NewsOfLock[], lease: KnownLease, endsAt: number, leftMs: number): void {

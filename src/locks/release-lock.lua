@@ -12,7 +12,8 @@
 
   Returns {"RELEASED", what it was, 1 if it was done before, another run of the agent if that had it, agent that is next, …}
           with held, offered or waiting ·
-          {"GONE"} also where it is another agent's, which is not told · {"CONFLICT"} · {"LATE"}
+          {"GONE", the last token that was given out when it was lost, or 0 where that is not known} also where it is another
+          agent's, which is not told · {"CONFLICT"} · {"LATE"}
 ]]
 --@include ../redis/lua/clock.lua
 --@include ../redis/lua/audit.lua
@@ -39,10 +40,10 @@ moveTime()
 expireDue(200)
 local request = getRequest(id)
 if not request or request.state == 'cooling' or agentOf(request.run) ~= agentOf(run) then
-  strikeUntold(run, id)
+  local lastThen = strikeUntold(run, id)
   handOn()
   tell(false)
-  return { 'GONE' }
+  return { 'GONE', lastThen or '0' }
 end
 local was, told = request.state, {}
 handOn()

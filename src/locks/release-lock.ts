@@ -6,6 +6,7 @@ import type { Released, ReleaseLock, TellOptions } from "./contract.js";
 import { findLock } from "./find-lock.js";
 import { newLockId } from "./lock-id.js";
 import { namedCall } from "./named-call.js";
+import { lossNamed } from "./with-rest.js";
 
 const releaseLockScript = loadScript(import.meta.url, "release-lock.lua");
 
@@ -46,10 +47,15 @@ export async function releaseLock(
   ]);
   if (word === "CONFLICT") refuse("mailbox.idempotency_conflict");
   // Whoever has not been told yet that it lost its lease is told so now, and not again.
-  const loss = word === "GONE" ? known?.lossOf(id) : undefined;
+  const loss = word === "GONE" ? lossNamed(known, id, Number(was)) : undefined;
   if (loss) tells?.(loss);
   known?.drop(id);
-  if (word === "GONE") return { state: loss?.what === "lost" ? "lost" : "gone", next: [], replayed: false };
+  if (word === "GONE")
+    return {
+      state: loss?.what === "lost" ? "lost" : "gone",
+      ...(loss?.what === "lost" && loss.still_under !== undefined && { still_under: loss.still_under }),
+      ...{ next: [], replayed: false },
+    };
   // A run is named agent/id, and no agent has a slash in its name.
   const [other, ...more] = told as string[];
   const isRun = other?.includes("/") ?? false;

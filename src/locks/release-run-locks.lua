@@ -7,7 +7,7 @@
   KEYS[18]  what runs of its agent lost (string)
   ARGV[1]   not after, ms of the store's clock       ARGV[2]   limits, see lua/slot.lua
   ARGV[3]   run, as agent/id                         ARGV[4]   1 when the run ended in good order
-  ARGV[5]   1 when its agent is to be told of it     ARGV[6]   how many at once
+  ARGV[5]   1 when its agent is to be told of it     ARGV[6]   how many resources at once
   ARGV[7]   what it was told in vain that it lost, lines as in lua/losses.lua
   ARGV[8]   1 where the run goes on, and is told itself what it lost
 
@@ -27,15 +27,17 @@ redis.call('HDEL', slot.awaiting, run)
 if not ids and untold == '' then return { 'RELEASED', '0', '0' } end
 moveTime()
 local ended, left, lost = 0, 0, {}
+local resourcesOfEnded = 0
 for what, id, resources in string.gmatch(untold, '(%a+)|([^|\t\n]+)[^\t\n]*\t([^\n]*)\n') do
   if what ~= 'given' then lost[#lost + 1] = { state = what, id = id, resources = { resources } } end
 end
 if not goesOn then redis.call('HDEL', slot.untold, run) end
 for id in string.gmatch(ids or '', '%S+') do
   local request = getRequest(id)
-  if ended >= most then left = left + 1
+  if resourcesOfEnded >= most then left = left + 1
   else
     ended = ended + 1
+    resourcesOfEnded = resourcesOfEnded + math.max(request and #request.resources or 0, 1)
     if request then lost[#lost + 1] = { state = request.state, id = id, resources = request.resources } end
     if request and goesOn then
       -- Its next reply tells of it, and a hook's when its session edits that again. A call that waits is not woken: it hears

@@ -7,6 +7,7 @@ import type { LockAnswer, Mode, TellOptions } from "./contract.js";
 import type { FoundLock } from "./find-lock.js";
 import { plainId } from "./plain-id.js";
 import { modeInWords } from "./state-in-words.js";
+import { lossNamed, tellOfRefused } from "./with-rest.js";
 
 const renewLocks = loadScript(import.meta.url, "renew-locks.lua");
 
@@ -48,8 +49,7 @@ export async function renewLease(
   const standing = (await ask(context, caller, { how: "renew", leaseMs, rows, mostLost: 1 }, [id])).get(id);
   if (!standing || standing.word === "LOST") {
     const known = context.known(caller);
-    const loss = known?.lossOf(id);
-    if (loss) tells?.(loss);
+    tellOfRefused(known, lossNamed(known, id, standing?.token ?? 0), tells ?? (() => undefined));
     known?.drop(id);
     return refuse("lock.not_yours", { lock_id: plainId(id) });
   }

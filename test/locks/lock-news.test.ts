@@ -314,6 +314,55 @@ describeOnEachStore("the news of locks", (store) => {
     expect(await newsOf(house, bob)).toEqual([]);
   });
 
+  it("say what the run still has of it also where a call names what was lost", async () => {
+    const house = await open();
+    const { locks } = house.house.rooms;
+    const bob = await house.as("bob");
+    const told: LockNews[] = [];
+    const tells = (news: LockNews): void => void told.push(news);
+    /** Within a wider lease, which is newer. */
+    const lost = async (): Promise<{ id: string; expected: LockNews; outer: string }> => {
+      const { lock_id: id } = await bob.acquire("d/x");
+      const { lock_id: outer } = await bob.acquire("d/**");
+      await bob.news();
+      await force(house, id!);
+      return {
+        ...{ id: id!, outer: outer! },
+        expected: { id: id!, what: "lost", resources: ["d/x"], still_under: outer! },
+      };
+    };
+    const giveBack = async (outer: string): Promise<void> => {
+      expect(await newsOf(house, bob)).toEqual([]);
+      expect(told.splice(0)).toEqual([]);
+      await bob.release(outer);
+    };
+
+    const goneOn = await lost();
+    expect(await bob.acquire("d/x", { ticket: goneOn.id })).toMatchObject({
+      state: "already_held",
+      lock_id: goneOn.outer,
+    });
+    expect(await newsOf(house, bob)).toEqual([goneOn.expected]);
+    await giveBack(goneOn.outer);
+
+    const released = await lost();
+    expect(await locks.releaseLock(bob.caller, { lock_id: released.id }, { tells })).toMatchObject({
+      state: "lost",
+      still_under: released.outer,
+    });
+    expect(told.splice(0)).toEqual([released.expected]);
+    await giveBack(released.outer);
+
+    for (const name of ["lock_id", "ticket"]) {
+      const refused = await lost();
+      await expect(locks.acquireLock(bob.caller, { [name]: refused.id }, { tells })).rejects.toThrow(
+        /lock.not_yours|lock.ticket_unknown/,
+      );
+      expect(await newsOf(house, bob)).toEqual([refused.expected]);
+      await giveBack(refused.outer);
+    }
+  });
+
   it("tell of all that was taken when the agent was stopped, also of offers and places, and its next run where it was not told", async () => {
     const [house, elsewhere] = [await open(), await open()];
     const [bob, carol] = [await house.as("bob"), await house.as("carol")];

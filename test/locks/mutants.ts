@@ -51,8 +51,8 @@ export const mutants: readonly Mutant[] = [
   of(
     "",
     "looks at the first resource alone",
-    "for _, resource in ipairs(resources) do\n    local ids = nearIds(resource)",
-    "for _, resource in ipairs({ resources[1] }) do\n    local ids = nearIds(resource)",
+    "for _, group in ipairs(groupsOf(resources)) do\n    local ids, count",
+    "for _, group in ipairs(groupsOf({ resources[1] })) do\n    local ids, count",
   ),
   of("", "does not look at patterns above", "fields[#fields + 1] = 'p|' .. string.sub(anchor, 1, at)", ""),
   of("", "does not look at what lies below a pattern", "fields[#fields + 1] = 'l|' .. below", ""),

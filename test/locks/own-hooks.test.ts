@@ -217,6 +217,23 @@ describeOnEachStore.concurrent("what an edit hook reserves", (store) => {
     await expect(alice.edits("a.ts")).rejects.toThrow(/"rests":true/);
   });
 
+  it("is edited so also where its name is none that a lock can have", async ({ expect }) => {
+    const [alice, bob, house] = await two({ delayMs: 600_000 });
+    const file = "web/x/new\nline.ts";
+    const { guardFiles } = house.house.rooms.locks;
+    const reservedFor = async ({ caller }: HookAgent): Promise<readonly unknown[]> =>
+      (await guardFiles(caller.principal, { files: [file] })).reserved;
+    await alice.acquire("web/x/**", { lease_seconds: 60 });
+    const outer = await alice.acquire("web/**");
+    await passTime(store().url, house.namespace, 60_001);
+    expect((await alice.list("web/x/*")).holders).toMatchObject([{ state: "resting" }, { state: "held" }]);
+    expect(await reservedFor(alice)).toEqual([]);
+    expect(await reservedFor(bob)).toMatchObject([{ path: file, agent: "alice" }]);
+    await alice.release(outer.lock_id!);
+    expect(await reservedFor(alice)).toMatchObject([{ path: file, rests: true }]);
+    expect(await reservedFor(bob)).toMatchObject([{ path: file, rests: true }]);
+  });
+
   it("is asked by the rules for itself, and not again where its agent holds it already", async ({
     expect,
   }) => {

@@ -3,12 +3,13 @@
 -- waits: a warning, since a message may yet come, and the call may be of another session. From a run that waits with a
 -- request, or, without one, for what it awaits. Hints at whoever else waits in it for a lock, where it is news to them.
 -- Answers its steps, {agent, resource, agent it waits for or run of an edit hook, …}, with an empty resource for a message
--- or a decision. Looks at 200 requests and runs at most; a longer chain is taken for open.
+-- or a decision. Looks at 200 requests and runs at most, and at so many around them; a
+-- longer chain is taken for open.
 local function circleOfAwaited(run, request, isNews)
   local isOfHook = isHook(run)
   -- A hook does not wait for its turn.
   if request and isOfHook then return {} end
-  local agent, budget, seen, path, runsOf = agentOf(run), 200, {}, {}, nil
+  local agent, budget, from, seen, path, runsOf = agentOf(run), 200, looked, {}, {}, nil
   local noted, awaitedBy, isAwaited = redis.call('HGETALL', slot.awaiting), {}, false
   -- Its own hooks count where somebody waits for what they have.
   local function isKept(other)
@@ -27,7 +28,7 @@ local function circleOfAwaited(run, request, isNews)
   local visit
   local function isSpent()
     budget = budget - 1
-    return budget < 0
+    return budget < 0 or looked - from > lookedMost
   end
   local function step(waiting, resource, to, id)
     path[#path + 1] = { agentOf(waiting), resource, isHook(to) and to or agentOf(to), id }

@@ -7,23 +7,56 @@ local function comesBefore(a, b)
   if scoreA ~= scoreB then return scoreA < scoreB end
   return a.arrival < b.arrival
 end
--- Whoever asked for something that overlaps one of the resources, each once, with the resource it overlaps.
-local function nearby(resources, each)
-  local seen = {}
+-- Resources by where is looked for what overlaps them, with the segments by which they end: what ends otherwise overlaps none.
+local function groupsOf(resources)
+  local groups, groupAt = {}, {}
   for _, resource in ipairs(resources) do
     local ids = nearIds(resource)
-    if tentative then ids[#ids + 1] = tentative end
-    loadRequests(ids)
-    for _, id in ipairs(ids) do
-      local request = not seen[id] and getRequest(id)
-      if request then
-        for _, other in ipairs(request.resources) do
-          if overlaps(resource, other) then
-            seen[id] = true
-            if each(request, resource) then return end
-            break
-          end
-        end
+    local group = groupAt[ids]
+    if not group then
+      group = { ids = ids, resources = {}, lasts = {}, isOpen = false }
+      groupAt[ids] = group
+      groups[#groups + 1] = group
+    end
+    group.resources[#group.resources + 1] = resource
+    local last = formOf(resource).last
+    if last then group.lasts[last] = true else group.isOpen = true end
+  end
+  return groups
+end
+-- The first of the resources of a group that overlaps one of a request.
+local function commonOf(group, request)
+  if not group.resources[2] then
+    local resource = group.resources[1]
+    for _, other in ipairs(request.resources) do if overlaps(resource, other) then return resource end end
+    return nil
+  end
+  local others = {}
+  for _, other in ipairs(request.resources) do
+    local last = formOf(other).last
+    if group.isOpen or not last or group.lasts[last] then others[#others + 1] = other end
+  end
+  if #others == 0 then return nil end
+  for _, resource in ipairs(group.resources) do
+    for _, other in ipairs(others) do if overlaps(resource, other) then return resource end end
+  end
+  return nil
+end
+-- Whoever asked for something that overlaps one of the resources, each once, with the resource it overlaps. How many were
+-- looked at is counted: where resources mean much those are many, and a search through many requests ends by that.
+local looked, lookedMost = 0, 300000
+local function nearby(resources, each)
+  local seen = {}
+  for _, group in ipairs(groupsOf(resources)) do
+    local ids, count = group.ids, #group.ids
+    looked = looked + count
+    for n = 1, count + 1 do
+      local id = n > count and tentative or ids[n]
+      local request = id and not seen[id] and getRequest(id)
+      local resource = request and commonOf(group, request)
+      if resource then
+        seen[id] = true
+        if each(request, resource) then return end
       end
     end
   end
@@ -214,9 +247,15 @@ local function putUntold()
   if newSessions > 0 then forgetOldSessions() end
   newSessions = 0
 end
+-- Ends what is due, so many at most, and no more than have so many resources. Answers whether something may be left, which the
+-- next script ends.
+local resourcesAtOnce = 3200
 local function expireDue(most)
-  for _, id in ipairs(redis.call('ZRANGEBYSCORE', slot.due, '-inf', whole(lockMs), 'LIMIT', 0, most)) do
+  local ids, room = redis.call('ZRANGEBYSCORE', slot.due, '-inf', whole(lockMs), 'LIMIT', 0, most), resourcesAtOnce
+  for _, id in ipairs(ids) do
     local request = getRequest(id)
+    room = room - (request and #request.resources or 0)
+    if room < 0 then return true end
     if not request then redis.call('ZREM', slot.due, id)
     elseif request.state == 'held' then
       noteUntold(request)
@@ -231,6 +270,45 @@ local function expireDue(most)
       end
     end
   end
+  return #ids == most
+end
+-- The same of what is held around some resources, where more is due than was ended.
+local function expireAround(resources)
+  local over, room = {}, resourcesAtOnce
+  nearby(resources, function(request)
+    if request.state ~= 'held' or request.due > lockMs then return false end
+    room = room - #request.resources
+    if room >= 0 then over[#over + 1] = request end
+    return room < 0
+  end)
+  for _, request in ipairs(over) do
+    noteUntold(request)
+    expire(request)
+  end
+end
+-- Those that wait for something that overlaps one of the resources, and were not passed over. Of a resource that has more
+-- around it than wait at all, these are looked at.
+local function waitersFor(resources)
+  local found, few, many, seen = {}, {}, {}, {}
+  local count = redis.call('ZCOUNT', slot.due, waitingScore, '+inf')
+  if count == 0 then return found end
+  for _, resource in ipairs(resources) do table.insert(#nearIds(resource) > count and many or few, resource) end
+  local function note(request)
+    if seen[request.id] or request.state ~= 'waiting' or request.skipped or request.id == tentative then return end
+    seen[request.id] = true
+    found[#found + 1] = request
+  end
+  nearby(few, note)
+  if #many == 0 then return found end
+  local ids = redis.call('ZRANGEBYSCORE', slot.due, waitingScore, '+inf')
+  loadRequests(ids)
+  for _, group in ipairs(groupsOf(many)) do
+    for _, id in ipairs(ids) do
+      local request = not seen[id] and getRequest(id)
+      if request and commonOf(group, request) then note(request) end
+    end
+  end
+  return found
 end
 -- Looks at those that wait for what went away, in their order. Each round but the last passes by somebody who is gone,
 -- whose place may have kept others waiting for other things.
@@ -238,11 +316,9 @@ local function handOn()
   local offered = {}
   for _ = 1, limits.requestsMost do
     if #away == 0 then break end
-    local resources, waiters = away, {}
+    local resources = away
     away = {}
-    nearby(resources, function(request)
-      if request.state == 'waiting' and not request.skipped and request.id ~= tentative then waiters[#waiters + 1] = request end
-    end)
+    local waiters = waitersFor(resources)
     table.sort(waiters, comesBefore)
     for _, waiter in ipairs(waiters) do
       if #blockersOf(waiter, true) == 0 then

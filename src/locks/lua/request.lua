@@ -68,10 +68,13 @@ local function without(ids, id)
   for other in string.gmatch(ids, '%S+') do if other ~= id then kept[#kept + 1] = other end end
   return table.concat(kept, ' ')
 end
+-- What nearIds found, by where it looked, until the index changes.
+local nearKnown = {}
 local function enter(key, field, id)
   local ids = redis.call('HGET', key, field)
   if ids and listed(ids, id) then return false end
   redis.call('HSET', key, field, ids and ids .. ' ' .. id or id)
+  if key == slot.index then nearKnown = {} end
   -- What a hook has is given back when the turn of its agent ends: it waits for that, as others wait for a message.
   if key == slot.runs and isHook(field) then redis.call('HSET', slot.awaiting, field, agentOf(field)) end
   return not ids
@@ -79,6 +82,7 @@ end
 local function strike(key, field, id)
   local ids = redis.call('HGET', key, field)
   if not ids then return false end
+  if key == slot.index then nearKnown = {} end
   local kept = without(ids, id)
   if kept ~= '' then redis.call('HSET', key, field, kept) return false end
   redis.call('HDEL', key, field)
@@ -114,9 +118,12 @@ local function removeRequest(request)
     end
   end
 end
--- Ids of whoever may have asked for something that overlaps: patterns above, the same name, and what lies below.
+-- Ids of whoever may have asked for something that overlaps: patterns above, the same name, and what lies below. They are
+-- read already. Nobody changes the list.
 local function nearIds(resource)
   local anchor, kind = anchorOf(resource)
+  local found = nearKnown[kind .. anchor]
+  if found then return found end
   local fields = { 'p|' }
   local at = string.find(anchor, '/', 1, true)
   for _ = 1, #anchor do
@@ -142,5 +149,7 @@ local function nearIds(resource)
       end
     end
   end
+  loadRequests(ids)
+  nearKnown[kind .. anchor] = ids
   return ids
 end

@@ -9,6 +9,7 @@ export const releaseLock = defineTool({
   input: ReleaseLock,
   output: z.object({
     state: z.enum(["released", "left_queue", "gone", "lost"]),
+    still_under: z.string().exactOptional(),
     other_run: z.string().exactOptional(),
     next: z.array(z.string()),
     replayed: z.boolean(),
@@ -33,7 +34,9 @@ function otherInWords(run: string): string {
     : `it was not this run's but run ${run}'s, which is told so`;
 }
 
-function tell({ state, other_run, next, replayed }: Released): string {
+function tell({ state, still_under: still, other_run, next, replayed }: Released): string {
+  if (still !== undefined)
+    return `nothing to release: you had lost it, but you still hold all of that under ${still}`;
   const other = other_run === undefined ? "" : `; ${otherInWords(other_run)}`;
   return `${replayed ? "replayed: " : ""}${words[state]}${other}${next.length ? `; next: ${[...new Set(next)].join(", ")}` : ""}`;
 }

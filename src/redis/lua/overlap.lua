@@ -29,10 +29,27 @@ local function segmentsOf(resource)
   segmentsKnown[resource] = segments
   return segments
 end
+-- Whether a resource is a pattern, and its first and last segments, false where they have a wildcard: two that can mean the
+-- same begin and end alike. That tells most from each other, which are many where a pattern means much.
+local formsKnown = {}
+local function formOf(resource)
+  local form = formsKnown[resource]
+  if form then return form end
+  local segments = segmentsOf(resource)
+  local function plain(segment) return segment and not string.find(segment, '*', 1, true) and segment or false end
+  form = {
+    isPattern = string.find(resource, '*', 1, true) ~= nil, first = plain(segments[1]), last = plain(segments[#segments]),
+  }
+  formsKnown[resource] = form
+  return form
+end
 -- reach[j]: some path is meant by the first i segments of a and by the first j of b.
 local function overlaps(resourceA, resourceB)
   if resourceA == resourceB then return true end
-  if not string.find(resourceA, '*', 1, true) and not string.find(resourceB, '*', 1, true) then return false end
+  local formA, formB = formOf(resourceA), formOf(resourceB)
+  if not formA.isPattern and not formB.isPattern then return false end
+  if formA.last and formB.last and formA.last ~= formB.last then return false end
+  if formA.first and formB.first and formA.first ~= formB.first then return false end
   local a, b = segmentsOf(resourceA), segmentsOf(resourceB)
   local reach = { [0] = true }
   for j = 1, #b do reach[j] = reach[j - 1] and b[j] == '**' end
@@ -51,7 +68,7 @@ end
 -- second as they stand: only a wildcard takes them in.
 local function covers(resourceA, resourceB)
   if resourceA == resourceB then return true end
-  if not string.find(resourceA, '*', 1, true) then return false end
+  if not formOf(resourceA).isPattern then return false end
   local a, b = segmentsOf(resourceA), segmentsOf(resourceB)
   local reach = { [0] = true }
   for j = 1, #b do reach[j] = false end

@@ -1,0 +1,64 @@
+import { afterEach, expect, it } from "vitest";
+import { describeOnEachStore } from "../stores/index.js";
+import { type LockHouse, openLocks, passTime, rawStore } from "./open-locks.js";
+
+describeOnEachStore("patterns that mean much", (store) => {
+  const houses: LockHouse[] = [];
+  const open = async (): Promise<LockHouse> => {
+    const house = await openLocks(store().url);
+    houses.push(house);
+    return house;
+  };
+  const sixteen = (n: number): string[] => Array.from({ length: 16 }, (_, k) => `**/q${n}-${k}`);
+  afterEach(async () => {
+    await Promise.all(houses.splice(0).map((house) => house.close()));
+  });
+
+  it("are looked for together, when they are asked for and when they run out", async () => {
+    const house = await open();
+    const [bob, carol, dan] = [await house.as("bob"), await house.as("carol"), await house.as("dan")];
+    for (let n = 0; n < 50; n++) await carol.acquire(`name${n}`);
+    const redis = rawStore(store().url);
+    // The embedded engine keeps no such numbers.
+    const looks = async (work: () => Promise<unknown>): Promise<number> => {
+      const calls = async (): Promise<number> =>
+        Number(/cmdstat_zrangebylex:calls=(\d+)/.exec(await redis.info("commandstats"))?.[1] ?? 0);
+      const before = await calls();
+      await work();
+      return (await calls()) - before;
+    };
+    const take = async (n: number): Promise<void> =>
+      void expect(await bob.acquire(sixteen(n), { lease_seconds: 60 })).toMatchObject({ state: "granted" });
+    for (let n = 0; n < 19; n++) await take(n);
+    expect(await looks(() => take(19))).toBeLessThan(8);
+    const wait = dan.acquire("web/q7-3", { wait_seconds: 20 });
+    await expect.poll(async () => (await carol.list("web/q7-3")).waiters.length).toBe(1);
+    await passTime(store().url, house.namespace, 60_001);
+    const [freed] = await Promise.all([looks(() => carol.acquire("elsewhere")), wait]);
+    expect(freed).toBeLessThan(40);
+    expect(await wait).toMatchObject({ state: "granted" });
+    redis.disconnect();
+  });
+
+  it("that run out, more than end at once, are had at once by whoever asks for one of them", async () => {
+    const house = await open();
+    const [bob, carol, dan] = [await house.as("bob"), await house.as("carol"), await house.as("dan")];
+    for (let n = 0; n < 220; n++) await bob.acquire(sixteen(n), { lease_seconds: 600 });
+    const { ticket } = await dan.acquire("d/q218-2");
+    await passTime(store().url, house.namespace, 600_001);
+    expect(await carol.acquire("c/q219-1")).toMatchObject({ state: "granted" });
+    expect(await dan.claim(ticket!)).toMatchObject({ state: "granted" });
+    expect(await carol.acquire("c/q0-1")).toMatchObject({ state: "granted" });
+  });
+
+  it("go with their run, however many there are", async () => {
+    const house = await open();
+    const [bob, carol] = [await house.as("bob"), await house.as("carol")];
+    for (let n = 0; n < 60; n++) await bob.acquire(sixteen(n));
+    const wait = carol.acquire("c/q59-1", { wait_seconds: 20 });
+    await expect.poll(async () => (await bob.list("c/q59-1")).waiters.length).toBe(1);
+    await bob.end();
+    expect(await wait).toMatchObject({ state: "granted" });
+    expect((await carol.list()).holders).toHaveLength(1);
+  });
+});
