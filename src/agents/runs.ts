@@ -1,6 +1,6 @@
 import { randomBytes } from "node:crypto";
 import type { Caller, Principal, Run, RunId } from "../identity/index.js";
-import { directoryKeys, LastTime, loadScript, type Store } from "../redis/index.js";
+import { directoryKeys, LastTime, loadScript, type Reply, type Store } from "../redis/index.js";
 import { isRunning, type ProcessPlace, processId, thisPlace } from "./process-place.js";
 
 const beginRun = loadScript(import.meta.url, "begin-run.lua");
@@ -77,7 +77,7 @@ export class Runs {
     const caller: Caller = { principal, run };
     const keys = directoryKeys(principal.namespace);
     this.#attendsSince ??= performance.now();
-    const [, isNew] = await this.#deps.store.run(
+    const [, isNew] = await this.#runBeating(
       beginRun,
       [keys.agents, keys.runs, keys.unclaimedBy, keys.heartbeats, keys.processes, keys.channel, keys.clock],
       [
@@ -269,7 +269,7 @@ export class Runs {
     const keys = directoryKeys(this.#deps.namespace);
     const agents = [...new Set([...this.#active, ...this.#here.keys()])];
     this.#active.clear();
-    const [, sweeps, silent, isNew] = await this.#deps.store.run(
+    const [, sweeps, silent, isNew] = await this.#runBeating(
       beat,
       [keys.heartbeats, keys.agents, keys.sweeper, keys.clock],
       [processId, sweepLeaseMs, goneAfterMs, ...agents],
@@ -281,6 +281,16 @@ export class Runs {
     if (!this.#sweeping) return;
     await this.#attempt("processes that are gone", () => this.#buryProcesses(silent as string[]));
     for (const [sweep, work] of Object.entries(this.#deps.sweeps)) await this.#attempt(sweep, work);
+  }
+
+  /** Runs a script by which this process beats. The first such answer alone says that it was given up: it may be that which is lost. */
+  async #runBeating(...call: Parameters<Store["run"]>): Promise<Reply> {
+    try {
+      return await this.#deps.store.run(...call);
+    } catch (error) {
+      this.#isGivenUp = true;
+      throw error;
+    }
   }
 
   /** What could not be done is logged, and tried again by the next sweep. Answers whether it was done. */
@@ -297,10 +307,11 @@ export class Runs {
   /** Has the runs of this process in the directory again, where others took them for gone. */
   async #return(): Promise<void> {
     if (!this.#isGivenUp) return;
+    this.#isGivenUp = false;
     const mine = [...this.#mine.values()];
     if (mine.length > 0) {
       const keys = directoryKeys(this.#deps.namespace);
-      await this.#deps.store.run(
+      await this.#runBeating(
         returnRuns,
         [keys.runs, keys.heartbeats, keys.processes, keys.clock],
         [
@@ -311,7 +322,6 @@ export class Runs {
       );
       for (const { caller } of mine) this.#deps.returned?.(caller);
     }
-    this.#isGivenUp = false;
   }
 
   async #buryProcesses(silent: readonly string[]): Promise<void> {

@@ -1,8 +1,9 @@
-import { afterEach, type ExpectStatic, expect, it, vi } from "vitest";
+import { afterAll, afterEach, beforeAll, describe, type ExpectStatic, expect, it, vi } from "vitest";
 import { Runs } from "../../src/agents/index.js";
 import { type Caller, localPrincipal } from "../../src/identity/index.js";
 import { type DirectoryKeys, directoryKeys, Store } from "../../src/redis/index.js";
-import { describeOnEachStore, type TestStore } from "../stores/index.js";
+import { StoreProxy } from "../faults/store-proxy.js";
+import { describeOnEachStore, type StoreName, startStore, type TestStore } from "../stores/index.js";
 import { newNamespace } from "../stores/new-namespace.js";
 
 /** A process of the product, and what it did about runs. All of one test file are one process to the directory. */
@@ -29,10 +30,13 @@ function directoryOn(store: () => TestStore) {
     keys = directoryKeys(namespace);
     return { opened, keys };
   };
-  const open = (onRelease: (run: string) => Promise<unknown> = async () => undefined): Desk => {
+  const open = (
+    onRelease: (run: string) => Promise<unknown> = async () => undefined,
+    over: Store = opened,
+  ): Desk => {
     const [released, returned]: [string[], string[]] = [[], []];
     const runs = new Runs({
-      store: opened,
+      store: over,
       namespace,
       release: async (_, run) => {
         released.push(run);
@@ -165,6 +169,26 @@ describeOnEachStore.beside("a silent process", (store) => {
     expect(returned).toHaveLength(2);
   });
 
+  it("that was given up has its runs there again also where the answer that says so is lost", async ({
+    expect,
+  }) => {
+    const { opened, keys } = await start();
+    const { begin, returned } = open();
+    const alice = await begin("alice");
+    const run = opened.run.bind(opened);
+    let beats = 0;
+    // The store did it, and its answer never comes.
+    opened.run = async (script, ...rest) => {
+      const reply = await run(script, ...rest);
+      if (script.name === "beat" && ++beats === 1) throw new Error("cut");
+      return reply;
+    };
+    await opened.command("DEL", keys.runs, keys.processes, keys.heartbeats);
+    await expect.poll(() => returned, { timeout: 25_000 }).toEqual([alice.run.id]);
+    expect(await noted()).toEqual([alice.run.id]);
+    expect(beats).toBe(2);
+  });
+
   it("that was given up has them there too where another run of it begins first", async ({ expect }) => {
     const { opened, keys } = await start();
     const { begin } = open();
@@ -172,6 +196,33 @@ describeOnEachStore.beside("a silent process", (store) => {
     await opened.command("DEL", keys.runs, keys.processes, keys.heartbeats);
     const bob = await begin("bob");
     await expect.poll(noted, { timeout: 15_000 }).toEqual([alice.run.id, bob.run.id].sort());
+  });
+});
+
+describe.each<StoreName>(["embedded", "redis-server"])("a beat whose answer is lost (%s)", (name) => {
+  let store: TestStore;
+  beforeAll(async () => {
+    store = await startStore(name);
+  });
+  afterAll(() => store.stop());
+  const { start, open, nextBeat, noted } = directoryOn(() => store);
+
+  it("is repeated, and says again that its process was given up", async ({ expect }) => {
+    const { opened, keys } = await start();
+    const proxy = await StoreProxy.before(store.url);
+    const faulty = await Store.open({ endpoint: { url: proxy.url }, label: "test" });
+    const { runs, begin, returned } = open(undefined, faulty);
+    const alice = await begin("alice");
+    // From now on the store knows the script.
+    await nextBeat(expect);
+    const isCut = proxy.arm({ nth: 1, when: "after", of: keys.sweeper });
+    await opened.command("DEL", keys.runs, keys.processes, keys.heartbeats);
+    await isCut;
+    await expect.poll(() => returned, { timeout: 15_000 }).toEqual([alice.run.id]);
+    expect(await noted()).toEqual([alice.run.id]);
+    await runs.close();
+    await faulty.close();
+    await proxy.close();
   });
 });
 

@@ -11,7 +11,7 @@ import { join } from "node:path";
 export interface Cut {
   readonly nth: number;
   readonly when: "before" | "after";
-  /** Counts only commands that hold this text. */
+  /** Counts only commands that hold this text, also those that are not part of a call. */
   readonly of?: string;
   /** The store stays out of reach from then on, until `heal`. */
   readonly stayAway?: boolean;
@@ -109,9 +109,10 @@ export class StoreProxy {
     splitFrames(client, valueEnd, (frame) => {
       if (asked >= lastReply) return;
       const armed = this.#armed;
-      if (isCounted(frame)) {
-        this.seen.push(nameOf(frame));
-        if (!armed?.of || frame.includes(armed.of)) this.#matching += 1;
+      const isOfCall = isCounted(frame);
+      if (isOfCall) this.seen.push(nameOf(frame));
+      if (armed?.of ? frame.includes(armed.of) : isOfCall) {
+        this.#matching += 1;
         if (armed && this.#matching === armed.nth) {
           this.#armed = undefined;
           staying = armed.stayAway ?? false;
