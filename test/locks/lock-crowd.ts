@@ -188,6 +188,8 @@ export class LockCrowd {
     const asks = { ...wish, priority: Math.floor(this.#random() * 4), ...this.#waits(0.6) };
     const circles = this.deadlocks;
     let askedAt = Date.now();
+    // In which life it got its place: the next one asks anew, also where it began while the agent did nothing.
+    let life = this.#lives.get(agent);
     let answer = await this.#try(agent, "acquire_lock", asks);
     if (!answer && this.deadlocks > circles) await this.#letGo(agent);
     for (let tries = 0; answer?.state === "queued" && this.#going; tries++) {
@@ -199,10 +201,11 @@ export class LockCrowd {
       // Long enough to miss an offer.
       if (what > 0.95) await pause(250 + this.#random() * 400);
       const again = what < 0.5 ? { ...wish, priority: Math.floor(this.#random() * 10) } : { ticket };
-      const life = this.#lives.get(agent);
+      const lifeBefore = life;
+      life = this.#lives.get(agent);
       askedAt = Date.now();
       answer = await this.#try(agent, "acquire_lock", { ...again, ...this.#waits(0.7) });
-      if (answer?.state === "queued" && answer.ticket !== ticket && life === this.#lives.get(agent))
+      if (answer?.state === "queued" && answer.ticket !== ticket && lifeBefore === this.#lives.get(agent))
         this.wrong.push(`${agent} waited with ${ticket} and got another place`);
     }
     if (answer?.state === "granted") await this.#hold(agent, mode, answer);
