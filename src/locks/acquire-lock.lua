@@ -80,8 +80,10 @@ audit(slot.audit, rows)
 moveTime()
 if process ~= '' then redis.call('ZADD', slot.processes, whole(lockMs), process) end
 if expireDue(200) then
-  local request = ticket ~= '' and getRequest(ticket)
-  expireAround(request and request.resources or resources)
+  local _, id = recallOperation(slot.operations, slot.operationExpiry, operation, digest, call)
+  local named, around = id and getRequest(id) or getRequest(ticket), {}
+  nearby(named and named.resources or resources, function(request) around[#around + 1] = request end)
+  for _, request in ipairs(around) do endIfDue(request) end
 end
 handOn()
 

@@ -37,7 +37,7 @@ if word then
   return told
 end
 moveTime()
-expireDue(200)
+if expireDue(200) then endIfDue(getRequest(id)) end
 local request = getRequest(id)
 if not request or request.state == 'cooling' or agentOf(request.run) ~= agentOf(run) then
   local lastThen = strikeUntold(run, id)

@@ -30,7 +30,13 @@ local run, how, leaseMs, longestMs, process = ARGV[3], ARGV[4], tonumber(ARGV[5]
 audit(slot.audit, ARGV[7])
 moveTime()
 if how == 'renew' then redis.call('ZADD', slot.processes, whole(lockMs), process) end
-expireDue(200)
+local function namedAt(n)
+  local isLook, id = string.match(ARGV[n], '^(!?)(.*)$')
+  return id, isLook == '!'
+end
+if expireDue(200) then
+  for n = 10, #ARGV do endIfDue(getRequest(namedAt(n))) end
+end
 handOn()
 local along, hasPassed, toTell = {}, false, tonumber(ARGV[9])
 local function renew(id, request, isLook)
@@ -55,7 +61,7 @@ local function renew(id, request, isLook)
 end
 local results = {}
 for n = 10, #ARGV do
-  local isLook, id = string.match(ARGV[n], '^(!?)(.*)$')
+  local id, isLook = namedAt(n)
   local request = getRequest(id)
   if how == 'renew' and request and request.state == 'held' and request.run ~= run and agentOf(request.run) == agentOf(run) and not isHook(request.run) then
     local passed, circle = passTo(request, run, process)
@@ -67,7 +73,7 @@ for n = 10, #ARGV do
     hasPassed = true
     for _, word in ipairs(passed) do along[#along + 1] = word end
   end
-  local word, lastThen = renew(id, request, isLook == '!')
+  local word, lastThen = renew(id, request, isLook)
   results[#results + 1] = id
   results[#results + 1] = word
   local isThere = request and word ~= 'LOST' and word ~= 'UNTOLD'

@@ -73,12 +73,7 @@ export const mutants: readonly Mutant[] = [
   ),
   of("", "grants the lease of everybody", "lockMs, lockMs + request.leaseMs", "lockMs, lockMs + 1500"),
   of("", "ends leases early", "'-inf', whole(lockMs), 'LIMIT'", "'-inf', whole(lockMs + 400), 'LIMIT'"),
-  of(
-    "",
-    "never ends a lease",
-    "      noteUntold(request)\n      expire(request)",
-    "      noteUntold(request)",
-  ),
+  of("", "never ends a lease", "    noteUntold(request)\n    expire(request)", "    noteUntold(request)"),
   of("", "never withdraws an offer", "if due <= lockMs then skip(request)", "if false then skip(request)"),
   of(
     "",

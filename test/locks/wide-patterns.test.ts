@@ -1,6 +1,9 @@
 import { afterEach, expect, it } from "vitest";
+import { lockKeys } from "../../src/redis/index.js";
 import { describeOnEachStore } from "../stores/index.js";
 import { type LockHouse, openLocks, passTime, rawStore } from "./open-locks.js";
+
+const codeOf = (error: unknown): unknown => (error as { readonly code?: unknown }).code;
 
 describeOnEachStore("patterns that mean much", (store) => {
   const houses: LockHouse[] = [];
@@ -49,6 +52,30 @@ describeOnEachStore("patterns that mean much", (store) => {
     expect(await carol.acquire("c/q219-1")).toMatchObject({ state: "granted" });
     expect(await dan.claim(ticket!)).toMatchObject({ state: "granted" });
     expect(await carol.acquire("c/q0-1")).toMatchObject({ state: "granted" });
+  });
+
+  it("that are over are renewed, kept and given back by nobody, however much else ended with them", async () => {
+    const house = await open();
+    const bob = await house.as("bob");
+    const last: string[] = [];
+    for (const one of ["a", "b", "c", "d"])
+      last.push((await bob.acquire(one, { lease_seconds: 600, idempotency_key: one })).lock_id!);
+    const [renewed, released, touched] = last as [string, string, string];
+    const redis = rawStore(store().url);
+    const { due, meta } = lockKeys(house.namespace);
+    // What has to be done away with before them, as if as many others had run out.
+    for (let n = 0; n < 900; n++) await redis.zadd(due, 1, `gone${n}`);
+    await passTime(store().url, house.namespace, 600_100);
+    await expect(bob.renew(renewed)).rejects.toMatchObject({ code: "lock.not_yours" });
+    expect((await bob.release(released)).state).toBe("lost");
+    expect(await bob.acquire("d", { lease_seconds: 600, idempotency_key: "d" }).catch(codeOf)).toBe(
+      "lock.not_yours",
+    );
+    house.house.locks.known(bob.caller)!.heard(undefined);
+    expect(await bob.news()).toContain(`lost ${touched}`);
+    // More is due even now.
+    expect(await redis.zcount(due, "-inf", (await redis.hget(meta, "time"))!)).toBeGreaterThan(0);
+    redis.disconnect();
   });
 
   it("go with their run, however many there are", async () => {

@@ -187,6 +187,7 @@ local function expire(request)
   strike(slot.runs, request.run, request.id)
   putRequest(request)
   -- What its own agent was offered of it meanwhile waits for that as well, by its next call.
+  if redis.call('HLEN', slot.offers) == 0 then return end
   nearby(request.resources, function(other)
     if other.state == 'offered' and standsBefore(request, other) then
       dropNotice(other)
@@ -247,44 +248,33 @@ local function putUntold()
   if newSessions > 0 then forgetOldSessions() end
   newSessions = 0
 end
--- Ends what is due, so many at most, and no more than have so many resources. Answers whether something may be left, which the
--- next script ends.
-local resourcesAtOnce = 3200
-local function expireDue(most)
-  local ids, room = redis.call('ZRANGEBYSCORE', slot.due, '-inf', whole(lockMs), 'LIMIT', 0, most), resourcesAtOnce
-  for _, id in ipairs(ids) do
-    local request = getRequest(id)
-    room = room - (request and #request.resources or 0)
-    if room < 0 then return true end
-    if not request then redis.call('ZREM', slot.due, id)
-    elseif request.state == 'held' then
-      noteUntold(request)
-      expire(request)
-    elseif request.state == 'cooling' then finish(request)
-    elseif request.state == 'offered' then
-      local due = offerDue(request)
-      if due <= lockMs then skip(request)
-      else
-        request.due = due
-        putRequest(request)
-      end
-    end
-  end
-  return #ids == most
-end
--- The same of what is held around some resources, where more is due than was ended.
-local function expireAround(resources)
-  local over, room = {}, resourcesAtOnce
-  nearby(resources, function(request)
-    if request.state ~= 'held' or request.due > lockMs then return false end
-    room = room - #request.resources
-    if room >= 0 then over[#over + 1] = request end
-    return room < 0
-  end)
-  for _, request in ipairs(over) do
+-- Ends a request whose time is over: a lease, a rest, or an offer, unless its process beat since. handOn has to come after it.
+local function endDue(request)
+  if request.state == 'held' then
     noteUntold(request)
     expire(request)
+  elseif request.state == 'cooling' then finish(request)
+  elseif request.state == 'offered' then
+    local due = offerDue(request)
+    if due <= lockMs then skip(request)
+    else
+      request.due = due
+      putRequest(request)
+    end
   end
+end
+local function endIfDue(request)
+  if request and request.state ~= 'waiting' and request.due <= lockMs then endDue(request) end
+end
+-- Ends what is due, so many at most. Answers whether there may be more, which later scripts end: then a script ends besides what
+-- it is about, so that it takes nothing for what it was before its time was over.
+local function expireDue(most)
+  local ids = redis.call('ZRANGEBYSCORE', slot.due, '-inf', whole(lockMs), 'LIMIT', 0, most)
+  for _, id in ipairs(ids) do
+    local request = getRequest(id)
+    if request then endDue(request) else redis.call('ZREM', slot.due, id) end
+  end
+  return #ids == most
 end
 -- Those that wait for something that overlaps one of the resources, and were not passed over. Of a resource that has more
 -- around it than wait at all, these are looked at.
