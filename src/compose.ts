@@ -130,6 +130,7 @@ export async function openHouse(config: Config, log: Log, timing: HouseOptions =
   const topics = new Topics({ store, hints, admit, rightsOf, record });
   const locks = new lock.LockContext({
     ...{ store, hints, admit, rightsOf, record, log: logEvent },
+    isOver: (caller) => runs.howEnded(caller) !== undefined,
     limits: { ...lock.defaultLockLimits, ...config.lockLimits, ...timing.locks },
   });
   const isStoppedNow = async (namespace: string, agent: string): Promise<boolean> =>

@@ -177,6 +177,10 @@ const entries = {
     kind: "NOT_FOUND",
     text: "no lease {lock_id} of yours: it was released, it ran out, it was taken by force, or it is somebody else's. What it protected may have changed; call acquire_lock with the resources again, under another idempotency_key if you gave one.",
   },
+  "lock.run_over": {
+    kind: "ABORTED",
+    text: "your session ended while this call was under way, so nothing was locked or renewed by it; what the session held was given back with it. Call again in your new session.",
+  },
   "lock.ticket_unknown": {
     kind: "NOT_FOUND",
     text: "no ticket {ticket} of yours: {because}. Call acquire_lock with {instead}.",

@@ -10,13 +10,14 @@ import type { AcquireLock, Holder, LockAnswer, LockNews, Mode, TellOptions } fro
 import { type FoundLock, findLock } from "./find-lock.js";
 import { isGuardRun } from "./guard-run.js";
 import { newLockId } from "./lock-id.js";
+import { lossNamed, tellOfRefused } from "./loss-named.js";
 import { type NamedCall, namedCall } from "./named-call.js";
 import { plainId } from "./plain-id.js";
 import { LockWait, type Pulse } from "./pulse.js";
-import { rememberPassed, renewLease } from "./renew-leases.js";
+import { renewLease } from "./renew-leases.js";
 import { shownResources } from "./shown-resource.js";
+import { rememberPassed } from "./standings.js";
 import { modeInWords, stateInWords } from "./state-in-words.js";
-import { lossNamed, tellOfRefused } from "./with-rest.js";
 
 const acquireLockScript = loadScript(import.meta.url, "acquire-lock.lua");
 
@@ -307,8 +308,7 @@ async function look(
   const { limits } = context;
   const pulse = pulseOf(context, caller);
   const asked = wish.ticket === "" ? wish.resources : [];
-  const [word, ...rest] = await context.run(caller.principal.namespace, acquireLockScript, [
-    caller.run.id,
+  const [word, ...rest] = await context.runFor(caller, acquireLockScript, [
     pulse ? context.process : "",
     newLockId(),
     wish.ticket,
@@ -400,7 +400,7 @@ async function look(
     case "UNKNOWN":
       if (!goesOnWithout(wish)) {
         const known = context.known(caller);
-        tellOfRefused(known, lossNamed(known, wish.ticket, Number(rest[0])), wish.tells);
+        tellOfRefused(known, await lossNamed(context, caller, wish.ticket, Number(rest[0])), wish.tells);
       }
       return undefined;
     case "NOT_HELD":

@@ -1,4 +1,5 @@
 import { randomBytes } from "node:crypto";
+import { refuse } from "../errors/index.js";
 import type { Admit, Caller, RecordDecision, RightsOf } from "../identity/index.js";
 import {
   type Hints,
@@ -29,6 +30,8 @@ export interface LockDependencies {
   readonly admit: Admit;
   readonly rightsOf: RightsOf;
   readonly record: RecordDecision;
+  /** Whether a run of this process is over: what it holds was given back, or is just then. */
+  readonly isOver: (caller: Caller) => boolean;
   readonly log: (event: string, facts: Record<string, unknown>) => void;
 }
 
@@ -66,6 +69,17 @@ export class LockContext {
       [this.#scriptLimits, ...args],
       timeoutMs,
     );
+  }
+
+  /**
+   * Runs a script by which a run takes or keeps something. Not for one that is over: the script that gives back what it has is
+   * on its way, and would not find it.
+   *
+   * @throws {MailboxError} `lock.run_over`
+   */
+  runFor(caller: Caller, script: Script, args: readonly (string | number)[]): Promise<Reply> {
+    if (this.deps.isOver(caller)) refuse("lock.run_over");
+    return this.run(caller.principal.namespace, script, [caller.run.id, ...args]);
   }
 
   /** Runs a script on all locks of a namespace, and on what runs of an agent lost with their end. */

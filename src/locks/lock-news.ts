@@ -5,7 +5,7 @@ import type { LockNews, NewsOfLock } from "./contract.js";
 import { hasCome, inMs } from "./due-time.js";
 import { earlierLosses } from "./earlier-losses.js";
 import { type KnownLease, type KnownWait, type LeaseMemory, lostLease } from "./lease-memory.js";
-import { type Standing, touchLeases } from "./renew-leases.js";
+import { type Standing, touchLeases } from "./standings.js";
 import { withRest } from "./with-rest.js";
 
 /** A lease is near its end when this much of it is left, or a quarter of it if that is less. */

@@ -5,8 +5,8 @@ import type { LockContext } from "./context.js";
 import type { Released, ReleaseLock, TellOptions } from "./contract.js";
 import { findLock } from "./find-lock.js";
 import { newLockId } from "./lock-id.js";
+import { lossNamed } from "./loss-named.js";
 import { namedCall } from "./named-call.js";
-import { lossNamed } from "./with-rest.js";
 
 const releaseLockScript = loadScript(import.meta.url, "release-lock.lua");
 
@@ -47,7 +47,7 @@ export async function releaseLock(
   ]);
   if (word === "CONFLICT") refuse("mailbox.idempotency_conflict");
   // Whoever has not been told yet that it lost its lease is told so now, and not again.
-  const loss = word === "GONE" ? lossNamed(known, id, Number(was)) : undefined;
+  const loss = word === "GONE" ? await lossNamed(context, caller, id, Number(was)) : undefined;
   if (loss) tells?.(loss);
   known?.drop(id);
   if (word === "GONE")

@@ -1,28 +1,11 @@
 import { refuse } from "../errors/index.js";
 import { type Caller, PendingRow } from "../identity/index.js";
-import { loadScript } from "../redis/index.js";
-import { circleFor } from "./circle-in-words.js";
 import type { LockContext } from "./context.js";
-import type { LockAnswer, Mode, TellOptions } from "./contract.js";
+import type { LockAnswer, TellOptions } from "./contract.js";
 import type { FoundLock } from "./find-lock.js";
+import { lossNamed, tellOfRefused } from "./loss-named.js";
 import { plainId } from "./plain-id.js";
-import { modeInWords } from "./state-in-words.js";
-import { lossNamed, tellOfRefused } from "./with-rest.js";
-
-const renewLocks = loadScript(import.meta.url, "renew-locks.lua");
-
-/** How a lease, an offer or a place in the queue stands now. */
-export interface Standing {
-  /** untold: lost as well, and not told with this call. */
-  readonly word: "HELD" | "OFFERED" | "WAITING" | "SKIPPED" | "LOST" | "UNTOLD" | "ELSEWHERE";
-  /** Of what is lost the last one that was given out by then, 0 where that is not known. */
-  readonly token: number;
-  /** By the store's clock, ms; and how long that is from now. */
-  readonly endsAt: number;
-  readonly leftMs: number;
-  /** Of what is there. */
-  readonly mode: Mode;
-}
+import { askStandings } from "./standings.js";
 
 /**
  * Renews a lease. Never shortens it; undefined for a ticket that waits or is offered. One that another run of the agent has
@@ -46,10 +29,16 @@ export async function renewLease(
     admissions.push(await context.deps.admit(caller, "lock.acquire", resource));
   const { text: rows } = new PendingRow(...admissions);
   const leaseMs = leaseSeconds === undefined ? "" : leaseSeconds * 1000;
-  const standing = (await ask(context, caller, { how: "renew", leaseMs, rows, mostLost: 1 }, [id])).get(id);
+  const standing = (
+    await askStandings(context, caller, { how: "renew", leaseMs, rows, mostLost: 1 }, [id])
+  ).get(id);
   if (!standing || standing.word === "LOST") {
     const known = context.known(caller);
-    tellOfRefused(known, lossNamed(known, id, standing?.token ?? 0), tells ?? (() => undefined));
+    tellOfRefused(
+      known,
+      await lossNamed(context, caller, id, standing?.token ?? 0),
+      tells ?? (() => undefined),
+    );
     known?.drop(id);
     return refuse("lock.not_yours", { lock_id: plainId(id) });
   }
@@ -69,79 +58,4 @@ export async function renewLease(
     resources,
     ...(found?.ofHook && { own_edit_hook: true }),
   };
-}
-
-/** Remembers what passed to a run from another one together with what it named: {id, token or 0, ends at ms, left ms, mode, resources, …}. */
-export function rememberPassed(context: LockContext, caller: Caller, words: readonly string[]): void {
-  for (let n = 0; n + 5 < words.length; n += 6) {
-    const [id, token, leftMs] = [words[n]!, Number(words[n + 1]), Number(words[n + 3])];
-    const [mode, resources] = [modeInWords(words[n + 4]!), words[n + 5]!.split("\n")];
-    const memory = context.memory(caller);
-    if (token === 0) memory.waitsFor(id, resources, "");
-    else memory.holds({ id, resources, token, mode }, leftMs);
-  }
-}
-
-/**
- * Prolongs leases because their run called, to at most an hour beyond the grant or the last renewal, but for those that it may
- * not lock any more; asks how tickets stand.
- *
- * @param denied those that are not prolonged
- * @param mostLost how many of those that are lost the call tells of, which then counts as told
- */
-export function touchLeases(
-  context: LockContext,
-  caller: Caller,
-  ids: readonly string[],
-  denied: ReadonlySet<string>,
-  mostLost: number,
-): Promise<ReadonlyMap<string, Standing>> {
-  const question = { how: "touch", leaseMs: "", rows: "", mostLost } as const;
-  return ask(
-    context,
-    caller,
-    question,
-    ids.map((id) => (denied.has(id) ? `!${id}` : id)),
-  );
-}
-
-interface Question {
-  readonly how: "renew" | "touch";
-  readonly leaseMs: number | "";
-  readonly rows: string;
-  readonly mostLost: number;
-}
-
-async function ask(
-  context: LockContext,
-  caller: Caller,
-  { how, leaseMs, rows, mostLost }: Question,
-  ids: readonly string[],
-): Promise<ReadonlyMap<string, Standing>> {
-  const { namespace } = caller.principal;
-  const [word, flat, along] = await context.run(namespace, renewLocks, [
-    caller.run.id,
-    how,
-    leaseMs,
-    context.limits.longestTouchedMs,
-    rows,
-    context.process,
-    mostLost,
-    ...ids,
-  ]);
-  if (word === "DEADLOCK")
-    refuse("lock.deadlock", { circle: await circleFor(context, caller, flat as readonly string[]) });
-  if (word === "FULL") refuse("lock.full", { who: "this run", limit: context.limits.requestsOfRun });
-  rememberPassed(context, caller, along as readonly string[]);
-  const words = flat as readonly string[];
-  const standings = new Map<string, Standing>();
-  for (let n = 0; n + 5 < words.length; n += 6)
-    standings.set(words[n]!, {
-      word: words[n + 1] as Standing["word"],
-      token: Number(words[n + 2]),
-      endsAt: Number(words[n + 3]),
-      leftMs: Number(words[n + 4]),
-      mode: modeInWords(words[n + 5]!),
-    });
-  return standings;
 }

@@ -1,6 +1,6 @@
 import { covers, type Resource } from "../addresses/index.js";
-import type { LockNews, NewsOfLock } from "./contract.js";
-import type { KnownLease, LeaseMemory } from "./lease-memory.js";
+import type { NewsOfLock } from "./contract.js";
+import type { KnownLease } from "./lease-memory.js";
 
 /**
  * Of a lease that is lost, where the run has another one on all that it was for, and no weaker. Nobody else got that
@@ -10,40 +10,17 @@ import type { KnownLease, LeaseMemory } from "./lease-memory.js";
  */
 export function withRest(news: NewsOfLock, leases: readonly KnownLease[], lastToken: number): NewsOfLock {
   if (news.what !== "lost") return news;
-  const rest = leases.filter(
-    ({ mode, resources }) =>
-      (mode === "exclusive" || news.shared) &&
-      news.resources.every((lost) => resources.some((own) => covers(own as Resource, lost as Resource))),
-  );
+  const rest = leases.filter((one) => hasAllOf(one, news));
   const still = rest.find(({ token }) => token <= lastToken);
   if (still) return { ...news, still_under: still.id };
   const [again] = rest;
   return again ? { ...news, again_under: again.id } : news;
 }
 
-/**
- * What a call that names it tells of a loss, by which it counts as told.
- *
- * @param lastToken as above
- */
-export function lossNamed(
-  memory: LeaseMemory | undefined,
-  id: string,
-  lastToken: number,
-): LockNews | undefined {
-  const loss = memory?.lossOf(id);
-  if (!memory || loss?.what !== "lost") return loss;
-  // Of what a hint spoke of it is not known whether it is held.
-  const others = [...memory.leases.values()].filter((one) => one.id !== id && !one.isDoubtful);
-  return withRest(loss, others, lastToken);
-}
-
-/** Of what a refusal names: it says what to do where nothing is left of it; what is left, the line says that closes it. */
-export function tellOfRefused(
-  memory: LeaseMemory | undefined,
-  loss: LockNews | undefined,
-  tells: (news: LockNews) => void,
-): void {
-  if (loss?.what === "lost" && loss.still_under !== undefined) memory?.kept.push(loss);
-  else if (loss) tells(loss);
+/** Whether a lease is on all that another one was for, and no weaker. */
+export function hasAllOf({ mode, resources }: KnownLease, lost: NewsOfLock): boolean {
+  return (
+    (mode === "exclusive" || lost.shared === true) &&
+    lost.resources.every((one) => resources.some((own) => covers(own as Resource, one as Resource)))
+  );
 }

@@ -15,28 +15,68 @@ describeOnEachStore("a call that its run's end overtakes", (store) => {
     await Promise.all(houses.splice(0).map((house) => house.close()));
   });
 
-  it("leaves no lock and no place, and no note where its client left in good order", async () => {
+  /** What this process takes locks with is on its way until the answer is called. */
+  const hold = (house: LockHouse): (() => void) => {
+    const { store } = house.house;
+    const run = store.run.bind(store);
+    let goOn = (): void => undefined;
+    const gate = new Promise<void>((resolve) => {
+      goOn = resolve;
+    });
+    store.run = async (script, ...rest) => {
+      if (script.name === "acquire-lock") await gate;
+      return run(script, ...rest);
+    };
+    return goOn;
+  };
+
+  it("takes nothing, keeps nothing and leaves what another run of its agent has", async () => {
     const house = await open();
-    const [alice, bob] = [await house.as("alice"), await house.as("bob")];
+    const [alice, bob, again] = [await house.as("alice"), await house.as("bob"), await house.as("bob")];
     await alice.acquire("hers");
+    const { lock_id: id } = await again.acquire("x", { idempotency_key: "k" });
     await bob.end();
-    await bob.acquire("x").catch(() => undefined);
-    await bob.acquire("hers").catch(() => undefined);
+    for (const late of [
+      bob.acquire("y"),
+      bob.acquire("hers", { wait_seconds: 10 }),
+      bob.acquire("x", { idempotency_key: "k" }),
+      bob.renew(id!),
+    ])
+      await expect(late).rejects.toMatchObject({ code: "lock.run_over" });
     const redis = rawStore(store().url);
     const { runs, due } = lockKeys(house.namespace);
-    expect(await redis.hkeys(runs)).toEqual([alice.caller.run.id]);
-    expect(await redis.zcard(due)).toBe(1);
+    expect((await redis.hkeys(runs)).sort()).toEqual([alice.caller.run.id, again.caller.run.id].sort());
+    expect(await redis.zcard(due)).toBe(2);
     redis.disconnect();
     expect(house.house.locks.known(bob.caller)).toBeUndefined();
+    expect(await again.news()).toEqual([]);
     expect(await (await house.as("bob")).news()).toEqual([]);
   });
 
-  it("is told to the agent's next run where its session was ended under it", async () => {
+  it("gives back what it takes all the same, and the agent's next run is told where its session was ended under it", async () => {
     const house = await open();
     const bob = await house.as("bob");
+    const goOn = hold(house);
+    const late = bob.acquire("x");
+    // By now it was sent.
+    await new Promise((resolve) => setTimeout(resolve, 200));
     await house.house.rooms.runs.end(bob.caller, "cut short");
-    const late = await bob.acquire("x").catch(() => undefined);
+    goOn();
+    const { state, lock_id: id } = await late;
+    expect(state).toBe("granted");
     expect((await bob.list("x")).holders).toEqual([]);
-    expect(await (await house.as("bob")).news()).toEqual([`lost with its run ${late?.lock_id}`]);
+    expect(await (await house.as("bob")).news()).toEqual([`lost with its run ${id}`]);
+  });
+
+  it("that waits ends, and leaves no place", async () => {
+    const house = await open();
+    const [alice, bob] = [await house.as("alice"), await house.as("bob")];
+    const { lock_id: id } = await alice.acquire("x");
+    const wait = bob.acquire("x", { wait_seconds: 2 });
+    await expect.poll(async () => (await alice.list("x")).waiters.length).toBe(1);
+    await bob.end();
+    expect((await alice.list("x")).waiters).toEqual([]);
+    await alice.release(id!);
+    await expect(wait).rejects.toMatchObject({ code: "lock.run_over" });
   });
 });

@@ -465,4 +465,16 @@ describeOnEachStore("the news of locks", (store) => {
     );
     expect(await newsOf(house, bob)).toEqual([]);
   });
+
+  it("name no lease as the one that is left of a lost one where that is over as well", async () => {
+    const house = await open();
+    const bob = await house.as("bob");
+    const { lock_id: id } = await bob.acquire("web/a.ts", { lease_seconds: 60 });
+    await bob.acquire("web/**", { lease_seconds: 60 });
+    await bob.news();
+    await passTime(store().url, house.namespace, 60_001);
+    const answer = await bob.release(id!);
+    expect(answer).toMatchObject({ state: "lost" });
+    expect(answer).not.toHaveProperty("still_under");
+  });
 });
