@@ -37,12 +37,12 @@ describeOnEachStore("a call that its run's end overtakes", (store) => {
     const { lock_id: id } = await again.acquire("x", { idempotency_key: "k" });
     await bob.end();
     for (const late of [
-      bob.acquire("y"),
-      bob.acquire("hers", { wait_seconds: 10 }),
-      bob.acquire("x", { idempotency_key: "k" }),
-      bob.renew(id!),
+      () => bob.acquire("y"),
+      () => bob.acquire("hers", { wait_seconds: 10 }),
+      () => bob.acquire("x", { idempotency_key: "k" }),
+      () => bob.renew(id!),
     ])
-      await expect(late).rejects.toMatchObject({ code: "lock.run_over" });
+      await expect(late()).rejects.toMatchObject({ code: "lock.run_over" });
     const redis = rawStore(store().url);
     const { runs, due } = lockKeys(house.namespace);
     expect((await redis.hkeys(runs)).sort()).toEqual([alice.caller.run.id, again.caller.run.id].sort());
@@ -72,11 +72,13 @@ describeOnEachStore("a call that its run's end overtakes", (store) => {
     const house = await open();
     const [alice, bob] = [await house.as("alice"), await house.as("bob")];
     const { lock_id: id } = await alice.acquire("x");
-    const wait = bob.acquire("x", { wait_seconds: 2 });
+    const wait = expect(bob.acquire("x", { wait_seconds: 2 })).rejects.toMatchObject({
+      code: "lock.run_over",
+    });
     await expect.poll(async () => (await alice.list("x")).waiters.length).toBe(1);
     await bob.end();
     expect((await alice.list("x")).waiters).toEqual([]);
     await alice.release(id!);
-    await expect(wait).rejects.toMatchObject({ code: "lock.run_over" });
+    await wait;
   });
 });
