@@ -48,6 +48,8 @@ export function gitSteps(given: readonly string[], from: Places): ToolStep[] {
     case "mv":
       return stepsOfDeeds(writtenFiles("mv", args, places.reading), places);
     case "rm":
+      // The files stay where they are.
+      if (has(args, "n", "--cached", "--dry-run") && !args.some((arg) => arg.startsWith("--no-"))) return [];
       return stepsOn(has(args, "r") ? "directory.delete" : "file.delete", paths, places);
     case "branch":
       return has(args, "dD", "--delete") ? whole("branch.delete") : [];

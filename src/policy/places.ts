@@ -47,10 +47,15 @@ export class Places {
     this.#isLost = true;
   }
 
+  /** The same, which goes elsewhere by itself. */
+  copy(): Places {
+    return new Places(this.#pathOf, this.reading, this.#folder, this.#isLost);
+  }
+
   /** The same from other folders, one after the other, for one command alone. */
   in(folders: readonly string[]): Places {
     if (folders.length === 0) return this;
-    const places = new Places(this.#pathOf, this.reading, this.#folder, this.#isLost);
+    const places = this.copy();
     for (const folder of folders) places.goTo(folder);
     return places;
   }

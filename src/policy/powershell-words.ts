@@ -11,8 +11,8 @@ const mostDeep = 5;
  * The commands of a text for PowerShell, those in its blocks and parentheses too, as far as they can be told without running
  * it. Not a parser of the language: what is calculated is unknown, and words of it that are no commands are told as such.
  */
-export function powershellCommands(text: string, reading: Reading): readonly ShellCommand[] {
-  return new Reader(text, 0, reading).read();
+export function powershellCommands(text: string, reading: Reading): readonly (readonly ShellCommand[])[] {
+  return [new Reader(text, 0, reading).read()];
 }
 
 interface Draft {

@@ -13,6 +13,14 @@ export class Reading {
     if (this.#left < 0) throw tooMuch;
   }
 
+  /** What it does shells themselves do not agree on, or nobody writes who means what it says.
+   *
+   * @throws {@link tooMuch}
+   */
+  giveUp(): never {
+    throw tooMuch;
+  }
+
   /** Words are looked at once for each thing that a command may be, and options letter by letter. */
   lookAt(words: readonly string[]): void {
     let steps = 0;

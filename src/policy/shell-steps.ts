@@ -46,7 +46,7 @@ export function shellSteps(
 ): readonly ToolStep[] {
   const steps = readWhole((reading) => {
     const places = new Places(fewLookups(pathOf, reading), reading);
-    return stepsOfAll(new CommandText(text, reading), read(text, reading), places, 0);
+    return stepsOfText(text, read, places, 0, reading);
   });
   if (!steps) return anyStep;
   const unique = new Map(steps.map((step) => [`${step.action} ${step.resource}`, step]));
@@ -55,6 +55,24 @@ export function shellSteps(
   const named = new Map<ClientAction, boolean>();
   for (const { action, resource } of steps) named.set(action, named.get(action) || resource !== "");
   return [...named].map(([action, isNamed]) => ({ action, resource: isNamed ? anything : "" }));
+}
+
+/** What the commands of a text do, as each kind of shell reads it that may be meant. */
+function stepsOfText(
+  inner: string,
+  read: ReadCommands,
+  places: Places,
+  deep: number,
+  reading: Reading,
+): ToolStep[] {
+  const text = new CommandText(inner, reading);
+  const [commands, ...others] = read(inner, reading);
+  // Each begins where the text does.
+  const elsewhere = others.map((other) => [other, places.copy()] as const);
+  return [
+    ...stepsOfAll(text, commands ?? [], places, deep),
+    ...elsewhere.flatMap(([other, copy]) => stepsOfAll(text, other, copy, deep)),
+  ];
 }
 
 /**
@@ -77,9 +95,9 @@ function stepsOfAll(
   return commands.flatMap((command) => {
     text.reading.spend(commandSteps);
     text.reading.lookAt(command.words);
-    const { words: bare } = unwrapped(command.words);
+    const { words: bare } = unwrapped(command.words, text.reading);
     const name = nameOf(bare);
-    const reader = pipes.leadTo(command) ? readerIn(bare) : undefined;
+    const reader = pipes.leadTo(command) ? readerIn(bare, text.reading) : undefined;
     const fed = reader ? command.fed + printed[reader] : command.fed;
     const steps = stepsOf({ ...command, fed }, places, deep, text);
     if (reader) for (const kind of pipes.leadInto(command) ? [reader] : readers) printed[kind] = "";
@@ -99,7 +117,7 @@ function stepsWithin(
 ): ToolStep[] {
   if (inner.trim() === "") return [];
   if (deep >= mostDeep) return [...anyStep];
-  return stepsOfAll(new CommandText(inner, reading), read(inner, reading), places, deep + 1);
+  return stepsOfText(inner, read, places, deep + 1, reading);
 }
 
 /** All that a command may do, where nobody reads what it does. */
@@ -107,7 +125,8 @@ export const anyStep: readonly ToolStep[] = clientActions
   .filter((action) => action !== "file.read" && action !== "shell.run")
   .map((action) => ({ action, resource: /^(?:git|branch|db)\./.test(action) ? "" : anything }));
 
-type ReadCommands = (text: string, reading: Reading) => readonly ShellCommand[];
+/** The commands of a text, and where shells differ, as others than the first read it. */
+type ReadCommands = (text: string, reading: Reading) => readonly (readonly ShellCommand[])[];
 
 const readers = ["shell", "powershell", "patcher"] as const;
 type Reader = (typeof readers)[number];
@@ -115,13 +134,13 @@ type Reader = (typeof readers)[number];
 const likeShells = new Set(["ssh", "source", ".", "su", "script", "parallel"]);
 
 /** What reads commands, of a command without what stands before it, from what is fed to that. */
-function readerIn(words: readonly string[], more = mostDeep): Reader | undefined {
+function readerIn(words: readonly string[], reading: Reading, more = mostDeep): Reader | undefined {
   const name = nameOf(words);
   if (shells.has(name) || likeShells.has(name)) return "shell";
   if (powershells.has(name)) return "powershell";
   if (patchers.has(name)) return "patcher";
   const inner = wordsGivenTo(name, words.slice(1));
-  return inner && more > 0 ? readerIn(unwrapped(inner).words, more - 1) : undefined;
+  return inner && more > 0 ? readerIn(unwrapped(inner, reading).words, reading, more - 1) : undefined;
 }
 
 /** The words of a command that another one is given to run, which are its own behind its name. */
@@ -198,7 +217,7 @@ function stepsOfProgram(
   text: CommandText,
 ): ToolStep[] {
   text.reading.lookAt(words);
-  const { words: bare, folders } = unwrapped(words);
+  const { words: bare, folders } = unwrapped(words, text.reading);
   const places = from.in(folders);
   const [, ...args] = bare;
   const name = nameOf(bare);

@@ -30,9 +30,22 @@ export const unknownPart = "\u0000";
 /**
  * The simple commands of a shell text, those of its substitutions too, as far as they can be told without running it.
  * What is wrong in it is read as well as it can be; nothing is expanded.
+ *
+ * @returns them as bash reads the text, and where other shells may read it otherwise, as those do too
  */
-export function shellCommands(text: string, reading: Reading): readonly ShellCommand[] {
-  return new Reader(text, 0, reading).read();
+export function shellCommands(text: string, reading: Reading): readonly (readonly ShellCommand[])[] {
+  const bash: Dialect = { takesQuotesAsTheyAre: false, isMet: false };
+  const commands = new Reader(text, 0, reading, bash).read();
+  if (!bash.isMet) return [commands];
+  return [commands, new Reader(text, 0, reading, { takesQuotesAsTheyAre: true, isMet: false }).read()];
+}
+
+/** What shells read in different ways: a single quote in what stands between double ones for a parameter without a value. */
+interface Dialect {
+  /** As dash and zsh do; bash looks for the one that closes it. */
+  readonly takesQuotesAsTheyAre: boolean;
+  /** Whether there was one. */
+  isMet: boolean;
 }
 
 /** A command that is being read. What is fed to it stands behind the line in which it ends. */
@@ -49,6 +62,8 @@ interface HereDocument {
   readonly end: string;
   readonly isQuoted: boolean;
   readonly stripsTabs: boolean;
+  /** Whether bash calculates there, and others read one. */
+  readonly isDoubtful: boolean;
   readonly reader: Draft;
 }
 
@@ -56,6 +71,7 @@ class Reader {
   readonly #text: string;
   readonly #deep: number;
   readonly #reading: Reading;
+  readonly #dialect: Dialect;
   readonly #commands: Draft[] = [];
   readonly #isWithin: boolean;
   /** Parentheses that are open in it. */
@@ -74,6 +90,10 @@ class Reader {
   #redirect: string | undefined;
   /** Within `[[`, where what redirects elsewhere compares. */
   #isTest = false;
+  /** Within a test, from the pattern that a text is matched with, the parentheses that were open before it. */
+  #pattern: number | undefined;
+  /** Where a subscript or an expression in brackets begins, in which what looks like a here-document is none. */
+  #bracket: number | undefined;
   /** Of an expression that is calculated, the parentheses that were open before it; there too. */
   #calculated: number | undefined;
   #documents: HereDocument[] = [];
@@ -81,13 +101,15 @@ class Reader {
   #endless = 0;
   /** The next word is the end of a here-document. */
   #endsNext: "as it is" | "without tabs" | undefined;
+  #isDoubtful = false;
   #isFedNext = false;
 
   /** @param from behind the parenthesis that opened a substitution, which is read as far as it goes */
-  constructor(text: string, deep: number, reading: Reading, from?: number) {
+  constructor(text: string, deep: number, reading: Reading, dialect: Dialect, from?: number) {
     this.#text = text;
     this.#deep = deep;
     this.#reading = reading;
+    this.#dialect = dialect;
     this.#at = from ?? 0;
     this.#isWithin = from !== undefined;
     this.#draft = newDraft(deep, 0);
@@ -140,7 +162,7 @@ class Reader {
         this.#substitution(char);
         return;
       case "#":
-        if (this.#word === undefined) this.#at = this.#lineEnd();
+        if (this.#word === undefined && !this.#isLiteral()) this.#at = this.#lineEnd();
         else this.#add(char);
         return;
       case "<":
@@ -149,7 +171,7 @@ class Reader {
         return;
       case "\n":
         this.#endCommand();
-        this.#isTest = false;
+        this.#endTest();
         this.#hereDocuments();
         return;
       case " ":
@@ -165,6 +187,7 @@ class Reader {
         if (text[this.#at] !== "|") this.#endCommand(true);
         else {
           this.#at += 1;
+          if (this.#open === this.#pattern) this.#pattern = undefined;
           this.#endCommand();
         }
         return;
@@ -176,11 +199,12 @@ class Reader {
           this.#redirection(">");
           return;
         }
+        if (this.#open === this.#pattern) this.#pattern = undefined;
         this.#endCommand();
         return;
       case ";":
         this.#endCommand();
-        this.#isTest = false;
+        this.#endTest();
         return;
       case "(":
         if (this.#calculated === undefined && isCalculated(text, this.#at, this.#reading))
@@ -199,6 +223,16 @@ class Reader {
         this.#at -= 1;
         if (!this.#plain(plainInWord)) throw new Error(`no case for ${JSON.stringify(char)}`);
     }
+  }
+
+  /** Whether a hash begins no comment there, but stands in an expression or a pattern. */
+  #isLiteral(): boolean {
+    return this.#calculated !== undefined || (this.#pattern !== undefined && this.#open > this.#pattern);
+  }
+
+  #endTest(): void {
+    this.#isTest = false;
+    this.#pattern = undefined;
   }
 
   #quoted(): void {
@@ -231,7 +265,7 @@ class Reader {
     this.#reading.spend(1);
     const char = this.#text[this.#at++]!;
     const next = this.#text[this.#at] ?? "";
-    if (char === "$" || char === "`") this.#substitution(char, escapable);
+    if (char === "$" || char === "`") this.#substitution(char, escapable, true);
     else if (char !== "\\" || (next !== "\n" && !escapable.includes(next))) this.#add(char);
     else {
       this.#at += 1;
@@ -248,11 +282,15 @@ class Reader {
     this.#add(unescaped(inner!));
   }
 
-  /** @param escapable what a backslash makes a character of where it stands */
-  #substitution(char: string, escapable = "\\$`"): void {
+  /**
+   * @param escapable what a backslash makes a character of where it stands
+   * @param isQuoted whether it stands between double quotes or in a here-document
+   */
+  #substitution(char: string, escapable = "\\$`", isQuoted = false): void {
     const text = this.#text;
     // The end of a here-document is what is written.
     if (this.#endsNext) {
+      if (char === "`" || /[({]/.test(text[this.#at] ?? "")) this.#reading.giveUp();
       this.#add(char);
       return;
     }
@@ -265,10 +303,11 @@ class Reader {
     this.#add(unknownPart);
     const isCommand = char === "`" || text[this.#at] === "(";
     if (text[this.#at] === "{" && this.#parameters < mostDeep) {
-      this.#parameter();
+      this.#parameter(isQuoted);
       return;
     }
     if (!isCommand) {
+      if (text[this.#at] === "[") this.#bracket = this.#at;
       if (text[this.#at] === "{") this.#reading.spend(50);
       const name =
         /^(?:\{[^}]*\}|[A-Za-z_]\w*|[\d@*#?!$-])/.exec(text.slice(this.#at, this.#at + 200))?.[0] ?? "";
@@ -276,13 +315,16 @@ class Reader {
       return;
     }
     if (char === "$" && this.#deep < mostDeep) {
-      const inner = new Reader(text, this.#deep + 1, this.#reading, this.#at + 1);
+      const inner = new Reader(text, this.#deep + 1, this.#reading, this.#dialect, this.#at + 1);
       this.#take(inner.read());
       this.#at = inner.#at;
+      // What they hold stands behind the line in which the substitution ends.
+      this.#documents.push(...inner.#documents);
       return;
     }
     const inner = char === "`" ? this.#untilBacktick(escapable) : this.#untilParenthesis();
-    if (this.#deep < mostDeep) this.#take(new Reader(inner, this.#deep + 1, this.#reading).read());
+    if (this.#deep < mostDeep)
+      this.#take(new Reader(inner, this.#deep + 1, this.#reading, this.#dialect).read());
   }
 
   /** A substitution may stand in another one behind backslashes. */
@@ -313,23 +355,32 @@ class Reader {
   }
 
   /** A parameter in braces, to whose end quotes and substitutions stand as everywhere. */
-  #parameter(): void {
+  #parameter(isInQuotes: boolean): void {
     const [text, word, isQuoted, from] = [this.#text, this.#word, this.#isQuoted, this.#at];
     this.#reading.spend(10);
     this.#parameters += 1;
+    const isDefault = isInQuotes && hasDefault.test(text.slice(this.#at, this.#at + mostParameter));
     this.#at += 1;
     while (this.#at < text.length) {
       const char = text[this.#at++]!;
       if (char === "}") break;
       if (char === "\\") this.#at += 1;
       else if (char === '"') this.#quoted();
+      else if (char === "'" && isDefault && this.#isCharacter()) continue;
       else if (char === "'") this.#at = text.indexOf("'", this.#at) + 1 || text.length + 1;
       else if (char === "$" && text[this.#at] === "'") this.#escaped();
-      else if (char === "$" || char === "`") this.#substitution(char);
+      else if (char === "$" || char === "`") this.#substitution(char, undefined, isInQuotes);
+      else if ((char === "<" || char === ">") && text[this.#at] === "(") this.#substitution("$");
     }
     this.#parameters -= 1;
     this.#reading.spend((this.#at - from) >> 2);
     [this.#word, this.#isQuoted] = [word, isQuoted];
+  }
+
+  /** Whether a single quote is one there, on which shells do not agree. */
+  #isCharacter(): boolean {
+    this.#dialect.isMet = true;
+    return this.#dialect.takesQuotesAsTheyAre;
   }
 
   /** One by one: they may be more than arguments of a call can be. */
@@ -350,6 +401,7 @@ class Reader {
     if (this.#word !== undefined && !this.#isQuoted && /^(?:\d{1,9}|\{[A-Za-z_]\w{0,99}\})$/.test(this.#word))
       this.#word = undefined;
     if (char === "<" && text[this.#at] === "<" && text[this.#at + 1] !== "<") {
+      this.#isDoubtful = this.#isInBrackets();
       this.#at += 1;
       const stripsTabs = text[this.#at] === "-";
       if (stripsTabs) this.#at += 1;
@@ -373,6 +425,20 @@ class Reader {
     this.#redirect = char + text.slice(from, this.#at);
   }
 
+  /** Whether a subscript of an assignment, or an expression in brackets, was begun there and has not ended. */
+  #isInBrackets(): boolean {
+    if (this.#bracket !== undefined) {
+      const between = this.#text.slice(this.#bracket, this.#at);
+      this.#reading.lookThrough(between);
+      if (!between.includes("]")) return true;
+    }
+    if (this.#hasQuoted || this.#isQuoted) return false;
+    const words = [...this.#draft.words, ...(this.#word === undefined ? [] : [this.#word])];
+    this.#reading.spend(words.length);
+    const from = words.findIndex((word) => !keywords.has(word) && !/^[A-Za-z_]\w*\+?=/.test(word));
+    return /^[A-Za-z_]\w*\[/.test(words[from] ?? "") && !words.slice(from).some((word) => word.includes("]"));
+  }
+
   /** A command in place of a file, which the system calls by a name like this one. */
   #pipe(): void {
     const word = this.#word ?? "";
@@ -383,10 +449,15 @@ class Reader {
   #hereDocuments(): void {
     for (const document of this.#documents.splice(0)) {
       this.#reading.spend(10);
-      if (this.#endless >= mostEndless) continue;
+      const { isQuoted, isDoubtful, reader } = document;
+      if (this.#endless >= mostEndless && !isDoubtful) this.#reading.giveUp();
       const from = this.#at;
-      const { isQuoted, reader } = document;
       const { text, hasEnd } = this.#body(document);
+      if (isDoubtful) {
+        if (hasEnd) this.#reading.giveUp();
+        this.#at = from;
+        continue;
+      }
       if (!hasEnd) {
         // What only looks like one, as a shift of bits does, is followed by commands.
         this.#at = from;
@@ -395,7 +466,7 @@ class Reader {
       }
       if (isQuoted || this.#deep >= mostDeep) reader.fed += text;
       else {
-        const expanded = new Reader(text, this.#deep + 1, this.#reading).expand();
+        const expanded = new Reader(text, this.#deep + 1, this.#reading, this.#dialect).expand();
         reader.fed += expanded.text;
         this.#take(expanded.commands);
       }
@@ -441,12 +512,15 @@ class Reader {
     this.#reading.spend(2);
     if (this.#endsNext) {
       const stripsTabs = this.#endsNext === "without tabs";
-      this.#documents.push({ end: word, isQuoted, stripsTabs, reader: this.#draft });
+      if (stripsTabs && word.startsWith("\t")) this.#reading.giveUp();
+      const isDoubtful = this.#isDoubtful;
+      this.#documents.push({ end: word, isQuoted, stripsTabs, isDoubtful, reader: this.#draft });
     } else if (this.#isFedNext) this.#draft.fed += `${word}\n`;
     else if (this.#redirect === undefined) {
       // Behind the end of a test, what depends on it may follow with nothing between.
-      if (!isQuoted && /^(?:then|do)$/.test(word) && this.#draft.words.at(-1) === "]]") this.#endCommand();
-      if (word === "]]") this.#isTest = false;
+      if (!isQuoted && /^(?:then|do|\{)$/.test(word) && this.#draft.words.at(-1) === "]]") this.#endCommand();
+      if (this.#isTest && word === "=~") this.#pattern ??= this.#open;
+      if (word === "]]") this.#endTest();
       else if (!isQuoted && !this.#hasQuoted) this.#keyword(word);
       this.#hasQuoted ||= isQuoted;
       this.#draft.words.push(word);
@@ -478,6 +552,7 @@ class Reader {
     const draft = this.#draft;
     this.#draft = newDraft(this.#deep, this.#open);
     this.#hasQuoted = false;
+    this.#bracket = undefined;
     this.#isFedNext = false;
     this.#redirect = undefined;
     const last = this.#commands.at(-1);
@@ -511,6 +586,10 @@ function leadsToFile(redirect: string, word: string): boolean {
 export const keywords = new Set(["{", "!", "if", "then", "elif", "else", "while", "until", "do"]);
 
 const mostKeywords = 20;
+
+/** A parameter in whose place something stands where it has no value. */
+const hasDefault = /^\{!?(?:\w{1,100}|[@*#?!$-])(?:\[[^\]]{0,50}\])?:?[-=+?]/;
+const mostParameter = 200;
 
 /** Characters that mean themselves: in a word, between quotes, and in a here-document. */
 const plainInWord = /[^'"\\$`#<>\n \t\r|&;()]+/y;

@@ -1,5 +1,7 @@
+import { inBraces } from "./brace-alternatives.js";
 import { has, options, optionsEnd, optionValue } from "./command-options.js";
 import { splitByEnv } from "./env-words.js";
+import type { Reading } from "./reading.js";
 import { keywords, unknownPart } from "./shell-words.js";
 
 /** A command before a command: which of its options take a word of their own, and how many words follow them. */
@@ -70,22 +72,37 @@ const wrappers: Readonly<Record<string, Wrapper>> = {
   command: { valued: [] },
   builtin: { valued: [] },
   coproc: { valued: [] },
+  // Of zsh.
+  "-": { valued: [] },
+  repeat: { valued: [], operands: 1 },
 };
 
 /** Options of `env` that take a word of their own. */
 export const envValued = wrappers.env!.valued;
 
 /** A command without what stands before it, and the folders that this names; behind xargs with a word more. */
-export function unwrapped(words: readonly string[]): {
+export function unwrapped(
+  given: readonly string[],
+  reading: Reading,
+): {
   readonly words: readonly string[];
   readonly folders: readonly string[];
 } {
+  let words = given;
   const folders: string[] = [];
   let at = 0;
   let isGiven = false;
   let stand: string | undefined;
   for (;;) {
     for (let end = assignmentEnd(words, at); end > at; end = assignmentEnd(words, at)) at = end;
+    const word = words[at];
+    // What stands in braces may be the command and its words.
+    const meant = word?.includes("{") ? inBraces(word, reading) : [];
+    if (meant.length > 1) {
+      words = [...meant, ...words.slice(at + 1)];
+      at = 0;
+      continue;
+    }
     const name = nameOf(words, at);
     // The name of a command that runs beside stands only before one of several.
     if (name === "function" || (name === "coproc" && keywords.has(words[at + 2] ?? ""))) {
@@ -96,6 +113,8 @@ export function unwrapped(words: readonly string[]): {
     if (!wrapper) break;
     const end = optionsEnd(words, at + 1, wrapper.valued);
     const given = words.slice(at + 1, end);
+    // It only says what would be run.
+    if (name === "command" && given.some((option) => /^-p*[vV]/.test(option))) break;
     // What a command in one word becomes may be options of it too: it is looked into as that of a shell is.
     if (name === "env" && splitByEnv(given, wrapper.valued) !== undefined) break;
     const folder = wrapper.folder && optionValue(given, wrapper.folder, wrapper.valued);
@@ -135,6 +154,8 @@ function assignmentEnd(words: readonly string[], at: number): number {
   const word = words[at] ?? "";
   // What ends several commands may stand right before what goes on with others.
   if (closers.has(word) && keywords.has(words[at + 1] ?? "")) return at + 2;
+  // Over what a script was given.
+  if ((word === "for" || word === "select") && /^(?:do|\{)$/.test(words[at + 2] ?? "")) return at + 2;
   if (keywords.has(word) || /^[A-Za-z_]\w*(?:\[[^\]]*\])?\+?=/.test(word)) return at + 1;
   if (!/^[A-Za-z_]\w*\[[^\]]*$/.test(word)) return at;
   const end = words.slice(at + 1, at + 1 + mostSubscript).findIndex((one) => /^[^\]]*\]\+?=/.test(one));

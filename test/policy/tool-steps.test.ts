@@ -394,6 +394,62 @@ describe("a shell command", () => {
   });
 
   it.each([
+    // What shells read in different ways is read in each.
+    [`: "\${TOKEN:?You haven't set it}"; rm x`, ["file.delete x"]],
+    [`echo "\${a:-it's}"; rm x`, ["file.delete x"]],
+    [`echo "\${a:-'" }'}"; rm x`, ["file.delete x"]],
+    [`cat <<E\n\${a:-it's} $(rm x)\nE`, ["file.delete x"]],
+    [`cd a; echo "\${b:-'c'}"; rm x`, ["file.delete x", "file.delete a/x"]],
+    [`echo "\${a%'}'}"; rm x`, ["file.delete x"]],
+    // No comment begins in an expression, or in the pattern of a test.
+    ["(( a = 5 # 3 )); rm x", ["file.delete x"]],
+    ["[[ a =~ (#) ]]; rm x", ["file.delete x"]],
+    ["[[ a =~ b|( #|c) ]] && rm x", ["file.delete x"]],
+    ["[[ a =~ (b) && ( c # it's\n) ]]; rm x", ["file.delete x"]],
+    // What a loop goes through is what a script was given.
+    ["for i do rm $i; done", ["file.delete **"]],
+    ["for i { rm x; }; select i do rm y; done", ["file.delete x", "file.delete y"]],
+    // Commands that stand in parameters, and here-documents behind the substitution in which they begin.
+    [`echo \${a:-<(rm x)} \${b/c/>(rm y)}`, ["file.delete x", "file.delete y"]],
+    ["echo $(cat <<E)\nit's\nE\nrm x", ["file.delete x"]],
+    // Braces are put in first.
+    ["{rm,-r,x}", ["directory.delete x"]],
+    ["sudo r{m,} x", ["file.delete r", "file.delete x"]],
+    ["A=b {sudo,rm,x}", ["file.delete x"]],
+    ["[[ a ]] { rm x; }; - rm y; repeat 3 rm z", ["file.delete x", "file.delete y", "file.delete z"]],
+    // Nothing is run, or taken out of a folder.
+    ["command -v rm x; command -V rm; command -pv rm; command -p rm x", ["file.delete x"]],
+    ["git rm --cached x; git rm -rn y; git rm --cached --no-cached z", ["file.delete z"]],
+  ])("%s does %j, whatever stands before it", (command, expected) => {
+    expect(steps(command)).toEqual(expected);
+  });
+
+  it.each([
+    "a[1 <<2]=3\n'\n2]=3\nrm x",
+    ": $[1 <<2]\nrm x\n2]",
+    "cat <<E$(a)\n'\nE$(a)\nrm x",
+    "cat <<E`a b`\n'\nE`a b`\nrm x",
+    "cat <<-'\tE'\n'\n\tE\nrm x",
+    `${`: $((${"0".repeat(200)}<<2))\n`.repeat(6)}cat <<'E'\nit's\nE\nrm x`,
+  ])("in which nobody can tell what is a here-document may do anything (%j)", (command) => {
+    const { steps, isRead } = toolSteps({ tool: "Bash", input: { command } }, asGiven);
+    expect(isRead).toBe(false);
+    expect(steps).toContainEqual({ action: "file.delete", resource: "**" });
+  });
+
+  it.each([
+    "[ -n a ] && cat <<E\nit's\nE\nrm x",
+    "a[1]=2 cat <<E\nit's\nE\nrm x",
+    "grep 'a[' <<E\nit's\nE\nrm x",
+    "a[1<<2]=3\nrm x",
+    `${": $[1<<2]\n".repeat(9)}cat <<E\nit's\nE\nrm x`,
+    "echo $[1+2]; cat <<E\nit's\nE\nrm x",
+    "cat <<$E\nit's\n$E\nrm x",
+  ])("in which a bracket stands is read (%j)", (command) => {
+    expect(steps(command)).toEqual(["file.delete x"]);
+  });
+
+  it.each([
     ["https://example.org/a/$P", ["example.org/**"]],
     ["https://example.org/a?q=$P", ["example.org/a"]],
     ["https://example.org/a$(b)#c", ["example.org/**"]],
