@@ -12,7 +12,7 @@ import { estimatedMillionths, exactMillionths } from "./millionths.js";
 import { withCounts } from "./question.js";
 import { askedBy } from "./question-of.js";
 import { mostRules, reachDecision, reasonOf } from "./reach-decision.js";
-import { rulesTogether } from "./rules-together.js";
+import { AskedStep, rulesTogether } from "./rules-together.js";
 import { stepsShown } from "./shown-step.js";
 
 /** What ends a wait sooner, and who is told that it goes on. */
@@ -185,7 +185,12 @@ async function denialByNow(
   // A request does not tell whether a step without arguments was asked about with none, or with an empty list of them.
   for (const one of Object.keys(given).length > 0 ? [whole] : [own, whole]) {
     const lead = await askedBy(context, caller, action, resource, one);
-    const together = rulesTogether(rules, [lead, ...stepsShown(shown).map((step) => ({ ...lead, ...step }))]);
+    const together = rulesTogether(
+      rules,
+      [lead, ...stepsShown(shown).map((step) => ({ ...lead, ...step }))].map(
+        (question) => new AskedStep(rules, question),
+      ),
+    );
     const counts = together
       .countersOf(lead)
       .map((counter) => [

@@ -8,7 +8,7 @@ import { checkedStep, decisionRow } from "./decision-row.js";
 import { contextProblem } from "./given.js";
 import { askedBy } from "./question-of.js";
 import { reachDecision } from "./reach-decision.js";
-import { rulesTogether } from "./rules-together.js";
+import { AskedStep, rulesTogether } from "./rules-together.js";
 import { named, shownStep } from "./shown-step.js";
 import type { ToolStep } from "./tool-step.js";
 
@@ -55,18 +55,20 @@ export async function checkTogether(
   const about = await askedBy(context, caller, given[0]!.action, given[0]!.resource, asked);
   const whole = given.map((step) => {
     const question = { ...about, action: step.action, resource: step.resource.trim() };
-    const counts = Object.fromEntries(inForce.rules.countersOf(question).map(({ name }) => [name, 0]));
-    return { step, question, decision: inForce.rules.decide({ ...question, counts }) };
+    const asking = new AskedStep(inForce.rules, question);
+    return { step, asking, decision: asking.decide(() => 0).decision };
   });
   // Which one leads is part of what is approved: it must not depend on how often something was.
   const inOrder = whole.toReversed().sort((one, other) => weight(other.decision) - weight(one.decision));
   const steps = inOrder.map(({ step }) => step);
-  const questions = inOrder.map(({ question }) => question);
-  const rules = rulesTogether(inForce.rules, questions);
+  const rules = rulesTogether(
+    inForce.rules,
+    inOrder.map(({ asking }) => asking),
+  );
   const attempt = deps.store.attempt();
   const answer = await reachDecision(context, caller, {
     via: "check",
-    question: { ...questions[0]!, context: { ...asked, steps: given.map(shownStep) } },
+    question: { ...inOrder[0]!.asking.question, context: { ...asked, steps: given.map(shownStep) } },
     inForce: { ...inForce, rules },
     parts: rules.stepsAt,
     cost: 0,
@@ -77,11 +79,12 @@ export async function checkTogether(
     attempt,
     row: decisionRow(admission, checkedStep(steps.map(named).join(", "), "")),
   });
-  const blamed = inOrder.filter(({ question, decision }) => {
+  const blamed = inOrder.filter(({ asking, decision }) => {
     if (answer.decision === "allow") return decision.obligations.length > 0;
-    const of = inForce.rules.limitsOf(question).map(({ id }) => `limit ${id}`);
+    if (decision.effect === answer.decision) return true;
+    const of = asking.limits.map(({ id }) => `limit ${id}`);
     const by = [...decision.rules.map(({ id }) => `rule ${id}`), ...of];
-    return decision.effect === answer.decision || answer.reasons.some((one) => by.includes(one.by));
+    return answer.reasons.some((one) => by.includes(one.by));
   });
   return { steps: blamed.length === 0 ? steps : blamed.map(({ step }) => step), answer };
 }

@@ -2,8 +2,8 @@ import { refuse } from "../errors/index.js";
 import type { Admit, AgentFacts, Caller, RecordDecision, RightsOf } from "../identity/index.js";
 import { KeyLists, policyKeyList, policyKeys, type Reply, type Script, type Store } from "../redis/index.js";
 import type { ApprovalTerms } from "./decision.js";
-import { maxContextCharacters } from "./given.js";
-import { bytesLeftOut } from "./left-out.js";
+import { maxContextCharacters, maxContextDepth } from "./given.js";
+import { partsLeftOut } from "./left-out.js";
 import { type PolicyLimits, scriptLimits } from "./limits.js";
 import type { Reads } from "./question.js";
 import type { RefusedBefore } from "./refused-before.js";
@@ -194,9 +194,18 @@ export class PolicyContext {
   }
 }
 
-/** Nobody approves what they are not shown. @throws {MailboxError} `approval.too_large` */
+/** Nobody approves what they are not shown. @throws {MailboxError} `approval.too_large`; `input.invalid` for what is nested too deep */
 function shownWhole<Asked extends ApprovalQuestion>(asked: Asked): Asked {
-  const bytes = bytesLeftOut(asked.arguments);
-  if (bytes > 0) refuse("approval.too_large", { part: "arguments", bytes, limit: maxContextCharacters });
-  return asked;
+  const parts = partsLeftOut(asked.arguments);
+  if (parts.length === 0) return asked;
+  const large = parts.filter(({ isDeep }) => !isDeep);
+  if (large.length === 0)
+    refuse("input.invalid", {
+      problem: `the context, of which the arguments are a part, is nested more than ${maxContextDepth} deep, and no person is asked about that`,
+    });
+  const bytes = large.reduce((sum, one) => sum + one.bytes, 0);
+  return refuse("approval.too_large", {
+    ...{ part: "arguments", limit: maxContextCharacters },
+    bytes: large.some(({ isBeginning }) => isBeginning) ? `more than ${bytes}` : bytes,
+  });
 }

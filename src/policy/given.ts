@@ -126,6 +126,11 @@ export function contextProblem(context: Readonly<Record<string, unknown>>): stri
   }
 }
 
+/** Whether that it is nested too deep is what is wrong with a context. */
+export function isNestedTooDeep(context: Readonly<Record<string, unknown>>): boolean {
+  return readContext(context) === tooDeep;
+}
+
 /** What a context was read as, or why it was not: one question is looked at several times, and is not changed. */
 const read = new WeakMap<object, ReadonlyMap<string, unknown> | Undecidable>();
 

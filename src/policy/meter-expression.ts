@@ -8,7 +8,7 @@ import {
   type TreeNode,
 } from "./expression-tree.js";
 import { AgentValue, ReadsValue } from "./given.js";
-import { LeftOut, leftOut } from "./left-out.js";
+import { LeftOut } from "./left-out.js";
 import { Undecidable } from "./undecidable.js";
 import { sizeOf, type Work } from "./work.js";
 
@@ -89,7 +89,7 @@ function fieldAccess(
   return (left, right, ...rest) => {
     if (left instanceof Map) {
       const value: unknown = left.get(right);
-      if (value instanceof LeftOut) throw leftOut;
+      if (value instanceof LeftOut) throw value.undecidable;
       if (value !== undefined) return value;
       throw missing;
     }
@@ -174,7 +174,7 @@ const hasField: Evaluate = (evaluator, macro, context) => {
   let value = evaluator.run(nodes.at(-1)!, context);
   for (let n = nodes.length - 2; n >= 0; n--) {
     const name = (nodes[n]!.args as [TreeNode, string])[1];
-    if (value instanceof LeftOut) throw leftOut;
+    if (value instanceof LeftOut) throw value.undecidable;
     if (value instanceof Map) value = value.get(name);
     else if (typeof value === "object" && value !== null && holdsField(value, name))
       value = (value as Record<string, unknown>)[name];

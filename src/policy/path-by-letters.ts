@@ -11,17 +11,46 @@ export interface Surrounding {
  * Relative to the root, or without one to the folder, where the path is below it; `.` is the root itself and `..` what it
  * lies in, so that rules for what is below it speak of them; else the whole path. A home stays what it is.
  */
-export function pathByLetters(given: string, { folder, root }: Surrounding): string {
-  if (given.startsWith("~")) return given;
+export function pathByLetters(given: string, surrounding: Surrounding): string {
+  return pathsByLetters(surrounding)(given);
+}
+
+/** The same for many paths, of which each costs no more for a folder that lies deep. */
+export function pathsByLetters({ folder, root }: Surrounding): (given: string) => string {
   const from = folder === "" ? (root ?? "") : folder;
   const drive = from.startsWith("/") ? undefined : driveOf(from) || driveOf(root ?? "");
-  const path = plain(whole(given, from, drive));
   const above = plain(root ?? folder);
-  if (above === "") return path;
-  if (path === above) return ".";
-  const within = (folder: string): string => (folder.endsWith("/") ? folder : `${folder}/`);
-  if (above.startsWith(within(path))) return "..";
-  return path.startsWith(within(above)) ? path.slice(within(above).length) : path;
+  const aboveAll = within(above);
+  const base = /^\/(?![/\\])/.test(from) ? plain(from) : undefined;
+  return (given) => {
+    if (given.startsWith("~")) return given;
+    const isBelow = base !== undefined && (!isWhole(given) || /^[A-Za-z]:/.test(given));
+    const { folder, names } = isBelow
+      ? below(base, given)
+      : { folder: plain(whole(given, from, drive)), names: [] };
+    if (folder === above && names.length > 0) return names.join("/");
+    const path = names.length === 0 ? folder : within(folder) + names.join("/");
+    if (above === "") return path;
+    if (path === above) return ".";
+    if (above.startsWith(within(path))) return "..";
+    return path.startsWith(aboveAll) ? path.slice(aboveAll.length) : path;
+  };
+}
+
+function within(folder: string): string {
+  return folder.endsWith("/") ? folder : `${folder}/`;
+}
+
+/** A path from a folder whose own name is plain already: the folder that it is in, this or one around it, and its names there. */
+function below(base: string, given: string): { readonly folder: string; readonly names: readonly string[] } {
+  let folder = base;
+  const names: string[] = [];
+  for (const name of given.replaceAll("\\", "/").split("/")) {
+    if (name === "" || name === ".") continue;
+    if (name !== "..") names.push(name);
+    else if (names.pop() === undefined) folder = folder.slice(0, folder.lastIndexOf("/")) || "/";
+  }
+  return { folder, names };
 }
 
 /** Whether the path says by itself where it begins. */

@@ -6,7 +6,7 @@ import { checkTogether, type TogetherAnswer } from "./check-together.js";
 import type { PolicyContext } from "./context.js";
 import { isObject } from "./is-object.js";
 import { maxResourceLength } from "./name-pattern.js";
-import { isWhole, pathByLetters } from "./path-by-letters.js";
+import { isWhole, pathsByLetters } from "./path-by-letters.js";
 import { whereToReadWhy } from "./refused-before.js";
 import { named } from "./shown-step.js";
 import type { ToolStep } from "./tool-step.js";
@@ -111,7 +111,7 @@ export async function answerHook(
 function pathsFrom(folder: string, root: string | undefined): (path: string) => string {
   return folder.length > maxResourceLength
     ? () => folder.slice(0, maxResourceLength + 1)
-    : (path) => pathByLetters(path, { folder, root });
+    : pathsByLetters({ folder, root });
 }
 
 /** The answer that stops a call. */

@@ -1,5 +1,5 @@
 import type { CompiledRules } from "./compile-rules.js";
-import { type Decision, type Effect, effects, type Limit } from "./decision.js";
+import { type Counter, type Decision, type Effect, effects, type Limit } from "./decision.js";
 import type { Question } from "./question.js";
 import { strictestTerms } from "./strictest-terms.js";
 
@@ -10,6 +10,43 @@ export interface StepOfCall {
   readonly question: Question;
   readonly decision: Decision;
   readonly limits: readonly Limit[];
+}
+
+/** A step that rules are asked about, and what they say to it: each is asked for when it is first wanted, and once. */
+export class AskedStep {
+  readonly #rules: CompiledRules;
+  readonly question: Asked;
+  #counters: readonly Counter[] | undefined;
+  #limits: readonly Limit[] | undefined;
+  readonly #decisions = new Map<string, Pick<StepOfCall, "question" | "decision">>();
+
+  constructor(rules: CompiledRules, question: Asked) {
+    this.#rules = rules;
+    this.question = question;
+  }
+
+  get counters(): readonly Counter[] {
+    this.#counters ??= this.#rules.countersOf(this.question);
+    return this.#counters;
+  }
+
+  get limits(): readonly Limit[] {
+    this.#limits ??= this.#rules.limitsOf(this.question);
+    return this.#limits;
+  }
+
+  /** @param countOf how often what a counter of that name counts was there */
+  decide(countOf: (name: string) => number): Pick<StepOfCall, "question" | "decision"> {
+    const own = this.counters.map(({ name }) => [name, countOf(name)] as const);
+    const key = own.map(([, count]) => count).join(" ");
+    let decided = this.#decisions.get(key);
+    if (!decided) {
+      const question = { ...this.question, counts: Object.fromEntries(own) };
+      decided = { question, decision: this.#rules.decide(question) };
+      this.#decisions.set(key, decided);
+    }
+    return decided;
+  }
 }
 
 /** Rules that answer for several questions, and what they say to each. */
@@ -25,19 +62,15 @@ export interface RulesTogether extends CompiledRules {
  *
  * @param asked what is asked, that which leads the answer first
  */
-export function rulesTogether(rules: CompiledRules, asked: readonly Asked[]): RulesTogether {
+export function rulesTogether(rules: CompiledRules, asked: readonly AskedStep[]): RulesTogether {
   const [lead] = asked;
   // The same counter of two questions may be two counts; a name with a space is none that a rule set has.
   const keyOf = (name: string, n: number): string => (n === 0 ? name : `${n} ${name}`);
-  const countersAt = once(asked, (question) => rules.countersOf(question));
-  const limitsAt = once(asked, (question) => rules.limitsOf(question));
   const decidedAt = (counts: Question["counts"]): readonly StepOfCall[] =>
-    asked.map((step, n) => {
-      const names = countersAt(n).map(({ name }) => name);
-      const own = Object.fromEntries(names.map((name) => [name, counts[keyOf(name, n)] ?? 0]));
-      const question = { ...step, counts: own };
-      return { question, decision: rules.decide(question), limits: limitsAt(n) };
-    });
+    asked.map((step, n) => ({
+      ...step.decide((name) => counts[keyOf(name, n)] ?? 0),
+      limits: step.limits,
+    }));
   // What is decided and what is recorded of it are asked for one after the other, at the same counts.
   let last: { readonly counts: Question["counts"]; readonly steps: readonly StepOfCall[] } | undefined;
   const stepsAt: RulesTogether["stepsAt"] = (counts) => {
@@ -48,20 +81,13 @@ export function rulesTogether(rules: CompiledRules, asked: readonly Asked[]): Ru
     ...rules,
     stepsAt,
     countersOf: () =>
-      asked.flatMap((_, n) => countersAt(n).map((counter) => ({ ...counter, as: keyOf(counter.name, n) }))),
-    limitsOf: () => asked.flatMap((_, n) => limitsAt(n)),
-    concerns: () => asked.some(({ action }) => rules.concerns(action)),
+      asked.flatMap(({ counters }, n) =>
+        counters.map((counter) => ({ ...counter, as: keyOf(counter.name, n) })),
+      ),
+    limitsOf: () => asked.flatMap(({ limits }) => limits),
+    concerns: () => asked.some(({ question }) => rules.concerns(question.action)),
     decide: ({ counts }) => together(stepsAt(counts).map(({ decision }) => decision)),
-    look: ({ counts }) => rules.look({ ...lead!, counts }),
-  };
-}
-
-/** What is told of each, looked up when it is first asked for, and once. */
-function once<T>(asked: readonly Asked[], look: (question: Asked) => T): (n: number) => T {
-  const known: T[] = [];
-  return (n) => {
-    known[n] ??= look(asked[n]!);
-    return known[n];
+    look: ({ counts }) => rules.look({ ...lead!.question, counts }),
   };
 }
 

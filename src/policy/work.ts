@@ -1,4 +1,4 @@
-import { LeftOut, leftOut } from "./left-out.js";
+import { LeftOut } from "./left-out.js";
 import type { ResourceNames } from "./resource-names.js";
 import { Undecidable } from "./undecidable.js";
 
@@ -50,7 +50,7 @@ export const tooMuch = new Undecidable(
 export function sizeOf(value: unknown, bound: number): number {
   if (typeof value === "string") return 1 + (value.length >> 5);
   if (typeof value !== "object" || value === null) return 1;
-  if (value instanceof LeftOut) throw leftOut;
+  if (value instanceof LeftOut) throw value.undecidable;
   let size = 1;
   const inner = value instanceof Map || value instanceof Set || Array.isArray(value) ? value : undefined;
   for (const one of inner?.values() ?? Object.values(value)) {

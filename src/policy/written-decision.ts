@@ -1,5 +1,5 @@
 import type { Decision } from "./decision.js";
-import { bytesLeftOut } from "./left-out.js";
+import { partsLeftOut } from "./left-out.js";
 import type { Question } from "./question.js";
 
 /**
@@ -42,7 +42,7 @@ export function writtenDecision(
   };
   const text = JSON.stringify(record);
   // What the script puts before it takes its room too.
-  const isWhole = bytesLeftOut(context.arguments) === 0;
+  const isWhole = partsLeftOut(context.arguments).length === 0;
   if (isWhole && Buffer.byteLength(text) <= mostBytes - 1_024) return text.slice(1);
   const short = Object.fromEntries(
     ["cost", "risk"].flatMap((key) => (isShort(context[key]) ? [[key, context[key]]] : [])),

@@ -2,7 +2,12 @@ import { hash } from "node:crypto";
 
 /** 128 bits of SHA-256 over a canonical form: equal content, equal digest, whatever the order of the keys. */
 export function digest(content: unknown): string {
-  return hash("sha256", canonical(content), "base64url").slice(0, 22);
+  return digestOfText(canonical(content));
+}
+
+/** The same over a text as it is. */
+export function digestOfText(text: string): string {
+  return hash("sha256", text, "base64url").slice(0, 22);
 }
 
 function canonical(value: unknown): string {

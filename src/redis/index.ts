@@ -1,6 +1,6 @@
 /** The store: connections, key names, scripts and wake-ups; the only room that knows the Redis driver. */
 export type { Endpoint } from "./connection.js";
-export { digest } from "./digest.js";
+export { digest, digestOfText } from "./digest.js";
 export { FreshCopy } from "./fresh-copy.js";
 export { Hints } from "./hints.js";
 export { KeyLists } from "./key-lists.js";

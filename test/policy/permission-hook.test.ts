@@ -139,6 +139,20 @@ describeOnEachStore("the hook before a tool", (store) => {
       Object.fromEntries(Array.from({ length: 9_000 }, (_, n) => [`n${n}`, "x".repeat(90)])),
       "/repo",
     ],
+    [
+      "as many values as a megabyte has",
+      "mcp__a__b",
+      Object.fromEntries(Array.from({ length: 199 }, (_, n) => [`n${n}`, new Array(1_700).fill([])])),
+      "/repo",
+    ],
+    ["a text of which JSON makes six megabytes", "mcp__a__b", { text: "\u0001".repeat(megabyte) }, "/repo"],
+    [
+      "a host of half a megabyte",
+      "WebFetch",
+      { url: `https://${"\u00fc.".repeat(megabyte / 4)}b/` },
+      "/repo",
+    ],
+    ["a megabyte of blanks", "WebFetch", { url: `${" ".repeat(megabyte)}https://a.b/` }, "/repo"],
   ])("answers a hostile call with %s in time", async (_, tool, input, folder) => {
     const desk = await open();
     desk.approvals = new MemoryApprovals();
@@ -164,6 +178,39 @@ describeOnEachStore("the hook before a tool", (store) => {
     const event = readHookEvent({ cwd: `/${back}`, tool_name: "Read", tool_input: { file_path: ".env" } })!;
     expect(reasonOf(await answerHook(desk.context, desk.caller("alice"), event))).toMatch(
       /^deny: .*a resource 1024/,
+    );
+  });
+
+  it("takes no page for another one because its address is too long", async () => {
+    const desk = await open();
+    desk.put(
+      "version: 1\notherwise: allow\nrules: [{ id: no, actions: [web.fetch], resources: [a.b/c], effect: deny }]\n",
+    );
+    for (const url of [
+      `https://a.b/${"\t".repeat(20_000)}c`,
+      `https://a.b/${" ".repeat(20_000)}c`,
+      `${"\n".repeat(20_000)}https://a.b/c`,
+      `https://a.b/c${" ".repeat(20_000)}`,
+      `https://${"x".repeat(20_000)}@a.b/c`,
+    ])
+      expect(reasonOf(await ask(desk, "WebFetch", { url }))).toMatch(/^deny: .*a resource 1024/);
+    expect(await ask(desk, "WebFetch", { url: `https://a.b/d?q=${"x".repeat(10_000)}` })).toEqual({});
+  });
+
+  it("says of what is nested too deep that it is, to whoever asks by a rule or for a person", async () => {
+    const desk = await open();
+    desk.approvals = new MemoryApprovals();
+    let nested: unknown = "a";
+    for (let n = 0; n < 40; n++) nested = [nested];
+    desk.put(
+      "version: 1\notherwise: allow\nrules: [{ id: looks, actions: [\"mcp.**\"], effect: deny, when: 'context.arguments.a == 1' }]\n",
+    );
+    expect(reasonOf(await ask(desk, "mcp__x__y", { a: nested }))).toMatch(
+      /^deny: .*could not be decided: what it looks at is nested too deep to be asked about .*\. Instead: Do it with what is less nested/,
+    );
+    desk.put('version: 1\nrules: [{ id: asks, actions: ["mcp.**"], effect: require_approval }]\n');
+    expect(reasonOf(await ask(desk, "mcp__x__y", { a: nested }))).toMatch(
+      /^deny: .*nested more than 32 deep, and no person is asked about that/,
     );
   });
 
