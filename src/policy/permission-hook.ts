@@ -40,6 +40,7 @@ export interface HookAnswer {
 }
 
 const mostReason = 2_000;
+const speaker = "LLM Mailbox policy: ";
 
 /** Steps of a call that an answer names. */
 const mostNamed = 5;
@@ -130,7 +131,7 @@ function told({ steps, answer }: TogetherAnswer, ask: boolean, isRead: boolean):
   // That it runs at all no shorter one changes.
   const unread = isRead || steps.every(({ action }) => action === "shell.run") ? "" : tooLong;
   const [is, needs] = steps.length === 1 ? ["is", "needs"] : ["are", "need"];
-  const because = reasons.map(
+  const said = reasons.map(
     ({ by, reason, guidance }) =>
       `${unstopped(reason)} (${by})${guidance === undefined ? "" : `. Instead: ${unstopped(guidance)}`}`,
   );
@@ -140,7 +141,7 @@ function told({ steps, answer }: TogetherAnswer, ask: boolean, isRead: boolean):
   const unknown = known
     ? []
     : [`no rule knows ${what}${nearest.length > 0 ? `; near it: ${nearest.join(", ")}` : ""}`];
-  const why = [...new Set([...because, ...limits, ...unknown])].join("; ");
+  const why = [...new Set([...said, ...limits, ...unknown])].join("; ");
   switch (decision) {
     case "allow": {
       const duties = answer.obligations.filter((one) => !one.startsWith("notify "));
@@ -148,24 +149,45 @@ function told({ steps, answer }: TogetherAnswer, ask: boolean, isRead: boolean):
       return {
         hookSpecificOutput: {
           hookEventName: "PreToolUse",
-          additionalContext: sentence(`LLM Mailbox policy: with ${what}, you have to: ${duties.join("; ")}`),
+          additionalContext: sentence(`${speaker}with ${what}, you have to: ${duties.join("; ")}`),
         },
       };
     }
     case "deny":
-      return denial(`${what} ${is} not allowed: ${why || "no rule allows it"}${unread}`);
+      return denial(around(`${what} ${is} not allowed: `, why || "no rule allows it", unread));
     case "require_approval": {
+      const needed = `${what} ${needs} a person: `;
+      const because = why || "no rule allows it by itself";
       const before = whereToReadWhy(approval?.before);
       if (ask)
         return decided(
           "ask",
-          `${what} ${needs} a person: ${why || "no rule allows it by itself"}${before}. It waits as ${approval?.id ?? ""} too: once that is approved, this call passes, unchanged or with the arguments that were approved${unread}`,
+          around(
+            needed,
+            because,
+            `${before}. It waits as ${approval?.id ?? ""} too: once that is approved, this call passes, unchanged or with the arguments that were approved${unread}`,
+          ),
         );
       return denial(
-        `${what} ${needs} a person: ${why || "no rule allows it by itself"}${before}. Call check_policy of the mailbox with approval_id ${approval?.id ?? ""} and wait_seconds 50; once it is approved, repeat this call unchanged, or with the arguments that it shows${unread}`,
+        around(
+          needed,
+          because,
+          `${before}. Call check_policy of the mailbox with approval_id ${approval?.id ?? ""} and wait_seconds 50; once it is approved, repeat this call unchanged, or with the arguments that it shows${unread}`,
+        ),
       );
     }
   }
+}
+
+/** Where the reasons are many, they are cut short, and not what is to be done about them. */
+function around(before: string, why: string, behind: string): string {
+  const [begin, reasons, end] = [before, why, behind].map((text) => visible(text)) as [
+    string,
+    string,
+    string,
+  ];
+  const room = Math.max(mostReason - speaker.length - begin.length - end.length, 1);
+  return `${begin}${reasons.length <= room ? reasons : `${reasons.slice(0, room - 1)}…`}${end}`;
 }
 
 /** The steps by name, as far as a sentence takes them. */
@@ -185,7 +207,7 @@ function decided(permissionDecision: "deny" | "ask", reason: string): HookAnswer
     hookSpecificOutput: {
       hookEventName: "PreToolUse",
       permissionDecision,
-      permissionDecisionReason: sentence(`LLM Mailbox policy: ${reason}`),
+      permissionDecisionReason: sentence(`${speaker}${reason}`),
     },
   };
 }

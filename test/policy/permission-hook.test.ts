@@ -181,6 +181,28 @@ describeOnEachStore("the hook before a tool", (store) => {
     );
   });
 
+  it("says what to do about it, however much rules have to say of why", async () => {
+    const desk = await open();
+    const people = new MemoryApprovals();
+    desk.approvals = people;
+    const rules = Array.from({ length: 8 }, (_, n) => ({
+      ...{ id: `r${n}`, actions: ["file.delete"], effect: "require_approval" },
+      ...{ reason: `reason ${n} `.repeat(45), guidance: `guidance ${n} `.repeat(40) },
+    }));
+    desk.put(JSON.stringify({ version: 1, otherwise: "allow", rules }));
+    const command = `rm a; ${"echo; ".repeat(9_000)}`;
+    const denied = reasonOf(await ask(desk, "Bash", { command }));
+    expect(denied).toMatch(
+      /^deny: LLM Mailbox policy: file\.delete \*\* needs? a person: reason 0 .*…\. Call check_policy of the mailbox with approval_id ap-1 .* in several shorter ones$/,
+    );
+    expect(reasonOf(await ask(desk, "Bash", { command }, { ask: true }))).toMatch(
+      /^ask: .*…\. It waits as ap-1 too: .* in several shorter ones$/,
+    );
+    expect(denied.length).toBeLessThanOrEqual(2_006);
+    const steps = Array.from({ length: 9 }, (_, n) => `rm ${"a".repeat(290)}${n}`);
+    expect(reasonOf(await ask(desk, "Bash", { command: steps.join("; ") }))).toMatch(/approval_id ap-2 /);
+  });
+
   it("takes no page for another one because its address is too long", async () => {
     const desk = await open();
     desk.put(
