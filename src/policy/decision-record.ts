@@ -47,6 +47,8 @@ const schema = z.object({
     .optional(),
   /** A call by its caller's key: made again, it is decided anew, and is there once for counters and limits. */
   once: z.string().optional(),
+  /** Of such a call of several wishes, its name and how many it asks about behind this: for rules about counts those are not there. */
+  wish: z.object({ call: z.string(), behind: z.number().int() }).optional(),
   /** Whether an agent asked, or one of our tools did on its behalf. */
   via: z.enum(["check", "tool"]),
   /** Its context was too long to be kept and is not whole here, so that it cannot be decided again. */

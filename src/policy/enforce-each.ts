@@ -4,7 +4,7 @@ import { type Action, type Asked, type Caller, isOperator } from "../identity/in
 import { loadScript, policyKeys } from "../redis/index.js";
 import { counterField, limitField, windowAt } from "./budget-field.js";
 import type { PolicyContext } from "./context.js";
-import { callNameOf, countedIn, namesBehind } from "./counted-call.js";
+import { callNameOf, countedIn, namesBehind, type WishOfCall, wishOfCall } from "./counted-call.js";
 import { type Counter, type Decision, type Effect, effects, type Limit } from "./decision.js";
 import { notifyTold, withoutNotices } from "./duties.js";
 import { withArgument } from "./given.js";
@@ -79,6 +79,9 @@ export async function enforceEach(
       ? undefined
       : callNameOf(caller.principal.agent, action, whole.resource, asked.arguments, key);
   const counted = once === undefined ? [] : [once, ...namesBehind(caller.principal.agent, asked)];
+  const own = wishOfCall(asked);
+  // All that are named are asked about behind these, wherever they stand.
+  const wish = own && { ...own, behind: own.behind + 1 };
   const countsFor = await countsOfEach(context, caller, inForce, whole, each, counted);
   const known = new Set(limitsCounting(inForce, whole).map(limitField));
   const refused = new Map<string, MailboxError>();
@@ -106,7 +109,7 @@ export async function enforceEach(
   return {
     refused,
     admitted: async (reachesAny) => {
-      await record(context, namespace, { version: inForce.version, once }, spoken, {
+      await record(context, namespace, { version: inForce.version, once, wish }, spoken, {
         effect: reachesAny ? "allow" : "deny",
         steps: names.length,
       });
@@ -150,7 +153,11 @@ function limitsCounting({ rules }: InForce, question: Asking): readonly Limit[] 
 async function record(
   context: PolicyContext,
   namespace: string,
-  by: { readonly version: number; readonly once: string | undefined },
+  by: {
+    readonly version: number;
+    readonly once: string | undefined;
+    readonly wish: WishOfCall | undefined;
+  },
   spoken: readonly Decided[],
   call: { readonly effect: Effect; readonly steps: number },
 ): Promise<void> {

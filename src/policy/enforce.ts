@@ -2,7 +2,7 @@ import { refuse } from "../errors/index.js";
 import { type Action, type Asked, type Caller, isOperator } from "../identity/index.js";
 import type { PolicyContext } from "./context.js";
 import type { PolicyAnswer } from "./contract.js";
-import { callNameOf, namesBehind } from "./counted-call.js";
+import { callNameOf, namesBehind, wishOfCall } from "./counted-call.js";
 import { noRow } from "./decision-row.js";
 import { withoutNotices } from "./duties.js";
 import { withCounts } from "./question.js";
@@ -70,6 +70,7 @@ export async function enforce(
     ...(key !== undefined && {
       callName: callNameOf(agent, action, resource, asked.arguments, key),
       behind: namesBehind(agent, asked),
+      wish: wishOfCall(asked),
     }),
     row: noRow,
   });

@@ -4,6 +4,7 @@ import { loadScript } from "../redis/index.js";
 import { counterField, limitField, limitState } from "./budget-field.js";
 import type { ApprovalQuestion, ApprovalRequest, ClaimedApproval, PolicyContext } from "./context.js";
 import type { AskedApproval, LimitState, PolicyAnswer } from "./contract.js";
+import type { WishOfCall } from "./counted-call.js";
 import type { ApprovalTerms, Counter, DecidingRule, Decision, Effect, Limit } from "./decision.js";
 import type { DecisionRow } from "./decision-row.js";
 import { notifyTold } from "./duties.js";
@@ -47,6 +48,8 @@ export interface Step {
   readonly callName?: string;
   /** Those of what the same call wants besides and is asked about behind this: for rules about counts they are not there yet. */
   readonly behind?: readonly string[];
+  /** Which of the wishes of such a call it is, for a replay of what was decided. */
+  readonly wish?: WishOfCall | undefined;
   /** The argument from which the resource was taken, where that is known. */
   readonly naming?: string | undefined;
   /** Names in the context of the question that we put there, and whoever asks did not say. */
@@ -201,7 +204,10 @@ async function decideWithLimits(
         limits: decision.effect === "deny" ? 0 : concerned(part.limits, step.cost).length,
         text: () =>
           writtenDecision(
-            { via: step.via, version: inForce.version, approval: more.approvedBy, once: step.callName },
+            {
+              ...{ via: step.via, version: inForce.version, approval: more.approvedBy },
+              ...{ once: step.callName, wish: step.wish },
+            },
             part.question,
             part.decision,
             context.limits.decisionBytes,

@@ -129,11 +129,24 @@ class Tally {
   readonly #sums = new Map<string, number>();
   /** Calls by their callers' keys in what they were counted in, and until when they are there once. */
   readonly #once = new Map<string, number>();
+  /** The same by the call of which they are wishes. */
+  readonly #wishes = new Map<
+    string,
+    readonly { readonly once: string; readonly behind: number; readonly until: number }[]
+  >();
 
   /** How much was there before, without the same call when it was made before. */
   before(what: Counter | Limit, record: DecisionRecord, amount: number): number {
     const sum = this.#sums.get(keyOf(what, record.at)) ?? 0;
-    return this.#isNoted(what, record) ? Math.max(sum - amount, 0) : sum;
+    const own = this.#isNoted(what, record) ? amount : 0;
+    return Math.max(sum - own - ("name" in what ? this.#behind(what, record) : 0), 0);
+  }
+
+  /** How many of the wishes that the same call asks about behind this were counted when it was made before. */
+  #behind(what: Counter, { at, once, wish }: DecisionRecord): number {
+    if (wish === undefined) return 0;
+    const noted = this.#wishes.get(`${wish.call} ${keyOf(what, at)}`) ?? [];
+    return noted.filter((one) => one.behind < wish.behind && one.once !== once && one.until > at).length;
   }
 
   add(what: Counter | Limit, record: DecisionRecord, amount: number): void {
@@ -145,7 +158,12 @@ class Tally {
   /** It is let pass: made again, it is counted there no more. */
   note(what: Counter | Limit, record: DecisionRecord): void {
     if (record.once === undefined || this.#isNoted(what, record)) return;
-    this.#once.set(`${record.once} ${keyOf(what, record.at)}`, record.at + defaultPolicyLimits.idempotencyMs);
+    const { at, once, wish } = record;
+    const until = at + defaultPolicyLimits.idempotencyMs;
+    this.#once.set(`${once} ${keyOf(what, at)}`, until);
+    if (wish === undefined) return;
+    const key = `${wish.call} ${keyOf(what, at)}`;
+    this.#wishes.set(key, [...(this.#wishes.get(key) ?? []), { once, behind: wish.behind, until }]);
   }
 
   #isNoted(what: Counter | Limit, { once, at }: DecisionRecord): boolean {

@@ -1,3 +1,4 @@
+import type { WishOfCall } from "./counted-call.js";
 import type { Decision } from "./decision.js";
 import { partsLeftOut } from "./left-out.js";
 import type { Question } from "./question.js";
@@ -15,11 +16,13 @@ export function writtenDecision(
     version,
     approval,
     once,
+    wish,
   }: {
     readonly via: "check" | "tool";
     readonly version: number;
     readonly approval?: string | undefined;
     readonly once?: string | undefined;
+    readonly wish?: WishOfCall | undefined;
   },
   { agent, action, resource, context, counts, reads }: Question,
   { shadow, known }: Decision,
@@ -38,6 +41,7 @@ export function writtenDecision(
     ...(known ? {} : { known }),
     ...(approval === undefined ? {} : { approval }),
     ...(once === undefined ? {} : { once }),
+    ...(wish === undefined ? {} : { wish }),
     via,
   };
   const text = JSON.stringify(record);

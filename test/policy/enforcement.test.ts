@@ -2,6 +2,7 @@ import { afterEach, describe, expect, it } from "vitest";
 import type { House } from "../../src/compose.js";
 import { type Caller, operatorPrincipal, parseAuditRow, type RunId } from "../../src/identity/index.js";
 import { recentMessages, type SendReceipt } from "../../src/mailbox/index.js";
+import type { WishOfCall } from "../../src/policy/counted-call.js";
 import { budgetsOf, parseDecisionRecord } from "../../src/policy/index.js";
 import { policyKeys } from "../../src/redis/index.js";
 import { Agent, openFaultHouse } from "../faults/fault-house.js";
@@ -294,6 +295,9 @@ rules:
         expect(await codeOf(send("k"))).toBe("Error: gone");
         house.store.run = run;
         expect(recipients(await send("k"))).toEqual(stored);
+        const wishes = (await decisionsOf(house)).slice(0, 2).map(({ wish }) => wish as WishOfCall);
+        expect(wishes.map(({ behind }) => behind)).toEqual([0, 1]);
+        expect(wishes[0]!.call).toBe(wishes[1]!.call);
         expect(await send("k")).toMatchObject({ replayed: true });
         expect(await codeOf(send("other"))).toBe("policy.denied");
       },

@@ -136,6 +136,29 @@ rules:
     expect(effects(replay(attempts, denied.replace(">= 9", ">= 2")))).toEqual(["deny", "deny", "deny"]);
   });
 
+  it("does not hold what a call asks about behind a wish against it, when it is made again", () => {
+    const mails = `version: 1
+counters: { mails: { actions: ["llm.*"], per: agent, window: 1d } }
+rules: [{ id: first, actions: ["llm.*"], resources: [bob], when: counts.mails >= 1, effect: deny }]
+`;
+    const wish = (name: string, behind: number, call = "one") => ({
+      ...{ resource: name, once: `t|bob|${call}-${name}`, wish: { call, behind } },
+    });
+    const attempt = (at: number, ...wishes: readonly ReturnType<typeof wish>[]): DecisionRecord[] =>
+      wishes.map((one, n) => record({ at: noon + at + n, ...one }));
+    const call = [wish("bob", 1), wish("carol", 0)];
+    const twice = [...attempt(0, ...call), ...attempt(1_000, ...call)];
+    expect(effects(replay(twice, mails))).toEqual(["allow", "allow", "allow", "allow"]);
+    // What was asked about before it is there, and so is another call.
+    const turned = [wish("carol", 1), wish("bob", 0)];
+    expect(effects(replay(attempt(0, ...turned), mails))).toEqual(["allow", "deny"]);
+    const others = [...attempt(0, wish("carol", 0, "other")), ...attempt(1_000, ...call)];
+    expect(effects(replay(others, mails))).toEqual(["allow", "deny", "allow"]);
+    // After a day it is no longer known to be the same.
+    const later = [...attempt(0, ...call), ...attempt(25 * 3_600_000, ...call)];
+    expect(effects(replay(later, mails.replace("1d", "30d")))).toEqual(["allow", "allow", "deny", "allow"]);
+  });
+
   it("tells a step that a person agreed to as one that needed them", () => {
     const asks = `version: 1\nrules:\n  - { id: ask, actions: ["llm.*"], effect: require_approval }\n`;
     const agreed = record({ rules: ["ask"] });
