@@ -1,5 +1,5 @@
 import type { Reading } from "./reading.js";
-import { closing, type ShellCommand, unknownPart } from "./shell-words.js";
+import { type ShellCommand, unknownPart } from "./shell-words.js";
 
 /** Stands in a word between the elements of a list (`a, b`). */
 export const listSeparator = "\u0001";
@@ -29,6 +29,7 @@ interface Outer {
   readonly word: string | undefined;
   readonly isTarget: boolean;
   readonly isBlock: boolean;
+  readonly isTable: boolean;
 }
 
 class Reader {
@@ -37,20 +38,28 @@ class Reader {
   readonly #reading: Reading;
   readonly #commands: Draft[] = [];
   readonly #outer: Outer[] = [];
-  #at = 0;
+  #at: number;
+  /** Whether it reads what stands in a text, up to the parenthesis that closes it. */
+  readonly #isWithin: boolean;
+  #hasEnded = false;
+  /** Whether names stand there before what is put under them. */
+  #isTable = false;
   #draft = newDraft();
   #word: string | undefined;
   /** The next word is where a stream is redirected to. */
   #isTarget = false;
 
-  constructor(text: string, deep: number, reading: Reading) {
+  /** @param from behind the parenthesis that opened a part of a text, which is read as far as it goes */
+  constructor(text: string, deep: number, reading: Reading, from?: number) {
     this.#text = text;
     this.#deep = deep;
     this.#reading = reading;
+    this.#at = from ?? 0;
+    this.#isWithin = from !== undefined;
   }
 
   read(): readonly Draft[] {
-    while (this.#at < this.#text.length) {
+    while (this.#at < this.#text.length && !this.#hasEnded) {
       this.#reading.spend(4);
       this.#step();
     }
@@ -75,7 +84,7 @@ class Reader {
         return;
       case "@":
         if (next === "'" || next === '"') this.#hereString(next);
-        else if (next === "(" || next === "{") this.#open(false);
+        else if (next === "(" || next === "{") this.#open(false, next === "{");
         else this.#add(/\w/.test(next) && this.#word === undefined ? unknownPart : char);
         return;
       case "$":
@@ -120,6 +129,12 @@ class Reader {
         // A list goes on.
         if (text[this.#at] !== ",") this.#endWord();
         return;
+      case "=":
+        if (this.#isTable && this.#draft.words.length + (this.#word === undefined ? 0 : 1) === 1) {
+          this.#draft = newDraft();
+          this.#word = undefined;
+        } else this.#add(char);
+        return;
       default:
         this.#add(this.#word === undefined ? char : text[this.#at - 1]!);
     }
@@ -151,12 +166,18 @@ class Reader {
   /** A text over several lines, at whose end the closing sign begins a line. */
   #hereString(quote: string): void {
     const from = end(this.#text, "\n", this.#at) + 1;
-    const to = end(this.#text, `\n${quote}@`, from - 1);
+    let to = end(this.#text, `\n${quote}@`, from - 1);
     if (quote === "'") this.#add(this.#text.slice(from, to));
     else {
       this.#add("");
       this.#at = from;
-      while (this.#at < to) if (!this.#plain(plainInExpanded, to)) this.#expanded(this.#text[this.#at++]!);
+      while (this.#at < to) {
+        if (!this.#plain(plainInExpanded, to)) this.#expanded(this.#text[this.#at++]!);
+        // What stood in it may have been of several lines, with such a sign of its own.
+        if (this.#at <= to) continue;
+        to = end(this.#text, `\n${quote}@`, this.#at - 1);
+        this.#reading.spend(1 + ((to - this.#at) >> 8));
+      }
     }
     this.#at = to + 3;
   }
@@ -179,14 +200,12 @@ class Reader {
       this.#at += 1;
       this.#add(next);
     } else if (char === "$" && next === "(") {
-      const close = closing(this.#text, this.#at + 1, "`");
-      const inner = this.#text.slice(this.#at + 1, close < 0 ? undefined : close);
-      this.#at = close < 0 ? this.#text.length : close + 1;
-      this.#reading.lookThrough(inner, 2);
       this.#add(unknownPart);
-      if (this.#deep < mostDeep)
-        for (const command of new Reader(inner, this.#deep + 1, this.#reading).read())
-          this.#commands.push(command);
+      // Deeper ones are not plain any more, and nobody can tell where they end.
+      if (this.#deep >= mostDeep) this.#reading.giveUp();
+      const inner = new Reader(this.#text, this.#deep + 1, this.#reading, this.#at + 1);
+      for (const command of inner.read()) this.#commands.push(command);
+      this.#at = inner.#at;
     } else if (char === "$" && variable(this.#text, this.#at) !== "") this.#variable(false);
     else this.#add(char);
   }
@@ -220,12 +239,19 @@ class Reader {
     else this.#isTarget = true;
   }
 
-  /** @param isBlock whether a command ends behind it */
-  #open(isBlock: boolean): void {
+  /**
+   * @param isBlock whether a command ends behind it
+   * @param isTable whether names stand in it before what is put under them
+   */
+  #open(isBlock: boolean, isTable = false): void {
     this.#reading.spend(openSteps);
     this.#at += 1;
     const ends = isBlock || this.#declares();
-    this.#outer.push({ draft: this.#draft, word: this.#word, isTarget: this.#isTarget, isBlock: ends });
+    this.#outer.push({
+      ...{ draft: this.#draft, word: this.#word, isTarget: this.#isTarget },
+      ...{ isBlock: ends, isTable: this.#isTable },
+    });
+    this.#isTable = isTable;
     [this.#draft, this.#word, this.#isTarget] = [newDraft(), undefined, false];
   }
 
@@ -240,7 +266,11 @@ class Reader {
   #close(): void {
     this.#endCommand();
     const outer = this.#outer.pop();
-    if (!outer) return;
+    if (!outer) {
+      this.#hasEnded = this.#isWithin;
+      return;
+    }
+    this.#isTable = outer.isTable;
     this.#draft = outer.draft;
     this.#isTarget = outer.isTarget;
     this.#word = outer.isBlock ? outer.word : `${outer.word ?? ""}${unknownPart}`;
@@ -299,10 +329,10 @@ function variable(text: string, at: number): string {
 const mostName = 200;
 
 /** A part of what a variable holds. */
-const members = /^(?:\.\w+|\[[^\]]*\])*/;
+const members = /^(?:\.\w+|\[[^\](]*\])*/;
 
 /** What stands behind a variable, or a part of one, before what is put into it. */
-const assignment = /^(?:\.\w+|\[[^\]]*\])*[ \t]*(?:[-+*/%]|\?\?)?=(?!=)/;
+const assignment = /^(?:\.\w+|\[[^\](]*\])*[ \t]*(?:[-+*/%]|\?\?)?=(?!=)/;
 
 function end(text: string, sign: string, from: number): number {
   const at = text.indexOf(sign, from);

@@ -634,16 +634,12 @@ export function unescaped(text: string): string {
   );
 }
 
-/**
- * Where the parenthesis closes that was opened before `from`; -1 where it never does.
- *
- * @param mask what takes the meaning of the character behind it away
- */
-export function closing(text: string, from: number, mask = "\\"): number {
+/** Where the parenthesis closes that was opened before `from`; -1 where it never does. */
+function closing(text: string, from: number): number {
   let open = 1;
   for (let at = from; at < text.length; at++) {
     const char = text[at];
-    if (char === mask) at += 1;
+    if (char === "\\") at += 1;
     else if (char === "'") {
       const end = text.indexOf("'", at + 1);
       if (end < 0) return -1;

@@ -949,6 +949,15 @@ describe("a command of PowerShell", () => {
       ["file.delete a", "file.delete d", "file.write f/param", "file.write f/"],
     ],
     ["Set-Content -Va x a", ["file.write a"]],
+    // What stands in a text for a value has texts of its own.
+    [`"$("it's")"; rm x`, ["file.delete x"]],
+    [
+      `"$($a -replace "'", '"')"; rm x; "$(rm y # it's ")"\n)$("$(rm z)")"`,
+      ["x", "y", "z"].map((path) => `file.delete ${path}`),
+    ],
+    [`@"\n$(@"\nit's\n"@; rm x)\n"@; rm y`, ["file.delete x", "file.delete y"]],
+    ["@{a = rm x; 'b c'=rm y\nd = 1}; $a[(rm z)]", ["x", "y", "z"].map((path) => `file.delete ${path}`)],
+    ["$a = @{b = 'rm x'; c = @{d = 1}}; $a[0] = rm y", ["file.delete y"]],
     [
       "curl example.org -OutFile a; wget -OutF b -Uri example.org",
       ["web.fetch example.org", "file.write a", "file.write b"],
