@@ -18,7 +18,7 @@ export interface ShellCommand {
   readonly within?: readonly [substitutions: number, parentheses: number, aroundPipe: number];
 }
 
-/** Substitutions within substitutions that are looked into; deeper ones are not plain any more. */
+/** Substitutions within substitutions that are looked into; what is deeper may do anything. */
 const mostDeep = 5;
 
 /** Here-documents without an end for which one is looked for. */
@@ -302,19 +302,19 @@ class Reader {
     this.#reading.spend(5);
     this.#add(unknownPart);
     const isCommand = char === "`" || text[this.#at] === "(";
-    if (text[this.#at] === "{" && this.#parameters < mostDeep) {
+    if (text[this.#at] === "{") {
+      if (this.#parameters >= mostDeep) this.#reading.giveUp();
       this.#parameter(isQuoted);
       return;
     }
     if (!isCommand) {
       if (text[this.#at] === "[") this.#bracket = this.#at;
-      if (text[this.#at] === "{") this.#reading.spend(50);
-      const name =
-        /^(?:\{[^}]*\}|[A-Za-z_]\w*|[\d@*#?!$-])/.exec(text.slice(this.#at, this.#at + 200))?.[0] ?? "";
+      const name = /^(?:[A-Za-z_]\w*|[\d@*#?!$-])/.exec(text.slice(this.#at, this.#at + 200))?.[0] ?? "";
       this.#at += name.length;
       return;
     }
-    if (char === "$" && this.#deep < mostDeep) {
+    if (this.#deep >= mostDeep) this.#reading.giveUp();
+    if (char === "$") {
       const inner = new Reader(text, this.#deep + 1, this.#reading, this.#dialect, this.#at + 1);
       this.#take(inner.read());
       this.#at = inner.#at;
@@ -322,9 +322,8 @@ class Reader {
       this.#documents.push(...inner.#documents);
       return;
     }
-    const inner = char === "`" ? this.#untilBacktick(escapable) : this.#untilParenthesis();
-    if (this.#deep < mostDeep)
-      this.#take(new Reader(inner, this.#deep + 1, this.#reading, this.#dialect).read());
+    const inner = this.#untilBacktick(escapable);
+    this.#take(new Reader(inner, this.#deep + 1, this.#reading, this.#dialect).read());
   }
 
   /** A substitution may stand in another one behind backslashes. */
@@ -344,14 +343,6 @@ class Reader {
     this.#reading.lookThrough(inner);
     this.#at += 1;
     return inner;
-  }
-
-  #untilParenthesis(): string {
-    const from = this.#at + 1;
-    const end = closing(this.#text, from);
-    this.#at = end < 0 ? this.#text.length : end + 1;
-    this.#reading.spend((this.#at - from) >> 3);
-    return this.#text.slice(from, end < 0 ? undefined : end);
   }
 
   /** A parameter in braces, to whose end quotes and substitutions stand as everywhere. */
@@ -464,7 +455,7 @@ class Reader {
         // All that follows is fed to one alone, for each text would be read as often as there are such in it, at each depth.
         if (this.#endless++ > 0) continue;
       }
-      if (isQuoted || this.#deep >= mostDeep) reader.fed += text;
+      if (isQuoted) reader.fed += text;
       else {
         const expanded = new Reader(text, this.#deep + 1, this.#reading, this.#dialect).expand();
         reader.fed += expanded.text;

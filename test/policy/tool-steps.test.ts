@@ -430,12 +430,19 @@ describe("a shell command", () => {
     "cat <<E$(a)\n'\nE$(a)\nrm x",
     "cat <<E`a b`\n'\nE`a b`\nrm x",
     "cat <<-'\tE'\n'\n\tE\nrm x",
+    `${"echo $(".repeat(6)}echo "'"${")".repeat(6)}; rm x`,
+    `${"$(".repeat(6)}rm x${")".repeat(6)}`,
+    `${"${a:-".repeat(6)}$(rm x)${"}".repeat(6)}`,
+    "echo `echo \\`echo \\\\\\`echo $(echo $(echo $(rm x)))\\\\\\`\\``",
     `${`: $((${"0".repeat(200)}<<2))\n`.repeat(6)}cat <<'E'\nit's\nE\nrm x`,
-  ])("in which nobody can tell what is a here-document may do anything (%j)", (command) => {
-    const { steps, isRead } = toolSteps({ tool: "Bash", input: { command } }, asGiven);
-    expect(isRead).toBe(false);
-    expect(steps).toContainEqual({ action: "file.delete", resource: "**" });
-  });
+  ])(
+    "in which nobody can tell what is a here-document, or what stands too deep, may do anything (%j)",
+    (command) => {
+      const { steps, isRead } = toolSteps({ tool: "Bash", input: { command } }, asGiven);
+      expect(isRead).toBe(false);
+      expect(steps).toContainEqual({ action: "file.delete", resource: "**" });
+    },
+  );
 
   it.each([
     "[ -n a ] && cat <<E\nit's\nE\nrm x",
