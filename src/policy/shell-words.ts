@@ -314,6 +314,7 @@ class Reader {
       return;
     }
     if (this.#deep >= mostDeep) this.#reading.giveUp();
+    this.#reading.spend(10);
     if (char === "$") {
       const inner = new Reader(text, this.#deep + 1, this.#reading, this.#dialect, this.#at + 1);
       this.#take(inner.read());

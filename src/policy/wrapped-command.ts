@@ -111,6 +111,7 @@ export function unwrapped(
     }
     const wrapper = Object.hasOwn(wrappers, name) ? wrappers[name]! : undefined;
     if (!wrapper) break;
+    reading.spend(wrapperSteps);
     const end = optionsEnd(words, at + 1, wrapper.valued);
     const given = words.slice(at + 1, end);
     // It only says what would be run.
@@ -163,6 +164,8 @@ function assignmentEnd(words: readonly string[], at: number): number {
 }
 
 const mostSubscript = 10;
+/** What it costs to look for the command behind another one, beside its words. */
+const wrapperSteps = 4;
 
 /** Words that end what is of several commands. */
 export const closers: ReadonlySet<string> = new Set(["}", "fi", "done", "esac"]);
