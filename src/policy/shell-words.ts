@@ -351,7 +351,7 @@ class Reader {
     const [text, word, isQuoted, from] = [this.#text, this.#word, this.#isQuoted, this.#at];
     this.#reading.spend(10);
     this.#parameters += 1;
-    const isDefault = isInQuotes && hasDefault.test(text.slice(this.#at, this.#at + mostParameter));
+    const isDefault = isInQuotes && !hasPattern.test(text.slice(this.#at, this.#at + mostParameter));
     this.#at += 1;
     while (this.#at < text.length) {
       const char = text[this.#at++]!;
@@ -579,8 +579,8 @@ export const keywords = new Set(["{", "!", "if", "then", "elif", "else", "while"
 
 const mostKeywords = 20;
 
-/** A parameter in whose place something stands where it has no value. */
-const hasDefault = /^\{!?(?:\w{1,100}|[@*#?!$-])(?:\[[^\]]{0,50}\])?:?[-=+?]/;
+/** A parameter of whose value something is taken by a pattern, or a part: quotes are some there to each shell. */
+const hasPattern = /^\{!?(?:\w+|[@*#?!$-])(?:\[[^\]]*\])?(?:[#%/^,@]|:[^-=+?])/;
 const mostParameter = 200;
 
 /** Characters that mean themselves: in a word, between quotes, and in a here-document. */

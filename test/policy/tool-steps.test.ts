@@ -399,6 +399,8 @@ describe("a shell command", () => {
     [`echo "\${a:-it's}"; rm x`, ["file.delete x"]],
     [`echo "\${a:-'" }'}"; rm x`, ["file.delete x"]],
     [`cat <<E\n\${a:-it's} $(rm x)\nE`, ["file.delete x"]],
+    [`: "\${${"a".repeat(300)}:-it's}" "\${a[${"1".repeat(300)}]-it's}"; rm x`, ["file.delete x"]],
+    [`: "\${a//'"'/b}" "\${a##*'}'}" "\${a:1:'2'}" '>' b; rm x`, ["file.delete x"]],
     [`cd a; echo "\${b:-'c'}"; rm x`, ["file.delete x", "file.delete a/x"]],
     [`echo "\${a%'}'}"; rm x`, ["file.delete x"]],
     // No comment begins in an expression, or in the pattern of a test.
