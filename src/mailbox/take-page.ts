@@ -92,20 +92,30 @@ async function takeBatch(
   if (last) memory.cause = { id: last.id, origin: last.origin };
   const { counts } = page;
   const { feed } = topics ?? {};
-  const unread = counts.unread + Math.max((feed?.unread ?? 0) - fromTopics.length, 0);
+  const collapsed = passedOver(feed?.collapsed, fromTopics);
+  const leftOut = collapsed.reduce((sum, { count }) => sum + count, 0);
+  const unread = counts.unread + Math.max((feed?.unread ?? 0) - fromTopics.length - leftOut, 0);
+  const urgentHere = fromTopics.filter(({ message }) => message.priority === "urgent").length;
   if (place === ownMailbox(caller)) memory.told = { unread, urgent: counts.urgent };
   const inbox: { -readonly [Name in keyof Inbox]: Inbox[Name] } = {
     messages: deliveries.map(shown),
     unread,
-    urgent: counts.urgent + (feed?.urgent ?? 0),
+    urgent: counts.urgent + Math.max((feed?.urgent ?? 0) - urgentHere, 0),
     open: counts.open + (feed?.open ?? 0) + fromTopics.length,
     reminders: page.reminders,
     gaps: gapsOf(feed?.gaps),
-    collapsed: fromTopics.length > 0 ? (feed?.collapsed ?? []) : [],
+    collapsed,
     timed_out: false,
   };
   if (deliveries.length > 0) inbox.batch = batch;
   return { inbox, nextDueAt: counts.nextDueAt };
+}
+
+/** What was left out of a busy topic is passed over with the first of its messages that is on the page. */
+function passedOver(collapsed: Inbox["collapsed"] = [], deliveries: readonly Delivery[]): Inbox["collapsed"] {
+  if (collapsed.length === 0) return collapsed;
+  const topics = new Set(deliveries.map(({ message }) => message.to));
+  return collapsed.filter(({ topic }) => topics.has(`topic:${topic}`));
 }
 
 /** Remembered from then on, until this run hears of a change. */

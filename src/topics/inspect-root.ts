@@ -14,9 +14,11 @@ import {
   type Candidate,
   isAskedFor,
   isDue,
+  isExpired,
   isOpenAsk,
   isPlain,
   isTopicAskedFor,
+  leadOf,
   lowestPosition,
   type TopicView,
   unhandledRanges,
@@ -166,15 +168,34 @@ async function peekAt(
   for (const held of first) {
     const view = { ...held, fromPosition: true, toEnd: held.candidates.length < window };
     const plain = isPlain(standing, view.topic);
-    if (plain && isOpenAsk(ask) && ask.limit > 0 && view.waiting > ask.limit && !view.toEnd) {
-      const [last] = await peek(context, reader, root, standing, [view.topic], window, () => ({
-        newest: true,
-      }));
-      views.push({ ...last!, fromPosition: false, toEnd: true });
-    } else if (view.toEnd || (plain && isOpenAsk(ask))) views.push(view);
+    const isBusy = plain && isOpenAsk(ask) && ask.limit > 0 && view.waiting > ask.limit && !view.toEnd;
+    if (isBusy) views.push(await newestOf(context, reader, root, standing, view, ask, window));
+    else if (view.toEnd || (plain && isOpenAsk(ask))) views.push(view);
     else views.push(await searchOn(context, reader, root, standing, view, ask, window, plain));
   }
   return views;
+}
+
+/** The newest of a busy topic, and what it begins with that expired: that is told, however much comes behind it. */
+async function newestOf(
+  context: TopicContext,
+  reader: Reader,
+  root: string,
+  standing: Standing,
+  view: TopicView,
+  ask: Ask,
+  window: number,
+): Promise<TopicView> {
+  const [last] = await peek(context, reader, root, standing, [view.topic], window, () => ({ newest: true }));
+  const isDueNow = (one: Candidate): boolean => isDue(standing, one) && !isExpired(one.facts, standing.nowMs);
+  const held = { ...last!, fromPosition: false, toEnd: true };
+  const lead = leadOf(standing, view.candidates);
+  const endsDue = held.candidates.some(isDueNow);
+  if (endsDue && !lead.isAll) return { ...held, lead };
+  // Nothing of the beginning, or of the end, is due: what is lies between.
+  const until = endsDue ? isDueNow : undefined;
+  const searched = await searchOn(context, reader, root, standing, view, ask, window, false, until);
+  return endsDue ? { ...held, lead: leadOf(standing, searched.candidates) } : searched;
 }
 
 /** Goes on looking until the filters leave a window full, so that a filter never hides a match behind a page. */
@@ -187,13 +208,14 @@ async function searchOn(
   ask: Ask,
   window: number,
   plain: boolean,
+  isLast: (candidate: Candidate) => boolean = () => false,
 ): Promise<TopicView> {
   const candidates = [...view.candidates];
   let { toEnd } = view;
   const most = 1_000;
   // Of a busy topic the newest are wanted, and without looking nobody knows how many are due.
   const wholeTopic = isOpenAsk(ask) && !plain;
-  while (!toEnd && candidates.length < context.limits.scanMost) {
+  while (!toEnd && candidates.length < context.limits.scanMost && !candidates.some(isLast)) {
     const found = candidates.filter((one) => isDue(standing, one) && isAskedFor(ask, one.facts)).length;
     if (!wholeTopic && found >= window) break;
     const above = candidates.at(-1)!.facts.sequence;

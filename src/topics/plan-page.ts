@@ -41,6 +41,8 @@ export interface TopicView {
   readonly candidates: readonly Candidate[];
   /** Between the position and the first candidate nothing was left out (false for the newest of a busy topic). */
   readonly fromPosition: boolean;
+  /** Of the newest of a busy topic: how many expired at its beginning, before anything that is due, and where those end. */
+  readonly lead?: { readonly expired: number; readonly to: number };
   /** There is nothing above the last candidate. */
   readonly toEnd: boolean;
 }
@@ -141,26 +143,48 @@ export interface TopicOffer {
   readonly offered: readonly Candidate[];
   readonly unread: number;
   readonly urgent: number;
-  /** Due messages before the first offered one that are passed over when one of these is taken. */
+  /** Messages before the first offered one that are passed over when one of these is taken, what expired among them too. */
   readonly passedOver: number;
 }
 
 const newest = 3;
 
 export function offerOf(standing: Standing, view: TopicView, ask: Ask): TopicOffer {
-  const due = view.candidates.filter((one) => isDue(standing, one) && !isExpired(one.facts, standing.nowMs));
+  const pending = view.candidates.filter((one) => isDue(standing, one));
+  const due = pending.filter((one) => !isExpired(one.facts, standing.nowMs));
   const asked = due.filter((one) => isAskedFor(ask, one.facts));
   const plain = isPlain(standing, view.topic);
   // What expired is told with the gap and waits for nobody.
-  const expired = view.candidates.filter(
-    (one) => isDue(standing, one) && isExpired(one.facts, standing.nowMs),
-  );
-  const unread = plain ? Math.max(view.waiting - expired.length, due.length) : due.length;
+  const { expired: before, to: leadTo } = view.lead ?? noLead;
+  const expired = before + pending.filter((one) => one.facts.sequence > leadTo).length - due.length;
+  const unread = plain ? Math.max(view.waiting - expired, due.length) : due.length;
   const urgent = due.filter((one) => one.facts.priority === 3).length;
   if (view.fromPosition && (!isOpenAsk(ask) || unread <= ask.limit || ask.limit <= 0))
     return { offered: asked, unread, urgent, passedOver: 0 };
   const offered = asked.slice(-newest);
-  return { offered, unread, urgent, passedOver: Math.max(unread - offered.length, 0) };
+  const [first] = offered;
+  if (!first) return { offered, unread, urgent, passedOver: 0 };
+  const unseen = view.fromPosition ? 0 : Math.max(view.waiting - pending.length, 0);
+  return { offered, unread, urgent, passedOver: unseen + pending.indexOf(first) };
+}
+
+const noLead = { expired: 0, to: 0 };
+
+/** What a topic begins with that waits for nobody: it expired, or was dealt with. `isAll`: there is nothing else. */
+export function leadOf(
+  standing: Standing,
+  candidates: readonly Candidate[],
+): { readonly expired: number; readonly to: number; readonly isAll: boolean } {
+  let expired = 0;
+  let to = 0;
+  for (const candidate of candidates) {
+    if (isDue(standing, candidate)) {
+      if (!isExpired(candidate.facts, standing.nowMs)) return { expired, to, isAll: false };
+      expired++;
+    }
+    to = candidate.facts.sequence;
+  }
+  return { expired, to, isAll: true };
 }
 
 /** How the positions of one topic may move. */
@@ -178,26 +202,33 @@ export interface Advance {
 /**
  * How far the position can move: over what is handled, open, unwanted, claimed now, or passed over in a busy topic, and
  * never over a message that somebody still has to get. Trimmed or expired messages stop it too unless they are told.
+ *
+ * @param options.passOver the first message that is offered of a busy topic: what is before it is passed over, and told
+ *   with their count
  */
 export function advanceOf(
   standing: Standing,
   view: TopicView,
   claimed: ReadonlySet<string>,
-  options: { readonly passOver: boolean; readonly tellGaps: boolean },
+  options: { readonly passOver?: string; readonly tellGaps: boolean },
 ): Advance {
   const still = { topic: view.topic, to: view.position, caughtUp: false, expired: 0, filtered: 0 };
   if (view.missed > 0 && !options.tellGaps) return still;
-  if (!view.fromPosition && !options.passOver) return still;
   let to = Math.max(view.position, Math.min(view.trimmedTo, standing.sequence));
+  if (!view.fromPosition && options.passOver === undefined) {
+    if (!options.tellGaps) return still;
+    return { ...still, to: Math.max(to, view.lead?.to ?? 0), expired: view.lead?.expired ?? 0 };
+  }
   let expired = 0;
   let filtered = 0;
-  let met = !options.passOver;
+  let met = options.passOver === undefined;
   for (const candidate of view.candidates) {
     const due = isDue(standing, candidate);
+    if (candidate.id === options.passOver) met = true;
     if (claimed.has(candidate.id)) met = true;
     else if (due && isExpired(candidate.facts, standing.nowMs)) {
-      if (!options.tellGaps) return { ...still, to, expired, filtered };
-      expired++;
+      if (!options.tellGaps && met) return { ...still, to, expired, filtered };
+      if (options.tellGaps) expired++;
     } else if (due && met) return { ...still, to, expired, filtered };
     else if (!due) filtered++;
     to = Math.max(to, candidate.facts.sequence);

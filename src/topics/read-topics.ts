@@ -22,7 +22,6 @@ import {
   movesOf,
   offerOf,
   pastHidden,
-  type TopicOffer,
 } from "./plan-page.js";
 
 const takeScript = loadScript(import.meta.url, "take-topics.lua");
@@ -70,7 +69,7 @@ export async function lookAtHeads(
   const inTurn = [...all.slice(first), ...all.slice(0, first)];
   const looks: Awaited<ReturnType<typeof lookAtRoot>>[] = [];
   // Where the roots whose turn it is have nothing, the next have theirs: an empty page means that nothing waits.
-  while (looks.length < inTurn.length && !looks.some(({ heads, gaps }) => heads.length + gaps.length > 0)) {
+  while (looks.length < inTurn.length && !looks.some(({ heads }) => heads.length > 0)) {
     const roots = inTurn.slice(looks.length, looks.length + most);
     looks.push(
       ...(await Promise.all(roots.map((root) => lookAtRoot(context, reader, root, follows, ask, batches)))),
@@ -131,9 +130,7 @@ async function lookAtRoot(
   // A page of nothing is asked for by those who only count: for them nothing moves.
   for (let tries = 0; ask.limit > 0 && tries < 5; tries++) {
     const { standing: before, hidden } = view;
-    const untold = view.views.map((one) =>
-      advanceOf(before, one, new Set(), { passOver: false, tellGaps: true }),
-    );
+    const untold = view.views.map((one) => advanceOf(before, one, new Set(), { tellGaps: true }));
     const passed = hidden.map((topic) => pastHidden(before, topic));
     if (ask.looksOnly && passed.length === 0) {
       gaps.push(...gapsOf(view, untold));
@@ -281,13 +278,14 @@ async function takeFromRoot(
     if (claims.length === 0) return [];
     const claimed = new Set(claims.map((claim) => claim.id));
     const advances = [
-      ...view.views.map((one) =>
-        advanceOf(standing, one, claimed, {
-          passOver:
-            passesOver(offerOf(standing, one, ask)) && one.candidates.some(({ id }) => claimed.has(id)),
+      ...view.views.map((one) => {
+        const { offered, passedOver } = offerOf(standing, one, ask);
+        const isTaken = passedOver > 0 && offered.some(({ id }) => claimed.has(id));
+        return advanceOf(standing, one, claimed, {
+          ...(isTaken ? { passOver: offered[0]!.id } : {}),
           tellGaps: false,
-        }),
-      ),
+        });
+      }),
       ...view.hidden.map((topic) => pastHidden(standing, topic)),
     ];
     const taken = await commit(context, reader, view, advances, {
@@ -300,10 +298,6 @@ async function takeFromRoot(
     view = undefined;
   }
   return [];
-}
-
-function passesOver(offer: TopicOffer): boolean {
-  return offer.passedOver > 0;
 }
 
 interface TakeOptions {

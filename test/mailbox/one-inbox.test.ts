@@ -100,6 +100,35 @@ describeOnEachStore("direct mail and topics in one inbox", (store) => {
     expect(await bodies(bob, { peek: true, limit: 2 })).toEqual(["now", "mail 0"]);
   });
 
+  it("counts as unread neither what a busy topic left out nor what it has just delivered", async () => {
+    const { agents } = await open("alice", "bob");
+    const [alice, bob] = agents as [Agent, Agent];
+    await follow(bob, "news");
+    await follow(bob, "quiet");
+    for (let n = 0; n < 40; n++)
+      await alice.send("topic:news", `${n}`, n === 39 ? { priority: "urgent" } : {});
+    for (let n = 0; n < 10; n++) await alice.send("bob", `mail ${n}`);
+    const page = await bob.read();
+    expect(page).toMatchObject({ unread: 3, urgent: 0, collapsed: [{ topic: "news", count: 37 }] });
+    expect(page.messages).toHaveLength(10);
+  });
+
+  it("delivers what is behind topics that have only what was missed", async () => {
+    const { agents } = await open("alice", "bob");
+    const [alice, bob] = agents as [Agent, Agent];
+    // More roots than one look has room for.
+    for (let n = 10; n < 42; n++) {
+      await follow(bob, `a${n}.x`);
+      await alice.send(`topic:a${n}.x`, "over", { ttl_seconds: 1 });
+    }
+    await follow(bob, "z.x");
+    await alice.send("topic:z.x", "here");
+    await pause(1_200);
+    const inbox = await bob.read();
+    expect(inbox.messages).toMatchObject([{ body: "here" }]);
+    expect(inbox.gaps).toHaveLength(32);
+  });
+
   it("settles a long message of a topic once it was read to its end", async () => {
     const { agents } = await open("alice", "bob");
     const [alice, bob] = agents as [Agent, Agent];

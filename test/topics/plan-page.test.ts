@@ -71,7 +71,7 @@ const view = (candidates: Candidate[], more: Partial<TopicView> = {}): TopicView
 });
 
 const open: Ask = { minPriority: 0, limit: 10 };
-const told = { passOver: false, tellGaps: true };
+const told = { tellGaps: true };
 
 describe("a message is due", () => {
   it("when a live subscription means it and stands below it", () => {
@@ -120,16 +120,34 @@ describe("a position", () => {
 
   it("stays before a gap that is not told", () => {
     const seen = view([message(10)], { missed: 3, trimmedTo: 9 });
-    expect(advanceOf(one, seen, new Set(["m10"]), { passOver: false, tellGaps: false }).to).toBe(0);
+    expect(advanceOf(one, seen, new Set(["m10"]), { tellGaps: false }).to).toBe(0);
     expect(advanceOf(one, seen, new Set(), told).to).toBe(9);
   });
 
-  it("passes over the older messages of a busy topic only as far as the first that is taken", () => {
+  it("passes over the older messages of a busy topic only as far as the first that is offered", () => {
     const seen = view([message(10), message(20), message(30), message(40)], { fromPosition: false });
-    const passing = { passOver: true, tellGaps: false };
+    const passing = { passOver: "m20", tellGaps: false };
     expect(advanceOf(one, seen, new Set(["m20"]), passing).to).toBe(20);
-    expect(advanceOf(one, seen, new Set(["m40"]), passing)).toMatchObject({ to: 100, caughtUp: true });
-    expect(advanceOf(one, seen, new Set(["m20"]), { ...passing, passOver: false }).to).toBe(0);
+    expect(advanceOf(one, seen, new Set(["m40"]), passing).to).toBe(10);
+    expect(advanceOf(one, seen, new Set(["m40"]), { ...passing, passOver: "m40" })).toMatchObject({
+      to: 100,
+      caughtUp: true,
+    });
+    expect(advanceOf(one, seen, new Set(["m20"]), { tellGaps: false }).to).toBe(0);
+  });
+
+  it("passes over what expired before the newest of a busy topic, and stays before what expired behind them", () => {
+    const over = { expiresAt: 500 };
+    const seen = view([message(10, over), message(20), message(30, over)], { fromPosition: false });
+    expect(advanceOf(one, seen, new Set(["m20"]), { passOver: "m20", tellGaps: false }).to).toBe(20);
+  });
+
+  it("moves over what a busy topic begins with that was trimmed or expired, once that is told", () => {
+    const seen = view([message(50)], { fromPosition: false, missed: 4, trimmedTo: 20 });
+    expect(advanceOf(one, seen, new Set(), told)).toMatchObject({ to: 20, expired: 0 });
+    const lead = { ...seen, lead: { expired: 3, to: 40 } };
+    expect(advanceOf(one, lead, new Set(), told)).toMatchObject({ to: 40, expired: 3, caughtUp: false });
+    expect(advanceOf(one, lead, new Set(), { tellGaps: false })).toMatchObject({ to: 0, expired: 0 });
   });
 });
 

@@ -2,6 +2,8 @@ import { afterAll, beforeEach, describe, expect, it } from "vitest";
 import { describeOnEachStore } from "../stores/index.js";
 import { TopicDesk } from "./topic-fixture.js";
 
+const pause = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms));
+
 describeOnEachStore("followed topics", (store) => {
   let desk: TopicDesk;
   const desks: TopicDesk[] = [];
@@ -381,6 +383,75 @@ describeOnEachStore("followed topics", (store) => {
       const page = await desk.read("alice", { limit: 5 });
       expect(page.bodies).toEqual(["35", "37", "39"]);
       expect(page.collapsed).toEqual([{ topic: "a.x", count: 17 }]);
+    });
+
+    it("tells once what was trimmed of it, and goes on behind what it passed over", async () => {
+      const small = await TopicDesk.open(store(), { retentionCount: 60 });
+      desks.push(small);
+      await small.subscribe("alice", "a.x");
+      for (let n = 0; n < 80; n++) await small.publish("a.x", `${n}`);
+      expect(await small.read("alice")).toMatchObject({
+        bodies: ["77", "78", "79"],
+        gaps: [{ topic: "a.x", missed: 20 }],
+        collapsed: [{ topic: "a.x", count: 57 }],
+      });
+      expect(await small.read("alice")).toMatchObject({ bodies: [], gaps: [], unread: 0 });
+      for (let n = 80; n < 120; n++) await small.publish("a.x", `${n}`);
+      expect(await small.read("alice")).toMatchObject({
+        bodies: ["117", "118", "119"],
+        gaps: [],
+        collapsed: [{ topic: "a.x", count: 37 }],
+      });
+      expect(await small.read("alice")).toMatchObject({ bodies: [], gaps: [], unread: 0 });
+    });
+
+    it("tells what expired of it, wherever that is, and delivers the rest in order", async () => {
+      const over = Array.from({ length: 40 }, (_, n) => `over ${n}`);
+      const live = Array.from({ length: 20 }, (_, n) => `${n}`);
+      const runs = { begins: [...over, ...live], ends: [...live, ...over], all: over };
+      for (const [topic, bodies] of Object.entries(runs)) {
+        await desk.subscribe(topic, `${topic}.x`);
+        for (const body of bodies)
+          await desk.publish(`${topic}.x`, body, body.startsWith("over") ? { ttlMs: 1 } : {});
+      }
+      await pause(20);
+      const busy = { bodies: ["17", "18", "19"], collapsed: [{ count: 17 }] };
+      const none = { bodies: [], gaps: [], collapsed: [], unread: 0 };
+      expect(await desk.read("begins")).toMatchObject({ ...busy, gaps: [{ missed: 40 }] });
+      expect(await desk.read("begins")).toMatchObject(none);
+      expect(await desk.read("ends")).toMatchObject({ ...busy, gaps: [] });
+      expect(await desk.read("ends")).toMatchObject({ ...none, gaps: [{ missed: 40 }] });
+      expect(await desk.read("ends")).toMatchObject(none);
+      expect(await desk.read("all")).toMatchObject({ ...none, gaps: [{ missed: 40 }] });
+      expect(await desk.read("all")).toMatchObject(none);
+    });
+
+    it("counts with what it left out what expired in between, and comes back to none of it", async () => {
+      await desk.subscribe("alice", "a.x");
+      const publish = async (name: string, count: number, ttlMs?: number): Promise<void> => {
+        for (let n = 0; n < count; n++)
+          await desk.publish("a.x", `${name} ${n}`, ttlMs === undefined ? {} : { ttlMs });
+      };
+      await publish("first", 20);
+      await publish("over", 40, 1);
+      await publish("last", 20);
+      await pause(20);
+      expect(await desk.read("alice")).toMatchObject({
+        bodies: ["last 17", "last 18", "last 19"],
+        collapsed: [{ count: 77 }],
+        gaps: [],
+      });
+      expect(await desk.read("alice")).toMatchObject({ bodies: [], gaps: [], unread: 0 });
+    });
+
+    it("of which not all that is offered has room keeps the rest", async () => {
+      await desk.subscribe("alice", "a.x");
+      for (let n = 0; n < 40; n++) await desk.publish("a.x", `${n}`, n === 38 ? { priority: "urgent" } : {});
+      expect(await desk.read("alice", { limit: 1 })).toMatchObject({
+        bodies: ["38"],
+        collapsed: [{ count: 37 }],
+      });
+      expect((await desk.read("alice")).bodies).toEqual(["37", "39"]);
     });
 
     it("is read in order and whole by who asks for the topic", async () => {
