@@ -100,9 +100,10 @@ export async function flushOutbox(
   const own = mailboxKeys(namespace, mailbox);
   const fields = await deps.store.hash(own.outbox);
   await settleAttachments(context, namespace, mailbox, fields);
+  const closed = new Set<string>();
   for (const [field, text] of fields) {
     try {
-      if (field.startsWith("notice:")) await sendNotice(context, namespace, mailbox, field, text);
+      if (field.startsWith("notice:")) await sendNotice(context, namespace, mailbox, field, text, closed);
       if (field.startsWith("entry:"))
         await finish(context, mailbox, field.slice("entry:".length), text, fields);
     } catch (error) {
@@ -192,14 +193,17 @@ async function finish(
   if (reached.length > 0) await advanceEntry(context, entry.namespace, mailbox, id, reached);
 }
 
+/** @param closed whose mailboxes have refused one of these notices: what else there is for them waits for the next time */
 async function sendNotice(
   context: MailContext,
   namespace: string,
   mailbox: MailboxName,
   field: string,
   text: string,
+  closed: Set<string>,
 ): Promise<void> {
   const [kind, sender, reason, times, said, at] = text.split("|");
+  if (sender && closed.has(sender)) return;
   const words = Buffer.from(said ?? "", "base64url").toString();
   const id = field.slice("notice:".length);
   const [entry] = await lookUp(context, namespace, mailbox, [id]);
@@ -214,12 +218,19 @@ async function sendNotice(
           `Your message ${id} to ${mailbox} was read but not acknowledged, after two reminders.`,
           "It stays open there. Ask again, or do without the answer.",
         ];
-  if (sender && sender !== postmaster)
-    await tell(context, namespace, sender, {
-      // After a requeue it can happen again, and each time is told.
-      about: at ? `${field}:${at}` : field,
-      thread: entry?.record.thread ?? id,
-      lines,
-    });
+  try {
+    if (sender && sender !== postmaster)
+      await tell(context, namespace, sender, {
+        // After a requeue it can happen again, and each time is told.
+        about: at ? `${field}:${at}` : field,
+        thread: entry?.record.thread ?? id,
+        lines,
+      });
+  } catch (error) {
+    if (!isRefusal(error) || error.kind === "UNAVAILABLE" || error.kind === "UNKNOWN") throw error;
+    closed.add(sender!);
+    if (context.deps.store.now() - Number(at) <= givenUpAfterMs) throw error;
+    context.deps.log("a notice that could not be given was given up", { field, error: error.message });
+  }
   await advanceEntry(context, namespace, mailbox, field, [text]);
 }

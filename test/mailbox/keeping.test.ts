@@ -398,6 +398,36 @@ describeOnEachStore("what becomes of mail", (store) => {
     expect((await alice.read()).messages).toMatchObject([{ from: "postmaster" }]);
   });
 
+  it("tries one notice at a time where there is no room for any, and gives up after a day", async () => {
+    const office = await open({ mailboxMessages: 20 });
+    const alice = await office.as("alice");
+    const worker = await office.as("worker");
+    for (let n = 0; n < 20; n++) {
+      await alice.send("queue:jobs", `${n}`);
+      await worker.send("alice", `${n}`);
+    }
+    const jobs = (await worker.read({ mailbox: "queue:jobs", limit: 20 })).messages.map(({ id }) => id);
+    await worker.ack(jobs, "reject");
+    const { flushOutbox } = await import("../../src/mailbox/outbox.js");
+    const outbox = `{${office.namespace}:mb:queue:jobs}:outbox`;
+    const fields = async (): Promise<string[]> => (await office.store.command("HKEYS", outbox)) as string[];
+    let scripts = 0;
+    const run = office.store.run.bind(office.store);
+    office.store.run = (...call) => {
+      scripts++;
+      return run(...call);
+    };
+    await flushOutbox(office.context, office.namespace, "queue:jobs");
+    // One is looked up and tried.
+    expect(scripts).toBe(2);
+    expect(await fields()).toHaveLength(20);
+    const text = (await office.store.command("HGET", outbox, `notice:${jobs[0]}`)) as string;
+    await office.store.command("HSET", outbox, `notice:${jobs[0]}`, text.replace(/\d+$/, "1000"));
+    await flushOutbox(office.context, office.namespace, "queue:jobs");
+    expect(await fields()).toHaveLength(19);
+    expect(await fields()).not.toContain(`notice:${jobs[0]}`);
+  });
+
   it("tells the sender who refused it, and that a dead letter is dead also when it was purged", async () => {
     const office = await open();
     const alice = await office.as("alice");
