@@ -3,8 +3,8 @@ import { loadScript, type MailboxName } from "../redis/index.js";
 import { claimMsOf } from "./claim-length.js";
 import type { MailContext } from "./context.js";
 import type { Inbox } from "./contract.js";
-import { parseEntries, toDelivery, withMessages } from "./delivery-record.js";
-import type { Delivery, FeedFilter } from "./feed.js";
+import { type Entry, parseEntries, toDelivery, withMessages } from "./delivery-record.js";
+import type { Delivery, FeedFilter, StoredMessage } from "./feed.js";
 import { type Counts, parseCounts } from "./look-at-mailbox.js";
 import { flushSoon } from "./outbox.js";
 import { envelopeChars } from "./show-delivery.js";
@@ -33,7 +33,6 @@ export async function readMailbox(
 ): Promise<{
   readonly deliveries: readonly Delivery[];
   readonly counts: Counts;
-  readonly reminders: Inbox["reminders"];
 }> {
   const { deps } = context;
   const memory = context.memory(caller);
@@ -65,6 +64,7 @@ export async function readMailbox(
     const counts = parseCounts(counted as readonly string[]);
     if (counts.outbox > 0) void flushSoon(context, namespace, place);
     if (deliveries.length === 0) memory.dropBatches(place, [ask.batch]);
+    memory.keepUntold({ reminders: withMessages(parseEntries(due)).map(asReminder) });
     // Another run has mail open here: if it is gone, its mail is ours to take, now.
     const gone =
       (others as readonly string[]).length > 0 &&
@@ -75,11 +75,13 @@ export async function readMailbox(
       from = String(goOn);
       continue;
     }
-    const reminders = withMessages(parseEntries(due)).map(({ id, message }) => ({
-      id,
-      from: message.from,
-      since: new Date(message.sentAt).toISOString(),
-    }));
-    return { deliveries, counts, reminders };
+    return { deliveries, counts };
   }
+}
+
+function asReminder({
+  id,
+  message,
+}: Entry & { readonly message: StoredMessage }): Inbox["reminders"][number] {
+  return { id, from: message.from, since: new Date(message.sentAt).toISOString() };
 }

@@ -21,6 +21,7 @@ interface Known {
 }
 
 const mostKnown = 2_000;
+const mostTold = 50;
 
 /**
  * What this process remembers of one run between its calls. Losing it loses no mail: unconfirmed batches come again
@@ -44,6 +45,8 @@ export class RunMemory {
   told = { unread: 0, urgent: 0 };
   /** What looks told that was in no answer: a wait went on, or was cut off. */
   #untold = nothingUntold;
+  /** What answers told of which it is not known that they arrived, by their batch. */
+  readonly #told = new Map<string, ToldOnce>();
   stopListening: (() => void) | undefined;
   readonly visited = new Set<string>();
 
@@ -54,11 +57,14 @@ export class RunMemory {
   }
 
   /** Keeps what a look told for the answer in which it will stand. */
-  keepUntold({ gaps, reminders }: ToldOnce): void {
+  keepUntold({ gaps = [], reminders = [] }: Partial<ToldOnce>): void {
     if (gaps.length + reminders.length === 0) return;
     const missed = new Map(this.#untold.gaps.map((gap) => [gap.topic, gap]));
-    for (const gap of gaps)
-      missed.set(gap.topic, { ...gap, missed: gap.missed + (missed.get(gap.topic)?.missed ?? 0) });
+    for (const gap of gaps) {
+      const known = missed.get(gap.topic);
+      const until = known && known.until > gap.until ? known.until : gap.until;
+      missed.set(gap.topic, { ...gap, until, missed: gap.missed + (known?.missed ?? 0) });
+    }
     const due = new Map([...this.#untold.reminders, ...reminders].map((one) => [one.id, one]));
     this.#untold = { gaps: [...missed.values()], reminders: [...due.values()] };
   }
@@ -72,6 +78,24 @@ export class RunMemory {
     return { gaps, reminders: reminders.slice(0, remindersShown) };
   }
 
+  /** What an answer told: if it reaches nobody, it is told again. */
+  toldWith(batch: string, told: ToldOnce): void {
+    this.#told.set(batch, told);
+    // Of an answer to a client without a session nobody hears that it arrived.
+    if (this.#told.size > mostTold) this.#told.delete(this.#told.keys().next().value!);
+  }
+
+  /** Nobody has to be reminded of it any more. */
+  settled(id: string): void {
+    const without = ({ gaps, reminders }: ToldOnce): ToldOnce => ({
+      gaps,
+      reminders: reminders.filter((one) => one.id !== id),
+    });
+    if (this.#untold.reminders.length > 0) this.#untold = without(this.#untold);
+    for (const [batch, told] of this.#told)
+      if (told.reminders.length > 0) this.#told.set(batch, without(told));
+  }
+
   delivered(batch: string, place: Place): void {
     const entry = this.#batches.get(batch);
     if (!entry) this.#batches.set(batch, { places: [place], reached: undefined });
@@ -81,6 +105,9 @@ export class RunMemory {
   confirm(batch: string, reached: boolean): void {
     const entry = this.#batches.get(batch);
     if (entry) entry.reached = reached;
+    const told = this.#told.get(batch);
+    this.#told.delete(batch);
+    if (told && !reached) this.keepUntold(told);
   }
 
   /** Where the messages of a page come from. */

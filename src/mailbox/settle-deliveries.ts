@@ -124,6 +124,7 @@ export async function settleAt(
     const at = Number(words[n + 2]);
     const result = resultOf(id, words[n + 1]!, at);
     if (result) results.set(id, result);
+    if (result && !["extended", "refused"].includes(result.state)) memory.settled(id);
     const known = memory.known(id);
     if (known?.claimedUntil !== undefined) {
       if (words[n + 1] === "EXTENDED") known.claimedUntil = at;

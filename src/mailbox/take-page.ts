@@ -18,6 +18,7 @@ import { emptyInbox, envelopeChars, gapsOf, shown } from "./show-delivery.js";
 
 /** A page, and when time alone will make something ready, by the store's clock (0: nothing). */
 export interface Taken {
+  /** What it tells once is kept in the memory of the run, for the answer. */
   readonly inbox: Inbox;
   readonly nextDueAt: number;
 }
@@ -102,8 +103,8 @@ async function takeBatch(
     unread,
     urgent: counts.urgent + Math.max((feed?.urgent ?? 0) - urgentHere, 0),
     open: counts.open + (feed?.open ?? 0) + fromTopics.length,
-    reminders: page.reminders,
-    gaps: gapsOf(feed?.gaps),
+    reminders: [],
+    gaps: [],
     collapsed,
     timed_out: false,
   };
@@ -144,6 +145,7 @@ async function takeFromTopics(
   const memory = context.memory(caller);
   const { filter, limit, budget, batch } = ask;
   const feed = await headsOfTopics(context, caller, ask.after, { filter, limit });
+  memory.keepUntold({ gaps: gapsOf(feed.gaps) });
   if (feed.heads.length === 0) return { feed, deliveries: [], own: { limit: own, ids: [] } };
   // What is given back now competes for this page too.
   if (memory.batches(place, ask.after).unseen.length > 0)

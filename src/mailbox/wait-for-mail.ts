@@ -2,6 +2,7 @@ import type { Caller, PendingRow } from "../identity/index.js";
 import { type MailboxName, mailboxKeys, Wake } from "../redis/index.js";
 import { type MailContext, ownMailbox } from "./context.js";
 import type { Inbox, ReadInbox } from "./contract.js";
+import { newMessageId } from "./message-id.js";
 import type { ReadOptions } from "./read-options.js";
 import { emptyInbox } from "./show-delivery.js";
 import { type Taken, takePage } from "./take-page.js";
@@ -16,14 +17,17 @@ export async function takeOrWait(
   row: PendingRow,
 ): Promise<Inbox> {
   const memory = context.memory(caller);
-  /** A look tells of gaps and reminders once, whether or not it is the last of this wait. */
-  const take = async (): Promise<Taken> => {
-    const taken = await takePage(context, caller, place, input, options, row);
-    memory.keepUntold(taken.inbox);
-    return taken;
+  const take = (): Promise<Taken> => takePage(context, caller, place, input, options, row);
+  /** What looks told once stands in the answer, whichever look of this wait it was; if that reaches nobody, in the next. */
+  const answer = (inbox: Inbox): Inbox => {
+    const told = memory.takeUntold();
+    if (told.gaps.length + told.reminders.length === 0) return inbox;
+    const batch = inbox.batch ?? newMessageId(context.deps.store.now());
+    memory.toldWith(batch, told);
+    return { ...inbox, ...told, batch };
   };
   const waitMs = (input.wait_seconds ?? 0) * 1000;
-  if (waitMs === 0) return { ...(await take()).inbox, ...memory.takeUntold() };
+  if (waitMs === 0) return answer((await take()).inbox);
   const from = performance.now();
   const wake = new Wake({
     until: from + waitMs,
@@ -44,16 +48,11 @@ export async function takeOrWait(
       wake.rest();
       const { nextDueAt, inbox } = await take();
       const now = performance.now();
-      if (inbox.messages.length > 0) return { ...inbox, ...memory.takeUntold() };
+      if (inbox.messages.length > 0) return answer(inbox);
       // Nobody waits any more: what was told is kept for who asks next.
       if (options.signal?.aborted) return emptyInbox(true);
       if (now >= wake.until || options.over?.aborted)
-        return {
-          ...inbox,
-          ...memory.takeUntold(),
-          timed_out: true,
-          waited_seconds: Math.round((now - from) / 1000),
-        };
+        return answer({ ...inbox, timed_out: true, waited_seconds: Math.round((now - from) / 1000) });
       await wake.sleep(nextDueAt > 0 ? now + Math.max(nextDueAt - context.deps.store.now(), 20) : undefined);
     }
   } finally {

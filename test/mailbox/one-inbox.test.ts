@@ -80,6 +80,67 @@ describeOnEachStore("direct mail and topics in one inbox", (store) => {
     expect((await bob.read()).reminders).toEqual([]);
   });
 
+  it("tells again what was missed, and reminds again, where the reply reached nobody", async () => {
+    const { house, agents } = await open("alice", "bob");
+    const [alice, bob] = agents as [Agent, Agent];
+    const { mail } = house.rooms;
+    const { message_id: id } = await alice.send("bob", "please", { ack_required: true });
+    await bob.read();
+    await miss(bob, alice, "news", 3);
+    await remindSoon(bob, id);
+    const told = { reminders: [{ id }], gaps: [{ topic: "news", missed: 3 }] };
+    const lost = async (): Promise<unknown> => {
+      const inbox = await mail.readInbox(bob.caller, {}, { maxChars: 10_000 });
+      mail.confirm(bob.caller, inbox.batch!, false);
+      return inbox;
+    };
+    // Without a message as well as with one.
+    expect(await lost()).toMatchObject({ ...told, messages: [] });
+    await alice.send("bob", "hello");
+    expect(await lost()).toMatchObject({ ...told, messages: [{ body: "hello" }] });
+    expect(await bob.read()).toMatchObject({ ...told, messages: [{ body: "hello" }] });
+    expect(await bob.read()).toMatchObject({ reminders: [], gaps: [], messages: [] });
+  });
+
+  it("reminds nobody of what was settled before the reminder was in a reply", async () => {
+    const { house, agents } = await open("alice", "bob");
+    const [alice, bob] = agents as [Agent, Agent];
+    const { mail } = house.rooms;
+    const due = async (): Promise<string> => {
+      const { message_id: id } = await alice.send("bob", "please", { ack_required: true, again: true });
+      await bob.read();
+      await remindSoon(bob, id);
+      return id;
+    };
+    const first = await due();
+    const gone = new AbortController();
+    const cut = { maxChars: 10_000, signal: gone.signal };
+    const waiting = mail.readInbox(bob.caller, { wait_seconds: 20 }, cut);
+    await pause(300);
+    gone.abort();
+    await waiting;
+    await bob.ack(first, "done");
+    expect((await bob.read()).reminders).toEqual([]);
+    const second = await due();
+    const inbox = await mail.readInbox(bob.caller, {}, { maxChars: 10_000 });
+    expect(inbox.reminders).toMatchObject([{ id: second }]);
+    await bob.send("alice", "an answer", { in_reply_to: second });
+    mail.confirm(bob.caller, inbox.batch!, false);
+    expect((await bob.read()).reminders).toEqual([]);
+  });
+
+  it("reminds also where the look had to go on for a filter", async () => {
+    const { house, agents } = await open("alice", "bob");
+    const [alice, bob] = agents as [Agent, Agent];
+    const { message_id: id } = await alice.send("bob", "please", { ack_required: true });
+    await bob.read();
+    await remindSoon(bob, id);
+    // More than one look goes through.
+    const gone = Array.from({ length: 1_000 }, (_, n) => [`${n + 1}`, `gone-${n}`]).flat();
+    await house.store.command("ZADD", `{${house.config.namespace}:mb:bob}:ready:1`, ...gone);
+    expect(await bob.read({ sender: "carl" })).toMatchObject({ messages: [], reminders: [{ id }] });
+  });
+
   it("shows what was missed to whoever only looks, and tells it to whoever reads", async () => {
     const { agents } = await open("alice", "bob");
     const [alice, bob] = agents as [Agent, Agent];
