@@ -226,6 +226,7 @@ export async function openHouse(config: Config, log: Log, timing: HouseOptions =
     runs,
     publish: (caller, topic, message, operation, row, ttlMs) =>
       topics.publish(caller, { ...message, to: `topic:${topic}` }, operation, row, ttlMs),
+    withdraw: (caller, topic, operation) => topics.withdraw(caller, topic, operation),
     leaseOf,
     isStopped: isStoppedNow,
     noteReads: (caller, shown) => reads.note(caller, shown),

@@ -69,6 +69,10 @@ const entries = {
     kind: "FAILED_PRECONDITION",
     text: "{message_id} cannot be recalled: it was already delivered or is gone. Send a correction instead.",
   },
+  "mailbox.text_gone": {
+    kind: "NOT_FOUND",
+    text: "you sent {message_id}, but its text is kept no more: the operator purged it. Use search_messages with sent: true to see what became of it.",
+  },
   "mailbox.not_yours": {
     kind: "NOT_FOUND",
     text: "no message {message_id} that you may see. Ids come from read_inbox and search_messages.",

@@ -13,26 +13,21 @@
 ]]
 --@include ../redis/lua/clock.lua
 --@include ../redis/lua/audit.lua
+--@include lua/outbox.lua
 if late() then return { 'LATE' } end
 local operations, outbox, auditRows = KEYS[1], KEYS[2], KEYS[3]
 local id, reached, operation, answer, rows = ARGV[2], ARGV[3], ARGV[4], ARGV[5], ARGV[6]
 audit(auditRows, rows)
 if operation ~= '' then
   local known = redis.call('HGET', operations, operation)
-  local head = known and string.match(known, '^([^|]*|[^|]*|)')
-  if head then redis.call('HSET', operations, operation, head .. answer) end
+  local head, first = string.match(known or '', '^([^|]*|[^|]*|)([^|]*)')
+  -- After a recall the same may have been sent anew by the same operation.
+  if head and first == string.match(answer, '^[^|]*') then redis.call('HSET', operations, operation, head .. answer) end
 end
 if string.sub(id, 1, 7) == 'notice:' then
   -- What came in its place meanwhile has still to be told.
   if redis.call('HGET', outbox, id) == reached then redis.call('HDEL', outbox, id) end
   return { 'LEFT', '', whole(redis.call('HLEN', outbox)) }
 end
-local gone = {}
-for name in string.gmatch(reached, '[^,]+') do gone[name] = true end
-local left = {}
-for name in string.gmatch(redis.call('HGET', outbox, 'left:' .. id) or '', '[^,]+') do
-  if not gone[name] then left[#left + 1] = name end
-end
-if #left == 0 then redis.call('HDEL', outbox, 'entry:' .. id, 'left:' .. id)
-else redis.call('HSET', outbox, 'left:' .. id, table.concat(left, ',')) end
+local left = strike(outbox, id, reached)
 return { 'LEFT', table.concat(left, ','), whole(redis.call('HLEN', outbox)) }

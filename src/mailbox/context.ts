@@ -61,6 +61,12 @@ export interface MailDependencies {
     ttlMs?: number,
   ) => Promise<{ readonly state: "stored" | "replayed" | "conflict"; readonly id: string }>;
   /**
+   * Has a message that waits to be published by this operation not be published any more; false when the topic has it.
+   *
+   * @throws {MailboxError} `access.denied`
+   */
+  readonly withdraw: (caller: Caller, topic: string, operation: Operation) => Promise<boolean>;
+  /**
    * The lease by which the caller's agent holds a resource under this token, by the store's clock, and the resource in
    * the one form in which it is locked.
    *

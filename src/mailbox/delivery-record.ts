@@ -4,7 +4,7 @@ import type { Delivery, StoredMessage } from "./feed.js";
 
 /** The record lua/delivery.lua keeps for each message, field by field. */
 export interface DeliveryRecord {
-  readonly state: "ready" | "delayed" | "open" | "settled" | "unconfirmed" | "dead" | "recalled";
+  readonly state: "ready" | "delayed" | "open" | "settled" | "unconfirmed" | "dead" | "recalled" | "purged";
   readonly sequence: number;
   readonly priority: number;
   readonly sender: string;
@@ -83,6 +83,7 @@ export function deliveryState(record: DeliveryRecord): DeliveryState {
     case "open":
       return "read";
     case "dead":
+    case "purged":
       return record.reason === "expired" ? "expired" : "dead";
     default:
       return record.state;

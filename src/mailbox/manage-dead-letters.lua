@@ -1,6 +1,6 @@
 #!lua flags=allow-oom
 --[[
-  Put dead letters back as if newly sent, or remove them for good.
+  Put dead letters back as if newly sent, or remove what their senders wrote for good.
 
   KEYS      a mailbox, see lua/mailbox.lua
   ARGV[1]   not after, ms of the store's clock       ARGV[2]   limits, see lua/mailbox.lua
@@ -25,8 +25,7 @@ for _, id in ipairs(ids) do
   local record = getRecord(id)
   if record and record.state == 'dead' then
     if action == 'purge' then
-      leave(id, record)
-      forget(id)
+      purge(id, record)
     else
       record.expires, record.failures, record.reason, record.batch = nowMs + lifeMs, 0, '', ''
       record.reminded, record.said = 0, ''

@@ -6,21 +6,23 @@
   KEYS[3]   rate (hash)
   ARGV[1]   not after, ms of the store's clock       ARGV[2]   attempt
   ARGV[3]   message id                               ARGV[4]   recipients, separated by commas
-  ARGV[5]   how long it is remembered, ms            ARGV[6]   1 to forget it again: nothing was inserted
+  ARGV[5]   how long it is remembered, ms            ARGV[6]   1 to forget it again: nothing was inserted; 2 for a
+                                                               repetition: what is noted stays
 
   Returns {"NOTED", sends this minute, ms until it is over} · {"LATE"}
 ]]
 --@include ../redis/lua/clock.lua
 if late() then return { 'LATE' } end
 local sent, sentTo, rate = KEYS[1], KEYS[2], KEYS[3]
-local attempt, id, recipients, keepMs, undo = ARGV[2], ARGV[3], ARGV[4], tonumber(ARGV[5]), ARGV[6] == '1'
+local attempt, id, recipients, keepMs = ARGV[2], ARGV[3], ARGV[4], tonumber(ARGV[5])
+local undo, repeated = ARGV[6] == '1', ARGV[6] == '2'
 if undo then
   redis.call('ZREM', sent, id)
   redis.call('HDEL', sentTo, id)
   return { 'NOTED', '0', '0' }
 end
 redis.call('ZADD', sent, 'NX', whole(nowUs), id)
-redis.call('HSET', sentTo, id, recipients)
+if not repeated or redis.call('HEXISTS', sentTo, id) == 0 then redis.call('HSET', sentTo, id, recipients) end
 for _, old in ipairs(redis.call('ZRANGEBYSCORE', sent, '-inf', whole(nowUs - keepMs * 1000), 'LIMIT', 0, 10)) do
   redis.call('ZREM', sent, old)
   redis.call('HDEL', sentTo, old)

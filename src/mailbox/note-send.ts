@@ -5,17 +5,17 @@ import { type MailContext, ownMailbox } from "./context.js";
 
 const noteSend = loadScript(import.meta.url, "note-send.lua");
 
-/** Whom a message was sent to, as it is noted: with a mark who has no record of it, because it never got there. */
+/** Whom a message was sent to, as it is noted: with a mark who refused it, and from whom it was taken back. */
 export interface Addressee {
   readonly to: string;
-  readonly never?: keyof typeof marks;
+  readonly mark?: keyof typeof marks;
 }
 
 /** No address begins with one of these. */
 const marks = { refused: "!", recalled: "-" } as const;
 
 export function addresseesText(addressees: readonly Addressee[]): string {
-  return addressees.map(({ to, never }) => (never ? marks[never] + to : to)).join(",");
+  return addressees.map(({ to, mark }) => (mark ? marks[mark] + to : to)).join(",");
 }
 
 export function parseAddressees(text: string): Addressee[] {
@@ -23,8 +23,8 @@ export function parseAddressees(text: string): Addressee[] {
 }
 
 function parseAddressee(word: string): Addressee {
-  for (const never of ["refused", "recalled"] as const)
-    if (word.startsWith(marks[never])) return { to: word.slice(1), never };
+  for (const mark of ["refused", "recalled"] as const)
+    if (word.startsWith(marks[mark])) return { to: word.slice(1), mark };
   return { to: word };
 }
 
@@ -36,7 +36,22 @@ export function noteStored(
   to: string,
   attempt: string,
 ): Promise<void> {
-  return note(context, caller, id, to, attempt).catch((error: Error) =>
+  return noteQuietly(context, caller, id, to, attempt, "0");
+}
+
+/** The note of what was stored before: its first attempt may have been cut off before it was noted. */
+export function noteRepeated(
+  context: MailContext,
+  caller: Caller,
+  id: string,
+  to: string,
+  attempt: string,
+): Promise<void> {
+  return noteQuietly(context, caller, id, to, attempt, "2");
+}
+
+function noteQuietly(...[context, caller, id, ...rest]: Parameters<typeof note>): Promise<void> {
+  return note(context, caller, id, ...rest).catch((error: Error) =>
     context.deps.log("a send is not noted", { id, error: error.message }),
   );
 }
@@ -69,12 +84,13 @@ async function note(
   id: string,
   to: string,
   attempt: string,
+  how: "0" | "2",
 ): Promise<void> {
   const own = context.keys(caller.principal.namespace, ownMailbox(caller));
   const [, sends, leftMs] = await context.deps.store.run(
     noteSend,
     [own.sent, own.sentTo, own.rate],
-    [attempt, id, to, context.limits.historyMs, "0"],
+    [attempt, id, to, context.limits.historyMs, how],
   );
   const now = context.deps.store.now();
   rates.set(rateSlot(caller), { sends: Number(sends), untilMs: now + Number(leftMs) });

@@ -40,6 +40,24 @@ export async function advanceEntry(
   return Number(left);
 }
 
+/** What waits in a sender's outbox of one message, and for whom. */
+export async function waitingEntry(
+  context: MailContext,
+  namespace: string,
+  sender: string,
+  id: string,
+): Promise<{ readonly waiting: ReadonlySet<OutboxTarget>; readonly entry: OutboxEntry | undefined }> {
+  const { outbox } = mailboxKeys(namespace, sender);
+  const [left, entry] = (await context.deps.store.command("HMGET", outbox, `left:${id}`, `entry:${id}`)) as (
+    | string
+    | null
+  )[];
+  return {
+    waiting: new Set((left ?? "").split(",").filter(Boolean)),
+    entry: entry ? (JSON.parse(entry) as OutboxEntry) : undefined,
+  };
+}
+
 /** What an agent that was stopped has sent waits in its outbox, however long, until it is let go on. */
 export function isHeldBack(
   context: MailContext,

@@ -4,7 +4,8 @@
 
   KEYS[1]   operations (hash)                        KEYS[2]   operation expiry (sorted set)
   KEYS[3]   outbox (hash)                            KEYS[4]   audit rows (list)
-  ARGV[1]   not after, ms of the store's clock       ARGV[2]   operation
+  KEYS[5]   sent-to (hash)
+  ARGV[1]   not after, ms of the store's clock       ARGV[2]   operation; without a key of the caller it begins with d|
   ARGV[3]   digest of what was asked                 ARGV[4]   attempt
   ARGV[5]   how long the operation is remembered, ms ARGV[6]   message id
   ARGV[7]   entry, opaque                            ARGV[8]   recipients, separated by commas
@@ -19,7 +20,7 @@
 --@include ../redis/lua/overlap.lua
 --@include ../redis/lua/lease.lua
 if late() then return { 'LATE' } end
-local operations, operationExpiry, outbox, auditRows = KEYS[1], KEYS[2], KEYS[3], KEYS[4]
+local operations, operationExpiry, outbox, auditRows, sentTo = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5]
 local operation, digest, attempt, keepMs = ARGV[2], ARGV[3], ARGV[4], tonumber(ARGV[5])
 local id, entry, recipients, rows = ARGV[6], ARGV[7], ARGV[8], ARGV[9]
 local leaseAt = 10
@@ -27,7 +28,16 @@ local lease = readLease(ARGV[leaseAt])
 local known, answer = recallOperation(operations, operationExpiry, operation, digest, attempt)
 if known == 'CONFLICT' then return { 'CONFLICT' } end
 if known == 'SAME' then return { 'STORED', id } end
-if known then return { 'REPLAYED', answer } end
+-- What was taken back from everybody who did not refuse it is no duplicate.
+local function isTakenBack(first)
+  local some = false
+  for mark in string.gmatch(redis.call('HGET', sentTo, first) or '', '([^,])[^,]*') do
+    if mark == '-' then some = true elseif mark ~= '!' then return false end
+  end
+  return some
+end
+local anew = known and string.sub(operation, 1, 2) == 'd|' and isTakenBack(string.match(answer, '^[^|]*'))
+if known and not anew then return { 'REPLAYED', answer } end
 if lease and isOver(operations, lease) then return { 'LEASE_OVER' } end
 audit(auditRows, rows)
 redis.call('HSET', outbox, 'entry:' .. id, entry, 'left:' .. id, recipients)

@@ -18,7 +18,7 @@ import { takeOrWait } from "./wait-for-mail.js";
  * With `wait_seconds` it answers as soon as something is there; a timeout is a normal answer. An aborted wait takes
  * nothing.
  *
- * @throws {MailboxError} `access.denied`, `address.invalid`, `mailbox.unknown_queue`, `mailbox.not_yours`, `store.*`
+ * @throws {MailboxError} `access.denied`, `address.invalid`, `mailbox.unknown_queue`, `mailbox.not_yours`, `mailbox.text_gone`, `store.*`
  */
 export async function readInbox(
   context: MailContext,

@@ -1,17 +1,19 @@
 import { refuse } from "../errors/index.js";
 import type { Caller } from "../identity/index.js";
-import { loadScript, type MailboxKeys, mailboxKeys } from "../redis/index.js";
+import { loadScript, mailboxKeys } from "../redis/index.js";
 import { releaseRefused } from "./attachment-references.js";
 import type { MailContext } from "./context.js";
 import { isMessageId } from "./message-id.js";
-import { addresseesText, parseAddressees } from "./note-send.js";
-import { advanceEntry, insertion, type OutboxEntry } from "./outbox.js";
+import { type Addressee, addresseesText, parseAddressees } from "./note-send.js";
+import { insertion, type OutboxEntry, waitingEntry } from "./outbox.js";
+import { priorities } from "./priorities.js";
 
 const recallScript = loadScript(import.meta.url, "recall-message.lua");
+const noteRecall = loadScript(import.meta.url, "note-recall.lua");
 
 /**
  * Takes back what a sender sent, from every recipient who has not been given it yet, also where it still waits in the
- * sender's outbox.
+ * sender's outbox, be it for a topic. What was taken back from everybody may be sent again at once.
  *
  * @throws {MailboxError} `access.denied`, `mailbox.not_yours` for an id that sender never sent, `mailbox.not_recallable` when every
  *   recipient already has it
@@ -28,59 +30,75 @@ export async function recallMessage(
   const noted = isMessageId(id) ? ((await store.command("HGET", own.sentTo, id)) as string | null) : null;
   if (noted === null) refuse("mailbox.not_yours", { message_id: "with that id" });
   const addressees = parseAddressees(noted);
-  const left = String((await store.command("HGET", own.outbox, `left:${id}`)) ?? "");
-  const waiting = new Set(left.split(","));
-  const operation = insertion(context, id);
+  const { waiting, entry } = await waitingEntry(context, namespace, sender, id);
   const recalled: string[] = [];
   const delivered: string[] = [];
   const withdrawn: string[] = [];
-  for (const { to: mailbox, never } of addressees) {
-    if (never === "refused") continue;
-    if (never === "recalled") {
-      recalled.push(mailbox);
-      continue;
-    }
-    if (mailbox.startsWith("topic:")) {
-      delivered.push(mailbox);
-      continue;
-    }
-    const { row } = await context.deps.admit(caller, "admin.mailboxes", mailbox);
-    const [word] = await context.run(namespace, mailbox, recallScript, [
-      id,
-      sender,
-      row,
-      waiting.has(mailbox) ? operation.key : "",
-      operation.digest,
-      operation.attempt,
-      operation.keepMs,
-    ]);
-    (word === "RECALLED" ? recalled : delivered).push(mailbox);
-    if (word === "RECALLED" && waiting.has(mailbox)) withdrawn.push(mailbox);
-  }
-  if (withdrawn.length > 0) {
-    const never = "recalled";
-    const marked = addressees.map((one) =>
-      withdrawn.includes(one.to) ? ({ to: one.to, never } as const) : one,
-    );
-    await store.command("HSET", own.sentTo, id, addresseesText(marked));
-    await withdraw(context, namespace, sender, own, id, withdrawn);
+  for (const { to: mailbox, mark } of addressees) {
+    if (mark === "refused") continue;
+    const waits = waiting.has(mailbox);
+    const isBack = mark === "recalled" || (await takeBack(context, caller, mailbox, sender, id, waits));
+    (isBack ? recalled : delivered).push(mailbox);
+    if (isBack && waits) withdrawn.push(mailbox);
   }
   if (recalled.length === 0) refuse("mailbox.not_recallable", { message_id: id });
+  const marked = addressees.map(
+    (one): Addressee => (recalled.includes(one.to) ? { to: one.to, mark: "recalled" } : one),
+  );
+  await noteRecalled(context, namespace, sender, id, marked, withdrawn, entry);
   return { recalled, delivered };
 }
 
-/** Strikes recipients off what waits, who would not be given it any more. */
-async function withdraw(
+/** Whether one recipient has it no more, or will never have it. */
+async function takeBack(
+  context: MailContext,
+  caller: Caller,
+  mailbox: string,
+  sender: string,
+  id: string,
+  waits: boolean,
+): Promise<boolean> {
+  const operation = insertion(context, id);
+  if (mailbox.startsWith("topic:"))
+    return waits && context.deps.withdraw(caller, mailbox.slice("topic:".length), operation);
+  const { row } = await context.deps.admit(caller, "admin.mailboxes", mailbox);
+  const [word] = await context.run(caller.principal.namespace, mailbox, recallScript, [
+    id,
+    sender,
+    row,
+    waits ? operation.key : "",
+    operation.digest,
+    operation.attempt,
+    operation.keepMs,
+  ]);
+  return word === "RECALLED";
+}
+
+/** Tells the sender's mailbox, strikes off what waits there who would not be given it any more, and keeps what nobody has. */
+async function noteRecalled(
   context: MailContext,
   namespace: string,
   sender: string,
-  own: MailboxKeys,
   id: string,
-  recipients: readonly string[],
+  addressees: readonly Addressee[],
+  withdrawn: readonly string[],
+  entry: OutboxEntry | undefined,
 ): Promise<void> {
-  const text = (await context.deps.store.command("HGET", own.outbox, `entry:${id}`)) as string | null;
-  if (text === null) return;
-  const { posting } = JSON.parse(text) as OutboxEntry;
-  await releaseRefused(context, namespace, posting.message, recipients);
-  await advanceEntry(context, namespace, sender, id, recipients);
+  const own = mailboxKeys(namespace, sender);
+  const message = withdrawn.length > 0 ? entry?.posting.message : undefined;
+  if (message) await releaseRefused(context, namespace, message, withdrawn);
+  await context.deps.store.run(
+    noteRecall,
+    [own.meta, own.messages, own.deliveries, own.settled, own.outbox, own.sentTo],
+    [
+      id,
+      addresseesText(addressees),
+      withdrawn.join(","),
+      message ? JSON.stringify(message) : "",
+      message ? entry!.posting.bytes : 0,
+      message ? priorities.indexOf(message.priority) : 0,
+      sender,
+      message?.thread ?? "",
+    ],
+  );
 }

@@ -4,12 +4,20 @@ import type { Caller } from "../identity/index.js";
 import { loadScript, mailboxKeys } from "../redis/index.js";
 import { type MailContext, ownMailbox } from "./context.js";
 import type { FoundMessage, SearchMessages, SearchResult } from "./contract.js";
-import { deliveryState, type Entry, parseEntries, toDelivery } from "./delivery-record.js";
+import {
+  type DeliveryRecord,
+  deliveryState,
+  type Entry,
+  parseEntries,
+  toDelivery,
+} from "./delivery-record.js";
 import type { Delivery, StoredMessage } from "./feed.js";
 import { findDelivery, lookUp } from "./find-delivery.js";
 import { isMessageId } from "./message-id.js";
 import { noteCall } from "./note-call.js";
 import { type Addressee, parseAddressees } from "./note-send.js";
+import { waitingEntry } from "./outbox.js";
+import { priorities } from "./priorities.js";
 import { envelope } from "./show-delivery.js";
 
 const listMessages = loadScript(import.meta.url, "list-messages.lua");
@@ -95,7 +103,11 @@ async function seenMessage(
   return sent;
 }
 
-/** A message that the caller sent itself, with each recipient's state; undefined where it sent none of that id, or nobody keeps it. */
+/**
+ * A message that the caller sent itself, with each recipient's state; undefined where it sent none of that id, or nobody keeps it.
+ *
+ * @throws {MailboxError} `mailbox.text_gone`
+ */
 export async function findSent(
   context: MailContext,
   caller: Caller,
@@ -106,6 +118,7 @@ export async function findSent(
   const to = (await context.deps.store.command("HGET", own.sentTo, id)) as string | null;
   const sent = to === null ? undefined : await sentMessage(context, caller, id, parseAddressees(to));
   if (!sent?.message) return undefined;
+  if (sent.isPurged) refuse("mailbox.text_gone", { message_id: id });
   return {
     delivery: {
       message: sent.message,
@@ -221,41 +234,64 @@ async function searchSent(
   return { messages: found, cursor: writeCursor("sent", before) };
 }
 
-/** A message the caller sent, read where its recipients keep it. */
+/** A message the caller sent, read where its recipients keep it; of one that was purged everywhere its envelope. */
 async function sentMessage(
   context: MailContext,
   caller: Caller,
   id: string,
   recipients: readonly Addressee[],
-): Promise<{ readonly message?: StoredMessage; readonly states: FoundMessage["states"] }> {
-  const { namespace, agent } = caller.principal;
-  const { store } = context.deps;
-  const now = store.now();
+): Promise<{
+  readonly message?: StoredMessage;
+  readonly isPurged?: true;
+  readonly states: FoundMessage["states"];
+}> {
+  const { namespace, agent, verified } = caller.principal;
+  const now = context.deps.store.now();
   let message: StoredMessage | undefined;
+  let purged: DeliveryRecord | undefined;
   /** Asked for before the recipients are: who is not there, and was not due then, has been given it and has it no more. */
-  const due =
-    recipients.length > 1
-      ? String((await store.command("HGET", mailboxKeys(namespace, agent).outbox, `left:${id}`)) ?? "")
-      : "";
-  const isDue = new Set(due.split(","));
+  const { waiting, entry: held } = await waitingEntry(context, namespace, agent, id);
   const states = await Promise.all(
-    recipients.slice(0, 50).map(async ({ to, never }) => {
-      if (never) return { to, state: never };
+    recipients.slice(0, 50).map(async ({ to, mark }) => {
+      if (mark === "refused") return { to, state: mark };
       if (to.startsWith("topic:")) {
+        if (mark) return { to, state: mark };
+        if (waiting.has(to)) return { to, state: "pending" as const };
         const delivery = await context.deps.feed.find(caller, id);
         message ??= delivery?.message;
         return { to, state: "stored" as const };
       }
       const [entry] = await lookUp(context, namespace, to, [id]);
       // What was stored is kept longer than the note of it, but for dead letters: they are purged, or trimmed.
-      if (!entry || entry.message?.from !== agent)
-        return { to, state: isDue.has(to) ? ("pending" as const) : ("dead" as const) };
+      if (entry?.record.state === "purged" && entry.record.sender === agent) purged = entry.record;
+      else if (!entry || entry.message?.from !== agent)
+        return { to, state: mark ?? (waiting.has(to) ? ("pending" as const) : ("dead" as const)) };
       message ??= entry.message;
       const state = deliveryState(entry.record);
       return { to, state, ...(isOverdue(context, entry, now) ? { overdue: true } : {}) };
     }),
   );
-  return { ...(message ? { message } : {}), states };
+  message ??= held?.posting.message;
+  if (!message && recipients.some(({ mark }) => mark === "recalled")) {
+    // Where nobody had it, its sender keeps it.
+    const [own] = await lookUp(context, namespace, agent, [id]);
+    message = own?.message;
+  }
+  if (message) return { message, states };
+  if (!purged) return { states };
+  const to = recipients.map((one) => one.to).join(",");
+  return { message: { ...envelopeOf(id, purged), verified, to }, isPurged: true, states };
+}
+
+/** What is still known of a message whose text was purged. */
+function envelopeOf(
+  id: string,
+  { sender, sequence, priority, thread }: DeliveryRecord,
+): Omit<StoredMessage, "verified" | "to"> {
+  return {
+    ...{ id, thread, from: sender, sentAt: Math.floor(sequence / 1000), priority: priorities[priority]! },
+    ...{ origin: thread, contentType: "text/plain", body: "" },
+  };
 }
 
 /** Whether an acknowledgement was asked for and is late. */

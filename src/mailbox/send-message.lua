@@ -4,7 +4,7 @@
 
   KEYS      a mailbox, see lua/mailbox.lua
   ARGV[1]   not after, ms of the store's clock       ARGV[2]   limits, see lua/mailbox.lua
-  ARGV[3]   operation                                ARGV[4]   digest of what was asked
+  ARGV[3]   operation; d|… without a caller's key    ARGV[4]   digest of what was asked
   ARGV[5]   attempt                                  ARGV[6]   how long the operation is remembered, ms
   ARGV[7]   message id                               ARGV[8]   envelope and body, opaque
   ARGV[9]   bytes                                    ARGV[10]  priority, 0 to 3
@@ -38,7 +38,10 @@ local lease = readLease(ARGV[leaseAt])
 local known, answer = recallOperation(box.operations, box.operationExpiry, operation, digest, attempt)
 if known == 'CONFLICT' then return { 'CONFLICT' } end
 if known == 'SAME' then return { 'STORED', answer } end
-if known == 'REPLAYED' then return { 'REPLAYED', answer } end
+-- What was taken back is no duplicate.
+local first = known and string.sub(operation, 1, 2) == 'd|' and getRecord(answer)
+local anew = first and first.state == 'recalled'
+if known == 'REPLAYED' and not anew then return { 'REPLAYED', answer } end
 if lease and isOver(box.operations, lease) then return { 'LEASE_OVER' } end
 if redis.call('SISMEMBER', box.blocked, sender) == 1 then return { 'BLOCKED' } end
 

@@ -6,7 +6,7 @@ import { referenceAttachments, releaseRefused } from "./attachment-references.js
 import { type MailContext, ownMailbox } from "./context.js";
 import type { RecipientReceipt, SendReceipt } from "./contract.js";
 import type { Posting } from "./insert-message.js";
-import { addresseesText, noteStored } from "./note-send.js";
+import { addresseesText, noteRepeated, noteStored } from "./note-send.js";
 import { leaseWord, type Operation } from "./operation.js";
 import { advanceEntry, deliver, isHeldBack, type OutboxEntry, type OutboxTarget } from "./outbox.js";
 import type { Broadcast } from "./plan-broadcast.js";
@@ -45,7 +45,7 @@ export async function sendToMany(
   );
   const [word, answer] = await deps.store.run(
     putOutbox,
-    [own.operations, own.operationExpiry, own.outbox, own.audit],
+    [own.operations, own.operationExpiry, own.outbox, own.audit, own.sentTo],
     [
       operation.key,
       operation.digest,
@@ -66,7 +66,7 @@ export async function sendToMany(
     const recipients =
       rest.length > 0 ? (JSON.parse(rest.join("|")) as RecipientReceipt[]) : targets.map(pendingReceipt);
     const meant = recipients.filter(({ to }) => targets.includes(to));
-    await noteStored(context, caller, id!, addressees(meant), operation.attempt);
+    await noteRepeated(context, caller, id!, addressees(meant), operation.attempt);
     return {
       message_id: id!,
       recipients,
@@ -121,9 +121,7 @@ export async function sendToMany(
 
 /** The note of a send tells who refused it. */
 function addressees(answers: readonly RecipientReceipt[]): string {
-  return addresseesText(
-    answers.map(({ to, state }) => (state === "refused" ? { to, never: state } : { to })),
-  );
+  return addresseesText(answers.map(({ to, state }) => (state === "refused" ? { to, mark: state } : { to })));
 }
 
 function targetsOf(

@@ -5,7 +5,7 @@ import { referenceAttachments, releaseRefused } from "./attachment-references.js
 import type { MailContext } from "./context.js";
 import type { SendReceipt } from "./contract.js";
 import { insertMessage, type Posting } from "./insert-message.js";
-import { noteStored, unnote } from "./note-send.js";
+import { noteRepeated, noteStored, unnote } from "./note-send.js";
 import type { Operation } from "./operation.js";
 
 /** One recipient: the insertion itself is what is remembered by the operation. */
@@ -39,8 +39,7 @@ export async function sendToOne(
   }
   if (outcome.id !== message.id) {
     await unnote(context, caller, message.id, operation.attempt);
-    // The first attempt may have been cut off before it was noted.
-    await noteStored(context, caller, outcome.id, to, operation.attempt);
+    await noteRepeated(context, caller, outcome.id, to, operation.attempt);
     await releaseRefused(context, caller.principal.namespace, message, [to]);
   }
   const again = outcome.state === "REPLAYED";

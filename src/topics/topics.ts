@@ -13,6 +13,7 @@ import { type PublishOperation, publishMessage } from "./publish-message.js";
 import { retentionOf } from "./retention-of.js";
 import { createTopic, type SettingChanges, setTopic } from "./set-topic.js";
 import { subscribeTopic } from "./subscribe-topic.js";
+import { withdrawMessage } from "./withdraw-message.js";
 
 /** The topics of all namespaces of one store, as this process serves them. */
 export class Topics {
@@ -32,6 +33,10 @@ export class Topics {
     ttlMs?: number,
   ): ReturnType<typeof publishMessage> {
     return publishMessage(this.#context, caller, message, operation, row, ttlMs);
+  }
+
+  withdraw(caller: Caller, topic: string, operation: PublishOperation): Promise<boolean> {
+    return withdrawMessage(this.#context, caller, topic, operation);
   }
 
   subscribeTopic(caller: Caller, input: SubscribeTopic): Promise<SubscriptionReceipt> {

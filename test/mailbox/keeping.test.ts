@@ -457,6 +457,78 @@ describeOnEachStore("what becomes of mail", (store) => {
     });
   });
 
+  it("sends again what was taken back from everybody, and tells of no duplicate", async () => {
+    const office = await open();
+    const alice = await office.as("alice");
+    const bob = await office.as("bob");
+    const carl = await office.as("carl");
+    const recall = (id: string) => recallMessage(office.context, office.operator, "alice", id);
+    for (const to of [["bob"], ["bob", "carl"]]) {
+      const { message_id: first } = await alice.send(to, "a slip");
+      expect((await alice.send(to, "a slip")).duplicate_of).toBe(first);
+      await recall(first);
+      const again = await alice.send(to, "a slip");
+      expect(again).toMatchObject({
+        replayed: false,
+        recipients: to.map((one) => ({ to: one, state: "stored" })),
+      });
+      expect(again.duplicate_of).toBeUndefined();
+      expect((await alice.send(to, "a slip")).duplicate_of).toBe(again.message_id);
+      expect((await bob.read()).messages.map(({ id }) => id)).toEqual([again.message_id]);
+    }
+    await carl.read();
+    // One of them has it already: nobody gets it twice.
+    const { message_id: both } = await alice.send(["bob", "carl"], "too late");
+    await bob.read();
+    expect(await recall(both)).toEqual({ recalled: ["carl"], delivered: ["bob"] });
+    expect((await alice.send(["bob", "carl"], "too late")).duplicate_of).toBe(both);
+    // With a key it is the same send for as long as the key is remembered.
+    const keyed = { idempotency_key: "k" };
+    const { message_id: once } = await alice.send("bob", "with a key", keyed);
+    await recall(once);
+    expect(await alice.send("bob", "with a key", keyed)).toMatchObject({ message_id: once, replayed: true });
+  });
+
+  it("shows its sender what became of a message that was purged at its only recipient, and no text", async () => {
+    const office = await open();
+    const alice = await office.as("alice");
+    const bob = await office.as("bob");
+    const more = { subject: "a secret subject", priority: "high" } as const;
+    const { message_id: id } = await alice.send("queue:jobs", "a secret", more);
+    await bob.read({ mailbox: "queue:jobs" });
+    await bob.ack(id, "reject", { reason: "a secret reason" });
+    for (let n = 0; n < 2; n++)
+      expect(await purgeDeadLetters(office.context, office.operator, "queue:jobs", [id])).toEqual({
+        done: 1 - n,
+        left: 0,
+      });
+    const search = (asked: object) => searchMessages(office.context, alice.caller, { sent: true, ...asked });
+    for (const asked of [{}, { thread: id }, { recipient: "queue:jobs" }])
+      expect((await search(asked)).messages).toMatchObject([
+        { id, from: "alice", to: "queue:jobs", priority: "high", thread: id, excerpt: "" },
+      ]);
+    expect((await search({})).messages[0]).toMatchObject({ states: [{ to: "queue:jobs", state: "dead" }] });
+    expect((await search({ query: "secret" })).messages).toEqual([]);
+    for (const look of [
+      alice.read({ message_id: id }),
+      messageById(office.context, alice.caller, id),
+      alice.send("bob", "about it", { in_reply_to: id }),
+    ])
+      await expect(look).rejects.toThrow(/^mailbox\.text_gone/);
+    // Nothing of it comes back.
+    expect(await requeueDeadLetters(office.context, office.operator, "queue:jobs", [id])).toMatchObject({
+      done: 0,
+    });
+    expect((await bob.ack(id, "done")).results).toMatchObject([{ refusal: { code: "delivery.not_open" } }]);
+    expect((await bob.read({ mailbox: "queue:jobs" })).messages).toEqual([]);
+    const kept = async (name: string): Promise<unknown> =>
+      office.store.command("HGETALL", `{${office.namespace}:mb:queue:jobs}:${name}`);
+    expect(JSON.stringify([await kept("messages"), await kept("deliveries")])).not.toContain("secret");
+    expect(JSON.stringify(await kept("deliveries"))).not.toContain(
+      Buffer.from("a secret reason").toString("base64url"),
+    );
+  });
+
   it("counts as open in a queue what the reader has of it, not what others have", async () => {
     const office = await open();
     const alice = await office.as("alice");

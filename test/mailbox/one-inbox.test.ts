@@ -1,5 +1,6 @@
 import { afterEach, expect, it } from "vitest";
 import type { House } from "../../src/compose.js";
+import { refuse } from "../../src/errors/index.js";
 import type { Caller } from "../../src/identity/index.js";
 import { Agent, openFaultHouse } from "../faults/fault-house.js";
 import { describeOnEachStore } from "../stores/index.js";
@@ -250,6 +251,61 @@ describeOnEachStore("direct mail and topics in one inbox", (store) => {
       await expect(bob.read({ topic: "a..b", ...more })).rejects.toThrow(/^address\.pattern_invalid/);
     await follow(bob, "news");
     await expect(bob.read({ topic: "a..b" })).rejects.toThrow(/^address\.pattern_invalid/);
+  });
+
+  it("takes back what waits in the outbox from agents and topics, and its sender alone still sees it", async () => {
+    const { house, agents } = await open("alice", "bob", "carl");
+    const [alice, bob] = agents as [Agent, Agent];
+    await follow(bob, "news");
+    const { mail, store, config } = house;
+    const { recallMessage } = await import("../../src/mailbox/index.js");
+    const { flushOutbox } = await import("../../src/mailbox/outbox.js");
+    const run = store.run.bind(store);
+    let away = true;
+    store.run = async (script, ...rest) => {
+      if (away && ["send-message", "publish-message"].includes(script.name)) refuse("store.unavailable");
+      return run(script, ...rest);
+    };
+    const operator: Caller = {
+      ...alice.caller,
+      principal: { ...alice.caller.principal, roles: ["admin"] },
+    };
+    for (const to of [
+      ["bob", "carl"],
+      ["bob", "topic:news"],
+      ["topic:news", "topic:other"],
+    ]) {
+      const send = () => alice.send(to, `to ${to}`, { idempotency_key: `${to}`, priority: "high" });
+      const states = (state: string): object => ({ id, states: to.map((one) => ({ to: one, state })) });
+      const seen = async (): Promise<unknown> =>
+        (await house.rooms.mail.searchMessages(alice.caller, { sent: true, query: `to ${to}` })).messages[0];
+      away = true;
+      const { message_id: id } = await send();
+      expect(await seen()).toMatchObject(states("pending"));
+      for (let n = 0; n < 2; n++)
+        expect(await recallMessage(mail, operator, "alice", id)).toEqual({ recalled: to, delivered: [] });
+      away = false;
+      await flushOutbox(mail, config.namespace, "alice");
+      expect(await store.command("HLEN", `{${config.namespace}:mb:alice}:outbox`)).toBe(0);
+      expect(await seen()).toMatchObject(states("recalled"));
+      expect((await alice.read({ message_id: id })).messages).toMatchObject([
+        { body: `to ${to}`, priority: "high" },
+      ]);
+      // Its repetition changes nothing of that.
+      expect(await send()).toMatchObject({ message_id: id, replayed: true });
+      expect(await seen()).toMatchObject(states("recalled"));
+      expect(await recallMessage(mail, operator, "alice", id)).toEqual({ recalled: to, delivered: [] });
+      expect(await bodies(bob)).toEqual([]);
+      expect((await house.rooms.mail.searchMessages(bob.caller, { topic: "news" })).messages).toEqual([]);
+      await expect(bob.read({ message_id: id })).rejects.toThrow(/^mailbox\.not_yours/);
+    }
+    // What is there is not taken back, and what was accepted before is told apart.
+    const { message_id: there } = await alice.send(["bob", "topic:news"], "published");
+    expect(await recallMessage(mail, operator, "alice", there)).toEqual({
+      recalled: ["bob"],
+      delivered: ["topic:news"],
+    });
+    expect(await bodies(bob)).toEqual(["published"]);
   });
 
   it("keeps what was taken back from whoever it was sent to", async () => {

@@ -110,6 +110,7 @@ export async function openMail(
       releaseGone: (_, gone) => runs.releaseGone(gone),
     },
     publish: () => Promise.reject(new Error("no topics here")),
+    withdraw: () => Promise.reject(new Error("no topics here")),
     leaseOf: () => Promise.resolve(refuse("lock.stale_token")),
     isStopped: async (of, agent) => (await access.rules(of)).stopped.has(agent),
     noteReads: async () => undefined,

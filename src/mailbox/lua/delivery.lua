@@ -1,5 +1,5 @@
 -- A delivery record: where one message stands in this mailbox. Written as words separated by "|".
--- state: ready, delayed, open, settled, unconfirmed, dead, recalled · flags: a acknowledgement asked for, j job, c cut,
+-- state: ready, delayed, open, settled, unconfirmed, dead, recalled, purged (a dead letter whose text is gone) · flags: a acknowledgement asked for, j job, c cut,
 -- l delivered to a caller without a session · files: ids of its attachments, separated by commas · said: why it was
 -- given back or rejected, in the words of who did it (base64url)
 local fields = {
@@ -102,13 +102,24 @@ local function toFailed(id, record, reason, delayMs)
   return 'READY'
 end
 local function backoffMs(failures) return math.min(5000 * 4 ^ failures, 600000) end
+-- Attachments are in other slots: whoever sweeps the outbox gives them up.
+local function dropFiles(id, record)
+  if not record or not record.files or record.files == '' then return end
+  redis.call('HDEL', box.outbox, 'carried:' .. id)
+  redis.call('HSET', box.outbox, 'dropped:' .. id, record.files)
+end
+-- Nothing that its sender wrote is left, but that there was such a message: for as long as history is kept.
+local function purge(id, record)
+  leave(id, record)
+  dropFiles(id, record)
+  redis.call('HDEL', box.messages, id)
+  redis.call('ZREM', box.all, id)
+  record.state, record.at, record.files, record.said = 'purged', nowMs, '', ''
+  redis.call('ZADD', box.settled, whole(nowMs), id)
+  putRecord(id, record)
+end
 local function forget(id)
-  -- Attachments are in other slots: whoever sweeps the outbox gives them up.
-  local record = getRecord(id)
-  if record and record.files and record.files ~= '' then
-    redis.call('HDEL', box.outbox, 'carried:' .. id)
-    redis.call('HSET', box.outbox, 'dropped:' .. id, record.files)
-  end
+  dropFiles(id, getRecord(id))
   redis.call('HDEL', box.messages, id)
   redis.call('HDEL', box.deliveries, id)
   redis.call('ZREM', box.all, id)

@@ -72,17 +72,24 @@ function tell(found: SearchResult, { input, room }: Telling<SearchMessages>): Pa
   const all = found.messages.map((message, i) => `${i + 1}. ${envelope(message)}`);
   const lines = all.slice(0, fittingCount(all, found.messages, room - next.length - 500));
   const left = found.messages.slice(lines.length).map(({ id }) => id);
-  const texts = found.messages.slice(0, lines.length).map((message, i) => [`${i + 1}. `, message] as const);
+  const texts = found.messages
+    .slice(0, lines.length)
+    .map((message, i) => [`${i + 1}. `, message] as const)
+    .filter(([, message]) => hasText(message));
   // The cursor is behind all of them: those without a line are named.
   if (left.length > 0)
     lines.push(`[no room here for ${left.join(", ")}: read each with read_inbox message_id]`);
   const fixed = lines.join("\n").length + next.length + 400;
-  const each = Math.max(Math.floor((room - fixed) / texts.length) - 8, 20);
+  const each = Math.max(Math.floor((room - fixed) / Math.max(texts.length, 1)) - 8, 20);
   const quoted = texts.map(([label, message]) => label + excerpt(message, each)).join("\n");
   return [
     `${found.messages.length === 1 ? "1 message" : `${found.messages.length} messages`}; whole texts: read_inbox message_id${next ? `; ${next}` : ""}\n${lines.join("\n")}`,
-    { by: "their senders", text: quoted },
+    ...(quoted ? [{ by: "their senders", text: quoted }] : []),
   ];
+}
+
+function hasText({ subject, excerpt }: FoundMessage): boolean {
+  return Boolean(subject) || excerpt !== "";
 }
 
 /** How many have room for their line and a piece of their text, so that there is room to name the others. */
@@ -112,6 +119,7 @@ function envelope(message: FoundMessage): string {
     message.priority === "normal" ? "" : message.priority,
     message.thread === message.id ? "" : `thread ${message.thread}`,
     underLock(message),
+    hasText(message) ? "" : "no text",
     listed.join(", "),
   ]
     .filter(Boolean)
