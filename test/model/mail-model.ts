@@ -78,7 +78,7 @@ export class MailModel {
   }
 
   settle(run: string, message: Posted, outcome: Outcome): string {
-    if (message.gone || message.run === "") return "mailbox.not_yours";
+    if (message.run === "") return "mailbox.not_yours";
     const elsewhere = this.#job && message.state === "open" && message.run !== run;
     if (elsewhere || agentOf(message.run) !== agentOf(run)) return "delivery.superseded";
     if (outcome === "done") {
