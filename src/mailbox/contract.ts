@@ -93,7 +93,7 @@ export const ReadInbox = z.object({
   min_priority: Priority.optional(),
   peek: z.boolean().optional().describe("Look without taking"),
   redeliver: z.boolean().optional().describe("Again what is open"),
-  after: z.string().max(100).optional().describe("Batch id, where a reply names one"),
+  after: z.string().max(100).optional().describe("Batch or place, where a reply names one"),
   message_id: z.string().max(100).optional().describe("One message, or the rest of a cut one"),
   offset: z.number().int().min(0).max(99_999_999).optional().describe("Where to go on"),
 });
@@ -152,6 +152,8 @@ export interface Inbox {
   readonly timed_out: boolean;
   /** How long it waited then. */
   readonly waited_seconds?: number;
+  /** With redeliver: where to go on, as `after`, when more is open than this page has. */
+  readonly next?: string;
   /** With message_id: characters of the whole body, and where the next part starts if there is more. */
   readonly part?: { readonly offset: number; readonly total: number; readonly next_offset?: number };
 }

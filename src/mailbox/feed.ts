@@ -100,8 +100,13 @@ export interface TopicFeed {
     heads: readonly Head[],
     options?: { readonly cutBytes?: number; readonly claimMs?: number },
   ): Promise<readonly Delivery[]>;
-  /** What is open at this agent, oldest first. */
-  open(caller: Caller, limit: number, filter: FeedFilter): Promise<readonly Delivery[]>;
+  /** What is open at this agent, oldest first; behind a place by its sequence and id, where one is given. */
+  open(
+    caller: Caller,
+    limit: number,
+    filter: FeedFilter,
+    behind?: { readonly sequence: number; readonly id: string },
+  ): Promise<readonly Delivery[]>;
   /** One message that was delivered to this agent or that it may read in the history. */
   find(caller: Caller, id: string): Promise<Delivery | undefined>;
   /** done, retry, extend or reject for what is open at the agent; ids that are not of a topic are missing. */

@@ -16,7 +16,13 @@ export interface Counts {
   readonly outbox: number;
 }
 
-/** What is ready, or open at this agent, most urgent and oldest first; nothing is taken. */
+/** A place in what is open, oldest first. */
+export interface OpenPlace {
+  readonly sequence: number;
+  readonly id: string;
+}
+
+/** What is ready, most urgent and oldest first, or open at this agent, oldest first and behind a place; nothing is taken. */
 export async function lookAtMailbox(
   context: MailContext,
   caller: Caller,
@@ -25,6 +31,7 @@ export async function lookAtMailbox(
   limit: number,
   filter: FeedFilter,
   withBodies: boolean,
+  behind?: OpenPlace,
 ): Promise<{ readonly entries: Entry[]; readonly counts: Counts }> {
   const [, counted, flat] = await context.run(caller.principal.namespace, place, peekScript, [
     which,
@@ -34,6 +41,8 @@ export async function lookAtMailbox(
     filter.minPriority,
     caller.principal.agent,
     withBodies ? "1" : "0",
+    behind?.sequence ?? "",
+    behind?.id ?? "",
   ]);
   return { entries: parseEntries(flat), counts: parseCounts(counted as readonly string[]) };
 }
@@ -60,7 +69,17 @@ export async function countReady(
   namespace: string,
   mailbox: MailboxName,
 ): Promise<Counts> {
-  const [, counted] = await context.run(namespace, mailbox, peekScript, ["ready", 0, "", "", 0, "", "0"]);
+  const [, counted] = await context.run(namespace, mailbox, peekScript, [
+    "ready",
+    0,
+    "",
+    "",
+    0,
+    "",
+    "0",
+    "",
+    "",
+  ]);
   return parseCounts(counted as readonly string[]);
 }
 

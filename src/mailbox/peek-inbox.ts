@@ -1,3 +1,4 @@
+import { refuse } from "../errors/index.js";
 import type { Caller } from "../identity/index.js";
 import type { MailboxName } from "../redis/index.js";
 import { choosePage } from "./choose-page.js";
@@ -6,7 +7,7 @@ import type { Inbox, ReadInbox } from "./contract.js";
 import { toDelivery, withMessages } from "./delivery-record.js";
 import type { Delivery } from "./feed.js";
 import { filterOf } from "./inbox-filter.js";
-import { headOf, lookAtMailbox } from "./look-at-mailbox.js";
+import { headOf, lookAtMailbox, type OpenPlace } from "./look-at-mailbox.js";
 import type { ReadOptions } from "./read-options.js";
 import { rememberDelivery } from "./remember-delivery.js";
 import { topicPlace } from "./run-memory.js";
@@ -55,7 +56,10 @@ export async function peekInbox(
   };
 }
 
-/** Sends again what is open at this agent, without settling or taking anything. */
+/**
+ * Sends again what is open at this agent, oldest first, without settling or taking anything. `next` leads to what is behind
+ * the page, whatever is settled or prolonged meanwhile.
+ */
 export async function readOpen(
   context: MailContext,
   caller: Caller,
@@ -65,17 +69,19 @@ export async function readOpen(
 ): Promise<Inbox> {
   const limit = input.limit ?? 10;
   const filter = filterOf(input);
+  const behind = input.after === undefined ? undefined : readPlace(input.after);
   const { entries, counts } = await lookAtMailbox(
     context,
     caller,
     place,
     "open",
-    filter.topic === undefined ? limit : 0,
+    filter.topic === undefined ? limit + 1 : 0,
     filter,
     true,
+    behind,
   );
   const follows = place === ownMailbox(caller) && (await context.deps.feed.follows(caller));
-  const topical = follows ? await context.deps.feed.open(caller, limit, filter) : [];
+  const topical = follows ? await context.deps.feed.open(caller, limit + 1, filter, behind) : [];
   const feed = follows
     ? await context.deps.feed.heads(caller, {
         seen: [],
@@ -85,10 +91,9 @@ export async function readOpen(
         looksOnly: true,
       })
     : undefined;
-  const deliveries = fitting(
-    [...withMessages(entries).map(toDelivery), ...topical].slice(0, limit),
-    options.maxChars,
-  );
+  const found = [...withMessages(entries).map(toDelivery), ...topical].sort(byPlace);
+  const deliveries = fitting(found.slice(0, limit), options.maxChars);
+  const last = deliveries.length < found.length ? deliveries.at(-1) : undefined;
   for (const delivery of deliveries)
     rememberDelivery(
       context,
@@ -105,5 +110,23 @@ export async function readOpen(
     gaps: [],
     collapsed: [],
     timed_out: false,
+    ...(last ? { next: writePlace(last) } : {}),
   };
+}
+
+function byPlace(a: Delivery, b: Delivery): number {
+  return a.sequence - b.sequence || (a.message.id < b.message.id ? -1 : 1);
+}
+
+function writePlace({ sequence, message }: Delivery): string {
+  return `open:${sequence}:${message.id}`;
+}
+
+/** Undefined for the name of a page, which a client without a session may pass with any read. */
+function readPlace(after: string): OpenPlace | undefined {
+  const [, sequence, id] = /^open:(\d{1,16}):([0-9a-z-]{1,60})$/.exec(after) ?? [];
+  if (id !== undefined) return { sequence: Number(sequence), id };
+  if (after.startsWith("open:"))
+    refuse("input.invalid", { problem: "after is no place that a reply with redeliver: true named" });
+  return undefined;
 }

@@ -36,6 +36,8 @@ export async function unreadMail(context: MailContext, caller: Caller): Promise<
       0,
       "",
       "0",
+      "",
+      "",
     ]),
     context.deps.feed.follows(caller),
   ]);

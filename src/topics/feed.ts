@@ -61,6 +61,7 @@ export class Feed implements TopicFeed {
     caller: Caller,
     limit: number,
     filter: Parameters<TopicFeed["open"]>[2],
+    behind?: Parameters<TopicFeed["open"]>[3],
   ): Promise<readonly Delivery[]> {
     const { namespace, agent } = caller.principal;
     const reader = await readerOf(this.#context, caller);
@@ -71,7 +72,8 @@ export class Feed implements TopicFeed {
         const records = entriesOf(flat)
           .map(([id, text]) => parseOpen(id, text))
           .filter((record) => record.state === "open" && isTopicAskedFor(filter.topic, record.topic))
-          .sort((a, b) => a.sequence - b.sequence);
+          .filter((record) => !behind || byPlace(record, behind) > 0)
+          .sort(byPlace);
         const found: Delivery[] = [];
         for (let n = 0; n < records.length && found.length < limit; n += openAtOnce) {
           const some = await deliveriesOf(this.#context, reader, root, records.slice(n, n + openAtOnce));
@@ -82,7 +84,7 @@ export class Feed implements TopicFeed {
     );
     return deliveries
       .flat()
-      .sort((a, b) => a.sequence - b.sequence)
+      .sort((a, b) => byPlace(placeOf(a), placeOf(b)))
       .slice(0, limit);
   }
 
@@ -125,6 +127,19 @@ export class Feed implements TopicFeed {
 }
 
 const openAtOnce = 50;
+
+interface OpenPlace {
+  readonly sequence: number;
+  readonly id: string;
+}
+
+function byPlace(a: OpenPlace, b: OpenPlace): number {
+  return a.sequence - b.sequence || (a.id === b.id ? 0 : a.id < b.id ? -1 : 1);
+}
+
+function placeOf({ sequence, message }: Delivery): OpenPlace {
+  return { sequence, id: message.id };
+}
 
 function isMeant(
   { sender, thread, minPriority }: Parameters<TopicFeed["open"]>[2],

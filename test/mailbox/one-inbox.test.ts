@@ -244,6 +244,39 @@ describeOnEachStore("direct mail and topics in one inbox", (store) => {
     expect(await bob.read({ redeliver: true, sender: "nobody" })).toMatchObject({ unread: 1, open: 4 });
   });
 
+  it("goes through all that is open, page by page, whatever is long, settled or prolonged meanwhile", async () => {
+    const { agents } = await open("alice", "bob");
+    const [alice, bob] = agents as [Agent, Agent];
+    await follow(bob, "news");
+    const all: string[] = [];
+    for (let n = 0; n < 30; n++) {
+      const body = n === 3 ? "x".repeat(20_000) : `${n}`;
+      const more = { ack_required: true };
+      all.push((await alice.send(n % 3 ? "bob" : "topic:news", body, n % 3 ? more : {})).message_id);
+    }
+    while ((await bob.house.rooms.mail.readInbox(bob.caller, {}, { maxChars: 10_500 })).messages.length > 0);
+    const pages = async (
+      limit: number,
+      meanwhile: (page: string[]) => Promise<unknown>,
+    ): Promise<string[]> => {
+      const found: string[] = [];
+      for (let after: string | undefined = ""; after !== undefined; ) {
+        const page = await bob.read({ redeliver: true, limit, ...(after ? { after } : {}) });
+        const ids = page.messages.map(({ id }) => id);
+        found.push(...ids);
+        await meanwhile(ids);
+        after = page.next;
+      }
+      return found;
+    };
+    expect(await pages(20, async () => undefined)).toEqual(all);
+    expect(await pages(4, ([first]) => bob.ack(first!, "extend"))).toEqual(all);
+    expect(await pages(7, (ids) => bob.house.rooms.mail.ackMessages(bob.caller, { ids }))).toEqual(all);
+    expect(await bob.read({ redeliver: true })).toMatchObject({ messages: [], open: 0 });
+    for (const after of ["open:", "open:x:y", `open:1:${"x".repeat(99)}`])
+      await expect(bob.read({ redeliver: true, after })).rejects.toThrow(/^input\.invalid/);
+  });
+
   it("refuses a topic that is none, also where nothing is followed", async () => {
     const { agents } = await open("bob");
     const [bob] = agents as [Agent];

@@ -77,5 +77,14 @@ describe("what an inbox tells of topics", () => {
     }
     expect(said).toContain("3 more topics: 21 messages were trimmed before you read them");
     expect(said).toContain("2 more topics: 13 older messages left out");
+    const gaps = inbox.gaps.slice(0, 6).map((gap) => ({ ...gap, missed: 1 }));
+    expect(text(readInbox, { ...inbox, gaps })).toContain(
+      "1 more topic: 1 message was trimmed before you read it",
+    );
+  });
+
+  it("tells how to go on behind a page of what is open", () => {
+    const said = text(readInbox, { ...inbox, next: "open:1:hojd-1" });
+    expect(said).toContain("more is open: read_inbox with redeliver: true and after: open:1:hojd-1");
   });
 });

@@ -51,6 +51,7 @@ export const readInbox = defineTool({
     collapsed: z.array(z.object({ topic: z.string(), count: z.number() })),
     timed_out: z.boolean(),
     waited_seconds: z.number().exactOptional(),
+    next: z.string().exactOptional(),
     part: z
       .object({ offset: z.number(), total: z.number(), next_offset: z.number().exactOptional() })
       .exactOptional(),
@@ -115,25 +116,17 @@ function around(inbox: Inbox, input: ReadInbox, session: boolean): { lead: strin
       inbox.collapsed.slice(mostTopics),
       ({ count }) => count,
       "older",
-      "left out; search_messages topic",
+      () => "left out; search_messages topic",
     ),
   );
   for (const one of inbox.gaps.slice(0, mostTopics))
-    notes.push(
-      `topic:${one.topic}: ${messagesOf(one.missed)} up to ${one.until} ${one.missed === 1 ? "was" : "were"} trimmed before you read ${one.missed === 1 ? "it" : "them"}`,
-    );
-  notes.push(
-    ...moreTopics(
-      inbox.gaps.slice(mostTopics),
-      ({ missed }) => missed,
-      "",
-      "were trimmed before you read them",
-    ),
-  );
+    notes.push(`topic:${one.topic}: ${messagesOf(one.missed)} up to ${one.until} ${trimmed(one.missed)}`);
+  notes.push(...moreTopics(inbox.gaps.slice(mostTopics), ({ missed }) => missed, "", trimmed));
   for (const one of inbox.reminders.slice(0, 5))
     notes.push(
       `reminder: ${one.id} from ${one.from} has waited for your reply or ack_messages since ${one.since}`,
     );
+  if (inbox.next) notes.push(`more is open: read_inbox with redeliver: true and after: ${inbox.next}`);
   if (!session && inbox.batch && some && !input.peek)
     notes.push(
       `batch ${inbox.batch}: pass it as after with your next read_inbox, or these messages come again`,
@@ -148,14 +141,18 @@ function moreTopics<One>(
   topics: readonly One[],
   countOf: (one: One) => number,
   kind: string,
-  words: string,
+  words: (count: number) => string,
 ): string[] {
   const count = topics.reduce((sum, one) => sum + countOf(one), 0);
   return count > 0
     ? [
-        `${topics.length} more ${topics.length === 1 ? "topic" : "topics"}: ${messagesOf(count, kind)} ${words}`,
+        `${topics.length} more ${topics.length === 1 ? "topic" : "topics"}: ${messagesOf(count, kind)} ${words(count)}`,
       ]
     : [];
+}
+
+function trimmed(count: number): string {
+  return count === 1 ? "was trimmed before you read it" : "were trimmed before you read them";
 }
 
 function messagesOf(count: number, kind = ""): string {
