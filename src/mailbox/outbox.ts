@@ -188,27 +188,35 @@ async function finish(
   const targets = (fields.get(`left:${id}`) ?? "").split(",").filter(Boolean);
   const tooOld = context.deps.store.now() - entry.posting.message.sentAt > givenUpAfterMs;
   const reached: string[] = [];
-  for (const to of targets) {
-    if (await isHeldBack(context, entry)) break;
-    try {
-      await deliver(context, entry, to);
-      reached.push(to);
-    } catch (error) {
-      if (!tooOld) continue;
-      await tell(context, entry.namespace, entry.agent, {
-        about: `outbox:${id}:${to}`,
-        thread: entry.posting.message.thread,
-        lines: [
-          `Your message ${id} could not be delivered to ${to} within 24 h and was given up.`,
-          "Send it again if it still matters.",
-        ],
-      });
-      await releaseRefused(context, entry.namespace, entry.posting.message, [to]);
-      context.deps.log("an undeliverable message was given up", { id, error: (error as Error).message });
+  try {
+    for (const to of targets) {
+      if (await isHeldBack(context, entry)) break;
+      try {
+        await deliver(context, entry, to);
+      } catch (error) {
+        if (!tooOld) continue;
+        await giveUp(context, entry, to, error as Error);
+      }
       reached.push(to);
     }
+  } finally {
+    // Also when a sender has no room to be told that another was given up.
+    if (reached.length > 0) await advanceEntry(context, entry.namespace, mailbox, id, reached);
   }
-  if (reached.length > 0) await advanceEntry(context, entry.namespace, mailbox, id, reached);
+}
+
+async function giveUp(context: MailContext, entry: OutboxEntry, to: OutboxTarget, why: Error): Promise<void> {
+  const { message } = entry.posting;
+  await tell(context, entry.namespace, entry.agent, {
+    about: `outbox:${message.id}:${to}`,
+    thread: message.thread,
+    lines: [
+      `Your message ${message.id} could not be delivered to ${to} within 24 h and was given up.`,
+      "Send it again if it still matters.",
+    ],
+  });
+  await releaseRefused(context, entry.namespace, message, [to]);
+  context.deps.log("an undeliverable message was given up", { id: message.id, error: why.message });
 }
 
 /** @param closed whose mailboxes have refused one of these notices: what else there is for them waits for the next time */

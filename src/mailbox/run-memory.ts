@@ -5,12 +5,12 @@ export type Place = string | typeof topicPlace;
 export const topicPlace = "topic";
 
 /** What a look into an inbox takes with it and tells once. */
-export type ToldOnce = Pick<Inbox, "gaps" | "reminders">;
+export type ToldOnce = Pick<Inbox, "gaps" | "collapsed" | "reminders">;
 
 /** Most reminders in one answer. */
 export const remindersShown = 5;
 
-const nothingUntold: ToldOnce = { gaps: [], reminders: [] };
+const nothingUntold: ToldOnce = { gaps: [], collapsed: [], reminders: [] };
 
 interface Known {
   readonly place: Place;
@@ -57,25 +57,32 @@ export class RunMemory {
   }
 
   /** Keeps what a look told for the answer in which it will stand. */
-  keepUntold({ gaps = [], reminders = [] }: Partial<ToldOnce>): void {
-    if (gaps.length + reminders.length === 0) return;
+  keepUntold({ gaps = [], collapsed = [], reminders = [] }: Partial<ToldOnce>): void {
+    if (gaps.length + collapsed.length + reminders.length === 0) return;
     const missed = new Map(this.#untold.gaps.map((gap) => [gap.topic, gap]));
     for (const gap of gaps) {
       const known = missed.get(gap.topic);
       const until = known && known.until > gap.until ? known.until : gap.until;
       missed.set(gap.topic, { ...gap, until, missed: gap.missed + (known?.missed ?? 0) });
     }
+    const leftOut = new Map(this.#untold.collapsed.map((one) => [one.topic, one]));
+    for (const { topic, count } of collapsed)
+      leftOut.set(topic, { topic, count: count + (leftOut.get(topic)?.count ?? 0) });
     const due = new Map([...this.#untold.reminders, ...reminders].map((one) => [one.id, one]));
-    this.#untold = { gaps: [...missed.values()], reminders: [...due.values()] };
+    this.#untold = {
+      gaps: [...missed.values()],
+      collapsed: [...leftOut.values()],
+      reminders: [...due.values()],
+    };
   }
 
-  /** What was kept, for the answer that is given now: not more reminders than one answer shows. */
-  takeUntold(): ToldOnce {
-    const { gaps, reminders } = this.#untold;
-    if (gaps.length + reminders.length === 0) return nothingUntold;
+  /** What was kept, for the answer that is given now: not more reminders than one answer shows. Undefined for nothing. */
+  takeUntold(): ToldOnce | undefined {
+    const { reminders, ...told } = this.#untold;
+    if (reminders.length + told.gaps.length + told.collapsed.length === 0) return undefined;
     const left = reminders.slice(remindersShown);
-    this.#untold = left.length > 0 ? { gaps: [], reminders: left } : nothingUntold;
-    return { gaps, reminders: reminders.slice(0, remindersShown) };
+    this.#untold = left.length > 0 ? { ...nothingUntold, reminders: left } : nothingUntold;
+    return { ...told, reminders: reminders.slice(0, remindersShown) };
   }
 
   /** What an answer told: if it reaches nobody, it is told again. */
@@ -87,9 +94,9 @@ export class RunMemory {
 
   /** Nobody has to be reminded of it any more. */
   settled(id: string): void {
-    const without = ({ gaps, reminders }: ToldOnce): ToldOnce => ({
-      gaps,
-      reminders: reminders.filter((one) => one.id !== id),
+    const without = (told: ToldOnce): ToldOnce => ({
+      ...told,
+      reminders: told.reminders.filter((one) => one.id !== id),
     });
     if (this.#untold.reminders.length > 0) this.#untold = without(this.#untold);
     for (const [batch, told] of this.#told)

@@ -93,8 +93,7 @@ async function takeBatch(
   if (last) memory.cause = { id: last.id, origin: last.origin };
   const { counts } = page;
   const { feed } = topics ?? {};
-  const collapsed = passedOver(feed?.collapsed, fromTopics);
-  const leftOut = collapsed.reduce((sum, { count }) => sum + count, 0);
+  const leftOut = passedOver(feed?.collapsed, fromTopics).reduce((sum, { count }) => sum + count, 0);
   const unread = counts.unread + Math.max((feed?.unread ?? 0) - fromTopics.length - leftOut, 0);
   const urgentHere = fromTopics.filter(({ message }) => message.priority === "urgent").length;
   if (place === ownMailbox(caller)) memory.told = { unread, urgent: counts.urgent };
@@ -105,7 +104,7 @@ async function takeBatch(
     open: counts.open + (feed?.open ?? 0) + fromTopics.length,
     reminders: [],
     gaps: [],
-    collapsed,
+    collapsed: [],
     timed_out: false,
   };
   if (deliveries.length > 0) inbox.batch = batch;
@@ -160,5 +159,6 @@ async function takeFromTopics(
     cutBytes: budget.cut,
     ...(ask.sessionless ? { claimMs: context.limits.claimMs } : {}),
   });
+  memory.keepUntold({ collapsed: passedOver(feed.collapsed, deliveries) });
   return { feed, deliveries, own: { limit: ids.length > 0 ? own : 0, ids } };
 }

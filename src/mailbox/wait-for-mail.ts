@@ -21,7 +21,7 @@ export async function takeOrWait(
   /** What looks told once stands in the answer, whichever look of this wait it was; if that reaches nobody, in the next. */
   const answer = (inbox: Inbox): Inbox => {
     const told = memory.takeUntold();
-    if (told.gaps.length + told.reminders.length === 0) return inbox;
+    if (!told) return inbox;
     const batch = inbox.batch ?? newMessageId(context.deps.store.now());
     memory.toldWith(batch, told);
     return { ...inbox, ...told, batch };

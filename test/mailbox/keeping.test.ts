@@ -1,5 +1,6 @@
 import { afterEach, expect, it } from "vitest";
 import { Directory } from "../../src/agents/index.js";
+import { refuse } from "../../src/errors/index.js";
 import {
   listDeadLetters,
   MailboxKeeper,
@@ -396,6 +397,37 @@ describeOnEachStore("what becomes of mail", (store) => {
     await pause(4_200);
     await office.sweep();
     expect((await alice.read()).messages).toMatchObject([{ from: "postmaster" }]);
+  });
+
+  it("strikes off whom it reached although its sender has no room to be told of another", async () => {
+    const office = await open({ mailboxMessages: 1 });
+    const alice = await office.as("alice");
+    const bob = await office.as("bob");
+    const carl = await office.as("carl");
+    const { flushOutbox } = await import("../../src/mailbox/outbox.js");
+    const outbox = `{${office.namespace}:mb:alice}:outbox`;
+    const run = office.store.run.bind(office.store);
+    office.store.run = async (script, ...rest) => {
+      if (script.name === "send-message") refuse("store.unavailable");
+      return run(script, ...rest);
+    };
+    const { message_id: id } = await alice.send(["bob", "carl"], "hello");
+    office.store.run = run;
+    const entry = JSON.parse((await office.store.command("HGET", outbox, `entry:${id}`)) as string) as {
+      posting: { message: { sentAt: number } };
+    };
+    entry.posting.message.sentAt = 1_000;
+    await office.store.command("HSET", outbox, `entry:${id}`, JSON.stringify(entry));
+    await carl.send("carl", "no room");
+    await bob.send("alice", "no room");
+    await flushOutbox(office.context, office.namespace, "alice");
+    expect(await office.store.command("HGET", outbox, `left:${id}`)).toBe("carl");
+    await alice.read();
+    await alice.read();
+    await flushOutbox(office.context, office.namespace, "alice");
+    expect((await alice.read()).messages[0]!.body).toContain("could not be delivered to carl");
+    expect(await office.store.command("HLEN", outbox)).toBe(0);
+    expect((await bob.read()).messages).toHaveLength(1);
   });
 
   it("tries one notice at a time where there is no room for any, and gives up after a day", async () => {

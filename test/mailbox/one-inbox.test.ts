@@ -103,6 +103,20 @@ describeOnEachStore("direct mail and topics in one inbox", (store) => {
     expect(await bob.read()).toMatchObject({ reminders: [], gaps: [], messages: [] });
   });
 
+  it("tells again what a busy topic left out, where the reply reached nobody", async () => {
+    const { house, agents } = await open("alice", "bob");
+    const [alice, bob] = agents as [Agent, Agent];
+    await follow(bob, "news");
+    for (let n = 0; n < 40; n++) await alice.send("topic:news", `${n}`);
+    const lost = await house.rooms.mail.readInbox(bob.caller, {}, { maxChars: 10_000 });
+    house.rooms.mail.confirm(bob.caller, lost.batch!, false);
+    expect(await bob.read()).toMatchObject({
+      messages: [{ body: "37" }, { body: "38" }, { body: "39" }],
+      collapsed: [{ topic: "news", count: 37 }],
+    });
+    expect(await bob.read()).toMatchObject({ messages: [], collapsed: [] });
+  });
+
   it("reminds nobody of what was settled before the reminder was in a reply", async () => {
     const { house, agents } = await open("alice", "bob");
     const [alice, bob] = agents as [Agent, Agent];
