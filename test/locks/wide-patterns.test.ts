@@ -1,4 +1,7 @@
+import fc from "fast-check";
 import { afterEach, expect, it } from "vitest";
+import { overlaps, parseResource, type Resource } from "../../src/addresses/index.js";
+import { conflictsOf } from "../../src/locks/list-locks.js";
 import { lockKeys } from "../../src/redis/index.js";
 import { describeOnEachStore } from "../stores/index.js";
 import { type LockHouse, openLocks, passTime, rawStore } from "./open-locks.js";
@@ -43,6 +46,56 @@ describeOnEachStore("patterns that mean much", (store) => {
     redis.disconnect();
   });
 
+  it("are found by exactly those that overlap one of several", async () => {
+    const house = await open();
+    const ends = ["a", "ab", "abc", "b", "a*", "ab*", "*c", "a*c", "*.ts", "x.ts", "*", "**", "é*"];
+    const resource = fc
+      .tuple(fc.constantFrom("", "**/", "a/", "*/", "a/**/"), fc.constantFrom(...ends))
+      .map((parts) => parseResource(parts.join("")));
+    const some = (seed: number, numRuns: number): Resource[][] =>
+      fc.sample(fc.uniqueArray(resource, { minLength: 1, maxLength: 16 }), { seed, numRuns });
+    const held = some(5, 60);
+    const bob = await house.as("bob");
+    for (const [n, resources] of held.entries()) {
+      const run = n % 20 === 0 ? await house.as(`agent${n}`) : bob;
+      await run.acquire(resources.slice(0, 1 + (n % 4)), { mode: "shared", lease_seconds: 3_600 + n });
+    }
+    const all = (await bob.list()).holders;
+    let found = 0;
+    for (const asked of some(6, 60)) {
+      const expected = all.filter(({ resources }) =>
+        resources.some((own) => asked.some((one) => overlaps(own as Resource, one))),
+      );
+      const conflicts = await conflictsOf(house.house.locks, bob.caller, asked, "exclusive");
+      const nameOf = (one: { readonly lock_id: string }): string => one.lock_id;
+      expect(conflicts.map(nameOf).sort()).toEqual(expected.map(nameOf).sort());
+      found += conflicts.length;
+    }
+    expect(found).toBeGreaterThan(300);
+  });
+
+  it("cost not much more where they end in a wildcard", async () => {
+    const house = await open();
+    const [bob, carol, dan] = [await house.as("bob"), await house.as("carol"), await house.as("dan")];
+    const letters = "abcdefghijklmno";
+    const fifteen = (n: number, end: string): string[] =>
+      [...letters].map((letter) => `**/q${String(n).padStart(2, "0")}${letter}${end}`);
+    await carol.acquire("hers");
+    const tookMs = { plain: 0, wild: 0 };
+    const wait = async (how: keyof typeof tookMs, run: typeof bob, resources: string[]): Promise<void> => {
+      const from = performance.now();
+      expect(await run.acquire(["hers", ...resources])).toMatchObject({ state: "queued" });
+      tookMs[how] += performance.now() - from;
+    };
+    // Whoever has something else as well is looked for circles by all that it waits for.
+    await bob.acquire("his");
+    await dan.acquire("dans");
+    for (let n = 0; n < 24; n++) await wait("plain", dan, fifteen(n, ""));
+    for (const { ticket } of (await dan.list("hers")).waiters) await dan.release(ticket);
+    for (let n = 0; n < 24; n++) await wait("wild", bob, fifteen(n, "*"));
+    expect(tookMs.wild).toBeLessThan(8 * tookMs.plain);
+  });
+
   it("that run out, more than end at once, are had at once by whoever asks for one of them", async () => {
     const house = await open();
     const [bob, carol, dan] = [await house.as("bob"), await house.as("carol"), await house.as("dan")];
@@ -76,6 +129,25 @@ describeOnEachStore("patterns that mean much", (store) => {
     // More is due even now.
     expect(await redis.zcount(due, "-inf", (await redis.hget(meta, "time"))!)).toBeGreaterThan(0);
     redis.disconnect();
+  });
+
+  it("that are over are in no circle of waits, and pass to no other run of their agent", async () => {
+    const house = await open();
+    const [bob, other, carol] = [await house.as("bob"), await house.as("bob"), await house.as("carol")];
+    await carol.acquire("hers", { lease_seconds: 3_600 });
+    const { lock_id: inner } = await bob.acquire("d/x", { lease_seconds: 3_600 });
+    const { lock_id: outer } = await bob.acquire("d/**", { lease_seconds: 600 });
+    await bob.acquire("his", { lease_seconds: 600 });
+    await bob.news();
+    expect(await carol.acquire("his")).toMatchObject({ state: "queued" });
+    const redis = rawStore(store().url);
+    const { due } = lockKeys(house.namespace);
+    for (let n = 0; n < 900; n++) await redis.zadd(due, 1, `gone${n}`);
+    redis.disconnect();
+    await passTime(store().url, house.namespace, 600_100);
+    expect(await bob.acquire("hers")).toMatchObject({ state: "queued" });
+    expect(await other.renew(inner!)).toMatchObject({ state: "renewed" });
+    expect(house.house.locks.known(other.caller)!.leases.has(outer!)).toBe(false);
   });
 
   it("go with their run, however many there are", async () => {

@@ -3,8 +3,7 @@
 -- waits: a warning, since a message may yet come, and the call may be of another session. From a run that waits with a
 -- request, or, without one, for what it awaits. Hints at whoever else waits in it for a lock, where it is news to them.
 -- Answers its steps, {agent, resource, agent it waits for or run of an edit hook, …}, with an empty resource for a message
--- or a decision. Looks at 200 requests and runs at most, and at so many around them; a
--- longer chain is taken for open.
+-- or a decision. Looks at 200 requests and runs at most, and compares so much; a longer chain is taken for open.
 local function circleOfAwaited(run, request, isNews)
   local isOfHook = isHook(run)
   -- A hook does not wait for its turn.
@@ -38,7 +37,7 @@ local function circleOfAwaited(run, request, isNews)
     if isSpent() then return false end
     for _, blocker in ipairs(blockersOf(waiting)) do
       local other = blocker.request
-      if other.state ~= 'cooling' then
+      if not isNobodys(other) then
         step(waiting.run, blocker.resource, other.run, waiting.id)
         if other.run == run or visit(other.run) then return true end
         back()

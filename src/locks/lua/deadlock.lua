@@ -1,6 +1,5 @@
 -- Whether a wait would close a circle: from the run that asks to whoever it would wait for, to what those wait for, and
--- so on. Looks at 200 requests at most, and at so many around them; a longer chain is taken for open, and leases end in any
--- case.
+-- so on. Looks at 200 requests at most, and compares so much; a longer chain is taken for open, and leases end in any case.
 local function circleOf(request)
   local budget, from, seen, path = 200, looked, {}, {}
   local function search(waiting)
@@ -8,8 +7,7 @@ local function circleOf(request)
     if budget < 0 or looked - from > lookedMost then return false end
     for _, blocker in ipairs(blockersOf(waiting)) do
       local other = blocker.request
-      -- What rests is nobody's any more: it is free when its time is over, whatever its last holder waits for.
-      if other.state ~= 'cooling' then
+      if not isNobodys(other) then
         path[#path + 1] = { from = waiting, resource = blocker.resource, to = other }
         if other.run == request.run then return true end
         if not seen[other.run] then

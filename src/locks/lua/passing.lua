@@ -18,7 +18,7 @@ local function inseparable(request)
     at = at + 1
     local one = passing[at]
     nearby(one.resources, function(other)
-      if other.run ~= request.run or seen[other.id] or other.state == 'waiting' or other.mode == 's' and one.mode == 's' then return false end
+      if other.run ~= request.run or seen[other.id] or other.state == 'waiting' or isOver(other) or other.mode == 's' and one.mode == 's' then return false end
       seen[other.id] = true
       passing[#passing + 1] = other
     end)

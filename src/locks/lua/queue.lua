@@ -7,49 +7,66 @@ local function comesBefore(a, b)
   if scoreA ~= scoreB then return scoreA < scoreB end
   return a.arrival < b.arrival
 end
--- Resources by where is looked for what overlaps them, with the segments by which they end: what ends otherwise overlaps none.
+-- Resources by where is looked for what overlaps them, with how their last segments begin and end, as far as all of them say
+-- that: what ends otherwise overlaps none.
 local function groupsOf(resources)
   local groups, groupAt = {}, {}
   for _, resource in ipairs(resources) do
     local ids = nearIds(resource)
     local group = groupAt[ids]
     if not group then
-      group = { ids = ids, resources = {}, lasts = {}, isOpen = false }
+      group = { ids = ids, resources = {}, headLength = math.huge, tailLength = math.huge, heads = {}, tails = {}, ends = {} }
       groupAt[ids] = group
       groups[#groups + 1] = group
     end
     group.resources[#group.resources + 1] = resource
-    local last = formOf(resource).last
-    if last then group.lasts[last] = true else group.isOpen = true end
+    local form = formOf(resource)
+    group.headLength = math.min(group.headLength, #form.head)
+    group.tailLength = math.min(group.tailLength, #form.tail)
+  end
+  for _, group in ipairs(groups) do
+    for _, resource in ipairs(group.resources) do
+      local form = formOf(resource)
+      group.heads[string.sub(form.head, 1, group.headLength)] = true
+      group.tails[string.sub(form.tail, #form.tail - group.tailLength + 1)] = true
+    end
   end
   return groups
 end
+-- Whether one of a group can end as another resource does.
+local function endsLikeOne(group, other)
+  local form = formOf(other)
+  local known = group.ends[form.ending]
+  if known ~= nil then return known end
+  local isLike = (#form.head < group.headLength or group.heads[string.sub(form.head, 1, group.headLength)] or false)
+    and (#form.tail < group.tailLength or group.tails[string.sub(form.tail, #form.tail - group.tailLength + 1)] or false)
+  group.ends[form.ending] = isLike
+  return isLike
+end
+-- How much was compared: where resources mean much that is a lot, and a search through many requests ends by it.
+local looked, lookedMost = 0, 300000
 -- The first of the resources of a group that overlaps one of a request.
 local function commonOf(group, request)
+  looked = looked + #request.resources
   if not group.resources[2] then
     local resource = group.resources[1]
     for _, other in ipairs(request.resources) do if overlaps(resource, other) then return resource end end
     return nil
   end
   local others = {}
-  for _, other in ipairs(request.resources) do
-    local last = formOf(other).last
-    if group.isOpen or not last or group.lasts[last] then others[#others + 1] = other end
-  end
+  for _, other in ipairs(request.resources) do if endsLikeOne(group, other) then others[#others + 1] = other end end
   if #others == 0 then return nil end
+  looked = looked + #others * #group.resources
   for _, resource in ipairs(group.resources) do
     for _, other in ipairs(others) do if overlaps(resource, other) then return resource end end
   end
   return nil
 end
--- Whoever asked for something that overlaps one of the resources, each once, with the resource it overlaps. How many were
--- looked at is counted: where resources mean much those are many, and a search through many requests ends by that.
-local looked, lookedMost = 0, 300000
+-- Whoever asked for something that overlaps one of the resources, each once, with the resource it overlaps.
 local function nearby(resources, each)
   local seen = {}
   for _, group in ipairs(groupsOf(resources)) do
     local ids, count = group.ids, #group.ids
-    looked = looked + count
     for n = 1, count + 1 do
       local id = n > count and tentative or ids[n]
       local request = id and not seen[id] and getRequest(id)
@@ -73,6 +90,10 @@ local function standsBefore(other, request)
   if other.state == 'waiting' then return not other.skipped and comesBefore(other, request) end
   return true
 end
+-- A lease that is over and not ended yet, see expireDue.
+local function isOver(request) return request.state == 'held' and request.due <= lockMs end
+-- What rests or is over is free by itself, whatever its last holder waits for.
+local function isNobodys(request) return request.state == 'cooling' or isOver(request) end
 -- Those that a request has to wait for; only the first one found when asked so.
 local function blockersOf(request, isOneEnough)
   local blockers = {}

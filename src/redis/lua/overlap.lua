@@ -29,16 +29,20 @@ local function segmentsOf(resource)
   segmentsKnown[resource] = segments
   return segments
 end
--- Whether a resource is a pattern, and its first and last segments, false where they have a wildcard: two that can mean the
--- same begin and end alike. That tells most from each other, which are many where a pattern means much.
+-- Whether a resource is a pattern; its first and last segments, false where they have a wildcard: two that can mean the same
+-- begin and end alike, which tells most from each other, and those are many where a pattern means much. And how the last
+-- segment begins and ends around its wildcard, which is nothing for any depth.
 local formsKnown = {}
 local function formOf(resource)
   local form = formsKnown[resource]
   if form then return form end
   local segments = segmentsOf(resource)
   local function plain(segment) return segment and not string.find(segment, '*', 1, true) and segment or false end
+  local ending = segments[#segments] or ''
+  local star = string.find(ending, '*', 1, true)
   form = {
-    isPattern = string.find(resource, '*', 1, true) ~= nil, first = plain(segments[1]), last = plain(segments[#segments]),
+    isPattern = string.find(resource, '*', 1, true) ~= nil, first = plain(segments[1]), last = plain(ending), ending = ending,
+    head = star and string.sub(ending, 1, star - 1) or ending, tail = star and string.match(ending, '[^*]*$') or ending,
   }
   formsKnown[resource] = form
   return form
@@ -50,6 +54,7 @@ local function overlaps(resourceA, resourceB)
   if not formA.isPattern and not formB.isPattern then return false end
   if formA.last and formB.last and formA.last ~= formB.last then return false end
   if formA.first and formB.first and formA.first ~= formB.first then return false end
+  if formA.ending ~= '**' and formB.ending ~= '**' and not segmentsOverlap(formA.ending, formB.ending) then return false end
   local a, b = segmentsOf(resourceA), segmentsOf(resourceB)
   local reach = { [0] = true }
   for j = 1, #b do reach[j] = reach[j - 1] and b[j] == '**' end
