@@ -19,6 +19,8 @@ export async function lossNamed(
 ): Promise<LockNews | undefined> {
   const memory = context.known(caller);
   const loss = memory?.lossOf(id);
+  // Before the store is asked: another call of the run, which is over meanwhile, would tell it too.
+  memory?.drop(id);
   if (!memory || loss?.what !== "lost") return loss;
   const others = [...memory.leases.values()].filter((one) => one.id !== id && hasAllOf(one, loss));
   if (others.length === 0) return loss;

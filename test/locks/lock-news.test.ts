@@ -363,6 +363,38 @@ describeOnEachStore("the news of locks", (store) => {
     }
   });
 
+  it("tell once of what is lost also where calls of the run end beside each other", async () => {
+    const house = await open();
+    const bob = await house.as("bob");
+    const { lock_id: id } = await bob.acquire("d/x");
+    const { lock_id: outer } = await bob.acquire("d/**");
+    await bob.news();
+    await force(house, id!);
+    const { store: ours } = house.house;
+    const run = ours.run.bind(ours);
+    let goOn = (): void => undefined;
+    const gate = new Promise<void>((resolve) => {
+      goOn = resolve;
+    });
+    let asks = 0;
+    // The release asks what is left of it.
+    ours.run = async (script, ...rest) => {
+      if (script.name === "renew-locks" && ++asks === 1) await gate;
+      return run(script, ...rest);
+    };
+    const told: LockNews[] = [];
+    const released = house.house.rooms.locks.releaseLock(
+      bob.caller,
+      { lock_id: id! },
+      { tells: (news) => void told.push(news) },
+    );
+    await expect.poll(() => asks).toBe(1);
+    expect(await newsOf(house, bob)).toEqual([]);
+    goOn();
+    expect(await released).toMatchObject({ state: "lost", still_under: outer });
+    expect(told).toMatchObject([{ id, still_under: outer }]);
+  });
+
   it("tell of all that was taken when the agent was stopped, also of offers and places, and its next run where it was not told", async () => {
     const [house, elsewhere] = [await open(), await open()];
     const [bob, carol] = [await house.as("bob"), await house.as("carol")];
