@@ -8,7 +8,7 @@
   ARGV[1]   not after, ms of the store's clock       ARGV[2]   limits, see lua/slot.lua
   ARGV[3]   run, as agent/id                         ARGV[4]   1 when the run ended in good order
   ARGV[5]   1 when its agent is to be told of it     ARGV[6]   how many resources at once
-  ARGV[7]   what it was told in vain that it lost, lines as in lua/losses.lua
+  ARGV[7]   what its agent is to be told besides, since the run was told it in vain, lines as in lua/losses.lua
   ARGV[8]   1 where the run goes on, and is told itself what it lost
 
   Returns {"RELEASED", how many, how many are left} · {"LATE"}
@@ -22,13 +22,13 @@
 if late() then return { 'LATE' } end
 local run, inGoodOrder, isToldOf, most = ARGV[3], ARGV[4] == '1', ARGV[5] == '1', tonumber(ARGV[6])
 local goesOn = ARGV[8] == '1'
-local ids, untold = redis.call('HGET', slot.runs, run), (redis.call('HGET', slot.untold, run) or '') .. ARGV[7]
+local ids, untold = redis.call('HGET', slot.runs, run), redis.call('HGET', slot.untold, run) or ''
 redis.call('HDEL', slot.awaiting, run)
-if not ids and untold == '' then return { 'RELEASED', '0', '0' } end
+if not ids and untold == '' and ARGV[7] == '' then return { 'RELEASED', '0', '0' } end
 moveTime()
 local ended, left, lost = 0, 0, {}
 local resourcesOfEnded = 0
-for what, id, resources in string.gmatch(untold, '(%a+)|([^|\t\n]+)[^\t\n]*\t([^\n]*)\n') do
+for what, id, resources in string.gmatch((isToldOf and untold or '') .. ARGV[7], '(%a+)|([^|\t\n]+)[^\t\n]*\t([^\n]*)\n') do
   if what ~= 'given' then lost[#lost + 1] = { state = what, id = id, resources = { resources } } end
 end
 if not goesOn then redis.call('HDEL', slot.untold, run) end
@@ -38,7 +38,7 @@ for id in string.gmatch(ids or '', '%S+') do
   else
     ended = ended + 1
     resourcesOfEnded = resourcesOfEnded + math.max(request and #request.resources or 0, 1)
-    if request then lost[#lost + 1] = { state = request.state, id = id, resources = request.resources } end
+    if request and isToldOf then lost[#lost + 1] = { state = request.state, id = id, resources = request.resources } end
     if request and goesOn then
       -- Its next reply tells of it, and a hook's when its session edits that again. A call that waits is not woken: it hears
       -- that its agent was stopped, which says more than that its place is gone.
@@ -50,7 +50,7 @@ for id in string.gmatch(ids or '', '%S+') do
     else finish(request) end
   end
 end
-if isToldOf and #lost > 0 then
+if #lost > 0 then
   noteLosses(KEYS[18], lost)
   -- A run of the agent that is there already, and has asked, asks again.
   hint('@' .. agentOf(run))

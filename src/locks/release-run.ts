@@ -21,7 +21,7 @@ export async function releaseRun(
   inGoodOrder: boolean,
   isToldOf = false,
 ): Promise<void> {
-  const kept = keptLines(context.knownOf(run));
+  const kept = keptLines(context.knownOf(run), isToldOf);
   context.forget(run);
   await release(context, namespace, run, { inGoodOrder, isToldOf, kept, goesOn: false });
 }
@@ -59,10 +59,15 @@ async function release(
   }
 }
 
-/** What a reply told that did not reach its client, as lua/losses.lua notes it. */
-function keptLines(memory: LeaseMemory | undefined): string {
+/**
+ * What a reply told that did not reach its client, as lua/losses.lua notes it.
+ *
+ * @param isToldOf whether also what the run lost itself, and not only what it should have told of earlier runs
+ */
+function keptLines(memory: LeaseMemory | undefined, isToldOf: boolean): string {
   const lines: string[] = [];
   for (const one of memory?.kept ?? []) {
+    if (!isToldOf && one.what !== "lost with its run" && one.what !== "place lost with its run") continue;
     const what = whatWasLost[one.what];
     if (what && "resources" in one) lines.push(`${what}|${one.id}\t${one.resources.join("\t")}\n`);
   }

@@ -75,6 +75,25 @@ describeOnEachStore("what a run lost with its end", (store) => {
     expect(await carol.news()).toEqual([]);
   });
 
+  it("is told to the run after the one that was told it in vain, also where that one's client left", async () => {
+    const house = await open();
+    const { rooms } = house.house;
+    for (const isLate of [false, true]) {
+      const [before, bob] = [await house.as("bob"), await house.as("bob")];
+      const { lock_id: held } = await before.acquire("x");
+      await rooms.runs.end(before.caller, "cut short");
+      const news = await rooms.locks.news(bob.caller);
+      expect(news).toMatchObject([{ what: "lost with its run", id: held }]);
+      await bob.acquire("own");
+      if (isLate) await bob.end();
+      rooms.locks.keepNews(bob.caller, news);
+      if (!isLate) await bob.end();
+      const after = await house.as("bob");
+      await soon(async () => expect(await after.news()).toEqual([`lost with its run ${held}`]));
+      await after.end();
+    }
+  });
+
   it("is no news where its client left in good order, nor of what hooks reserve", async () => {
     const house = await open();
     const bob = await house.as("bob");
