@@ -334,11 +334,11 @@ export async function openHouse(config: Config, log: Log, timing: HouseOptions =
   };
 }
 
-/** At most once in so long, a minute without, also where it fails. */
-function seldom(work: () => Promise<unknown>, everyMs = sweepSeldomMs): () => Promise<void> {
+/** At most once a minute, also where it fails. */
+function seldom(work: () => Promise<unknown>): () => Promise<void> {
   let doneAt = 0;
   return async () => {
-    if (Date.now() - doneAt < everyMs) return;
+    if (Date.now() - doneAt < sweepSeldomMs) return;
     doneAt = Date.now();
     await work();
   };
