@@ -54,6 +54,8 @@ export class Runs {
   readonly #mine = new Map<string, { readonly caller: Caller; readonly isGuest: boolean }>();
   /** How runs of this process ended, for what they still do. */
   readonly #over = new WeakMap<Run, RunEnd>();
+  /** Those whose end failed, since the store was away: what is open at them is given back by a later beat. */
+  readonly #unended = new Map<Caller, RunEnd>();
   readonly #active = new Set<string>();
   /** agent → in how many ways it is seen to be here just now */
   readonly #here = new Map<string, number>();
@@ -140,9 +142,19 @@ export class Runs {
   async end(caller: Caller, how: RunEnd = "left"): Promise<void> {
     if (!this.#mine.delete(caller.run.id)) return;
     this.#over.set(caller.run, how);
+    await this.#giveBack(caller, how);
+  }
+
+  async #giveBack(caller: Caller, how: RunEnd): Promise<void> {
     const keys = directoryKeys(caller.principal.namespace);
-    await this.#deps.release(caller.principal.agent, caller.run.id, how);
-    await this.#deps.store.run(endRun, [keys.runs, keys.heartbeats, keys.processes], ["", caller.run.id]);
+    try {
+      await this.#deps.release(caller.principal.agent, caller.run.id, how);
+      await this.#deps.store.run(endRun, [keys.runs, keys.heartbeats, keys.processes], ["", caller.run.id]);
+    } catch (error) {
+      // This process lives, so that nobody else would take it for gone.
+      this.#unended.set(caller, how);
+      throw error;
+    }
   }
 
   /** Ends all runs of this process; what cannot be done now, a neighbour's sweep does. */
@@ -278,6 +290,7 @@ export class Runs {
     await this.#return();
     this.#beatenAt.isNow();
     this.#sweeping = sweeps === "1";
+    await this.#endTheUnended();
     if (!this.#sweeping) return;
     await this.#attempt("processes that are gone", () => this.#buryProcesses(silent as string[]));
     for (const [sweep, work] of Object.entries(this.#deps.sweeps)) await this.#attempt(sweep, work);
@@ -290,6 +303,14 @@ export class Runs {
     } catch (error) {
       this.#isGivenUp = true;
       throw error;
+    }
+  }
+
+  /** Where one fails, the others wait for the next beat: beats must not be late for it. */
+  async #endTheUnended(): Promise<void> {
+    for (const [caller, how] of [...this.#unended]) {
+      this.#unended.delete(caller);
+      if (!(await this.#attempt("runs that are over", () => this.#giveBack(caller, how)))) return;
     }
   }
 

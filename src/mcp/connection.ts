@@ -183,13 +183,15 @@ export class Connection {
     let timer: NodeJS.Timeout | undefined;
     const patience = new Promise<void>((resolve) => {
       timer = setTimeout(() => {
-        this.log.warn({}, "the run could not be ended in time; its heartbeat will tell");
+        this.log.warn({}, "the run could not be ended in time; a later heartbeat does that");
         resolve();
       }, endRunMs);
     });
     const ending = begun
       .then((caller) => this.rooms.runs.end(caller, how))
-      .catch((err: unknown) => this.log.warn({ err }, "the run could not be ended; its heartbeat will tell"));
+      .catch((err: unknown) =>
+        this.log.warn({ err }, "the run could not be ended; a later heartbeat does that"),
+      );
     await Promise.race([ending, patience]);
     clearTimeout(timer);
   }

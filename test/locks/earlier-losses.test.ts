@@ -7,7 +7,7 @@ import {
   lockNews,
   releaseRun,
 } from "../../src/locks/index.js";
-import { lockKeys } from "../../src/redis/index.js";
+import { directoryKeys, lockKeys } from "../../src/redis/index.js";
 import { describeOnEachStore } from "../stores/index.js";
 import { newNamespace } from "../stores/new-namespace.js";
 import {
@@ -92,6 +92,28 @@ describeOnEachStore("what a run lost with its end", (store) => {
       await soon(async () => expect(await after.news()).toEqual([`lost with its run ${held}`]));
       await after.end();
     }
+  });
+
+  it("is given back also where the store was away when it ended", async () => {
+    const house = await open();
+    const [alice, bob] = [await house.as("alice"), await house.as("bob")];
+    await bob.acquire("x");
+    const { ticket } = await alice.acquire("x");
+    const { store: ours } = house.house;
+    const run = ours.run.bind(ours);
+    let isAway = true;
+    ours.run = async (script, ...rest) => {
+      if (isAway && script.name === "release-run-locks") throw new Error("away");
+      return run(script, ...rest);
+    };
+    await expect(bob.end()).rejects.toThrow("away");
+    isAway = false;
+    const turn = { agent: "alice", state: "offered" };
+    await expect.poll(async () => (await alice.list("x")).holders, { timeout: 20_000 }).toMatchObject([turn]);
+    expect(await alice.claim(ticket!)).toMatchObject({ state: "granted" });
+    const redis = rawStore(store().url);
+    await expect.poll(() => redis.hkeys(directoryKeys(house.namespace).runs)).toEqual([alice.caller.run.id]);
+    redis.disconnect();
   });
 
   it("is no news where its client left in good order, nor of what hooks reserve", async () => {
