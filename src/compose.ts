@@ -636,7 +636,7 @@ function roomsOf(parts: Parts): Rooms {
           }
         }),
       releaseLock: (caller, input, options) =>
-        guard(caller, "lock.acquire", ["*"], async () => {
+        guard(caller, "lock.release", ["*"], async () => {
           await mail.noteCall(context, caller);
           return lock.releaseLock(locks, caller, input, options);
         }),
@@ -672,6 +672,7 @@ function roomsOf(parts: Parts): Rooms {
           const run = lock.guardRun(principal.agent, session);
           await lock.releaseRun(locks, principal.namespace, run, true);
         }),
+      hasAny: (principal) => lock.hasLocks(locks, principal),
       // What a run that is over would be told, the next one is.
       news: async (caller) => (runs.howEnded(caller) ? [] : lock.lockNews(locks, caller)),
       keepNews: (caller, news) => {

@@ -27,7 +27,7 @@ export { defaultLockLimits, type LockLimits } from "./limits.js";
 export { type CurrentLease, conflictsOf, leaseOf, listLocks } from "./list-locks.js";
 export { keepNews, lockNews } from "./lock-news.js";
 export { comesBefore, type Place } from "./order.js";
-export { ownLocks } from "./own-locks.js";
+export { hasLocks, ownLocks } from "./own-locks.js";
 export { releaseAgent } from "./release-agent.js";
 export { releaseLock } from "./release-lock.js";
 export { releaseRun } from "./release-run.js";

@@ -9,6 +9,15 @@ const ownLocksScript = loadScript(import.meta.url, "own-locks.lua");
 
 const mostListed = 50;
 
+/** Whether an agent holds, is offered or waits for anything, in any of its runs. */
+export async function hasLocks(
+  context: LockContext,
+  { namespace, agent }: Caller["principal"],
+): Promise<boolean> {
+  const [, total] = await context.run(namespace, ownLocksScript, [agent, 0]);
+  return Number(total) > 0;
+}
+
 /** What the caller's agent holds, is offered and waits for, in this run and its others. */
 export async function ownLocks(context: LockContext, caller: Caller): Promise<OwnLocks> {
   const { namespace, agent } = caller.principal;

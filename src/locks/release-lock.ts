@@ -1,12 +1,12 @@
 import { refuse } from "../errors/index.js";
-import { type Caller, PendingRow } from "../identity/index.js";
-import { loadScript } from "../redis/index.js";
+import { type Admission, type Caller, PendingRow, rowOf } from "../identity/index.js";
+import { loadScript, lockKeys } from "../redis/index.js";
 import type { LockContext } from "./context.js";
 import type { Released, ReleaseLock, TellOptions } from "./contract.js";
 import { findLock } from "./find-lock.js";
 import { newLockId } from "./lock-id.js";
 import { lossNamed } from "./loss-named.js";
-import { namedCall } from "./named-call.js";
+import { type NamedCall, namedCall } from "./named-call.js";
 
 const releaseLockScript = loadScript(import.meta.url, "release-lock.lua");
 
@@ -18,7 +18,10 @@ const retryMs = 60_000;
  * ended already is a normal answer, which says where the run lost it. It may be what another run of the agent has (a client without a session is another
  * run in each process): that one is told with its next reply that it lost it.
  *
- * What another agent has is answered as what never was: nothing is released, and whether it is there is not told.
+ * Its own an agent may always give back, whatever it may lock by now: it has to be believed, and is asked for no right. What
+ * another agent has is answered as what never was: nothing is released, and whether it is there is not told.
+ *
+ * @throws {MailboxError} `access.denied` to whoever may lock nothing and has nothing under this id
  */
 export async function releaseLock(
   context: LockContext,
@@ -30,12 +33,10 @@ export async function releaseLock(
   if (id === undefined) refuse("input.invalid", { problem: "name a lock_id or a ticket" });
   const { namespace } = caller.principal;
   const known = context.known(caller);
-  // What neither knows is over, or another agent's.
-  const resources = known?.resourcesOf(id) ?? (await findLock(context, caller, id))?.resources;
-  const admissions = [];
-  for (const resource of resources?.map((one) => `lock:${one}`) ?? ["*"])
-    admissions.push(await context.deps.admit(caller, "lock.acquire", resource));
   const named = namedCall(caller, "release_lock", input.idempotency_key, [id]);
+  // What neither knows is over, or another agent's.
+  const own = known?.resourcesOf(id) ?? (await findLock(context, caller, id))?.resources;
+  const admissions = await admissionsTo(context, caller, own, named);
   const [word, was, before, ...told] = await context.run(namespace, releaseLockScript, [
     caller.run.id,
     id,
@@ -67,4 +68,29 @@ export async function releaseLock(
     next: isRun ? more : (told as string[]),
     replayed: before === "1",
   };
+}
+
+/** For what is not its own, whoever may lock nothing is refused; what was done by the same key is decided already. */
+async function admissionsTo(
+  context: LockContext,
+  caller: Caller,
+  own: readonly string[] | undefined,
+  named: NamedCall,
+): Promise<readonly Admission[]> {
+  const { admit, rightsOf } = context.deps;
+  // Refuses whoever is not believed, or is stopped.
+  await rightsOf(caller);
+  if (own) {
+    const decided = { action: "lock.release", outcome: "allow", because: "own" } as const;
+    return own.map((resource) => ({ row: rowOf(caller, { ...decided, resource: `lock:${resource}` }) }));
+  }
+  return (await wasDone(context, caller, named)) ? [] : [await admit(caller, "lock.acquire", "*")];
+}
+
+/** Whether what this call names was given back by an earlier one of the same key. */
+async function wasDone(context: LockContext, caller: Caller, named: NamedCall): Promise<boolean> {
+  if (named.operation === "") return false;
+  const { operations } = lockKeys(caller.principal.namespace);
+  const done = await context.deps.store.command("HGET", operations, named.operation);
+  return typeof done === "string" && done.startsWith(`${named.digest}|`);
 }

@@ -8,6 +8,7 @@ import {
   type ServerContext,
 } from "@modelcontextprotocol/server";
 import { nearest, visible } from "../addresses/index.js";
+import type { Principal } from "../identity/index.js";
 import { type Calling, callTool } from "./call-tool.js";
 import { channelCapability } from "./channel.js";
 import type { Connection } from "./connection.js";
@@ -21,6 +22,7 @@ import { asRefusal } from "./refusal.js";
 import { resourceList, templateList } from "./resources/list.js";
 import { readResource } from "./resources/read.js";
 import { parseResource } from "./resources/resource-uri.js";
+import type { Rooms } from "./rooms.js";
 import { toolbox } from "./toolbox.js";
 import { mostWatched, type Watches } from "./watches.js";
 
@@ -84,11 +86,7 @@ export function createServer(wiring: Wiring): Server {
     try {
       // Who may use what is asked without a run: clients list tools at their start, before they know what to call.
       const principal = connection.principal(clientName(server, context));
-      const mayUse = await connection.rooms.access.usableBy(principal);
-      return listFor(
-        toolbox.filter(({ needs }) => needs.some(mayUse)),
-        wiring.structured,
-      );
+      return listFor(await usableTools(connection.rooms, principal), wiring.structured);
     } catch (error) {
       throw protocolError(connection, error, "tools/list");
     }
@@ -137,6 +135,14 @@ export function createServer(wiring: Wiring): Server {
   });
   server.onerror = (error) => connection.log.debug({ err: error }, "protocol");
   return server;
+}
+
+async function usableTools(rooms: Rooms, principal: Principal): Promise<readonly AnyTool[]> {
+  const mayUse = await rooms.access.usableBy(principal);
+  const isUsable = await Promise.all(
+    toolbox.map(({ needs, alsoFor }) => needs.some(mayUse) || (alsoFor?.(rooms, principal) ?? false)),
+  );
+  return toolbox.filter((_, n) => isUsable[n]);
 }
 
 /** The list of these tools, built once for each choice that callers have. */

@@ -1,5 +1,5 @@
 import type { z } from "zod";
-import type { Action, Caller } from "../identity/index.js";
+import type { Action, Caller, Principal } from "../identity/index.js";
 import type { LockNews } from "../locks/index.js";
 import type { Part } from "./reply.js";
 import type { Rooms } from "./rooms.js";
@@ -51,6 +51,8 @@ export interface Tool<Input = never, Output = never> {
   readonly output: z.ZodObject;
   /** It is listed for whoever may do one of these with anything at all. */
   readonly needs: readonly Action[];
+  /** Whether it is listed all the same, for what this principal has, which nobody needs a right to give back. */
+  readonly alsoFor?: (rooms: Rooms, principal: Principal) => Promise<boolean>;
   readonly annotations: {
     readonly readOnlyHint: boolean;
     readonly destructiveHint: boolean;

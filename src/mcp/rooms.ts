@@ -171,6 +171,8 @@ export interface Rooms {
     guardFiles(principal: Principal, input: GuardFiles): Promise<GuardFindings>;
     /** Gives back what was reserved for a session of its. Safe to repeat. */
     guardStop(principal: Principal, session: string): Promise<void>;
+    /** Whether this agent has anything to give back: for a list of tools. Begins no run. */
+    hasAny(principal: Principal): Promise<boolean>;
     /** What the run has not been told of its locks; the face calls it when it answers, whatever the call was. */
     news(caller: Caller): Promise<readonly LockNews[]>;
     /** That a reply with these news did not reach its client. */

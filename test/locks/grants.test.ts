@@ -181,7 +181,6 @@ describeOnEachStore("grants on locks", (store) => {
       () => bob.acquire("x/held"),
       () => bob.claim(ticket!),
       () => bob.acquire(["y", "x/wanted"]),
-      () => bob.release(lease.lock_id!),
     ])
       expect(await refusalOf(call())).toMatch(/^access\.denied: bob may not lock\.acquire lock:x\//);
     await alice.end();
@@ -192,6 +191,74 @@ describeOnEachStore("grants on locks", (store) => {
     expect((await bob.acquire("y")).state).toBe("granted");
     await here.house.grants.remove(operatorOf(here), grant.id);
     await expect.poll(async () => refusalOf(bob.renew(lease.lock_id!))).toBe("done");
+  });
+
+  it("keep nobody from giving back what it has, whichever of its runs has it, nor from leaving a queue", async () => {
+    const here = await open();
+    const there = await open(here.namespace);
+    const [alice, bob, carol] = [await here.as("alice"), await here.as("bob"), await here.as("carol")];
+    const [other, olga] = [await there.as("bob"), await here.as("olga", "observer")];
+    await rule(here, ["allow", "olga", "lock.acquire", "lock:drafts/**"]);
+    const [hers, draft] = [await alice.acquire("secret/hers"), await olga.acquire("drafts/1")];
+    const [one, two, elsewhere] = [
+      await bob.acquire(["secret/1", "free"]),
+      await bob.acquire("secret/2"),
+      await other.acquire("secret/3"),
+    ];
+    const { ticket: place } = await bob.acquire("secret/hers");
+    await carol.acquire(["secret/1", "secret/2", "secret/3"]);
+    await rule(here, ["deny", "bob", "*", "*"], ["deny", "olga", "lock.*", "lock:**"]);
+    for (const call of [
+      () => bob.acquire("secret/1"),
+      () => bob.renew(one.lock_id!),
+      () => bob.claim(place!),
+      () => bob.list(),
+    ])
+      expect(await refusalOf(call())).toMatch(/^access\.denied: bob may not lock\.(acquire|read) /);
+    expect(await bob.release(one.lock_id!)).toEqual({ state: "released", next: [], replayed: false });
+    expect(await bob.release(place!)).toMatchObject({ state: "left_queue" });
+    const keyed = { idempotency_key: "back-2" };
+    expect(await bob.release(two.lock_id!, keyed)).toMatchObject({ state: "released", replayed: false });
+    // By its key it gets its first answer, with which it was let do so; without one there is nothing of its any more.
+    expect(await bob.release(two.lock_id!, keyed)).toMatchObject({ state: "released", replayed: true });
+    expect(await refusalOf(bob.release(one.lock_id!, keyed))).toBe(deniedTo("bob", "lock.acquire", "*"));
+    expect(await bob.release(elsewhere.lock_id!)).toMatchObject({
+      ...{ state: "released", next: ["carol"] },
+      other_run: other.caller.run.id.slice("bob/".length),
+    });
+    expect(await olga.release(draft.lock_id!)).toMatchObject({ state: "released" });
+    // What is another's is as what never was, and stays.
+    for (const id of [hers.lock_id!, "lk-000000000000", one.lock_id!, place!])
+      expect(await refusalOf(bob.release(id))).toBe(deniedTo("bob", "lock.acquire", "*"));
+    expect(await held(alice, "secret/hers")).toEqual([["secret/hers"]]);
+    const rows = (await rowsOf(here, "bob")).filter((row) => row.startsWith("lock.release"));
+    expect(rows).toEqual([
+      "lock.release lock:free allow own",
+      "lock.release lock:secret/1 allow own",
+      "lock.release lock:secret/hers allow own",
+      "lock.release lock:secret/2 allow own",
+      "lock.release lock:secret/3 allow own",
+    ]);
+    expect((await rowsOf(here, "bob")).filter((row) => row.includes("lock.acquire * deny"))).toHaveLength(5);
+  });
+
+  it("let go of what is held, but not for whoever is stopped or is not believed any more", async () => {
+    const house = await open();
+    const bob = await house.as("bob");
+    const { lock_id: id } = await bob.acquire("x");
+    await house.house.access.change(
+      house.namespace,
+      [{ field: "stopped:bob", value: JSON.stringify({ reason: "x", by: "test", at: 0 }) }],
+      { row: "" },
+    );
+    expect(await refusalOf(bob.release(id!))).toMatch(/^access\.stopped/);
+    await house.house.access.change(house.namespace, [{ field: "stopped:bob" }], { row: "" });
+    await house.house.tokens.issue(operatorOf(house), "somebody");
+    expect(await refusalOf(bob.release(id!))).toMatch(/^auth\.required/);
+    expect((await rowsOf(house, "bob")).filter((row) => row.startsWith("lock.release"))).toEqual([
+      "lock.release * deny access.stopped",
+      "lock.release * deny auth.required",
+    ]);
   });
 
   it("tell whoever watches of nothing that may not be read", async () => {

@@ -137,10 +137,11 @@ describeOnEachStore.concurrent("what another run of its agent names", (store) =>
     const { ticket } = await one.acquire("z");
     const { store: opened, places } = there.house;
     const releases = async (id: string): Promise<readonly string[]> => {
-      const query = { agent: "alice", action: "lock.acquire" };
+      const query = { agent: "alice", action: "lock.release" };
       const before = await fromAudit(query);
       expect(await other.release(id)).toMatchObject({ state: id === lease ? "released" : "left_queue" });
-      return (await fromAudit(query)).slice(0, -before.length);
+      const after = await fromAudit(query);
+      return after.slice(0, after.length - before.length);
     };
     const fromAudit = async (query: object): Promise<readonly string[]> => {
       const resources: string[] = [];

@@ -289,6 +289,7 @@ export function memoryRooms({ waitingEveryMs = 10_000, mayUse = mayOrdinary } = 
       },
       guardFiles: async () => ({ reserved: [], wanted: [], refused: [], untold: [], unnameable: [] }),
       guardStop: async () => undefined,
+      hasAny: async ({ agent }) => [...locked.values()].includes(agent),
       listLocks: async () => ({
         holders: [...locked].map(([resource, agent]) => ({
           lock_id: "lk-1",

@@ -123,6 +123,8 @@ const withoutRefusal = {
   keepNews: true,
   /** Gives back what the hooks of the caller's own session took: nobody is kept from that. */
   guardStop: true,
+  /** Whether the caller has anything itself: tells nothing of others. */
+  hasAny: true,
   /** Tells for each file what is refused. */
   guardFiles: true,
 };
@@ -323,6 +325,7 @@ describe("a caller without any right", () => {
     for (const [name, attempt] of Object.entries(tries))
       await expect(attempt(), name).rejects.toMatchObject({ code: "access.denied" });
     expect(await mail.news(caller)).toBeUndefined();
+    expect(await locks.hasAny(caller.principal)).toBe(false);
     await locks.guardStop(caller.principal, "a session");
     for (const take of [undefined, { session: "a session", lease_seconds: 60 }])
       expect(

@@ -104,6 +104,29 @@ describe("what a client may use", () => {
     });
   });
 
+  it.each(eras)("is listed as long as it has what it may give back, and not beyond (%s)", async (era) => {
+    const [holder, idle] = ["holder", "idle"].map((name) => `${name}-${era}`) as [string, string];
+    const client = async (agent: string): Promise<TestClient> => {
+      const connected = await connectHttp(era, `${service.url}/mcp?agent=${agent}`);
+      clients.push(connected);
+      return connected;
+    };
+    const listed = async ({ raw }: TestClient): Promise<string[]> =>
+      (await raw.listTools()).tools.map(({ name }) => name).filter((name) => name.includes("lock"));
+    const [first, none] = [await client(holder), await client(idle)];
+    const { text } = await first.call("acquire_lock", { resources: [`x-${era}`] });
+    expect(await listed(first)).toEqual(["acquire_lock", "release_lock", "list_locks"]);
+    await changeGrants(house.access, "default", ["deny", holder, "*", "*"], ["deny", idle, "*", "*"]);
+    expect(await listed(first)).toEqual(["release_lock"]);
+    // Another connection of the same agent may give it back too.
+    expect(await listed(await client(holder))).toEqual(["release_lock"]);
+    expect(await listed(none)).toEqual([]);
+    const id = /lk-\w+/.exec(text)![0];
+    expect((await none.call("release_lock", { lock_id: id })).text).toMatch(/^access\.denied/);
+    expect((await first.call("release_lock", { lock_id: id })).text).toBe("released");
+    expect(await listed(first)).toEqual([]);
+  });
+
   it("is asked without beginning a run, and follows a change within a second", async () => {
     const client = await connectHttp("2025-11-25", `${service.url}/mcp?agent=newcomer`);
     clients.push(client);

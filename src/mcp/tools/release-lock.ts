@@ -15,6 +15,7 @@ export const releaseLock = defineTool({
     replayed: z.boolean(),
   }),
   needs: ["lock.acquire"],
+  alsoFor: ({ locks }, principal) => locks.hasAny(principal),
   annotations: { readOnlyHint: false, destructiveHint: false, idempotentHint: true, openWorldHint: false },
   handle: (input, { caller, locks, tells }) => locks.releaseLock(caller, input, { tells }),
   say: tell,
