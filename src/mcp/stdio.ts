@@ -9,6 +9,7 @@ import {
   type Transport,
 } from "@modelcontextprotocol/server";
 import { StdioServerTransport, serveStdio as serveSdk } from "@modelcontextprotocol/server/stdio";
+import { MailboxError } from "../errors/index.js";
 import type { Principal } from "../identity/index.js";
 import { channelMethod, openChannel } from "./channel.js";
 import { Connection, type FaceOptions } from "./connection.js";
@@ -17,6 +18,7 @@ import { newExchange, type SettledExchange } from "./exchange.js";
 import { listenParams, narrowed, watchEach } from "./listen-params.js";
 import type { Log } from "./log.js";
 import { isNotification, isReply, isRequest } from "./message-kind.js";
+import { asRefusal } from "./refusal.js";
 import type { Rooms } from "./rooms.js";
 import { Watches } from "./watches.js";
 
@@ -61,7 +63,9 @@ export async function serveStdio(rooms: Rooms, options: StdioOptions): Promise<v
   };
   const subscribed = new Watches(rooms, told, () => wire.stalled);
   connection.whileRunning(() => subscribed.clear());
-  const listening = new Listening(connection, new Watches(rooms, told, () => wire.stalled));
+  const listening = new Listening(connection, new Watches(rooms, told, () => wire.stalled), (id, error) =>
+    wire.refuseListen(id, error),
+  );
   wire.onListen = (id, uris, clientName) => listening.begin(id, uris, clientName);
   wire.onUnlisten = (id) => listening.end(id);
 
@@ -115,11 +119,7 @@ class Wire extends StdioServerTransport implements Transport {
   readonly closed: Promise<boolean>;
   /** Whether a client that asks which eras there are is told of none, so that it begins as one of 2025 does. */
   olderEra = false;
-  onListen: (
-    id: RequestId,
-    uris: readonly string[],
-    clientName: string | undefined,
-  ) => Promise<readonly string[]> = async () => [];
+  onListen: Listening["begin"] = async () => [];
   onUnlisten: (id: RequestId) => void = () => undefined;
   readonly #in: Readable;
   readonly #out: Writable;
@@ -184,6 +184,15 @@ class Wire extends StdioServerTransport implements Transport {
     this.#close(this.#in.readableEnded);
   }
 
+  /** Ends a subscription, or refuses to begin it, with an error that says why. */
+  refuseListen(id: RequestId, { code, message }: MailboxError): void {
+    // The SDK has nothing by which to end one; what a client cancels it forgets without a word.
+    this.#onmessage?.({ jsonrpc: "2.0", method: "notifications/cancelled", params: { requestId: id } });
+    this.send({ jsonrpc: "2.0", id, error: { code: -32000, message, data: { code } } }).catch(
+      () => undefined,
+    );
+  }
+
   #settle(id: RequestId, exchange: SettledExchange, reached: boolean): void {
     exchange.settle(reached);
     this.#forget(id, exchange);
@@ -217,7 +226,7 @@ class Wire extends StdioServerTransport implements Transport {
         }
         const { uris, clientName } = listenParams(message.params);
         const watched = await this.onListen(message.id, uris, clientName);
-        this.#pass({ ...message, params: narrowed(message.params, watched) } as JSONRPCMessage);
+        if (watched) this.#pass({ ...message, params: narrowed(message.params, watched) } as JSONRPCMessage);
       })
       .finally(() => {
         if (this.#held === held) this.#held = undefined;
@@ -234,41 +243,66 @@ class Wire extends StdioServerTransport implements Transport {
   }
 }
 
-/** The URIs that modern subscriptions of this client name; a URI is watched as long as one of them does. */
+/**
+ * The URIs that modern subscriptions of this client name; a URI is watched as long as one of them does. All of them end,
+ * and their client is told why, when what it is believed by ends or its agent is stopped.
+ */
 class Listening {
   readonly #connection: Connection;
   readonly #subscriptions = new Map<RequestId, readonly string[]>();
   readonly #watches: Watches;
+  readonly #refuse: (id: RequestId, error: MailboxError) => void;
+  #unhold: (() => void) | undefined;
 
-  constructor(connection: Connection, watches: Watches) {
+  constructor(
+    connection: Connection,
+    watches: Watches,
+    refuse: (id: RequestId, error: MailboxError) => void,
+  ) {
     this.#connection = connection;
     this.#watches = watches;
-    connection.whileRunning(() => this.clear());
+    this.#refuse = refuse;
+    connection.whileRunning(() => watches.clear());
   }
 
-  /** Answers which of them are watched now. */
+  /** Answers which of them are watched now; nothing where it was refused. */
   async begin(
     id: RequestId,
     uris: readonly string[],
     clientName: string | undefined,
-  ): Promise<readonly string[]> {
+  ): Promise<readonly string[] | undefined> {
     this.end(id);
     const wanted = [...uris];
     this.#subscriptions.set(id, wanted);
+    const isOver = (): boolean => this.#subscriptions.get(id) !== wanted;
     try {
-      const watched = await watchEach(this.#watches, wanted, () => this.#connection.caller(clientName));
-      if (this.#subscriptions.get(id) === wanted) this.#subscriptions.set(id, watched);
+      const watched = await watchEach(this.#watches, wanted, async () => {
+        const caller = await this.#connection.caller(clientName);
+        this.#whileBelieved(caller.principal);
+        return caller;
+      });
+      if (isOver()) return undefined;
+      this.#subscriptions.set(id, watched);
       return watched;
     } catch (err) {
-      this.#connection.log.warn({ err }, "a subscription could not be watched");
-      if (this.#subscriptions.get(id) === wanted) this.end(id);
-      return [];
+      if (isOver()) return undefined;
+      this.end(id);
+      this.#refuse(id, asRefusal(err, this.#connection.log, "subscriptions/listen"));
+      return undefined;
     }
   }
 
-  clear(): void {
-    this.#subscriptions.clear();
-    this.#watches.clear();
+  #whileBelieved(principal: Principal): void {
+    this.#unhold ??= this.#connection.whileOpen(
+      this.#connection.rooms.identity.whileHolds(principal, (code) => {
+        this.#unhold?.();
+        this.#unhold = undefined;
+        const ids = [...this.#subscriptions.keys()];
+        this.#subscriptions.clear();
+        this.#watches.clear();
+        for (const id of ids) this.#refuse(id, endedBy(code, principal.agent));
+      }),
+    );
   }
 
   end(id: RequestId): void {
@@ -278,4 +312,11 @@ class Listening {
     const still = new Set([...this.#subscriptions.values()].flat());
     for (const uri of uris) if (!still.has(uri)) this.#watches.remove(uri);
   }
+}
+
+/** What calls are refused with from now on. */
+function endedBy(code: string, agent: string): MailboxError {
+  if (code === "access.stopped") return new MailboxError(code, { agent });
+  if (code === "auth.required") return new MailboxError(code, { because: "this namespace has tokens" });
+  return new MailboxError("auth.invalid");
 }

@@ -5,6 +5,7 @@ import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "n
 import { request } from "node:http";
 import { networkInterfaces, tmpdir } from "node:os";
 import { join } from "node:path";
+import { createInterface } from "node:readline";
 import { fileURLToPath } from "node:url";
 import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest";
 import { mintToken } from "../../src/identity/index.js";
@@ -118,6 +119,19 @@ afterAll(async () => {
   rmSync(dataDir, { recursive: true, force: true });
 });
 
+const listenRequest = (id: string | number, resourceSubscriptions: readonly string[]) => ({
+  jsonrpc: "2.0",
+  id,
+  method: "subscriptions/listen",
+  params: {
+    notifications: { resourceSubscriptions },
+    _meta: {
+      "io.modelcontextprotocol/protocolVersion": "2026-07-28",
+      "io.modelcontextprotocol/clientInfo": { name: "raw", version: "1" },
+      "io.modelcontextprotocol/clientCapabilities": {},
+    },
+  },
+});
 const unique = (name: string): string => `${name}-${randomBytes(5).toString("hex")}`;
 const bearer = (credential: string) => ({ authorization: `Bearer ${credential}` });
 
@@ -500,19 +514,7 @@ describe("HTTP", () => {
           "mcp-protocol-version": "2026-07-28",
           "mcp-method": "subscriptions/listen",
         },
-        JSON.stringify({
-          jsonrpc: "2.0",
-          id: 5,
-          method: "subscriptions/listen",
-          params: {
-            notifications: { resourceSubscriptions: ["mailbox://inbox"] },
-            _meta: {
-              "io.modelcontextprotocol/protocolVersion": "2026-07-28",
-              "io.modelcontextprotocol/clientInfo": { name: "raw", version: "1" },
-              "io.modelcontextprotocol/clientCapabilities": {},
-            },
-          },
-        }),
+        JSON.stringify(listenRequest(5, ["mailbox://inbox"])),
       );
       expect([stream.status, listening.status, stays.status]).toEqual([200, 200, 200]);
       const closed = Promise.all([drained(stream), drained(listening)]);
@@ -538,6 +540,55 @@ describe("HTTP", () => {
       await stays.body?.cancel().catch(() => undefined);
     },
   );
+
+  it("ends subscriptions on stdio with the refusal that calls get, and refuses new ones with it", async () => {
+    const [alice, other] = [unique("alice"), unique("bob")];
+    const [issued, stays] = [await issue(alice), await issue(other)];
+    const frames: { id?: string; method?: string; error?: { message: string; data: object } }[] = [];
+    const listenOn = (token: string): ((id: string, uris: readonly string[]) => void) => {
+      const child = start({ LLM_MAILBOX_TOKEN: token }, "stdio");
+      createInterface(child.stdout!).on("line", (line) => frames.push(JSON.parse(line)));
+      return (id, uris) => child.stdin!.write(`${JSON.stringify(listenRequest(id, uris))}\n`);
+    };
+    const [listen, listenToo] = [listenOn(issued.token), listenOn(stays.token)];
+    const acknowledged = (): number => frames.filter(({ method }) => method?.endsWith("acknowledged")).length;
+    listen("one", ["mailbox://inbox"]);
+    await expect.poll(acknowledged, { timeout: 20_000 }).toBe(1);
+    listen("two", ["mailbox://topics", "mailbox://agents"]);
+    listenToo("three", ["mailbox://inbox"]);
+    await expect.poll(acknowledged, { timeout: 20_000 }).toBe(3);
+    await json("agents", "stop", alice, "--reason", "a test");
+    const errors = (): readonly string[] =>
+      frames.flatMap(({ id, error }) => (error ? [`${id} ${error.message.split(":")[0]}`] : []));
+    await expect.poll(errors, { timeout: 2_000 }).toEqual(["one access.stopped", "two access.stopped"]);
+    listen("again", ["mailbox://inbox"]);
+    await expect.poll(errors).toContain("again access.stopped");
+    await json("agents", "resume", alice);
+    await expect
+      .poll(
+        async () => {
+          const before = acknowledged();
+          listen(`resumed-${before}-${frames.length}`, ["mailbox://inbox"]);
+          await new Promise((resolve) => setTimeout(resolve, 300));
+          return acknowledged() - before;
+        },
+        { timeout: 5_000 },
+      )
+      .toBe(1);
+    const before = errors().length;
+    const from = Date.now();
+    await revoke(issued.id);
+    await expect
+      .poll(() => errors().slice(before), { timeout: 2_000 })
+      .toMatchObject([expect.stringMatching(/^resumed-.* auth\.invalid$/)]);
+    expect(Date.now() - from).toBeLessThan(2_000);
+    listen("last", ["mailbox://inbox"]);
+    await expect.poll(errors).toContain("last auth.invalid");
+    const last = frames.find(({ id }) => id === "last")!.error!;
+    expect(last).toMatchObject({ code: -32000, data: { code: "auth.invalid" } });
+    expect(frames.filter(({ id }) => id === "three")).toEqual([]);
+    expect(new Set(errors()).size).toBe(errors().length);
+  });
 
   it("closes what a JWT opened when it expires", async () => {
     const jwt = await issuer.sign({ sub: unique("carol") }, { expires: 3 });
