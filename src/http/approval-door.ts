@@ -26,12 +26,12 @@ export class ApprovalDoor {
     this.#endpoint = endpoint;
   }
 
-  async fetch(request: Request, exchange: HttpExchange, body?: string): Promise<Response> {
+  async fetch(request: Request, exchange: HttpExchange, body?: () => string): Promise<Response> {
     const { pathname } = new URL(request.url);
-    if (isApprovalLink(pathname)) return this.#byLink(request, pathname.slice(linkPath.length), body);
+    if (isApprovalLink(pathname)) return this.#byLink(request, pathname.slice(linkPath.length), body?.());
     const principal = await this.#endpoint.whoAsks(request, exchange);
     if (principal instanceof Response) return asPlainError(principal);
-    return refusedAsJson(() => this.#byProgram(request, callerOf(principal), pathname, body));
+    return refusedAsJson(() => this.#byProgram(request, callerOf(principal), pathname, body?.()));
   }
 
   async #byProgram(

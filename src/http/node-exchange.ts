@@ -51,7 +51,7 @@ export class NodeExchange implements HttpExchange {
   /** Asks the endpoint and hands its answer over. */
   async carry(
     request: IncomingMessage,
-    body: string | undefined,
+    body: (() => string) | undefined,
     endpoint: Pick<McpEndpoint, "fetch">,
     unread: UnreadLimit,
   ): Promise<void> {

@@ -3,7 +3,18 @@ import type { IncomingMessage } from "node:http";
 /** Why a body was not read: it is too large, its client has gone, or too many are being read already. */
 export type Unread = "too large" | "gone" | "busy";
 
-/** Reads the bodies of requests, none longer than it may be, and all together not more than the memory they may take. */
+/** A body that has arrived whole. */
+export interface Body {
+  /** Its text, for whoever asks first. */
+  text(): string;
+  /** That nobody wants it any more. */
+  drop(): void;
+}
+
+/**
+ * Reads the bodies of requests, none longer than it may be, and all together not more than the memory they may take. A body
+ * takes it until its text is used: also while it waits for its turn.
+ */
 export class BodyReader {
   readonly #mostBytes: number;
   readonly #mostAtOnce: number;
@@ -15,16 +26,23 @@ export class BodyReader {
   }
 
   /** Stops at the first byte that is too much, and reads nothing where the client announces too many. */
-  read(request: IncomingMessage): Promise<{ readonly text: string } | { readonly unread: Unread }> {
+  read(request: IncomingMessage): Promise<Body | { readonly unread: Unread }> {
     if (Number(request.headers["content-length"] ?? 0) > this.#mostBytes)
       return Promise.resolve({ unread: "too large" });
     return new Promise((resolve) => {
-      const chunks: Buffer[] = [];
+      let chunks: Buffer[] = [];
       let bytes = 0;
-      const over = (outcome: { text: string } | { unread: Unread }): void => {
-        request.off("data", onData).off("end", onEnd).off("close", onClose);
-        if ("unread" in outcome) request.pause();
+      const drop = (): void => {
         this.#held -= bytes;
+        bytes = 0;
+        chunks = [];
+      };
+      const over = (outcome: Body | { unread: Unread }): void => {
+        request.off("data", onData).off("end", onEnd).off("close", onClose);
+        if ("unread" in outcome) {
+          request.pause();
+          drop();
+        }
         resolve(outcome);
       };
       const onData = (chunk: Buffer): void => {
@@ -34,10 +52,12 @@ export class BodyReader {
         else if (this.#held > this.#mostAtOnce) over({ unread: "busy" });
         else chunks.push(chunk);
       };
-      const onEnd = (): void => {
+      const text = (): string => {
         const whole = chunks.length === 1 ? chunks[0]! : Buffer.concat(chunks);
-        over({ text: whole.toString("utf8") });
+        drop();
+        return whole.toString("utf8");
       };
+      const onEnd = (): void => over({ text, drop });
       const onClose = (): void => over({ unread: "gone" });
       request.on("data", onData).on("end", onEnd).on("close", onClose);
       request.once("error", () => undefined); // "close" follows

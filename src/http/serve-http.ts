@@ -1,12 +1,20 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
 import { refuse } from "../errors/index.js";
-import { type CallMeters, type Log, type McpEndpoint, openMcpEndpoint, type Rooms } from "../mcp/index.js";
+import {
+  type CallMeters,
+  type Log,
+  loopTurns,
+  type McpEndpoint,
+  openMcpEndpoint,
+  type Rooms,
+} from "../mcp/index.js";
 import { type Metrics, metricsContentType } from "../observability/index.js";
 import { ApprovalDoor, isApprovalLink } from "./approval-door.js";
 import { crossOriginHeaders } from "./cross-origin.js";
 import { HttpMeters } from "./http-meters.js";
 import { defaultHttpLimits, type HttpLimits } from "./limits.js";
+import { Lines } from "./lines.js";
 import { isAllowedHost, isAllowedOrigin, isLoopback, isOwnOrigin } from "./loopback.js";
 import { NodeExchange } from "./node-exchange.js";
 import { isMetadataPath, protectedResource } from "./protected-resource.js";
@@ -170,6 +178,7 @@ class Service {
   readonly #approvals: ApprovalDoor;
   readonly #meters: HttpMeters | undefined;
   readonly #bodies: BodyReader;
+  readonly #lines = new Lines();
 
   constructor(
     host: string,
@@ -191,8 +200,18 @@ class Service {
   async answer(request: IncomingMessage, response: ServerResponse): Promise<void> {
     const path = (request.url ?? "/").split("?", 1)[0]!;
     this.#meters?.requested(familyOf(path).replace("/…", ""), response);
+    const line = this.#lines.join(request.socket, response);
+    if (line === "full") {
+      this.#options.log.warn({}, "a client sent many requests without waiting for an answer; cut");
+      request.socket.destroy();
+      return;
+    }
     try {
-      await this.#route(path, request, response);
+      // Not asked for where there is nothing to wait for, which is so for almost all.
+      if (line) await line;
+      const turn = loopTurns.mine();
+      if (turn) await turn;
+      if (!response.destroyed) await this.#route(path, request, response);
     } catch (err) {
       this.#options.log.error({ err }, "a request failed");
       if (response.headersSent) response.destroy();
@@ -258,12 +277,16 @@ class Service {
     response: ServerResponse,
   ): Promise<void> {
     const exchange = new NodeExchange(response);
-    let body: string | undefined;
+    let body: (() => string) | undefined;
     if (request.method === "POST") {
       const read = await this.#bodies.read(request);
       if ("unread" in read) return this.#refuseBody(request, response, read.unread);
       // It may have taken a while to arrive.
       if (this.draining) return this.#turnAway(request, response);
+      exchange.onSettled(read.drop);
+      // Many may have arrived at once.
+      const turn = loopTurns.mine();
+      if (turn) await turn;
       body = read.text;
     }
     return exchange.carry(request, body, door, {

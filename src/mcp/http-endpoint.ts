@@ -22,6 +22,7 @@ import { HttpSessions } from "./http-sessions.js";
 import { SseStreams } from "./http-sse.js";
 import { HttpStateless } from "./http-stateless.js";
 import { isOlderEra } from "./is-older-era.js";
+import { loopTurns } from "./loop-turns.js";
 import { misspeltHook } from "./misspelt-hook.js";
 import { parseBody } from "./parse-body.js";
 import { isRelayedRequest, refusalReply } from "./relay-refusal.js";
@@ -46,8 +47,8 @@ export interface EndpointUse {
 
 /** MCP over HTTP: Streamable HTTP of both eras at `/mcp`, the two-endpoint transport of 2024-11-05 at `/sse`. */
 export interface McpEndpoint {
-  /** @param body the text of the request's body, where it has been read already */
-  fetch(request: Request, exchange: HttpExchange, body?: string): Promise<Response>;
+  /** @param body gives the text of the request's body, where it has been read already; asked for once, when it is used */
+  fetch(request: Request, exchange: HttpExchange, body?: () => string): Promise<Response>;
   /** What is answered with 200 where an error would be passed over as if all were well; undefined where it may be one. */
   insteadOfError(address: string, reason: string): object | undefined;
   /**
@@ -108,8 +109,10 @@ export function openEndpoint(rooms: Rooms, options: McpEndpointOptions): McpEndp
       return jsonRpcError(415, -32000, "Content-Type must be application/json");
     const isHook = url.pathname === hookPath;
     const isGuard = url.pathname === guardPath;
+    // Who asks may have been looked up for many at once.
+    await loopTurns.mine();
     const read = isPost
-      ? parseBody(given ?? (await request.text()), !isHook && !isGuard)
+      ? parseBody(given?.() ?? (await request.text()), !isHook && !isGuard)
       : { value: undefined };
     if ("problem" in read) return jsonRpcError(400, read.code, read.problem);
     const structured = ["1", "true"].includes(url.searchParams.get("structured") ?? "");

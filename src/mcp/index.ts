@@ -5,6 +5,7 @@ export { newExchange } from "./exchange.js";
 export type { EndpointUse, HttpExchange, McpEndpoint, McpEndpointOptions } from "./http-endpoint.js";
 export { defaultEndpointLimits, type EndpointLimits, postsPerCall } from "./http-limits.js";
 export type { Log } from "./log.js";
+export { loopTurns } from "./loop-turns.js";
 export type { RelayOptions } from "./relay.js";
 export { type Reminded, remind } from "./reminder.js";
 export type { Rooms, WatchTarget, WholeMessage } from "./rooms.js";

@@ -271,6 +271,26 @@ describe("a server that is attacked over HTTP", { timeout: 120_000 }, () => {
     await comesBack(before, 100);
   });
 
+  it("serves others beside 50 clients that send 500 requests each without waiting for an answer", async () => {
+    const sockets: Socket[] = [];
+    const flooded = async (): Promise<void> => {
+      for (let n = 0; n < 50; n++) {
+        const socket = await openSocket(server.port);
+        const { headers, body } = modernCall(1, "my_status");
+        const one = rawPost(`/mcp?agent=hasty${n}`, headers as Record<string, string>, body!);
+        // Nothing is read, and what does not fit stays with the client.
+        socket.pause().write(one.repeat(100));
+        for (let more = 0; more < 400; more++) socket.write(one);
+        sockets.push(socket);
+      }
+      await delay(8_000);
+    };
+    const { answers, slowestMs } = await bystander(flooded);
+    expect(answers).toBeGreaterThan(20);
+    expect(slowestMs).toBeLessThan(5_000);
+    for (const socket of sockets) socket.destroy();
+  });
+
   it("answers bombs of JSON, deep, wide or long, with errors", async () => {
     const before = residentMib();
     const call = (input: string) =>

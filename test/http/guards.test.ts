@@ -4,7 +4,7 @@ import { PassThrough } from "node:stream";
 import { afterEach, describe, expect, it, vi } from "vitest";
 import { type HttpLimits, type HttpService, serveHttp } from "../../src/http/index.js";
 import { defaultHttpLimits } from "../../src/http/limits.js";
-import { BodyReader } from "../../src/http/read-body.js";
+import { type Body, BodyReader } from "../../src/http/read-body.js";
 import { Owners } from "../../src/mcp/http-owners.js";
 import { mostArguments, mostLevels, mostMessages, mostValues, parseBody } from "../../src/mcp/parse-body.js";
 import { memoryRooms, type World } from "../mcp/memory-rooms.js";
@@ -234,7 +234,89 @@ describe("the bodies that are read at once", () => {
     const fits = request();
     const read = reader.read(fits);
     fits.end("{}");
-    expect(await read).toEqual({ text: "{}" });
+    const { text, drop } = (await read) as Body;
+    expect(text()).toBe("{}");
+    drop();
+  });
+
+  it("take it until they are used, and not only until they have arrived", async () => {
+    const reader = new BodyReader(32 * 1024 * 1024);
+    const arrived = async (bytes: number): Promise<Body | object> => {
+      const request = Object.assign(new PassThrough(), { headers: {} }) as PassThrough & IncomingMessage;
+      const read = reader.read(request);
+      request.end(Buffer.alloc(bytes, "x"));
+      return read;
+    };
+    const whole = 32 * 1024 * 1024;
+    const kept = (await Promise.all(Array.from({ length: 4 }, () => arrived(whole)))) as Body[];
+    expect(await arrived(1)).toEqual({ unread: "busy" });
+    expect(kept[0]!.text()).toHaveLength(whole);
+    expect(await arrived(whole + 1)).toEqual({ unread: "too large" });
+    const again = (await arrived(whole)) as Body;
+    expect(await arrived(1)).toEqual({ unread: "busy" });
+    // Nobody wants it any more; saying so twice gives back once.
+    for (const one of [again, again, kept[0]!]) one.drop();
+    expect(await arrived(whole)).toMatchObject({ text: expect.any(Function) });
+    expect(await arrived(1)).toEqual({ unread: "busy" });
+  });
+});
+
+describe("requests that a client sends without waiting for the answers before", () => {
+  const posted = (agent: string, tool: string, input: object = {}): string => {
+    const { headers, body } = modernCall(1, tool, input);
+    const all = { ...headers, host: "localhost", "content-length": String(body!.length) };
+    const lines = Object.entries(all).map(([name, value]) => `${name}: ${value}\r\n`);
+    return `POST /mcp?agent=${agent} HTTP/1.1\r\n${lines.join("")}\r\n${body}`;
+  };
+
+  it("are answered in their order, one after the other, also where one waits", async () => {
+    const socket = await openSocket(Number(new URL(await open({ callsInFlight: 1 })).port));
+    let said = "";
+    socket.setEncoding("utf8").on("data", (chunk: string) => {
+      said += chunk;
+    });
+    const from = performance.now();
+    socket.write(posted("paul", "my_status") + posted("paul", "read_inbox", { wait_seconds: 1 }));
+    socket.write(posted("paul", "find_recipients") + posted("paul", "my_status"));
+    const statuses = (): string[] => [...said.matchAll(/HTTP\/1\.1 (\d+)/g)].map(([, status]) => status!);
+    await expect.poll(statuses, { timeout: 20_000 }).toEqual(Array(4).fill("200"));
+    expect(performance.now() - from).toBeGreaterThanOrEqual(1_000);
+    expect(said.match(/you are paul/g)).toHaveLength(2);
+    socket.destroy();
+  });
+
+  it("hold nothing after their connection, whatever of them was not answered", async () => {
+    await open({ callsInFlight: 16 });
+    const socket = await openSocket(service!.port);
+    socket.write(posted("percy", "read_inbox", { wait_seconds: 50 }).repeat(40));
+    await new Promise((resolve) => setTimeout(resolve, 500));
+    socket.destroy();
+    const statuses = (): Promise<number[]> =>
+      Promise.all(
+        Array.from({ length: 16 }, async () => {
+          const { status } = await ask(`${service!.url}/mcp?agent=percy`, modernCall(1, "my_status"));
+          return status;
+        }),
+      );
+    await expect.poll(statuses, { timeout: 10_000 }).toEqual(Array(16).fill(200));
+  });
+
+  it("are so many that wait on one connection; with one more it is cut", async () => {
+    await open({ callsInFlight: 1_000 });
+    const many = async (count: number): Promise<boolean> => {
+      const socket = await openSocket(service!.port);
+      let cut = false;
+      socket.once("close", () => {
+        cut = true;
+      });
+      socket.resume().write(posted("paula", "read_inbox", { wait_seconds: 50 }).repeat(count));
+      await new Promise((resolve) => setTimeout(resolve, 1_000));
+      const wasCut = cut;
+      socket.destroy();
+      return wasCut;
+    };
+    expect(await many(100)).toBe(false);
+    expect(await many(102)).toBe(true);
   });
 });
 

@@ -1,0 +1,50 @@
+/** How long work is begun before whatever else the process has to do comes in between. */
+const turnMs = 10;
+
+/**
+ * Work of which very much may come at once, such as requests: it is begun as long as there is time in this turn of the event
+ * loop, and what is left in the turns after it, in the order in which it came. So what comes at once holds up a turn for so
+ * long, and for the one piece of it that was begun last.
+ */
+export class LoopTurns {
+  readonly #waiting: (() => void)[] = [];
+  #begunAt: number | undefined;
+  #isGoing = false;
+
+  /** Resolves when it is the caller's turn; nothing where it is now, which costs least. */
+  mine(): Promise<void> | undefined {
+    if (!this.#isGoing && this.#hasTime()) return undefined;
+    return new Promise((resolve) => {
+      this.#waiting.push(resolve);
+      if (this.#isGoing) return;
+      this.#isGoing = true;
+      setImmediate(() => this.#next());
+    });
+  }
+
+  #hasTime(): boolean {
+    if (this.#begunAt !== undefined) return performance.now() - this.#begunAt < turnMs;
+    this.#begunAt = performance.now();
+    setImmediate(() => {
+      this.#begunAt = undefined;
+    });
+    return true;
+  }
+
+  #next(): void {
+    if (this.#waiting.length === 0) {
+      this.#isGoing = false;
+      return;
+    }
+    if (!this.#hasTime()) {
+      setImmediate(() => this.#next());
+      return;
+    }
+    this.#waiting.shift()!();
+    // After all that it does at once, in microtasks too.
+    queueMicrotask(() => process.nextTick(() => this.#next()));
+  }
+}
+
+/** Of all that this process is asked for over HTTP. */
+export const loopTurns = new LoopTurns();
