@@ -44,7 +44,15 @@ import { argumentsOfStep, type Rooms, type WholeMessage } from "./mcp/index.js";
 import type { Log } from "./observability/index.js";
 import * as policy from "./policy/index.js";
 import { ensureEngine } from "./redis/engine/index.js";
-import { directoryKeys, type Endpoint, Hints, mailboxKeys, Store, type StoreOptions } from "./redis/index.js";
+import {
+  directoryKeys,
+  type Endpoint,
+  Hints,
+  mailboxKeys,
+  RepeatedLook,
+  Store,
+  type StoreOptions,
+} from "./redis/index.js";
 import * as shared from "./state/index.js";
 import { Topics } from "./topics/index.js";
 
@@ -931,21 +939,23 @@ async function watch(
   const { namespace, agent } = caller.principal;
   const { admit, hints, rightsOf } = context.deps;
   /** Asked again with each change: who may not look any more is told of nothing. */
-  const tell = async (): Promise<void> => {
-    const may = await rightsOf(caller).catch(() => undefined);
-    if (!may) return;
+  const look = new RepeatedLook(async () => {
+    const may = await rightsOf(caller);
     if (target.kind === "inbox" ? may("mailbox.read", agent) : may("agents.find", "*")) onChange();
+  });
+  const stopAll = (stops: readonly (() => void)[]) => (): void => {
+    look.stop();
+    for (const stop of stops) stop();
   };
   switch (target.kind) {
     case "inbox": {
       await admit(caller, "mailbox.read", agent);
-      const stops = await Promise.all([
-        hints.listen(mailboxKeys(namespace, agent).channel, () => void tell()),
-        topics.feed.listen(caller, () => void tell()),
-      ]);
-      return () => {
-        for (const stop of stops) stop();
-      };
+      return stopAll(
+        await Promise.all([
+          hints.listen(mailboxKeys(namespace, agent).channel, () => look.again()),
+          topics.feed.listen(caller, () => look.again()),
+        ]),
+      );
     }
     case "topic":
       return topics.watchTopic(caller, target.name, onChange);
@@ -957,7 +967,7 @@ async function watch(
       return shared.watchState(state, caller, target.key, onChange);
     case "agents":
       await admit(caller, "agents.find", "*");
-      return hints.listen(directoryKeys(namespace).channel, () => void tell());
+      return stopAll([await hints.listen(directoryKeys(namespace).channel, () => look.again())]);
   }
 }
 

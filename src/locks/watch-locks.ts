@@ -1,6 +1,6 @@
 import { createHash } from "node:crypto";
 import type { Caller } from "../identity/index.js";
-import { directoryKeys, lockKeys } from "../redis/index.js";
+import { directoryKeys, lockKeys, RepeatedLook } from "../redis/index.js";
 import type { LockContext } from "./context.js";
 import { allRows, maySee, type Row } from "./list-locks.js";
 import { SharedLooks } from "./shared-looks.js";
@@ -35,37 +35,33 @@ export async function watchLocks(
     seen = may("lock.read", "lock:**") ? undefined : await looksOf(context, namespace).for(digestOf);
     return seen !== before || (ofLocks && seen === undefined);
   };
-  let last: Promise<unknown> = Promise.resolve();
-  let isNext = false;
   let isOver = false;
   let ofLocks = false;
-  const look = (): void => {
-    // Several changes that wait are one look, and no look overtakes another.
-    if (isNext) return;
-    isNext = true;
-    last = last.then(async () => {
-      isNext = false;
-      const isOfLocks = ofLocks;
-      ofLocks = false;
-      if (isOver) return;
-      const isTold = await isNews(isOfLocks).catch(() => false); // away, or no longer believed: who may look asks
-      if (isTold && !isOver) onChange();
-    });
-  };
+  const look = new RepeatedLook(async () => {
+    const isOfLocks = ofLocks;
+    ofLocks = false;
+    try {
+      if ((await isNews(isOfLocks)) && !isOver) onChange();
+    } catch (error) {
+      ofLocks ||= isOfLocks;
+      throw error;
+    }
+  });
   await admit(caller, "lock.read", "*");
   // What is there now is no change.
   await isNews(false);
   const stops = await Promise.all([
     hints.listen(lockKeys(namespace).changes, () => {
       ofLocks = true;
-      look();
+      look.again();
     }),
     hints.listen(directoryKeys(namespace).channel, (message) => {
-      if (message === "access" || message === "") look();
+      if (message === "access" || message === "") look.again();
     }),
   ]);
   return () => {
     isOver = true;
+    look.stop();
     for (const stop of stops) stop();
   };
 }

@@ -32,6 +32,7 @@ export {
   topicRootKeys,
 } from "./keys.js";
 export { LastTime } from "./last-time.js";
+export { RepeatedLook } from "./repeated-look.js";
 export { loadScript, type Script } from "./script.js";
 export { type Reply, type ReplyValue, Store, type StoreOptions, type Tier } from "./store.js";
 export { Wake } from "./wake.js";

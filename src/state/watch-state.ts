@@ -1,6 +1,6 @@
 import { parseStateKey, stateGroupOf } from "../addresses/index.js";
 import type { Caller } from "../identity/index.js";
-import { stateGroupKeys } from "../redis/index.js";
+import { RepeatedLook, stateGroupKeys } from "../redis/index.js";
 import type { StateContext } from "./context.js";
 
 /**
@@ -20,15 +20,15 @@ export async function watchState(
   const resource = `state:${key}`;
   await admit(caller, "state.read", resource);
   const { channel } = stateGroupKeys(caller.principal.namespace, stateGroupOf(key));
-  return hints.listen(channel, (message) => {
-    if (message !== key && message !== "") return;
-    rightsOf(caller).then(
-      (may) => {
-        if (may("state.read", resource)) onChange();
-      },
-      () => {
-        // Away, or no longer believed: who may read asks, and is told then.
-      },
-    );
+  const look = new RepeatedLook(async () => {
+    const may = await rightsOf(caller);
+    if (may("state.read", resource)) onChange();
   });
+  const stop = await hints.listen(channel, (message) => {
+    if (message === key || message === "") look.again();
+  });
+  return () => {
+    look.stop();
+    stop();
+  };
 }

@@ -1,7 +1,7 @@
 import { matchesTopic, parsePattern, patternRoot, rootOf, type TopicPattern } from "../addresses/index.js";
 import { isRefusal } from "../errors/index.js";
 import type { Caller } from "../identity/index.js";
-import { directoryKeys, topicRootKeys } from "../redis/index.js";
+import { directoryKeys, RepeatedLook, topicRootKeys } from "../redis/index.js";
 import { isUnbound, type TopicContext } from "./context.js";
 import { type Follows, lookFollows } from "./follows.js";
 import { readRoot } from "./list-topics.js";
@@ -19,7 +19,6 @@ export async function listenToTopics(
   const stops = new Map<string, () => void>();
   let ended = false;
   let follows: Follows = { patterns: new Map(), roots: new Map() };
-  let looking: Promise<void> = Promise.resolve();
   /** A pattern may mean a root that comes up now. */
   let anyRoot = true;
 
@@ -29,9 +28,9 @@ export async function listenToTopics(
     else if (!message.startsWith("@") && isFollowed(follows, message))
       whereReadable(context, caller, message, () => (ended ? undefined : pending.came(follows, message)));
   };
-  /** Answers the roots that it now listens to and did not before. */
-  const look = async (): Promise<readonly string[]> => {
-    const fresh: string[] = [];
+  /** Roots that it listens to, and did not when it was looked before. */
+  let fresh: string[] = [];
+  const look = async (): Promise<void> => {
     follows = await lookFollows(context, namespace, agent);
     const roots = new Set(follows.roots.keys());
     anyRoot = false;
@@ -49,31 +48,36 @@ export async function listenToTopics(
       else stops.set(root, stop);
       fresh.push(root);
     }
-    return fresh;
   };
-  const lookAgain = (message: string): void => {
-    looking = looking
-      .then(() => (ended ? [] : look()))
+  /** Something else than a root that came up. */
+  let isMore = false;
+  const again = new RepeatedLook(async () => {
+    const more = isMore;
+    isMore = false;
+    try {
+      await look();
       // A root that came up is told only to whoever may read in it; what is published there later is a hint of its own.
-      .then((fresh) => message !== "root" || isAnyReadable(context, caller, fresh))
-      .then(
-        (isNews) => {
-          if (!ended && isNews) wake();
-        },
-        () => {
-          // The store is away: everybody is woken when it is back, and looks again.
-        },
-      );
-  };
+      const isNews = more || (await isAnyReadable(context, caller, fresh));
+      fresh = [];
+      if (!ended && isNews) wake();
+    } catch (error) {
+      isMore ||= more;
+      throw error;
+    }
+  });
   const directory = directoryKeys(namespace);
   // Of what the directory tells everybody, little is for this agent: each look costs the store a script.
   const own = `follows ${directory.follows(agent)}`;
   const stopDirectory = await context.hints.listen(directory.channel, (message) => {
-    if (message === "" || message === own || (message === "root" && anyRoot)) lookAgain(message);
+    if (message !== "" && message !== own && !(message === "root" && anyRoot)) return;
+    isMore ||= message !== "root";
+    again.again();
   });
   await look();
+  fresh = [];
   return () => {
     ended = true;
+    again.stop();
     pending.clear();
     stopDirectory();
     for (const stop of stops.values()) stop();
@@ -218,8 +222,9 @@ export async function watchTopics(
     if (message === "") onChange();
     else if (!message.startsWith("@")) whereReadable(context, caller, message, onChange);
   };
-  const look = async (): Promise<readonly string[]> => {
-    const fresh: string[] = [];
+  /** Roots that it listens to, and did not when it was looked before. */
+  let fresh: string[] = [];
+  const look = async (): Promise<void> => {
     for (const root of (await context.roots(namespace)).keys()) {
       if (stops.has(root) || ended) continue;
       stops.set(root, () => {});
@@ -228,20 +233,32 @@ export async function watchTopics(
       else stops.set(root, stop);
       fresh.push(root);
     }
-    return fresh;
   };
+  /** Anything may have happened meanwhile. */
+  let isMore = false;
+  const again = new RepeatedLook(async () => {
+    const more = isMore;
+    isMore = false;
+    try {
+      await look();
+      const isNews = more || (await isAnyReadable(context, caller, fresh));
+      fresh = [];
+      if (!ended && isNews) onChange();
+    } catch (error) {
+      isMore ||= more;
+      throw error;
+    }
+  });
   const stopDirectory = await context.hints.listen(directoryKeys(namespace).channel, (message) => {
-    if (message === "" || message === "root")
-      look()
-        .then((fresh) => message === "" || isAnyReadable(context, caller, fresh))
-        .then((isNews) => (ended || !isNews ? undefined : onChange()))
-        .catch(() => {
-          // The store is away: everybody is woken when it is back, and looks again.
-        });
+    if (message !== "" && message !== "root") return;
+    isMore ||= message === "";
+    again.again();
   });
   await look();
+  fresh = [];
   return () => {
     ended = true;
+    again.stop();
     stopDirectory();
     for (const stop of stops.values()) stop();
     stops.clear();
