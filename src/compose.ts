@@ -40,7 +40,7 @@ import {
 } from "./identity/index.js";
 import * as lock from "./locks/index.js";
 import * as mail from "./mailbox/index.js";
-import { argumentsOfStep, type Rooms, type WholeMessage } from "./mcp/index.js";
+import { argumentsOfStep, loopTurns, type Rooms, type WholeMessage } from "./mcp/index.js";
 import type { Log } from "./observability/index.js";
 import * as policy from "./policy/index.js";
 import { ensureEngine } from "./redis/engine/index.js";
@@ -730,6 +730,8 @@ function roomsOf(parts: Parts): Rooms {
           // Whoever opens the store for an agent could do so for one that was stopped.
           await access.refuseStopped(principal.namespace, principal.agent);
           await mail.noteCall(context, caller);
+          // Reading what a client is about to do may take milliseconds, and the store answers many at once.
+          await loopTurns.mine();
           return policy.answerHook(budgets, caller, event, options);
         });
       },

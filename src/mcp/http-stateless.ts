@@ -7,6 +7,7 @@ import { type Asking, jsonRpcError, keepAliveMs, type McpEndpointOptions } from 
 import type { Owners } from "./http-owners.js";
 import { IdleMap } from "./idle-map.js";
 import { listenParams, narrowed, watchEach } from "./listen-params.js";
+import { loopTurns } from "./loop-turns.js";
 import type { Rooms } from "./rooms.js";
 import { Watches } from "./watches.js";
 
@@ -139,7 +140,8 @@ export class HttpStateless {
     exchange.onSettled(() => {
       give();
       this.#streams.delete(handler);
-      stop();
+      // A thousand of them may be cut at once, and each may watch a hundred things.
+      void Promise.resolve(loopTurns.mine()).then(stop);
     });
     let watched: readonly string[] = [];
     try {

@@ -5,12 +5,15 @@ import { afterEach, describe, expect, it, vi } from "vitest";
 import { type HttpLimits, type HttpService, serveHttp } from "../../src/http/index.js";
 import { defaultHttpLimits } from "../../src/http/limits.js";
 import { type Body, BodyReader } from "../../src/http/read-body.js";
+import { newExchange } from "../../src/mcp/exchange.js";
+import { type McpEndpoint, openEndpoint } from "../../src/mcp/http-endpoint.js";
 import { Owners } from "../../src/mcp/http-owners.js";
 import { mostArguments, mostLevels, mostMessages, mostValues, parseBody } from "../../src/mcp/parse-body.js";
 import { memoryRooms, type World } from "../mcp/memory-rooms.js";
 import { noLog } from "../mcp/support.js";
 import {
   type Answer,
+  type Asked,
   ask,
   EventStream,
   initialize,
@@ -317,6 +320,72 @@ describe("requests that a client sends without waiting for the answers before", 
     };
     expect(await many(100)).toBe(false);
     expect(await many(102)).toBe(true);
+  });
+});
+
+describe("what comes at once from many clients", () => {
+  const work = (ms: number): void => {
+    const until = performance.now() + ms;
+    while (performance.now() < until);
+  };
+  const turn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
+  const endpointOf = (rooms: World): McpEndpoint =>
+    openEndpoint(rooms, { namespace: "default", version: "0", log: noLog });
+  const exchangeOf = () => {
+    const exchange = newExchange(new AbortController().signal);
+    return { ...exchange, stalled: () => false, onTaken: () => undefined, cut: () => undefined };
+  };
+  const requestOf = (agent: string, { headers, body }: Asked): Request =>
+    new Request(`http://127.0.0.1/mcp?agent=${agent}`, {
+      method: "POST",
+      headers: headers as Record<string, string>,
+      body: body!,
+    });
+
+  it("is the end of their streams: others have their turn in between", async () => {
+    const rooms = memoryRooms();
+    let ended = 0;
+    rooms.watch = async () => () => {
+      work(5);
+      ended += 1;
+    };
+    const endpoint = endpointOf(rooms);
+    const exchanges = Array.from({ length: 40 }, exchangeOf);
+    for (const [n, exchange] of exchanges.entries()) {
+      const listen = modernListen(`l${n}`, ["mailbox://inbox"]);
+      const { status } = await endpoint.fetch(requestOf(`left${n % 8}`, listen), exchange);
+      expect(status).toBe(200);
+    }
+    for (const exchange of exchanges) exchange.settle(false);
+    const perTurn = [ended];
+    for (let before = ended; ended < 40; before = ended) {
+      await turn();
+      perTurn.push(ended - before);
+    }
+    // 10 ms of a turn, and the one that was begun last.
+    expect(Math.max(...perTurn)).toBeLessThanOrEqual(4);
+    await endpoint.close();
+  });
+
+  it("is what they post: others have their turn in between", async () => {
+    const endpoint = endpointOf(memoryRooms());
+    const call = modernCall(1, "my_status");
+    let read = 0;
+    const answers = Array.from({ length: 40 }, (_, n) =>
+      endpoint.fetch(requestOf(`many${n}`, call), exchangeOf(), () => {
+        work(5);
+        read += 1;
+        return call.body!;
+      }),
+    );
+    const perTurn = [read];
+    for (let before = read; read < 40; before = read) {
+      await turn();
+      perTurn.push(read - before);
+    }
+    expect(Math.max(...perTurn)).toBeLessThanOrEqual(4);
+    for (const answer of answers) expect((await answer).status).toBe(200);
+    await endpoint.close();
   });
 });
 
