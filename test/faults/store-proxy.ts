@@ -29,6 +29,8 @@ export class StoreProxy {
   /** Commands since `arm` that the cut counts. */
   #matching = 0;
   #away = false;
+  /** How often it was healed: a cut that was to come before that leaves the store in reach. */
+  #healed = 0;
   #onCut: () => void = () => undefined;
 
   private constructor(path: string, target: string) {
@@ -65,6 +67,7 @@ export class StoreProxy {
   heal(): void {
     this.#armed = undefined;
     this.#away = false;
+    this.#healed += 1;
   }
 
   /** Every connection there is ends now; the next ones are served. */
@@ -106,6 +109,9 @@ export class StoreProxy {
       this.#onCut();
     };
     let staying = false;
+    let healedBefore = 0;
+    // A store that is busy may answer when the call was given up, and all is healed.
+    const staysAway = (): boolean => staying && healedBefore === this.#healed;
     splitFrames(client, valueEnd, (frame) => {
       if (asked >= lastReply) return;
       const armed = this.#armed;
@@ -116,8 +122,9 @@ export class StoreProxy {
         if (armed && this.#matching === armed.nth) {
           this.#armed = undefined;
           staying = armed.stayAway ?? false;
+          healedBefore = this.#healed;
           if (armed.when === "before") {
-            cut(staying);
+            cut(staysAway());
             return;
           }
           lastReply = asked + 1;
@@ -128,7 +135,7 @@ export class StoreProxy {
     });
     splitFrames(store, valueEnd, (frame) => {
       answered += 1;
-      if (answered >= lastReply) cut(staying);
+      if (answered >= lastReply) cut(staysAway());
       else client.write(frame);
     });
   }
