@@ -1,7 +1,7 @@
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { defineConfig } from "vitest/config";
+import { configDefaults, defineConfig } from "vitest/config";
 import { BaseSequencer, type TestSpecification } from "vitest/node";
 
 // What a program keeps for its user must not end up with the user who runs the tests.
@@ -50,7 +50,10 @@ export default defineConfig({
   test: {
     projects: [
       { extends: true, test: { name: "together", include: together, isolate: false } },
-      { extends: true, test: { name: "apart", include: [all], exclude: together } },
+      {
+        extends: true,
+        test: { name: "apart", include: [all], exclude: [...configDefaults.exclude, ...together] },
+      },
     ],
     env: { HOME: home },
     testTimeout: 60_000,
