@@ -36,25 +36,14 @@ export async function watchLocks(
     return seen !== before || (ofLocks && seen === undefined);
   };
   let isOver = false;
-  let ofLocks = false;
-  const look = new RepeatedLook(async () => {
-    const isOfLocks = ofLocks;
-    ofLocks = false;
-    try {
-      if ((await isNews(isOfLocks)) && !isOver) onChange();
-    } catch (error) {
-      ofLocks ||= isOfLocks;
-      throw error;
-    }
+  const look = new RepeatedLook(async (isOfLocks) => {
+    if ((await isNews(isOfLocks)) && !isOver) onChange();
   });
   await admit(caller, "lock.read", "*");
   // What is there now is no change.
   await isNews(false);
   const stops = await Promise.all([
-    hints.listen(lockKeys(namespace).changes, () => {
-      ofLocks = true;
-      look.again();
-    }),
+    hints.listen(lockKeys(namespace).changes, () => look.again(true)),
     hints.listen(directoryKeys(namespace).channel, (message) => {
       if (message === "access" || message === "") look.again();
     }),

@@ -9,17 +9,22 @@ const pauseMs = 1_000;
  * the store cannot be asked, which may be while hints still come, it is looked again every second until it can be.
  */
 export class RepeatedLook {
-  readonly #look: () => Promise<unknown>;
+  readonly #look: (isMore: boolean) => Promise<unknown>;
   #isWanted = false;
+  #isMore = false;
   #isGoing = false;
   #isOver = false;
 
-  /** @param look fails with `store.*` where it is to be done again; any other failure is as good as having looked */
-  constructor(look: () => Promise<unknown>) {
+  /**
+   * @param look told whether one of the hints since the last look that did not fail said more than others; it fails with
+   *   `store.*` where it is to be done again, and any other failure is as good as having looked
+   */
+  constructor(look: (isMore: boolean) => Promise<unknown>) {
     this.#look = look;
   }
 
-  again(): void {
+  again(isMore = false): void {
+    this.#isMore ||= isMore;
     this.#isWanted = true;
     if (!this.#isGoing && !this.#isOver) void this.#go();
   }
@@ -32,9 +37,12 @@ export class RepeatedLook {
     this.#isGoing = true;
     while (this.#isWanted && !this.#isOver) {
       this.#isWanted = false;
+      const isMore = this.#isMore;
+      this.#isMore = false;
       try {
-        await this.#look();
+        await this.#look(isMore);
       } catch (error) {
+        this.#isMore ||= isMore;
         if (!isRefusal(error) || (error.kind !== "UNAVAILABLE" && error.kind !== "UNKNOWN")) continue;
         this.#isWanted = true;
         await delay(pauseMs, undefined, { ref: false });

@@ -49,29 +49,20 @@ export async function listenToTopics(
       fresh.push(root);
     }
   };
-  /** Something else than a root that came up. */
-  let isMore = false;
-  const again = new RepeatedLook(async () => {
-    const more = isMore;
-    isMore = false;
-    try {
-      await look();
-      // A root that came up is told only to whoever may read in it; what is published there later is a hint of its own.
-      const isNews = more || (await isAnyReadable(context, caller, fresh));
-      fresh = [];
-      if (!ended && isNews) wake();
-    } catch (error) {
-      isMore ||= more;
-      throw error;
-    }
+  const again = new RepeatedLook(async (isMore) => {
+    await look();
+    // A root that came up is told only to whoever may read in it; what is published there later is a hint of its own.
+    const isNews = isMore || (await isAnyReadable(context, caller, fresh));
+    fresh = [];
+    if (!ended && isNews) wake();
   });
   const directory = directoryKeys(namespace);
   // Of what the directory tells everybody, little is for this agent: each look costs the store a script.
   const own = `follows ${directory.follows(agent)}`;
   const stopDirectory = await context.hints.listen(directory.channel, (message) => {
     if (message !== "" && message !== own && !(message === "root" && anyRoot)) return;
-    isMore ||= message !== "root";
-    again.again();
+    // Something else than a root that came up.
+    again.again(message !== "root");
   });
   await look();
   fresh = [];
@@ -234,25 +225,16 @@ export async function watchTopics(
       fresh.push(root);
     }
   };
-  /** Anything may have happened meanwhile. */
-  let isMore = false;
-  const again = new RepeatedLook(async () => {
-    const more = isMore;
-    isMore = false;
-    try {
-      await look();
-      const isNews = more || (await isAnyReadable(context, caller, fresh));
-      fresh = [];
-      if (!ended && isNews) onChange();
-    } catch (error) {
-      isMore ||= more;
-      throw error;
-    }
+  const again = new RepeatedLook(async (isMore) => {
+    await look();
+    const isNews = isMore || (await isAnyReadable(context, caller, fresh));
+    fresh = [];
+    if (!ended && isNews) onChange();
   });
   const stopDirectory = await context.hints.listen(directoryKeys(namespace).channel, (message) => {
     if (message !== "" && message !== "root") return;
-    isMore ||= message === "";
-    again.again();
+    // Anything may have happened meanwhile.
+    again.again(message === "");
   });
   await look();
   fresh = [];
