@@ -1,3 +1,4 @@
+import { createHash, randomUUID } from "node:crypto";
 import { linkSync, readFileSync, renameSync, rmSync, statSync, utimesSync, writeFileSync } from "node:fs";
 import { isRunning, type ProcessIdentity, thisProcess } from "./process-identity.js";
 
@@ -21,18 +22,22 @@ export interface Claim {
 /**
  * Claims the file for this process, or returns undefined while a living process has it.
  *
- * The file appears whole, by `link`, so nobody reads half a claim; the claim of a process that has ended is taken
- * away first, by one process at a time, so a new claim cannot be mistaken for the old one.
+ * The file appears whole, by `link` or `rename`, so nobody reads half a claim. Where it is that of a process that has
+ * ended, one process alone may replace it: the one that claims the file named after that very claim, by the same rules.
+ * Should it end before it has, the next one is found in the same way, from its claim.
  */
 export function tryClaim(path: string, facts: object = {}): Claim | undefined {
-  const text = JSON.stringify({ owner: thisProcess(), facts });
-  const draft = `${path}.${process.pid}.${Math.random().toString(36).slice(2)}`;
+  if (readClaim(path)) return undefined;
+  const text = JSON.stringify({ id: randomUUID(), owner: thisProcess(), facts });
+  const draft = `${path}.${randomUUID()}`;
   writeFileSync(draft, text, { mode: 0o600 });
   try {
     for (let attempt = 0; attempt < 3; attempt++) {
       if (tryLink(draft, path)) return claimed(path, text);
-      if (readClaim(path)) return undefined;
-      removeStale(path);
+      const found = textOf(path);
+      if (found === undefined) continue; // let go meanwhile
+      if (living(path, found)) return undefined;
+      if (replace(path, found, draft)) return claimed(path, text);
     }
     return undefined;
   } finally {
@@ -42,23 +47,30 @@ export function tryClaim(path: string, facts: object = {}): Claim | undefined {
 
 /** The claim of a living process, if there is one. */
 export function readClaim<Facts>(path: string): Claimed<Facts> | undefined {
+  const text = textOf(path);
+  return text === undefined ? undefined : living(path, text);
+}
+
+function living<Facts>(path: string, text: string): Claimed<Facts> | undefined {
   try {
-    const claim = JSON.parse(readFileSync(path, "utf8")) as Claimed<Facts>;
+    const claim = JSON.parse(text) as Claimed<Facts>;
     const running = isRunning(claim.owner) ?? Date.now() - statSync(path).mtimeMs < foreignClaimMs;
     return running ? claim : undefined;
   } catch {
-    return undefined; // absent, or not one of ours: a claim appears whole or not at all
+    return undefined; // gone, or not one of ours: a claim appears whole or not at all
+  }
+}
+
+function textOf(path: string): string | undefined {
+  try {
+    return readFileSync(path, "utf8");
+  } catch {
+    return undefined;
   }
 }
 
 function claimed(path: string, text: string): Claim {
-  const holds = (): boolean => {
-    try {
-      return readFileSync(path, "utf8") === text;
-    } catch {
-      return false;
-    }
-  };
+  const holds = (): boolean => textOf(path) === text;
   return {
     holds,
     refresh: () => {
@@ -81,29 +93,19 @@ function tryLink(draft: string, path: string): boolean {
 }
 
 /**
- * Takes a dead process's claim away.
+ * Puts the draft where the claim of a dead process is, and returns whether it did.
  *
- * Two who both saw it dead must not act one after the other, or the second would take away the claim the first has
- * made meanwhile: whoever removes holds `<path>.removing` and looks again. That one is held for microseconds; should
- * its holder die in them, it is moved aside, which two can at worst do to each other's.
+ * No claim is made twice, so the right to replace this one is wanted once. Whoever comes late, having read the claim
+ * before it was replaced, can get that right when it is free again, and finds then that the claim is another.
  */
-function removeStale(path: string): void {
-  const guard = `${path}.removing`;
-  const draft = `${guard}.${process.pid}.${Math.random().toString(36).slice(2)}`;
-  writeFileSync(draft, JSON.stringify({ owner: thisProcess(), facts: {} }), { mode: 0o600 });
+function replace(path: string, dead: string, draft: string): boolean {
+  const right = tryClaim(`${path}.after-${createHash("sha256").update(dead).digest("hex").slice(0, 16)}`);
+  if (!right) return false;
   try {
-    if (tryLink(draft, guard)) {
-      try {
-        if (!readClaim(path)) rmSync(path, { force: true });
-      } finally {
-        rmSync(guard, { force: true });
-      }
-    } else if (!readClaim(guard)) {
-      renameSync(guard, draft);
-    }
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code !== "ENOENT") throw error;
+    if (textOf(path) !== dead) return false;
+    renameSync(draft, path);
+    return true;
   } finally {
-    rmSync(draft, { force: true });
+    right.release();
   }
 }

@@ -1,6 +1,7 @@
 import { spawn } from "node:child_process";
+import { createHash } from "node:crypto";
 import { once } from "node:events";
-import { mkdtempSync, readFileSync, rmSync, utimesSync, writeFileSync } from "node:fs";
+import { mkdtempSync, readdirSync, readFileSync, rmSync, utimesSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
@@ -15,8 +16,8 @@ beforeEach(() => {
 });
 afterEach(() => rmSync(directory, { recursive: true, force: true }));
 
-function write(owner: object): void {
-  writeFileSync(path, JSON.stringify({ owner: { ...thisProcess(), ...owner }, facts: { of: "another" } }));
+function write(owner: object, at = path): void {
+  writeFileSync(at, JSON.stringify({ owner: { ...thisProcess(), ...owner }, facts: { of: "another" } }));
 }
 
 describe("a claim", () => {
@@ -66,23 +67,57 @@ describe("a claim", () => {
     const module = new URL("../../../dist/redis/engine/claim.js", import.meta.url).href;
     const contender = `
       import { tryClaim } from ${JSON.stringify(module)};
-      const [path, at] = process.argv.slice(1);
+      const [path, count, at] = process.argv.slice(1);
+      const mine = [];
       while (Date.now() < Number(at)) {}
-      process.stdout.write(tryClaim(path) ? "mine" : "no");
+      for (let n = 0; n < Number(count); n++) if (tryClaim(path + n)) mine.push(n);
+      process.stdout.write(JSON.stringify(mine) + "\\n");
       process.stdin.resume().on("end", () => process.exit(0));`;
-    for (let round = 0; round < 3; round++) {
-      write({ pid: 4_000_000 });
-      const at = String(Date.now() + 700);
-      const contenders = Array.from({ length: 8 }, () =>
-        spawn(process.execPath, ["--input-type=module", "-e", contender, path, at]),
-      );
-      const answers = await Promise.all(
-        contenders.map(async ({ stdout }) => String((await once(stdout, "data"))[0])),
-      );
-      expect(answers.filter((answer) => answer === "mine")).toHaveLength(1);
-      for (const { stdin } of contenders) stdin.end();
-      await Promise.all(contenders.map((child) => once(child, "exit")));
-    }
+    const count = 400;
+    for (let n = 0; n < count; n++) write({ pid: 4_000_000 }, `${path}${n}`);
+    const at = String(Date.now() + 700);
+    const contenders = Array.from({ length: 8 }, () =>
+      spawn(process.execPath, ["--input-type=module", "-e", contender, path, String(count), at]),
+    );
+    const claimed = await Promise.all(
+      contenders.map(async ({ stdout }) => {
+        let text = "";
+        for await (const part of stdout) {
+          text += part;
+          if (text.endsWith("\n")) break;
+        }
+        return JSON.parse(text) as number[];
+      }),
+    );
+    for (const { stdin } of contenders) stdin.end();
+    await Promise.all(contenders.map((child) => once(child, "exit")));
+    expect(claimed.flat().sort((one, other) => one - other)).toEqual(
+      Array.from({ length: count }, (_, n) => n),
+    );
+    // Had one of them got them all, the others would have come too late to be tried.
+    expect(claimed.filter((mine) => mine.length > 0).length).toBeGreaterThan(1);
+  });
+
+  it("of a dead process is not replaced by one that found it before another did", () => {
+    write({ pid: 4_000_000 });
+    const dead = readFileSync(path, "utf8");
+    const right = `${path}.after-${createHash("sha256").update(dead).digest("hex").slice(0, 16)}`;
+    const other = tryClaim(right)!;
+    expect(tryClaim(path)).toBeUndefined();
+    other.release();
+    expect(tryClaim(path)?.holds()).toBe(true);
+    expect(readdirSync(directory)).toEqual(["some.lock"]);
+  });
+
+  it("of a dead process can be replaced when the one that was to replace it died as well", () => {
+    write({ pid: 4_000_000 });
+    const dead = readFileSync(path, "utf8");
+    write(
+      { pid: 4_000_001 },
+      `${path}.after-${createHash("sha256").update(dead).digest("hex").slice(0, 16)}`,
+    );
+    expect(tryClaim(path)?.holds()).toBe(true);
+    expect(readdirSync(directory)).toEqual(["some.lock"]);
   });
 });
 
