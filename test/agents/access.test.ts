@@ -4,7 +4,7 @@ import { Access, Grants, grantsMost } from "../../src/agents/index.js";
 import { type Caller, localPrincipal, operatorPrincipal, type RunId } from "../../src/identity/index.js";
 import { Hints, Store } from "../../src/redis/index.js";
 import { StoreProxy } from "../faults/store-proxy.js";
-import { describeOnEachStore, startStore } from "../stores/index.js";
+import { describeOnEachStore, patientMs, startStore } from "../stores/index.js";
 import { newNamespace } from "../stores/new-namespace.js";
 import { changeGrants, grantOf, removeGrants } from "./change-grants.js";
 
@@ -28,7 +28,7 @@ const operatorOf = (namespace: string): Caller => ({
 });
 
 async function openProcess(namespace: string, url: string, hintsUrl: string = url): Promise<Process> {
-  const store = await Store.open({ endpoint: { url }, label: "test" });
+  const store = await Store.open({ endpoint: { url }, label: "test", callTimeoutMs: patientMs });
   const hints = new Hints({ url: hintsUrl });
   const access = new Access({ store, hints });
   const grants = new Grants({

@@ -9,7 +9,7 @@ import {
   type RunId,
 } from "../../src/identity/index.js";
 import { directoryKeys, Hints, Store } from "../../src/redis/index.js";
-import { describeOnEachStore } from "../stores/index.js";
+import { describeOnEachStore, patientMs } from "../stores/index.js";
 import { newNamespace } from "../stores/new-namespace.js";
 
 interface Process {
@@ -24,7 +24,11 @@ describeOnEachStore("what is recorded of agents", (store) => {
     for (const close of closing.splice(0)) close();
   });
   const open = async (): Promise<Process> => {
-    const opened = await Store.open({ endpoint: { url: store().url }, label: "test" });
+    const opened = await Store.open({
+      endpoint: { url: store().url },
+      label: "test",
+      callTimeoutMs: patientMs,
+    });
     const hints = new Hints({ url: store().url });
     const access = new Access({ store: opened, hints });
     closing.push(() => {

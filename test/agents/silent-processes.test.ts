@@ -3,7 +3,13 @@ import { Runs } from "../../src/agents/index.js";
 import { type Caller, localPrincipal } from "../../src/identity/index.js";
 import { type DirectoryKeys, directoryKeys, Store } from "../../src/redis/index.js";
 import { StoreProxy } from "../faults/store-proxy.js";
-import { describeOnEachStore, type StoreName, startStore, type TestStore } from "../stores/index.js";
+import {
+  describeOnEachStore,
+  patientMs,
+  type StoreName,
+  startStore,
+  type TestStore,
+} from "../stores/index.js";
 import { newNamespace } from "../stores/new-namespace.js";
 
 /** A process of the product, and what it did about runs. All of one test file are one process to the directory. */
@@ -24,7 +30,7 @@ function directoryOn(store: () => TestStore) {
     for (const close of closing.splice(0).reverse()) await close();
   });
   const start = async (): Promise<{ readonly opened: Store; readonly keys: DirectoryKeys }> => {
-    opened = await Store.open({ endpoint: { url: store().url }, label: "test" });
+    opened = await Store.open({ endpoint: { url: store().url }, label: "test", callTimeoutMs: patientMs });
     closing.push(() => opened.close());
     namespace = newNamespace();
     keys = directoryKeys(namespace);

@@ -3,7 +3,7 @@ import { Runs } from "../../src/agents/index.js";
 import { localPrincipal } from "../../src/identity/index.js";
 import { directoryKeys, lockKeys, Store } from "../../src/redis/index.js";
 import { openLocks, rawStore } from "../locks/open-locks.js";
-import { describeOnEachStore } from "../stores/index.js";
+import { describeOnEachStore, patientMs } from "../stores/index.js";
 import { newNamespace } from "../stores/new-namespace.js";
 
 describeOnEachStore.beside("what one process does for all", (store) => {
@@ -15,7 +15,11 @@ describeOnEachStore.beside("what one process does for all", (store) => {
   it("is done, each by itself, also where something before it fails, which is logged", async ({ expect }) => {
     const namespace = newNamespace();
     const keys = directoryKeys(namespace);
-    const opened = await Store.open({ endpoint: { url: store().url }, label: "test" });
+    const opened = await Store.open({
+      endpoint: { url: store().url },
+      label: "test",
+      callTimeoutMs: patientMs,
+    });
     closing.push(() => opened.close());
     // Two processes that have been silent for very long, and what of theirs can be given back.
     await opened.command("HSET", keys.runs, "ann/spoilt", "gone-1|1", "bob/whole", "gone-1|1");

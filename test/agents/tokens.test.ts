@@ -8,7 +8,7 @@ import {
   type RunId,
 } from "../../src/identity/index.js";
 import { directoryKeys, Hints, Store } from "../../src/redis/index.js";
-import { describeOnEachStore } from "../stores/index.js";
+import { describeOnEachStore, patientMs } from "../stores/index.js";
 import { newNamespace } from "../stores/new-namespace.js";
 
 /** What one process has of the room. */
@@ -29,7 +29,11 @@ describeOnEachStore("tokens", (store) => {
   });
 
   const open = async (): Promise<Process> => {
-    const opened = await Store.open({ endpoint: { url: store().url }, label: "test" });
+    const opened = await Store.open({
+      endpoint: { url: store().url },
+      label: "test",
+      callTimeoutMs: patientMs,
+    });
     const hints = new Hints({ url: store().url });
     const access = new Access({ store: opened, hints });
     const tokens = new Tokens({

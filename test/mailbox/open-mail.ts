@@ -27,6 +27,7 @@ import {
   type TopicFeed,
 } from "../../src/mailbox/index.js";
 import { Hints, Store } from "../../src/redis/index.js";
+import { patientMs } from "../stores/index.js";
 import { newNamespace } from "../stores/new-namespace.js";
 
 /** A feed of somebody who follows nothing: the mailbox room by itself. */
@@ -82,7 +83,7 @@ export async function openMail(
   > = {},
 ): Promise<MailOffice> {
   const namespace = newNamespace();
-  const store = await Store.open({ endpoint: { url }, label: "test" });
+  const store = await Store.open({ endpoint: { url }, label: "test", callTimeoutMs: patientMs });
   const hints = new Hints({ url });
   const log = (event: string, facts: Record<string, unknown>): void => {
     process.stderr.write(`${event} ${JSON.stringify(facts)}\n`);

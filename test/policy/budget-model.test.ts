@@ -9,7 +9,7 @@ import {
 } from "../../src/policy/index.js";
 import { compileRules } from "../../src/policy/rule-compiler.js";
 import { policyKeys, Store } from "../../src/redis/index.js";
-import { describeOnEachStore, type StoreName } from "../stores/index.js";
+import { describeOnEachStore, patientMs, type StoreName } from "../stores/index.js";
 import { newNamespace } from "../stores/new-namespace.js";
 import { BudgetModel, type ModelLimit } from "./budget-model.js";
 import { moveTime } from "./policy-desk.js";
@@ -65,7 +65,7 @@ describeOnEachStore("reserving, settling, expiring and repeating at random", (st
   let context: PolicyContext;
   let move: ReturnType<typeof moveTime>;
   beforeAll(async () => {
-    opened = await Store.open({ endpoint: { url: store().url }, label: "test" });
+    opened = await Store.open({ endpoint: { url: store().url }, label: "test", callTimeoutMs: patientMs });
     move = moveTime(opened);
     const never = (): never => {
       throw new Error("nobody is asked");

@@ -26,6 +26,7 @@ import {
 } from "../../src/policy/index.js";
 import { compileRules } from "../../src/policy/rule-compiler.js";
 import { Hints, policyKeys, type Script, Store } from "../../src/redis/index.js";
+import { patientMs } from "../stores/index.js";
 import { newNamespace } from "../stores/new-namespace.js";
 
 /** Policy of one process on a test store, in a namespace of its own, with short words for what tests do. */
@@ -73,7 +74,7 @@ export class PolicyDesk {
     namespace = newNamespace(),
   ): Promise<PolicyDesk> {
     const endpoint = { url };
-    const store = await Store.open({ endpoint, label: "test" });
+    const store = await Store.open({ endpoint, label: "test", callTimeoutMs: patientMs });
     return new PolicyDesk(store, new Hints(endpoint), namespace, rules, limits);
   }
 

@@ -4,7 +4,7 @@ import { type Caller, localPrincipal, operatorPrincipal, type RunId } from "../.
 import { type InForce, RuleBook } from "../../src/policy/index.js";
 import { Hints, policyKeys, Store } from "../../src/redis/index.js";
 import { StoreProxy } from "../faults/store-proxy.js";
-import { describeOnEachStore, startStore } from "../stores/index.js";
+import { describeOnEachStore, patientMs, startStore } from "../stores/index.js";
 import { newNamespace } from "../stores/new-namespace.js";
 
 /** One process: its own connections, its own memory of the rules. */
@@ -40,7 +40,7 @@ function long(effect: string, count: number): string {
 }
 
 async function openProcess(url: string, hintsUrl: string = url): Promise<Process> {
-  const store = await Store.open({ endpoint: { url }, label: "test" });
+  const store = await Store.open({ endpoint: { url }, label: "test", callTimeoutMs: patientMs });
   const hints = new Hints({ url: hintsUrl });
   const access = new Access({ store, hints });
   const log: string[] = [];

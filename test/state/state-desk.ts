@@ -17,6 +17,7 @@ import {
   type StatePage,
   watchState,
 } from "../../src/state/index.js";
+import { patientMs } from "../stores/index.js";
 import { newNamespace } from "../stores/new-namespace.js";
 
 /** Shared state of one process on a test store, in a namespace of its own, with short words for what tests do. */
@@ -52,7 +53,7 @@ export class StateDesk {
     namespace = newNamespace(),
   ): Promise<StateDesk> {
     const endpoint = { url };
-    const store = await Store.open({ endpoint, label: "test" });
+    const store = await Store.open({ endpoint, label: "test", callTimeoutMs: patientMs });
     return new StateDesk(store, new Hints(endpoint), namespace, limits);
   }
 
