@@ -2,7 +2,7 @@
 const turnMs = 10;
 
 /**
- * Work of which very much may come at once, such as requests: it is begun as long as there is time in this turn of the event
+ * Work of which very much may come at once, such as requests or updates for each of a thousand clients: it is begun as long as there is time in this turn of the event
  * loop, and what is left in the turns after it, in the order in which it came. So what comes at once holds up a turn for so
  * long, and for the one piece of it that was begun last.
  */
@@ -20,6 +20,13 @@ export class LoopTurns {
       this.#isGoing = true;
       setImmediate(() => this.#next());
     });
+  }
+
+  /** Does it when it is its turn. */
+  do(work: () => void): void {
+    const turn = this.mine();
+    if (turn) void turn.then(work);
+    else work();
   }
 
   #hasTime(): boolean {
@@ -46,5 +53,5 @@ export class LoopTurns {
   }
 }
 
-/** Of all that this process is asked for over HTTP. */
+/** Of all that this process is asked for over HTTP, and of all that wait in it and are woken or told of something. */
 export const loopTurns = new LoopTurns();

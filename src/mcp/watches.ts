@@ -1,7 +1,7 @@
 import type { Caller } from "../identity/index.js";
+import { loopTurns } from "./loop-turns.js";
 import { watchTarget } from "./resources/resource-uri.js";
 import type { Rooms } from "./rooms.js";
-import { Turns } from "./turns.js";
 
 /** Shortest time between two updates of one URI: what happens meanwhile is told by one. */
 export const coalesceMs = 250;
@@ -11,9 +11,6 @@ export const stalledMs = 1_000;
 
 /** Most URIs one client may watch. */
 export const mostWatched = 100;
-
-/** Of all clients of this process: a hint may concern each of them. */
-const turns = new Turns();
 
 /**
  * The URIs one client watches. The first change of a URI is told at once, and those that follow at most every 250 ms,
@@ -66,7 +63,7 @@ export class Watches {
         stalled ? stalledMs : coalesceMs,
       );
       again = stalled;
-      if (!stalled) turns.do(() => wanted && this.#tell(uri));
+      if (!stalled) loopTurns.do(() => wanted && this.#tell(uri));
     };
     let stopWatching: (() => void) | undefined;
     this.#stops.set(uri, () => {

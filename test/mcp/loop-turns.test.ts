@@ -65,4 +65,17 @@ describe("turns of the event loop", () => {
       await delay(5);
     }
   });
+
+  it("do the work that is handed to them whole and in order", async () => {
+    const turns = new LoopTurns();
+    const done: number[] = [];
+    for (let n = 0; n < 60; n++)
+      turns.do(() => {
+        done.push(n);
+        work(1);
+      });
+    expect(done.length).toBeGreaterThan(0);
+    expect(done.length).toBeLessThan(60);
+    await expect.poll(() => done).toEqual(Array.from({ length: 60 }, (_, n) => n));
+  });
 });

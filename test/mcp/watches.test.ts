@@ -14,7 +14,7 @@ const caller: Caller = {
   run: { id: "r" as RunId },
 };
 
-beforeEach(() => void vi.useFakeTimers());
+beforeEach(() => void vi.useFakeTimers({ toFake: ["setTimeout", "clearTimeout"] }));
 afterEach(() => void vi.useRealTimers());
 
 describe("what a client watches", () => {
