@@ -42,28 +42,7 @@ local operation, digest, keepMs, rows = ARGV[10], ARGV[11], tonumber(ARGV[12]), 
 local notify, waits, goesOnWithout, heldOnly, resources = ARGV[14], ARGV[15] == '1', ARGV[15] == '2', ARGV[16] == '1', {}
 for n = 17, #ARGV do resources[#resources + 1] = ARGV[n] end
 
--- The leases of this run that cover all that is asked for, each with what it covers; nothing when some of it is not held, or
--- not as strongly. Of several that cover one resource it is the newest: what was written under it refuses the older ones.
-local function covering()
-  local found, leases = {}, {}
-  for _, resource in ipairs(resources) do
-    local newest
-    nearby({ resource }, function(other)
-      if other.run ~= run or other.state ~= 'held' or other.due <= lockMs or other.mode == 's' and mode == 'x' then return false end
-      for _, own in ipairs(other.resources) do
-        if covers(own, resource) and (not newest or other.token > newest.token) then newest = other end
-      end
-      return false
-    end)
-    if not newest then return nil end
-    if not found[newest.id] then
-      found[newest.id] = { request = newest, covers = {} }
-      leases[#leases + 1] = found[newest.id]
-    end
-    table.insert(found[newest.id].covers, resource)
-  end
-  return leases
-end
+local function covering() return coveringOf(run, resources, mode) end
 -- Looked at before anything is recorded or changed, so that the call can be admitted to more and come again.
 local function isHeld()
   readTime()
@@ -131,6 +110,7 @@ local function granted(request, hadEffect)
   hold(request)
   keepLost(request.lostAt)
   putRequest(request)
+  restCovered(request)
   tell(true)
   return grant(request, hadEffect)
 end
@@ -183,6 +163,20 @@ local function mine()
     end
   end
 end
+-- Asked again for what its run holds: as good as a renewal, and its own length is not forgotten for that of a part of it.
+local function prolong(leases, ms)
+  local told = {}
+  for _, one in ipairs(leases) do
+    local request = one.request
+    request.due = math.max(request.due, lockMs + ms)
+    request.leaseMs, request.base = math.max(request.leaseMs, ms), lockMs
+    putRequest(request)
+    local id, token, ends, left, how, all = lease(request)
+    told[#told + 1] = { id, token, ends, left, how, all, one.covers }
+  end
+  tell(true)
+  return { 'COVERED', told }
+end
 local function goOn(request)
   if request.state == 'held' then
     request.lostAt = keptLost()
@@ -193,6 +187,12 @@ local function goOn(request)
     tell(true)
     local id, token, ends, left, how, all = lease(request)
     return { 'ALREADY', '0', id, token, ends, left, how, all, along }
+  end
+  -- What its run holds by now is no new grant. The place stays, so that our own repetition of the call finds it.
+  local held = coveringOf(run, request.resources, request.mode)
+  if held then
+    restCovered(request)
+    return prolong(held, leaseMs or request.leaseMs)
   end
   -- Our own repetition of the call that took the place, or changed it, is that call.
   local hadEffect = request.call == call or leaseMs and leaseMs ~= request.leaseMs or
@@ -214,21 +214,6 @@ local function goOn(request)
   if #blockers == 0 then return granted(request, hadEffect) end
   putRequest(request)
   return queued(request, blockers, hadEffect, hadEffect or wasSkipped)
-end
-
--- Asked again for what its run holds: as good as a renewal, and its own length is not forgotten for that of a part of it.
-local function prolong(leases)
-  local told = {}
-  for _, one in ipairs(leases) do
-    local request = one.request
-    request.due = math.max(request.due, lockMs + leaseMs)
-    request.leaseMs, request.base = math.max(request.leaseMs, leaseMs), lockMs
-    putRequest(request)
-    local id, token, ends, left, how, all = lease(request)
-    told[#told + 1] = { id, token, ends, left, how, all, one.covers }
-  end
-  tell(true)
-  return { 'COVERED', told }
 end
 
 -- Of a request that its agent named: it is of this run from now on, whichever had it.
@@ -265,7 +250,7 @@ if leases then
   for _, one in ipairs(leases) do
     if one.request.call == call or #leases == 1 and sameResources(one.request) then return goOn(one.request) end
   end
-  return prolong(leases)
+  return prolong(leases, leaseMs)
 end
 if heldOnly then tell(false) return { 'NOT_HELD' } end
 local before = ids and mine()
@@ -303,6 +288,7 @@ request.call = call
 hold(request)
 keepLost(request.lostAt)
 addRequest(request)
+restCovered(request)
 -- A hook is gone with its answer: those are told of a circle who wait in it, where it comes before one of them.
 if isHook(run) and isInTheWay(request) then circleOfAwaited(run, nil, true) end
 tell(true)

@@ -26,8 +26,7 @@ for _, run in ipairs(redis.call('HKEYS', slot.runs)) do
     loadRequests(ids)
     for _, id in ipairs(ids) do
       local request = getRequest(id)
-      local isOver = request and request.state == 'held' and request.due <= lockMs
-      if request and not isOver then found[#found + 1] = request end
+      if request and not isOver(request) and not isCovered(request) then found[#found + 1] = request end
     end
   end
 end

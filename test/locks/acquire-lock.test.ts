@@ -619,6 +619,26 @@ describeOnEachStore.concurrent("acquire_lock", (store) => {
     expect(await alice.acquire("y")).toMatchObject({ state: "queued", place: 2 });
   });
 
+  it("finds no circle through a place that was passed over, of the run that asks or of another", async () => {
+    const house = await open();
+    const [alice, bob, carl] = await three(house);
+    const dora = await house.as("dora");
+    const held = await dora.acquire("o2");
+    await bob.acquire("o1");
+    const { ticket } = await bob.acquire("o2");
+    await carl.acquire("o2");
+    await dora.release(held.lock_id!);
+    await passTime(store().url, house.namespace, 120_001);
+    await alice.acquire("elsewhere");
+    expect((await alice.list("o2")).holders).toMatchObject([{ agent: "carl", state: "offered" }]);
+    // Bob was passed over for what Carl is offered, and Carl waits for Bob: so Bob does not wait for Carl.
+    expect(await carl.acquire("o1")).toMatchObject({ state: "queued" });
+    expect(await bob.acquire("free")).toMatchObject({ state: "granted" });
+    expect(await bob.acquire("another/**")).toMatchObject({ state: "granted" });
+    await expect(bob.claim(ticket!)).rejects.toThrow(/^lock\.deadlock/);
+    expect(await bob.acquire("one/more")).toMatchObject({ state: "granted" });
+  });
+
   it("falls back on the resources when the ticket is no more", async () => {
     const house = await open();
     const [alice, bob] = await three(house);

@@ -1,5 +1,5 @@
 import type { Redis } from "ioredis";
-import { overlaps, type Resource } from "../../src/addresses/index.js";
+import { covers, overlaps, type Resource } from "../../src/addresses/index.js";
 import { comesBefore, type LockLimits } from "../../src/locks/index.js";
 
 /** What a script noted: that it began, what became of a request, that a process beat, that a run was over. */
@@ -201,8 +201,9 @@ export function checkHistory(entries: readonly Entry[], limits: LockLimits): str
     if (request.skipped && before?.skipped && request.run === before.run && entry.script === "acquire-lock")
       wrong.push(`${name(request)} asked again and is still passed over`);
     if (request.skipped && !before?.skipped) {
-      const isInTime =
-        before?.state === "offered"
+      const isInTime = heldByItsRun(request, [...now.values()])
+        ? true
+        : before?.state === "offered"
           ? isOver(before, entry.lockMs) ||
             // What its own agent lost of it rests first.
             [...now.values()].some((other) => other.state === "cooling" && clash(other, request))
@@ -250,6 +251,16 @@ function isTooSoon(
   { deadOfferMs, offerMs, aliveMs }: LockLimits,
 ): boolean {
   return offeredMs < deadOfferMs || (offeredMs < offerMs && silentMs < aliveMs);
+}
+
+/** Whether the run of a place holds all that it is for, so that it is offered none of it. */
+function heldByItsRun(place: Recorded, all: readonly Recorded[]): boolean {
+  const leases = all.filter(
+    ({ run, state, mode }) => run === place.run && state === "held" && (mode === "x" || place.mode === "s"),
+  );
+  return place.resources.every((resource) =>
+    leases.some((lease) => lease.resources.some((own) => covers(own, resource))),
+  );
 }
 
 /** Who was passed over waits for nobody until it calls again. */

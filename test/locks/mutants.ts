@@ -84,13 +84,13 @@ export const mutants: readonly Mutant[] = [
   of(
     "",
     "passes over every living waiter instead of offering",
-    "if isAlive(waiter.process) then\n          offer(waiter)",
+    "if isAlive(waiter.process) and not coveringOf(waiter.run, waiter.resources, waiter.mode) then\n          offer(waiter)",
     "if false then\n          offer(waiter)",
   ),
   of(
     "",
     "passes over half of the living waiters instead of offering",
-    "if isAlive(waiter.process) then\n          offer(waiter)",
+    "if isAlive(waiter.process) and not coveringOf(waiter.run, waiter.resources, waiter.mode) then\n          offer(waiter)",
     "if nowMs % 2 == 0 then\n          offer(waiter)",
   ),
   of(
@@ -102,7 +102,7 @@ export const mutants: readonly Mutant[] = [
   of(
     "",
     "offers to the dead like to the living",
-    "if isAlive(waiter.process) then\n          offer(waiter)",
+    "if isAlive(waiter.process) and not coveringOf(waiter.run, waiter.resources, waiter.mode) then\n          offer(waiter)",
     "if true then\n          offer(waiter)",
   ),
   of(
@@ -210,12 +210,7 @@ export const mutants: readonly Mutant[] = [
     "other.token > newest.token",
     "other.token < newest.token",
   ),
-  of(
-    "acquire-lock",
-    "does not prolong what covers it",
-    "math.max(request.due, lockMs + leaseMs)",
-    "lockMs + 100",
-  ),
+  of("acquire-lock", "does not prolong what covers it", "math.max(request.due, lockMs + ms)", "lockMs + 100"),
   of(
     "acquire-lock",
     "gives a new token for what is held",

@@ -203,11 +203,11 @@ describeOnEachStore.concurrent("what another run of its agent names", (store) =>
 
   it("does not stand in that run's way any more", async ({ expect }) => {
     const [one, other] = await three();
-    const { lock_id: held } = await one.acquire(["x", "y"]);
+    const { lock_id: held, token } = await one.acquire(["x", "y"]);
     const waiting = other.acquire("x", { wait_seconds: 20 });
     await expect.poll(async () => (await one.list("x")).waiters.length).toBe(1);
     await other.renew(held!);
-    expect(await waiting).toMatchObject({ state: "granted", older: [{ lock_id: held, resources: ["x"] }] });
+    expect(await waiting).toMatchObject({ state: "already_held", lock_id: held, token });
   });
 
   it("stays where it is when that run waits for somebody who waits for it, or has as much as it may", async () => {
@@ -256,6 +256,42 @@ describeOnEachStore.concurrent("what another run of its agent names", (store) =>
     expect((await bob.list("a.ts")).holders).toEqual([]);
     await new Promise((resolve) => setTimeout(resolve, 300));
     expect(await one.news()).toEqual([]);
+  });
+
+  it("is held already where it goes on with a place for it: it is not told of its turn, and granted nothing twice", async ({
+    expect,
+  }) => {
+    const [one, other, bob] = await three();
+    const held = await one.acquire("x");
+    const { ticket } = await other.acquire("x");
+    const waiting = await bob.acquire("x");
+    await other.renew(held.lock_id!);
+    expect(await other.news()).toEqual([]);
+    const same = { state: "already_held", lock_id: held.lock_id, token: held.token };
+    for (let n = 0; n < 2; n++) expect(await other.claim(ticket!)).toMatchObject(same);
+    expect((await other.list("x")).holders).toMatchObject([{ lock_id: held.lock_id }]);
+    expect(await other.news()).toEqual([]);
+    await other.release(held.lock_id!);
+    expect(await bob.claim(waiting.ticket!)).toMatchObject({ state: "granted" });
+  });
+
+  it("and what one of several places of a run got is held already for the others", async ({ expect }) => {
+    const [alice, , bob] = await three();
+    const held = await bob.acquire(["v", "w"]);
+    const first = await alice.acquire("w");
+    const wider = await alice.acquire(["v", "w"]);
+    const shared = await alice.acquire("w", { mode: "shared" });
+    const later = await bob.acquire("w");
+    expect(later.state).toBe("already_held");
+    await bob.release(held.lock_id!);
+    const { lock_id: id, token } = await alice.claim(wider.ticket!);
+    expect(await alice.news()).toEqual([]);
+    for (const { ticket } of [first, shared])
+      expect(await alice.claim(ticket!)).toMatchObject({ state: "already_held", lock_id: id, token });
+    expect(await bob.acquire("w")).toMatchObject({ state: "queued", holders: [{ agent: "alice" }] });
+    expect(await alice.release(id!)).toMatchObject({ next: ["bob"] });
+    // What it holds no more it may wait for again, in a place that stood in nobody's way.
+    expect(await alice.claim(first.ticket!)).toMatchObject({ state: "queued" });
   });
 });
 

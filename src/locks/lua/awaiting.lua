@@ -69,7 +69,7 @@ local function circleOfAwaited(run, request, isNews)
     seen[other] = true
     for id in string.gmatch(redis.call('HGET', slot.runs, other) or '', '%S+') do
       local theirs = getRequest(id)
-      if theirs and theirs.state == 'waiting' and viaRequest(theirs) then return true end
+      if isWaiting(theirs) and viaRequest(theirs) then return true end
     end
     return viaAwaited(other)
   end

@@ -1,5 +1,5 @@
 -- Whether a wait would close a circle: from the run that asks to whoever it would wait for, to what those wait for, and
--- so on. Looks at 200 requests at most, and compares so much; a longer chain is taken for open, and leases end in any case.
+-- so on. What was passed over waits for nobody until it calls again, when it is looked at as what is asked for. Looks at 200 requests at most, and compares so much; a longer chain is taken for open, and leases end in any case.
 local function circleOf(request)
   local budget, from, seen, path = 200, looked, {}, {}
   local function search(waiting)
@@ -14,7 +14,7 @@ local function circleOf(request)
           seen[other.run] = true
           for id in string.gmatch(redis.call('HGET', slot.runs, other.run) or '', '%S+') do
             local theirs = getRequest(id)
-            if theirs and theirs.state == 'waiting' and search(theirs) then return true end
+            if isWaiting(theirs) and search(theirs) then return true end
           end
         end
         path[#path] = nil
@@ -27,7 +27,7 @@ local function circleOf(request)
   local isClosed = search(request)
   for id in string.gmatch(redis.call('HGET', slot.runs, request.run) or '', '%S+') do
     local own = not isClosed and id ~= request.id and getRequest(id)
-    if own and own.state == 'waiting' then isClosed = search(own) end
+    if isWaiting(own) then isClosed = search(own) end
   end
   if not isClosed then return nil end
   local circle = {}

@@ -45,7 +45,7 @@ local function passTo(request, run, process)
   local circle
   for id in string.gmatch(redis.call('HGET', slot.runs, run), '%S+') do
     local own = getRequest(id)
-    if own and own.state == 'waiting' then
+    if isWaiting(own) then
       circle = circleOf(own)
       break
     end
@@ -57,6 +57,7 @@ local function passTo(request, run, process)
   for n, one in ipairs(passing) do
     hint(one.id)
     leaves(one.resources)
+    restCovered(one)
     if n > 1 and one.state ~= 'cooling' then
       for _, word in ipairs({ one.id, whole(one.state == 'held' and one.token or 0), asClock(endOf(one)), asLeft(endOf(one)), one.mode, table.concat(one.resources, '\n') }) do
         along[#along + 1] = word

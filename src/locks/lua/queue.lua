@@ -94,6 +94,8 @@ end
 local function isOver(request) return request.state == 'held' and request.due <= lockMs end
 -- What rests or is over is free by itself, whatever its last holder waits for.
 local function isNobodys(request) return request.state == 'cooling' or isOver(request) end
+-- Whether it waits for others: what was passed over does not, until it calls again.
+local function isWaiting(request) return request and request.state == 'waiting' and not request.skipped end
 -- Those that a request has to wait for; only the first one found when asked so.
 local function blockersOf(request, isOneEnough)
   local blockers = {}
@@ -108,7 +110,7 @@ end
 local function isInTheWay(request)
   local isFound = false
   nearby(request.resources, function(other)
-    isFound = other.state == 'waiting' and other.run ~= request.run and standsBefore(request, other)
+    isFound = isWaiting(other) and other.run ~= request.run and standsBefore(request, other)
     return isFound
   end)
   return isFound
@@ -166,6 +168,32 @@ local function offerDue(request)
   local hasty = math.max(request.base + limits.deadOfferMs, isLiving and beatAt + limits.aliveMs or 0)
   return math.min(patient, hasty)
 end
+-- The leases of a run that cover all of some resources, each with what it covers; nothing when some of it is not held, or
+-- not as strongly. Of several that cover one resource it is the newest: what was written under it refuses the older ones.
+local function coveringOf(run, resources, mode)
+  local found, leases = {}, {}
+  for _, resource in ipairs(resources) do
+    local newest
+    nearby({ resource }, function(other)
+      if other.run ~= run or other.state ~= 'held' or other.due <= lockMs or other.mode == 's' and mode == 'x' then return false end
+      for _, own in ipairs(other.resources) do
+        if covers(own, resource) and (not newest or other.token > newest.token) then newest = other end
+      end
+      return false
+    end)
+    if not newest then return nil end
+    if not found[newest.id] then
+      found[newest.id] = { request = newest, covers = {} }
+      leases[#leases + 1] = found[newest.id]
+    end
+    table.insert(found[newest.id].covers, resource)
+  end
+  return leases
+end
+-- Whether it is a place that was passed over because its run holds all of it: of that there is nothing to tell.
+local function isCovered(request)
+  return request.state == 'waiting' and request.skipped and coveringOf(request.run, request.resources, request.mode) ~= nil
+end
 -- When it ends, as others are told: an offer lasts its whole time while its process beats, although a silent one is passed
 -- over before.
 local function endOf(request)
@@ -194,6 +222,16 @@ local function skip(request)
   redis.call('HDEL', slot.offers, request.id)
   leaves(request.resources)
   hint(request.id)
+end
+-- Places of a run, around one of its requests, for what it holds by now: it is offered none of that, and they stand in
+-- nobody's way, until it calls with one when it holds that no more.
+local function restCovered(request)
+  nearby(request.resources, function(other)
+    if other.run == request.run and (isWaiting(other) or other.state == 'offered') and coveringOf(other.run, other.resources, other.mode) then
+      dropNotice(other)
+      skip(other)
+    end
+  end)
 end
 local function finish(request)
   removeRequest(request)
@@ -333,7 +371,7 @@ local function handOn()
     table.sort(waiters, comesBefore)
     for _, waiter in ipairs(waiters) do
       if #blockersOf(waiter, true) == 0 then
-        if isAlive(waiter.process) then
+        if isAlive(waiter.process) and not coveringOf(waiter.run, waiter.resources, waiter.mode) then
           offer(waiter)
           offered[#offered + 1] = agentOf(waiter.run)
         else skip(waiter) end
