@@ -80,16 +80,14 @@ export interface TopicFeed {
     },
   ): Promise<{
     readonly heads: readonly Head[];
-    /** Unread in all, counted up to 1,000 a root. */
     readonly unread: number;
     readonly urgent: number;
     readonly open: number;
     readonly gaps: readonly { readonly topic: string; readonly missed: number; readonly until: number }[];
-    /** Topics with more than `limit` unread whose older messages are passed over by the next `take`, newest three kept. */
-    readonly collapsed: readonly { readonly topic: string; readonly count: number }[];
   }>;
   /**
-   * Takes exactly these for the run, as one batch; what another run took meanwhile is missing from the answer.
+   * Takes exactly these for the run, as one batch; what another run took meanwhile is missing from the answer. Of a topic
+   * with more than `limit` unread the newest three are offered, and the first of them that is taken passes over the older.
    *
    * @param options.cutBytes from which size on a text is cut in the reply, so that the next page does not settle it
    * @param options.claimMs for a caller without a session: when what it does not name as seen comes again
@@ -99,7 +97,15 @@ export interface TopicFeed {
     batch: string,
     heads: readonly Head[],
     options?: { readonly cutBytes?: number; readonly claimMs?: number },
-  ): Promise<readonly Delivery[]>;
+  ): Promise<{
+    readonly deliveries: readonly Delivery[];
+    /** What was passed over, and how many of these were counted as unread: not what had expired. */
+    readonly collapsed: readonly {
+      readonly topic: string;
+      readonly count: number;
+      readonly unread: number;
+    }[];
+  }>;
   /** What is open at this agent, oldest first; behind a place by its sequence and id, where one is given. */
   open(
     caller: Caller,

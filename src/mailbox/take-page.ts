@@ -93,8 +93,8 @@ async function takeBatch(
   if (last) memory.cause = { id: last.id, origin: last.origin };
   const { counts } = page;
   const { feed } = topics ?? {};
-  const leftOut = passedOver(feed?.collapsed, fromTopics).reduce((sum, { count }) => sum + count, 0);
-  const unread = counts.unread + Math.max((feed?.unread ?? 0) - fromTopics.length - leftOut, 0);
+  const unread =
+    counts.unread + Math.max((feed?.unread ?? 0) - fromTopics.length - (topics?.leftOut ?? 0), 0);
   const urgentHere = fromTopics.filter(({ message }) => message.priority === "urgent").length;
   if (place === ownMailbox(caller)) memory.told = { unread, urgent: counts.urgent };
   const inbox: { -readonly [Name in keyof Inbox]: Inbox[Name] } = {
@@ -109,13 +109,6 @@ async function takeBatch(
   };
   if (deliveries.length > 0) inbox.batch = batch;
   return { inbox, nextDueAt: counts.nextDueAt };
-}
-
-/** What was left out of a busy topic is passed over with the first of its messages that is on the page. */
-function passedOver(collapsed: Inbox["collapsed"] = [], deliveries: readonly Delivery[]): Inbox["collapsed"] {
-  if (collapsed.length === 0) return collapsed;
-  const topics = new Set(deliveries.map(({ message }) => message.to));
-  return collapsed.filter(({ topic }) => topics.has(`topic:${topic}`));
 }
 
 /** Remembered from then on, until this run hears of a change. */
@@ -139,13 +132,15 @@ async function takeFromTopics(
 ): Promise<{
   readonly feed: Awaited<ReturnType<TopicFeed["heads"]>>;
   readonly deliveries: readonly Delivery[];
+  /** Of the unread ones that were looked at: those of busy topics that were passed over. */
+  readonly leftOut: number;
   readonly own: { readonly limit: number; readonly ids: readonly string[] };
 }> {
   const memory = context.memory(caller);
   const { filter, limit, budget, batch } = ask;
   const feed = await headsOfTopics(context, caller, ask.after, { filter, limit });
   memory.keepUntold({ gaps: gapsOf(feed.gaps) });
-  if (feed.heads.length === 0) return { feed, deliveries: [], own: { limit: own, ids: [] } };
+  if (feed.heads.length === 0) return { feed, deliveries: [], leftOut: 0, own: { limit: own, ids: [] } };
   // What is given back now competes for this page too.
   if (memory.batches(place, ask.after).unseen.length > 0)
     await readMailbox(context, caller, place, { ...ask, limit: 0, sessionless: false });
@@ -153,12 +148,13 @@ async function takeFromTopics(
   const chosen = choosePage([...heads, ...feed.heads], limit, budget.bytes - limit * envelopeChars);
   const ids = chosen.filter((head) => head.root === "").map((head) => head.id);
   const topical = chosen.filter((head) => head.root !== "");
-  if (topical.length === 0) return { feed, deliveries: [], own: { limit: own, ids } };
+  if (topical.length === 0) return { feed, deliveries: [], leftOut: 0, own: { limit: own, ids } };
   memory.delivered(batch, topicPlace);
-  const deliveries = await context.deps.feed.take(caller, batch, topical, {
+  const { deliveries, collapsed } = await context.deps.feed.take(caller, batch, topical, {
     cutBytes: budget.cut,
     ...(ask.sessionless ? { claimMs: context.limits.claimMs } : {}),
   });
-  memory.keepUntold({ collapsed: passedOver(feed.collapsed, deliveries) });
-  return { feed, deliveries, own: { limit: ids.length > 0 ? own : 0, ids } };
+  memory.keepUntold({ collapsed: collapsed.map(({ topic, count }) => ({ topic, count })) });
+  const leftOut = collapsed.reduce((sum, one) => sum + one.unread, 0);
+  return { feed, deliveries, leftOut, own: { limit: ids.length > 0 ? own : 0, ids } };
 }

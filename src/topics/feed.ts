@@ -50,7 +50,7 @@ export class Feed implements TopicFeed {
     batch: string,
     heads: readonly Head[],
     options: { readonly cutBytes?: number; readonly claimMs?: number } = {},
-  ): Promise<readonly Delivery[]> {
+  ): ReturnType<TopicFeed["take"]> {
     return takeHeads(this.#context, caller, batch, heads, this.#looked.get(place(caller)), {
       cutBytes: options.cutBytes ?? this.#context.limits.cutBytes,
       claimMs: options.claimMs ?? 0,

@@ -145,6 +145,8 @@ export interface TopicOffer {
   readonly urgent: number;
   /** Messages before the first offered one that are passed over when one of these is taken, what expired among them too. */
   readonly passedOver: number;
+  /** How many of the unread these are. */
+  readonly unreadPassed: number;
 }
 
 const newest = 3;
@@ -160,13 +162,16 @@ export function offerOf(standing: Standing, view: TopicView, ask: Ask): TopicOff
   const unread = plain ? Math.max(view.waiting - expired, due.length) : due.length;
   const urgent = due.filter((one) => one.facts.priority === 3).length;
   if (view.fromPosition && (!isOpenAsk(ask) || unread <= ask.limit || ask.limit <= 0))
-    return { offered: asked, unread, urgent, passedOver: 0 };
+    return { offered: asked, unread, urgent, ...nothingPassed };
   const offered = asked.slice(-newest);
   const [first] = offered;
-  if (!first) return { offered, unread, urgent, passedOver: 0 };
+  if (!first) return { offered, unread, urgent, ...nothingPassed };
   const unseen = view.fromPosition ? 0 : Math.max(view.waiting - pending.length, 0);
-  return { offered, unread, urgent, passedOver: unseen + pending.indexOf(first) };
+  const unreadPassed = unread - (due.length - due.indexOf(first));
+  return { offered, unread, urgent, passedOver: unseen + pending.indexOf(first), unreadPassed };
 }
+
+const nothingPassed = { passedOver: 0, unreadPassed: 0 };
 
 const noLead = { expired: 0, to: 0 };
 
@@ -225,12 +230,13 @@ export function advanceOf(
   for (const candidate of view.candidates) {
     const due = isDue(standing, candidate);
     if (candidate.id === options.passOver) met = true;
-    if (claimed.has(candidate.id)) met = true;
-    else if (due && isExpired(candidate.facts, standing.nowMs)) {
-      if (!options.tellGaps && met) return { ...still, to, expired, filtered };
-      if (options.tellGaps) expired++;
-    } else if (due && met) return { ...still, to, expired, filtered };
-    else if (!due) filtered++;
+    if (!claimed.has(candidate.id)) {
+      if (due && isExpired(candidate.facts, standing.nowMs)) {
+        if (!options.tellGaps && met) return { ...still, to, expired, filtered };
+        if (options.tellGaps) expired++;
+      } else if (due && met) return { ...still, to, expired, filtered };
+      else if (!due) filtered++;
+    }
     to = Math.max(to, candidate.facts.sequence);
   }
   if (!view.toEnd) return { ...still, to, expired, filtered };

@@ -27,6 +27,7 @@ import {
 const takeScript = loadScript(import.meta.url, "take-topics.lua");
 
 type Heads = Awaited<ReturnType<TopicFeed["heads"]>>;
+type Page = Awaited<ReturnType<TopicFeed["take"]>>;
 
 /** What a run looked at last, so that its next take knows what the page was chosen from. */
 export interface Looked {
@@ -98,7 +99,6 @@ export async function lookAtHeads(
       urgent: sum(looks.map(({ urgent }) => urgent)),
       open: sum(looks.map(({ open }) => open)),
       gaps: looks.flatMap(({ gaps }) => gaps),
-      collapsed: looks.flatMap(({ collapsed }) => collapsed),
     },
   };
 }
@@ -117,7 +117,6 @@ async function lookAtRoot(
   readonly urgent: number;
   readonly open: number;
   readonly gaps: Heads["gaps"];
-  readonly collapsed: Heads["collapsed"];
 }> {
   let view = await inspectRoot(context, reader, root, follows, ask, batches);
   const gaps: { topic: string; missed: number; until: number }[] = [];
@@ -151,22 +150,19 @@ async function lookAtRoot(
     if (moved) break;
   }
   const { standing } = view;
-  const offers = view.views.map((one) => ({ topic: one.topic, offer: offerOf(standing, one, ask) }));
+  const offers = view.views.map((one) => offerOf(standing, one, ask));
   const back = backHeads(view, ask);
-  const offered = offers.flatMap(({ offer }) => offer.offered.map((one) => headOf(root, one.id, one.facts)));
+  const offered = offers.flatMap((offer) => offer.offered.map((one) => headOf(root, one.id, one.facts)));
   const records = [...standing.open.values()];
   if (records.length + standing.withheld === 0 && standing.subscriptions.length === 0)
     await leaveQuietly(context, reader, root, follows, standing.nowMs);
   return {
     view,
     heads: [...back, ...offered].sort(byUrgency).slice(0, Math.max(ask.limit, 0)),
-    unread: Math.min(sum(offers.map(({ offer }) => offer.unread)) + back.length, 1_000),
-    urgent: sum(offers.map(({ offer }) => offer.urgent)) + back.filter((head) => head.priority === 3).length,
+    unread: sum(offers.map((offer) => offer.unread)) + back.length,
+    urgent: sum(offers.map((offer) => offer.urgent)) + back.filter((head) => head.priority === 3).length,
     open: records.filter((record) => record.state === "open").length,
     gaps,
-    collapsed: offers
-      .filter(({ offer }) => offer.passedOver > 0)
-      .map(({ topic, offer }) => ({ topic, count: offer.passedOver })),
   };
 }
 
@@ -223,7 +219,7 @@ export async function takeHeads(
   heads: readonly Head[],
   looked: Looked | undefined,
   options: TakeOptions,
-): Promise<readonly Delivery[]> {
+): Promise<Page> {
   const reader = await readerOf(context, caller);
   const byRoot = new Map<string, Head[]>();
   for (const head of heads) byRoot.set(head.root, [...(byRoot.get(head.root) ?? []), head]);
@@ -233,7 +229,12 @@ export async function takeHeads(
     ),
   );
   const order = new Map(heads.map((head, n) => [head.id, n]));
-  return pages.flat().sort((a, b) => order.get(a.message.id)! - order.get(b.message.id)!);
+  return {
+    deliveries: pages
+      .flatMap(({ deliveries }) => deliveries)
+      .sort((a, b) => order.get(a.message.id)! - order.get(b.message.id)!),
+    collapsed: pages.flatMap(({ collapsed }) => collapsed),
+  };
 }
 
 async function takeFromRoot(
@@ -245,7 +246,7 @@ async function takeFromRoot(
   wanted: readonly Head[],
   looked: Looked | undefined,
   options: TakeOptions,
-): Promise<readonly Delivery[]> {
+): Promise<Page> {
   const ask: Ask = looked?.ask ?? { minPriority: 0, limit: wanted.length };
   const follows = looked?.follows ?? (await followsOf(context, reader.namespace, reader.agent));
   let view = looked?.views.get(root);
@@ -274,13 +275,15 @@ async function takeFromRoot(
             facts: candidate.facts,
             cut: candidate.facts.bytes > options.cutBytes,
           });
-    if (own.length > 0) return deliveriesOf(context, reader, root, own);
-    if (claims.length === 0) return [];
+    if (own.length > 0) return { deliveries: await deliveriesOf(context, reader, root, own), collapsed: [] };
+    if (claims.length === 0) return nothingTaken;
     const claimed = new Set(claims.map((claim) => claim.id));
+    const collapsed: Page["collapsed"][number][] = [];
     const advances = [
       ...view.views.map((one) => {
-        const { offered, passedOver } = offerOf(standing, one, ask);
+        const { offered, passedOver, unreadPassed } = offerOf(standing, one, ask);
         const isTaken = passedOver > 0 && offered.some(({ id }) => claimed.has(id));
+        if (isTaken) collapsed.push({ topic: one.topic, count: passedOver, unread: unreadPassed });
         return advanceOf(standing, one, claimed, {
           ...(isTaken ? { passOver: offered[0]!.id } : {}),
           tellGaps: false,
@@ -294,11 +297,13 @@ async function takeFromRoot(
       claims,
       claimMs: options.claimMs,
     });
-    if (taken) return taken;
+    if (taken) return { deliveries: taken, collapsed };
     view = undefined;
   }
-  return [];
+  return nothingTaken;
 }
+
+const nothingTaken: Page = { deliveries: [], collapsed: [] };
 
 interface TakeOptions {
   readonly cutBytes: number;

@@ -189,6 +189,58 @@ describeOnEachStore("direct mail and topics in one inbox", (store) => {
     expect(page.messages).toHaveLength(10);
   });
 
+  it("counts of what a busy topic left out only what was unread, and all that waits elsewhere", async () => {
+    const { agents } = await open("alice", "bob");
+    const [alice, bob] = agents as [Agent, Agent];
+    await follow(bob, "busy.x");
+    await follow(bob, "quiet.x");
+    for (let n = 0; n < 60; n++)
+      await alice.send("topic:busy.x", `busy ${n}`, n >= 30 && n < 50 ? { ttl_seconds: 1 } : {});
+    for (let n = 0; n < 10; n++) await alice.send("topic:quiet.x", `quiet ${n}`);
+    await pause(1_200);
+    const page = await bob.read();
+    expect(page).toMatchObject({ unread: 3, collapsed: [{ topic: "busy.x", count: 57 }] });
+    expect(await bodies(bob)).toEqual(["quiet 7", "quiet 8", "quiet 9"]);
+  });
+
+  it("tells that a busy topic left something out with the page that passes it over, and not before", async () => {
+    const { house, agents } = await open("alice", "bob");
+    const [alice, bob] = agents as [Agent, Agent];
+    await follow(bob, "news");
+    await alice.send("topic:news", "given back");
+    const { batch } = await house.rooms.mail.readInbox(bob.caller, {}, { maxChars: 10_500 });
+    house.rooms.mail.confirm(bob.caller, batch!, false);
+    for (let n = 0; n < 40; n++) await alice.send("topic:news", `${n}`);
+    expect(await bob.read({ limit: 1 })).toMatchObject({
+      messages: [{ body: "given back" }],
+      unread: 40,
+      collapsed: [],
+    });
+    expect(await bob.read({ limit: 3 })).toMatchObject({
+      messages: [{ body: "37" }, { body: "38" }, { body: "39" }],
+      unread: 0,
+      collapsed: [{ topic: "news", count: 37 }],
+    });
+  });
+
+  it("passes over what a busy topic left out also with a page that has something given back between", async () => {
+    const { house, agents } = await open("alice", "bob");
+    const [alice, bob] = agents as [Agent, Agent];
+    await follow(bob, "news");
+    for (let n = 0; n < 29; n++)
+      await alice.send("topic:news", `${n}`, n === 7 ? { priority: "urgent" } : {});
+    const { batch } = await house.rooms.mail.readInbox(
+      bob.caller,
+      { min_priority: "urgent" },
+      { maxChars: 10_500 },
+    );
+    house.rooms.mail.confirm(bob.caller, batch!, false);
+    const page = await bob.read();
+    expect(page.messages.map(({ body }) => body).sort()).toEqual(["26", "27", "28", "7"]);
+    expect(page).toMatchObject({ unread: 0, collapsed: [{ topic: "news", count: 25 }] });
+    expect(await bob.read()).toMatchObject({ messages: [], unread: 0, collapsed: [] });
+  });
+
   it("delivers what is behind topics that have only what was missed", async () => {
     const { agents } = await open("alice", "bob");
     const [alice, bob] = agents as [Agent, Agent];

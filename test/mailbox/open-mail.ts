@@ -33,8 +33,8 @@ import { newNamespace } from "../stores/new-namespace.js";
 /** A feed of somebody who follows nothing: the mailbox room by itself. */
 const noTopics: TopicFeed = {
   follows: async () => false,
-  heads: async () => ({ heads: [], unread: 0, urgent: 0, open: 0, gaps: [], collapsed: [] }),
-  take: async () => [],
+  heads: async () => ({ heads: [], unread: 0, urgent: 0, open: 0, gaps: [] }),
+  take: async () => ({ deliveries: [], collapsed: [] }),
   open: async () => [],
   find: async () => undefined,
   settle: async () => new Map(),

@@ -2,7 +2,7 @@ import { randomUUID } from "node:crypto";
 import { Access } from "../../src/agents/index.js";
 import { Recorder } from "../../src/audit/index.js";
 import { type Caller, localPrincipal, type Role, type RunId } from "../../src/identity/index.js";
-import type { Delivery, StoredMessage } from "../../src/mailbox/index.js";
+import type { StoredMessage } from "../../src/mailbox/index.js";
 import { Hints, Store } from "../../src/redis/index.js";
 import { type TopicLimits, Topics } from "../../src/topics/index.js";
 import { patientMs, type TestStore } from "../stores/index.js";
@@ -132,8 +132,8 @@ export class TopicDesk {
     };
     const looked = await this.topics.feed.heads(caller, { seen, unseen, filter, limit });
     const batch = ask.batch ?? randomUUID();
-    const deliveries = await this.topics.feed.take(caller, batch, looked.heads.slice(0, limit));
-    return { ...looked, batch, deliveries, bodies: deliveries.map((one) => one.message.body) };
+    const taken = await this.topics.feed.take(caller, batch, looked.heads.slice(0, limit));
+    return { ...looked, ...taken, batch, bodies: taken.deliveries.map((one) => one.message.body) };
   }
 
   /** Pages until nothing comes, each settled by the next. */
@@ -161,8 +161,8 @@ export interface ReadAsk {
   readonly batch?: string;
 }
 
-export type Page = Awaited<ReturnType<Topics["feed"]["heads"]>> & {
-  readonly batch: string;
-  readonly deliveries: readonly Delivery[];
-  readonly bodies: readonly string[];
-};
+export type Page = Awaited<ReturnType<Topics["feed"]["heads"]>> &
+  Awaited<ReturnType<Topics["feed"]["take"]>> & {
+    readonly batch: string;
+    readonly bodies: readonly string[];
+  };
