@@ -71,7 +71,7 @@ const entries = {
   },
   "mailbox.text_gone": {
     kind: "NOT_FOUND",
-    text: "you sent {message_id}, but its text is kept no more: the operator purged it. Use search_messages with sent: true to see what became of it.",
+    text: "you sent {message_id}, but its text is kept no more: it was a dead letter, and purged or trimmed. Use search_messages with sent: true to see what became of it.",
   },
   "mailbox.not_yours": {
     kind: "NOT_FOUND",

@@ -4,7 +4,7 @@
 
   KEYS[1]   operations (hash)                        KEYS[2]   outbox (hash)
   KEYS[3]   audit rows (list)
-  ARGV[1]   not after, ms of the store's clock       ARGV[2]   field: a message id, or notice:id
+  ARGV[1]   not after, ms of the store's clock       ARGV[2]   field: a message id, or notice:id:time
   ARGV[3]   recipients reached, separated by commas; of a notice its text, as it was told
   ARGV[4]   operation whose answer is completed, or empty
   ARGV[5]   its answer                               ARGV[6]   audit rows, one a line, or empty

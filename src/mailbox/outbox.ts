@@ -119,7 +119,8 @@ export async function flushOutbox(
   const fields = await deps.store.hash(own.outbox);
   await settleAttachments(context, namespace, mailbox, fields);
   const closed = new Set<string>();
-  for (const [field, text] of fields) {
+  // What happened first to a message is told first.
+  for (const [field, text] of [...fields].sort(([a], [b]) => (a < b ? -1 : 1))) {
     try {
       if (field.startsWith("notice:")) await sendNotice(context, namespace, mailbox, field, text, closed);
       if (field.startsWith("entry:"))
@@ -231,7 +232,7 @@ async function sendNotice(
   const [kind, sender, reason, times, said, at] = text.split("|");
   if (sender && closed.has(sender)) return;
   const words = Buffer.from(said ?? "", "base64url").toString();
-  const id = field.slice("notice:".length);
+  const id = field.split(":")[1]!;
   const [entry] = await lookUp(context, namespace, mailbox, [id]);
   const lines =
     kind === "dead"
@@ -247,8 +248,7 @@ async function sendNotice(
   try {
     if (sender && sender !== postmaster)
       await tell(context, namespace, sender, {
-        // After a requeue it can happen again, and each time is told.
-        about: at ? `${field}:${at}` : field,
+        about: field,
         thread: entry?.record.thread ?? id,
         lines,
       });

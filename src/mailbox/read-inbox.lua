@@ -139,7 +139,7 @@ for _, id in ipairs(most > 0 and due(box.reminders, 5) or {}) do
     record.reminded = record.reminded + 1
     if record.reminded >= 2 then
       redis.call('ZREM', box.reminders, id)
-      redis.call('HSET', box.outbox, 'notice:' .. id, table.concat({ 'unanswered', record.sender, '', record.reminded, '', whole(nowMs) }, '|'))
+      notify(id, { 'unanswered', record.sender, '', record.reminded, '' })
     else redis.call('ZADD', box.reminders, whole(nowMs + 1800000), id) end
     putRecord(id, record)
     reminders[#reminders + 1] = id

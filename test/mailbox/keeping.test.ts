@@ -453,11 +453,66 @@ describeOnEachStore("what becomes of mail", (store) => {
     // One is looked up and tried.
     expect(scripts).toBe(2);
     expect(await fields()).toHaveLength(20);
-    const text = (await office.store.command("HGET", outbox, `notice:${jobs[0]}`)) as string;
-    await office.store.command("HSET", outbox, `notice:${jobs[0]}`, text.replace(/\d+$/, "1000"));
+    const notice = (await fields()).find((field) => field.startsWith(`notice:${jobs[0]}:`))!;
+    const text = (await office.store.command("HGET", outbox, notice)) as string;
+    await office.store.command("HSET", outbox, notice, text.replace(/\d+$/, "1000"));
     await flushOutbox(office.context, office.namespace, "queue:jobs");
     expect(await fields()).toHaveLength(19);
-    expect(await fields()).not.toContain(`notice:${jobs[0]}`);
+    expect(await fields()).not.toContain(notice);
+  });
+
+  it("tells each of several deaths, in their order, to a sender that had no room meanwhile", async () => {
+    const office = await open({ mailboxMessages: 1 });
+    const alice = await office.as("alice");
+    const worker = await office.as("worker");
+    const { message_id: id } = await alice.send("queue:jobs", "a job");
+    await worker.send("alice", "fills the mailbox");
+    for (const reason of ["too large", "too late"]) {
+      await worker.read({ mailbox: "queue:jobs" });
+      await worker.ack(id, "reject", { reason });
+      if (reason === "too large")
+        await requeueDeadLetters(office.context, office.operator, "queue:jobs", [id]);
+    }
+    await alice.read();
+    const { flushOutbox } = await import("../../src/mailbox/outbox.js");
+    const told: string[] = [];
+    for (let n = 0; n < 3; n++) {
+      // What was read is settled by the next read, and only then is there room.
+      told.push(...(await alice.read()).messages.map(({ body }) => body));
+      await flushOutbox(office.context, office.namespace, "queue:jobs");
+    }
+    told.push(...(await alice.read()).messages.map(({ body }) => body));
+    expect(told).toEqual([
+      expect.stringContaining("said: too large"),
+      expect.stringContaining("said: too late"),
+    ]);
+  });
+
+  it("shows its sender that a dead letter is dead also when it was trimmed to make room for others", async () => {
+    const office = await open({ deadLetters: 2 });
+    const alice = await office.as("alice");
+    const bob = await office.as("bob");
+    const ids: string[] = [];
+    for (let n = 0; n < 4; n++) {
+      ids.push((await alice.send("bob", `secret ${n}`)).message_id);
+      await bob.read();
+      await bob.ack(ids[n]!, "reject");
+    }
+    // Each look takes one away.
+    for (let n = 0; n < 3; n++) await bob.read();
+    const dead = await listDeadLetters(office.context, office.namespace, "bob", { limit: 10 });
+    expect(dead.map(({ message }) => message.id)).toEqual([ids[3], ids[2]]);
+    const { messages } = await searchMessages(office.context, alice.caller, { sent: true });
+    expect(messages.map(({ id, excerpt, states }) => [id, excerpt, states[0]!.state])).toEqual([
+      [ids[3], "secret 3", "dead"],
+      [ids[2], "secret 2", "dead"],
+      [ids[1], "", "dead"],
+      [ids[0], "", "dead"],
+    ]);
+    await expect(alice.read({ message_id: ids[0]! })).rejects.toThrow(/^mailbox\.text_gone/);
+    const keys = ["deliveries", "meta"].map((name) => `{${office.namespace}:mb:bob}:${name}`);
+    expect(await office.store.command("HGET", keys[1]!, "dead-trimmed")).toBe("2");
+    expect(await office.store.command("HLEN", keys[0]!)).toBe(4);
   });
 
   it("tells the sender who refused it, and that a dead letter is dead also when it was purged", async () => {

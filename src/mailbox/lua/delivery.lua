@@ -82,7 +82,11 @@ local function toHistory(id, record, state)
   redis.call('ZADD', box.settled, whole(nowMs), id)
   putRecord(id, record)
 end
--- The sender of a job that failed is told through the outbox of this mailbox.
+-- The sender of a message is told through the outbox of this mailbox: each time, also where it could not be told before.
+local function notify(id, words)
+  words[#words + 1] = whole(nowMs)
+  redis.call('HSET', box.outbox, 'notice:' .. id .. ':' .. whole(nowMs), table.concat(words, '|'))
+end
 local function toDead(id, record, reason)
   leave(id, record)
   redis.call('ZREM', box.expiring, id)
@@ -90,9 +94,7 @@ local function toDead(id, record, reason)
   record.state, record.at, record.reason = 'dead', nowMs, reason
   redis.call('ZADD', box.dead, whole(nowMs), id)
   putRecord(id, record)
-  if reason ~= 'expired' then
-    redis.call('HSET', box.outbox, 'notice:' .. id, table.concat({ 'dead', record.sender, reason, record.failures, record.said or '', whole(nowMs) }, '|'))
-  end
+  if reason ~= 'expired' then notify(id, { 'dead', record.sender, reason, record.failures, record.said or '' }) end
 end
 local function toFailed(id, record, reason, delayMs)
   record.failures = record.failures + 1
@@ -108,7 +110,7 @@ local function dropFiles(id, record)
   redis.call('HDEL', box.outbox, 'carried:' .. id)
   redis.call('HSET', box.outbox, 'dropped:' .. id, record.files)
 end
--- Nothing that its sender wrote is left, but that there was such a message: for as long as history is kept.
+-- Nothing of a dead letter is left that its sender wrote, but that there was such a message: for as long as history is kept.
 local function purge(id, record)
   leave(id, record)
   dropFiles(id, record)

@@ -26,12 +26,14 @@ local function upkeep(most)
   local old = redis.call('ZRANGEBYSCORE', box.settled, '-inf', whole(nowMs - limits.historyMs), 'LIMIT', 0, most)
   for _, id in ipairs(old) do redis.call('ZREM', box.settled, id) forget(id) end
   local trimmed = redis.call('ZRANGEBYSCORE', box.dead, '-inf', whole(nowMs - limits.deadMs), 'LIMIT', 0, most)
-  if #trimmed == 0 and redis.call('ZCARD', box.dead) > limits.deadMost then trimmed = redis.call('ZRANGE', box.dead, 0, 0) end
-  for _, id in ipairs(trimmed) do
-    redis.call('ZREM', box.dead, id)
-    forget(id)
-    redis.call('HINCRBY', box.meta, 'dead-trimmed', 1)
+  for _, id in ipairs(trimmed) do redis.call('ZREM', box.dead, id) forget(id) end
+  if #trimmed == 0 and redis.call('ZCARD', box.dead) > limits.deadMost then
+    trimmed = redis.call('ZRANGE', box.dead, 0, 0)
+    local record = getRecord(trimmed[1])
+    -- Its sender may still look what became of it.
+    if record then purge(trimmed[1], record) else redis.call('ZREM', box.dead, trimmed[1]) end
   end
+  if #trimmed > 0 then redis.call('HINCRBY', box.meta, 'dead-trimmed', #trimmed) end
 end
 local function nextDueMs()
   local soonest = 0
