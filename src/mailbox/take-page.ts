@@ -96,11 +96,12 @@ async function takeBatch(
   const unread =
     counts.unread + Math.max((feed?.unread ?? 0) - fromTopics.length - (topics?.leftOut ?? 0), 0);
   const urgentHere = fromTopics.filter(({ message }) => message.priority === "urgent").length;
-  if (place === ownMailbox(caller)) memory.told = { unread, urgent: counts.urgent };
+  const urgent = counts.urgent + Math.max((feed?.urgent ?? 0) - urgentHere, 0);
+  if (place === ownMailbox(caller)) memory.told = { unread, urgent };
   const inbox: { -readonly [Name in keyof Inbox]: Inbox[Name] } = {
     messages: deliveries.map(shown),
     unread,
-    urgent: counts.urgent + Math.max((feed?.urgent ?? 0) - urgentHere, 0),
+    urgent,
     open: counts.open + (feed?.open ?? 0) + fromTopics.length,
     reminders: [],
     gaps: [],
