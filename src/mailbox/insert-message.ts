@@ -19,7 +19,8 @@ export interface Posting {
 }
 
 /**
- * Puts a message into one mailbox. Safe to repeat with the same operation.
+ * Puts a message into one mailbox. Safe to repeat with the same operation. The id is empty where the message was taken back
+ * before it was there.
  *
  * @param row the audit row of the decision; empty where it was recorded before or nobody asked
  */

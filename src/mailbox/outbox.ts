@@ -5,6 +5,7 @@ import { releaseRefused, settleAttachments } from "./attachment-references.js";
 import type { MailContext } from "./context.js";
 import { lookUp } from "./find-delivery.js";
 import { insertMessage, type Posting } from "./insert-message.js";
+import { noteRecalled } from "./note-recalled.js";
 import type { Operation } from "./operation.js";
 import { postmaster, tell } from "./tell.js";
 
@@ -77,8 +78,8 @@ export function insertion(context: MailContext, messageId: string): Operation {
   };
 }
 
-/** Hands one recipient of an outbox entry its message, once however often it is tried. */
-export async function deliver(context: MailContext, entry: OutboxEntry, to: OutboxTarget): Promise<void> {
+/** Hands one recipient of an outbox entry its message, once however often it is tried; false where it was taken back before. */
+export async function deliver(context: MailContext, entry: OutboxEntry, to: OutboxTarget): Promise<boolean> {
   const { message } = entry.posting;
   const operation = insertion(context, message.id);
   if (to.startsWith("topic:")) {
@@ -92,7 +93,7 @@ export async function deliver(context: MailContext, entry: OutboxEntry, to: Outb
       },
       run: { id: "" },
     };
-    await context.deps.publish(
+    const { id } = await context.deps.publish(
       caller as unknown as Caller,
       to.slice("topic:".length),
       { ...message, to },
@@ -100,9 +101,10 @@ export async function deliver(context: MailContext, entry: OutboxEntry, to: Outb
       "",
       entry.posting.ttlMs,
     );
-  } else {
-    await insertMessage(context, entry.namespace, to, entry.posting, operation, "");
+    return id !== "";
   }
+  const { id } = await insertMessage(context, entry.namespace, to, entry.posting, operation, "");
+  return id !== "";
 }
 
 /**
@@ -189,11 +191,15 @@ async function finish(
   const targets = (fields.get(`left:${id}`) ?? "").split(",").filter(Boolean);
   const tooOld = context.deps.store.now() - entry.posting.message.sentAt > givenUpAfterMs;
   const reached: string[] = [];
+  const takenBack: string[] = [];
   try {
     for (const to of targets) {
       if (await isHeldBack(context, entry)) break;
       try {
-        await deliver(context, entry, to);
+        if (!(await deliver(context, entry, to))) {
+          takenBack.push(to);
+          continue;
+        }
       } catch (error) {
         if (!tooOld) continue;
         await giveUp(context, entry, to, error as Error);
@@ -203,6 +209,9 @@ async function finish(
   } finally {
     // Also when a sender has no room to be told that another was given up.
     if (reached.length > 0) await advanceEntry(context, entry.namespace, mailbox, id, reached);
+    // Whoever recalled it may have died before that was noted.
+    if (takenBack.length > 0)
+      await noteRecalled(context, entry.namespace, mailbox, id, takenBack, takenBack, entry.posting);
   }
 }
 

@@ -31,7 +31,8 @@ local refused = not isAwaited and refusal()
 if refused then return refused end
 audit(box.audit, row)
 if isAwaited then
-  rememberOperation(box.operations, box.operationExpiry, operation, digest, attempt, id, keepMs)
+  -- Without an id: so whoever is about to insert it learns that it was taken back.
+  rememberOperation(box.operations, box.operationExpiry, operation, digest, attempt, '', keepMs)
   forgetOldOperations(box.operations, box.operationExpiry)
 elseif record.state ~= 'recalled' then toHistory(id, record, 'recalled') end
 return { 'RECALLED' }

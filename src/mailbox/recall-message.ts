@@ -1,15 +1,13 @@
 import { refuse } from "../errors/index.js";
 import type { Caller } from "../identity/index.js";
 import { loadScript, mailboxKeys } from "../redis/index.js";
-import { releaseRefused } from "./attachment-references.js";
 import type { MailContext } from "./context.js";
 import { isMessageId } from "./message-id.js";
-import { type Addressee, addresseesText, parseAddressees } from "./note-send.js";
-import { insertion, type OutboxEntry, waitingEntry } from "./outbox.js";
-import { priorities } from "./priorities.js";
+import { noteRecalled } from "./note-recalled.js";
+import { parseAddressees } from "./note-send.js";
+import { insertion, waitingEntry } from "./outbox.js";
 
 const recallScript = loadScript(import.meta.url, "recall-message.lua");
-const noteRecall = loadScript(import.meta.url, "note-recall.lua");
 
 /**
  * Takes back what a sender sent, from every recipient who has not been given it yet, also where it still waits in the
@@ -42,10 +40,7 @@ export async function recallMessage(
     if (isBack && waits) withdrawn.push(mailbox);
   }
   if (recalled.length === 0) refuse("mailbox.not_recallable", { message_id: id });
-  const marked = addressees.map(
-    (one): Addressee => (recalled.includes(one.to) ? { to: one.to, mark: "recalled" } : one),
-  );
-  await noteRecalled(context, namespace, sender, id, marked, withdrawn, entry);
+  await noteRecalled(context, namespace, sender, id, recalled, withdrawn, entry?.posting);
   return { recalled, delivered };
 }
 
@@ -72,33 +67,4 @@ async function takeBack(
     operation.keepMs,
   ]);
   return word === "RECALLED";
-}
-
-/** Tells the sender's mailbox, strikes off what waits there who would not be given it any more, and keeps what nobody has. */
-async function noteRecalled(
-  context: MailContext,
-  namespace: string,
-  sender: string,
-  id: string,
-  addressees: readonly Addressee[],
-  withdrawn: readonly string[],
-  entry: OutboxEntry | undefined,
-): Promise<void> {
-  const own = mailboxKeys(namespace, sender);
-  const message = withdrawn.length > 0 ? entry?.posting.message : undefined;
-  if (message) await releaseRefused(context, namespace, message, withdrawn);
-  await context.deps.store.run(
-    noteRecall,
-    [own.meta, own.messages, own.deliveries, own.settled, own.outbox, own.sentTo],
-    [
-      id,
-      addresseesText(addressees),
-      withdrawn.join(","),
-      message ? JSON.stringify(message) : "",
-      message ? entry!.posting.bytes : 0,
-      message ? priorities.indexOf(message.priority) : 0,
-      sender,
-      message?.thread ?? "",
-    ],
-  );
 }

@@ -15,7 +15,7 @@
   ARGV[19]  audit row, or empty when it was recorded before
   ARGV[20…] under a lock alone: its lease, see ../redis/lua/lease.lua
 
-  Returns {"STORED", id} · {"REPLAYED", id} · {"CONFLICT"} · {"FULL", count, bytes} · {"SENDER_FULL", count} ·
+  Returns {"STORED", id, or empty where it was taken back before} · {"REPLAYED", id} · {"CONFLICT"} · {"FULL", count, bytes} · {"SENDER_FULL", count} ·
           {"BLOCKED"} · {"LEASE_OVER"} · {"LATE"}
 ]]
 --@include ../redis/lua/clock.lua

@@ -81,7 +81,7 @@ export async function sendToMany(
     targets.map(async (to): Promise<RecipientReceipt> => {
       try {
         if (await isHeldBack(context, entry)) return pendingReceipt(to);
-        await deliver(context, entry, to);
+        if (!(await deliver(context, entry, to))) return pendingReceipt(to);
         return { to, state: "stored", ...(opened.has(to) ? { opened: true } : {}) };
       } catch (error) {
         if (!(error instanceof MailboxError)) throw error;

@@ -2,6 +2,7 @@ import type { Caller, PendingRow } from "../identity/index.js";
 import { type MailboxName, mailboxKeys, Wake } from "../redis/index.js";
 import { type MailContext, ownMailbox } from "./context.js";
 import type { Inbox, ReadInbox } from "./contract.js";
+import { lookUp } from "./find-delivery.js";
 import { newMessageId } from "./message-id.js";
 import type { ReadOptions } from "./read-options.js";
 import { emptyInbox } from "./show-delivery.js";
@@ -19,12 +20,17 @@ export async function takeOrWait(
   const memory = context.memory(caller);
   const take = (): Promise<Taken> => takePage(context, caller, place, input, options, row);
   /** What looks told once stands in the answer, whichever look of this wait it was; if that reaches nobody, in the next. */
-  const answer = (inbox: Inbox): Inbox => {
+  const answer = async (inbox: Inbox): Promise<Inbox> => {
     const told = memory.takeUntold();
     if (!told) return inbox;
     const batch = inbox.batch ?? newMessageId(context.deps.store.now());
     memory.toldWith(batch, told);
-    return { ...inbox, ...told, batch };
+    try {
+      return { ...inbox, ...told, reminders: await stillOpen(context, caller, told.reminders), batch };
+    } catch (error) {
+      memory.confirm(batch, false);
+      throw error;
+    }
   };
   const waitMs = (input.wait_seconds ?? 0) * 1000;
   if (waitMs === 0) return answer((await take()).inbox);
@@ -59,4 +65,17 @@ export async function takeOrWait(
     for (const stop of stops) stop();
     wake.end();
   }
+}
+
+/** Those of which nobody has to be reminded any more were settled by another run of the agent. */
+async function stillOpen(
+  context: MailContext,
+  caller: Caller,
+  reminders: Inbox["reminders"],
+): Promise<Inbox["reminders"]> {
+  if (reminders.length === 0) return reminders;
+  const ids = reminders.map(({ id }) => id);
+  const entries = await lookUp(context, caller.principal.namespace, ownMailbox(caller), ids);
+  const open = new Set(entries.filter(({ record }) => record.state === "open").map(({ id }) => id));
+  return reminders.filter(({ id }) => open.has(id));
 }

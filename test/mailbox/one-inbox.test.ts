@@ -103,6 +103,38 @@ describeOnEachStore("direct mail and topics in one inbox", (store) => {
     expect(await bob.read()).toMatchObject({ reminders: [], gaps: [], messages: [] });
   });
 
+  it("reminds nobody of what another run of the agent has settled", async () => {
+    const { house, agents } = await open("alice", "bob");
+    const [alice, bob] = agents as [Agent, Agent];
+    const [one, two] = [
+      await alice.send("bob", "one", { ack_required: true }),
+      await alice.send("bob", "two", { ack_required: true }),
+    ].map(({ message_id }) => message_id) as [string, string];
+    await bob.read();
+    for (const id of [one, two]) await remindSoon(bob, id);
+    const lost = await house.rooms.mail.readInbox(bob.caller, {}, { maxChars: 10_500 });
+    expect(lost.reminders).toHaveLength(2);
+    house.rooms.mail.confirm(bob.caller, lost.batch!, false);
+    await (await Agent.begin(house, "bob")).ack(one, "done");
+    expect((await bob.read()).reminders).toMatchObject([{ id: two }]);
+  });
+
+  it("tells once of what is urgent, also where topics have it", async () => {
+    const { house, agents } = await open("alice", "bob");
+    const [alice, bob] = agents as [Agent, Agent];
+    for (const topic of ["ops.x", "ops.y"]) {
+      await follow(bob, topic);
+      for (let n = 0; n < 2; n++) await alice.send(`topic:${topic}`, `${n}`, { priority: "urgent" });
+    }
+    expect(await bob.read({ limit: 3 })).toMatchObject({ messages: [{}, {}, {}], unread: 1, urgent: 1 });
+    // Something happens in that root that is not for it.
+    await alice.send("topic:ops.z", "for others");
+    await pause(300);
+    expect(await house.rooms.mail.news(bob.caller)).toBeUndefined();
+    await alice.send("topic:ops.x", "more", { priority: "urgent" });
+    await expect.poll(() => house.rooms.mail.news(bob.caller)).toEqual({ unread: 2, urgent: 2 });
+  });
+
   it("tells again what a busy topic left out, where the reply reached nobody", async () => {
     const { house, agents } = await open("alice", "bob");
     const [alice, bob] = agents as [Agent, Agent];
@@ -350,6 +382,37 @@ describeOnEachStore("direct mail and topics in one inbox", (store) => {
       await expect(bob.read({ topic: "a..b", ...more })).rejects.toThrow(/^address\.pattern_invalid/);
     await follow(bob, "news");
     await expect(bob.read({ topic: "a..b" })).rejects.toThrow(/^address\.pattern_invalid/);
+  });
+
+  it("shows as recalled what was taken back by a process that died before it noted that", async () => {
+    const { house, agents } = await open("alice", "bob", "carl");
+    const [alice, bob] = agents as [Agent, Agent];
+    const { mail, store, config } = house;
+    const { recallMessage } = await import("../../src/mailbox/index.js");
+    const { flushOutbox } = await import("../../src/mailbox/outbox.js");
+    const run = store.run.bind(store);
+    let broken = ["send-message", "publish-message"];
+    store.run = async (script, ...rest) => {
+      if (broken.includes(script.name)) refuse("store.unavailable");
+      return run(script, ...rest);
+    };
+    const operator: Caller = {
+      ...alice.caller,
+      principal: { ...alice.caller.principal, roles: ["admin"] },
+    };
+    const to = ["bob", "carl", "topic:news"];
+    const { message_id: id } = await alice.send(to, "a slip");
+    broken = ["note-recall"];
+    await expect(recallMessage(mail, operator, "alice", id)).rejects.toThrow(/^store\.unavailable/);
+    broken = [];
+    await flushOutbox(mail, config.namespace, "alice");
+    expect(await store.command("HLEN", `{${config.namespace}:mb:alice}:outbox`)).toBe(0);
+    const { messages } = await house.rooms.mail.searchMessages(alice.caller, { sent: true });
+    expect(messages).toMatchObject([
+      { id, excerpt: "a slip", states: to.map((one) => ({ to: one, state: "recalled" })) },
+    ]);
+    expect(await bodies(bob)).toEqual([]);
+    expect(await recallMessage(mail, operator, "alice", id)).toEqual({ recalled: to, delivered: [] });
   });
 
   it("takes back what waits in the outbox from agents and topics, and its sender alone still sees it", async () => {
