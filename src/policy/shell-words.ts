@@ -34,17 +34,17 @@ export const unknownPart = "\u0000";
  * @returns them as bash reads the text, and where other shells may read it otherwise, as those do too
  */
 export function shellCommands(text: string, reading: Reading): readonly (readonly ShellCommand[])[] {
-  const bash: Dialect = { takesQuotesAsTheyAre: false, isMet: false };
+  const bash: Dialect = { shell: "bash", isMet: false };
   const commands = new Reader(text, 0, reading, bash).read();
   if (!bash.isMet) return [commands];
-  return [commands, new Reader(text, 0, reading, { takesQuotesAsTheyAre: true, isMet: false }).read()];
+  const others = (["dash", "zsh"] as const).map((shell): Dialect => ({ shell, isMet: false }));
+  return [commands, ...others.map((dialect) => new Reader(text, 0, reading, dialect).read())];
 }
 
-/** What shells read in different ways: a single quote in what stands between double ones for a parameter without a value. */
+/** As which shell a text is read. */
 interface Dialect {
-  /** As dash and zsh do; bash looks for the one that closes it. */
-  readonly takesQuotesAsTheyAre: boolean;
-  /** Whether there was one. */
+  readonly shell: "bash" | "dash" | "zsh";
+  /** Whether there was something that another one reads otherwise. */
   isMet: boolean;
 }
 
@@ -86,10 +86,20 @@ class Reader {
   #parameters = 0;
   /** Of each `case` that has not ended, the parentheses that were open before it. */
   readonly #cases: number[] = [];
+  /** Of each list that is put into a variable and has not ended, too. */
+  readonly #lists: number[] = [];
+  /** The parentheses that were open before the first that stands right behind a word. */
+  #glued: number | undefined;
+  /** Whether both streams were redirected at once. */
+  #redirectsBoth = false;
+  /** Whether what was read last of a word is a brace that closes. */
+  #isClosing = false;
   /** The redirection before a word: what it names is no word of the command. */
   #redirect: string | undefined;
   /** Within `[[`, where what redirects elsewhere compares. */
   #isTest = false;
+  /** Whether the last word of the command is the end of a test. */
+  #hasTested = false;
   /** Within a test, from the pattern that a text is matched with, the parentheses that were open before it. */
   #pattern: number | undefined;
   /** Where a subscript or an expression in brackets begins, in which what looks like a here-document is none. */
@@ -113,7 +123,7 @@ class Reader {
     this.#at = from ?? 0;
     this.#isWithin = from !== undefined;
     this.#draft = newDraft(deep, 0);
-    if (from !== undefined && isCalculated(text, from, reading)) this.#calculated = -1;
+    if (from !== undefined && calculated(text, from, reading) !== undefined) this.#calculated = -1;
   }
 
   read(): readonly Draft[] {
@@ -154,7 +164,7 @@ class Reader {
         return;
       }
       case "$":
-        if (text[this.#at] === "'") this.#escaped();
+        if (text[this.#at] === "'" && this.#dialect.shell !== "dash") this.#escaped();
         // Quotes of a text that is translated are quotes.
         else if (text[this.#at] !== '"') this.#substitution(char);
         return;
@@ -162,8 +172,8 @@ class Reader {
         this.#substitution(char);
         return;
       case "#":
-        if (this.#word === undefined && !this.#isLiteral()) this.#at = this.#lineEnd();
-        else this.#add(char);
+        if (this.#word !== undefined || this.#isLiteral()) this.#add(char);
+        else this.#at = this.#lineEnd();
         return;
       case "<":
       case ">":
@@ -179,11 +189,13 @@ class Reader {
         this.#endWord();
         return;
       case "\r":
-        // Of a text from Windows, the lines of a here-document have one too.
-        if (this.#endsNext && this.#word !== undefined) this.#add(char);
+        // Only at the end of a line, and of a text from Windows, the lines of a here-document have one too.
+        if ((text[this.#at] ?? "\n") !== "\n" || (this.#endsNext && this.#word !== undefined))
+          this.#add(char);
         else this.#endWord();
         return;
       case "|":
+        this.#noList();
         if (text[this.#at] !== "|") this.#endCommand(true);
         else {
           this.#at += 1;
@@ -192,10 +204,12 @@ class Reader {
         }
         return;
       case "&":
+        this.#noList();
         // Both streams at once.
-        if (text[this.#at] === ">") {
+        if (text[this.#at] === ">" && this.#dialect.shell !== "dash") {
           this.#endWord();
           this.#at += 1;
+          this.#redirectsBoth = true;
           this.#redirection(">");
           return;
         }
@@ -203,12 +217,12 @@ class Reader {
         this.#endCommand();
         return;
       case ";":
+        this.#noList();
         this.#endCommand();
         this.#endTest();
         return;
       case "(":
-        if (this.#calculated === undefined && isCalculated(text, this.#at, this.#reading))
-          this.#calculated = this.#open;
+        this.#parenthesis();
         this.#open += 1;
         this.#endCommand();
         return;
@@ -217,17 +231,116 @@ class Reader {
         // A pattern of `case` has one more, which closes nothing.
         if (this.#cases.at(-1) !== this.#open && (this.#open > 0 || this.#isWithin)) this.#open -= 1;
         if (this.#open === this.#calculated) this.#calculated = undefined;
+        if (this.#glued !== undefined && this.#open <= this.#glued) this.#glued = undefined;
         this.#endCommand();
+        if (this.#lists.at(-1) === this.#open) {
+          this.#lists.pop();
+          // What stands right behind a list belongs to the assignment.
+          if (!/^[\s|&;()<>]?$/.test(text[this.#at] ?? "")) this.#add("_=");
+        }
         return;
       default:
         this.#at -= 1;
-        if (!this.#plain(plainInWord)) throw new Error(`no case for ${JSON.stringify(char)}`);
+        this.#characters();
     }
+  }
+
+  /** What means itself in a word, up to where a shell may begin something. */
+  #characters(): void {
+    const [text, before, from] = [this.#text, this.#word, this.#at];
+    if (before === undefined && text[from] === "{" && this.#beginsGroup()) return;
+    if (!this.#plain(plainInWord)) throw new Error(`no case for ${JSON.stringify(text[from])}`);
+    this.#isClosing = text[this.#at - 1] === "}";
+    const bracket = text.slice(from, this.#at).indexOf("[");
+    const name = (before ?? "") + text.slice(from, from + bracket);
+    if (bracket < 0 || this.#isQuoted || !this.#isAssigned(name)) return;
+    this.#at = from + bracket + 1;
+    this.#word = `${name}[`;
+    this.#subscript();
+  }
+
+  /** Whether a bracket behind the name begins a subscript, which bash reads to its end whatever stands in it. */
+  #isAssigned(name: string): boolean {
+    if (this.#dialect.shell !== "bash" || this.#isTest || this.#calculated !== undefined) return false;
+    if (this.#redirect !== undefined || this.#endsNext || this.#isFedNext) return false;
+    if (name === "") return this.#isInList();
+    const { words } = this.#draft;
+    this.#reading.spend(words.length);
+    return isName.test(name) && words.every((word) => keywords.has(word) || isAssignment.test(word));
+  }
+
+  #subscript(): void {
+    const [text, word, from] = [this.#text, this.#word!, this.#at];
+    let open = 1;
+    while (this.#at < text.length) {
+      this.#reading.spend(1);
+      const char = text[this.#at++]!;
+      if (char === "[") open += 1;
+      else if (char === "]" && --open === 0) break;
+      else if (char === "\\") this.#at += 1;
+      else if (char === '"') this.#quoted();
+      else if (char === "'") this.#at = text.indexOf("'", this.#at) + 1 || text.length;
+      else if (char === "$" && text[this.#at] === "'") this.#escaped();
+      else if (char === "$" || char === "`") this.#substitution(char);
+    }
+    const inner = text.slice(from, this.#at - 1);
+    if (/[\s'"\\|&;()<>#]/.test(inner)) this.#dialect.isMet = true;
+    this.#isQuoted = false;
+    this.#word = `${word}${/^\w*$/.test(inner) ? inner : ""}]`;
+  }
+
+  /** Whether zsh begins a group there, for which it wants no blank behind the brace. */
+  #beginsGroup(): boolean {
+    const [begin] = /^\{(?:[^\s{}'"\\$`#<>|&;()]*\}?)/.exec(
+      this.#text.slice(this.#at, this.#at + mostParameter),
+    )!;
+    const isFirst =
+      this.#draft.words.length < mostKeywords && this.#draft.words.every((one) => keywords.has(one));
+    if (begin === "{" ? /^\s?$/.test(this.#text[this.#at + 1] ?? "") : begin.endsWith("}") && !isFirst)
+      return false;
+    if (this.#redirect !== undefined || this.#endsNext || this.#isFedNext) return false;
+    this.#dialect.isMet = true;
+    if (this.#dialect.shell !== "zsh") return false;
+    this.#at += 1;
+    this.#add("{");
+    this.#endWord();
+    return true;
+  }
+
+  #isInList(): boolean {
+    return this.#lists.length > 0 && this.#lists.at(-1) === this.#open - 1;
+  }
+
+  /** In a list bash reads nothing further of a line with what does not belong there, and goes on with the next one. */
+  #noList(): void {
+    if (this.#isInList()) this.#reading.giveUp();
+  }
+
+  #parenthesis(): void {
+    this.#noList();
+    if (this.#word !== undefined && !this.#isQuoted && isEmptyAssignment.test(this.#word)) {
+      this.#lists.push(this.#open);
+      return;
+    }
+    if (this.#word !== undefined) this.#glued ??= this.#open;
+    if (this.#calculated !== undefined) return;
+    if (this.#text[this.#at] !== "(") return;
+    if (isEndDoubtful(this.#text, this.#at, this.#reading)) this.#reading.giveUp();
+    const inner = calculated(this.#text, this.#at, this.#reading);
+    if (inner === undefined) return;
+    // To dash, these are commands in parentheses.
+    if (/(?:^|[\s(])#|\bcase\b/.test(inner)) this.#dialect.isMet = true;
+    if (this.#dialect.shell !== "dash") this.#calculated = this.#open;
   }
 
   /** Whether a hash begins no comment there, but stands in an expression or a pattern. */
   #isLiteral(): boolean {
-    return this.#calculated !== undefined || (this.#pattern !== undefined && this.#open > this.#pattern);
+    if (this.#calculated !== undefined || (this.#pattern !== undefined && this.#open > this.#pattern))
+      return true;
+    // In parentheses that zsh takes for a pattern.
+    if (!this.#isTest && this.#glued === undefined && this.#text[this.#at - 2] !== "(") return false;
+    this.#dialect.isMet = true;
+    return this.#dialect.shell === "zsh";
   }
 
   #endTest(): void {
@@ -277,6 +390,8 @@ class Reader {
   #escaped(): void {
     const [whole, inner] = /^'((?:[^'\\]+|\\.)*)'?/s.exec(this.#text.slice(this.#at)) ?? ["", ""];
     this.#at += whole.length;
+    // To dash, the quote behind the sign is one as everywhere.
+    if (inner!.includes("'")) this.#dialect.isMet = true;
     this.#reading.spend(1 + (inner!.includes("\\") ? whole.length : whole.length >> 4));
     this.#isQuoted = true;
     this.#add(unescaped(inner!));
@@ -302,7 +417,9 @@ class Reader {
     this.#reading.spend(5);
     this.#add(unknownPart);
     const isCommand = char === "`" || text[this.#at] === "(";
-    if (text[this.#at] === "{") {
+    if (!isCommand && text[this.#at] === "{") {
+      // To some shells, what follows are commands.
+      if (/[\s|]/.test(text[this.#at + 1] ?? "")) this.#reading.giveUp();
       if (this.#parameters >= mostDeep) this.#reading.giveUp();
       this.#parameter(isQuoted);
       return;
@@ -360,7 +477,7 @@ class Reader {
       else if (char === '"') this.#quoted();
       else if (char === "'" && isDefault && this.#isCharacter()) continue;
       else if (char === "'") this.#at = text.indexOf("'", this.#at) + 1 || text.length + 1;
-      else if (char === "$" && text[this.#at] === "'") this.#escaped();
+      else if (char === "$" && text[this.#at] === "'" && this.#dialect.shell !== "dash") this.#escaped();
       else if (char === "$" || char === "`") this.#substitution(char, undefined, isInQuotes);
       else if ((char === "<" || char === ">") && text[this.#at] === "(") this.#substitution("$");
     }
@@ -372,7 +489,7 @@ class Reader {
   /** Whether a single quote is one there, on which shells do not agree. */
   #isCharacter(): boolean {
     this.#dialect.isMet = true;
-    return this.#dialect.takesQuotesAsTheyAre;
+    return this.#dialect.shell !== "bash";
   }
 
   /** One by one: they may be more than arguments of a call can be. */
@@ -392,6 +509,7 @@ class Reader {
     // The number of a stream stands before its redirection, or the variable that takes it.
     if (this.#word !== undefined && !this.#isQuoted && /^(?:\d{1,9}|\{[A-Za-z_]\w{0,99}\})$/.test(this.#word))
       this.#word = undefined;
+    if (text[this.#at] !== "(") this.#noList();
     if (char === "<" && text[this.#at] === "<" && text[this.#at + 1] !== "<") {
       this.#isDoubtful = this.#isInBrackets();
       this.#at += 1;
@@ -494,12 +612,14 @@ class Reader {
 
   #add(part: string): void {
     this.#word = (this.#word ?? "") + part;
+    this.#isClosing = false;
   }
 
   #endWord(): void {
-    const [word, isQuoted] = [this.#word, this.#isQuoted];
+    const [word, isQuoted, isClosing] = [this.#word, this.#isQuoted, this.#isClosing];
     this.#word = undefined;
     this.#isQuoted = false;
+    this.#isClosing = false;
     if (word === undefined) return;
     this.#reading.spend(2);
     if (this.#endsNext) {
@@ -509,27 +629,53 @@ class Reader {
       this.#documents.push({ end: word, isQuoted, stripsTabs, isDoubtful, reader: this.#draft });
     } else if (this.#isFedNext) this.#draft.fed += `${word}\n`;
     else if (this.#redirect === undefined) {
+      // To dash, a command began before that.
+      if (this.#redirectsBoth) this.#dialect.isMet = true;
+      if (isClosing && this.#closesGroup(word)) return;
       // Behind the end of a test, what depends on it may follow with nothing between.
-      if (!isQuoted && /^(?:then|do|\{)$/.test(word) && this.#draft.words.at(-1) === "]]") this.#endCommand();
+      if (this.#hasTested || (this.#draft.words.at(-1) === "]]" && this.#endsTest())) this.#endCommand();
       if (this.#isTest && word === "=~") this.#pattern ??= this.#open;
-      if (word === "]]") this.#endTest();
-      else if (!isQuoted && !this.#hasQuoted) this.#keyword(word);
+      if (word === "]]") {
+        this.#hasTested = this.#isTest;
+        this.#endTest();
+      } else if (!isQuoted && !this.#hasQuoted) this.#keyword(word);
       this.#hasQuoted ||= isQuoted;
       this.#draft.words.push(word);
     } else if (leadsToFile(this.#redirect, word)) {
       this.#draft.writes.push(word);
       // As zsh is told to write over a file.
-      if (word === "!" && !isQuoted) return;
-      if (word.startsWith("!")) this.#draft.writes.push(word.slice(1));
+      if (word === "!" && !isQuoted) {
+        this.#dialect.isMet = true;
+        if (this.#dialect.shell === "zsh") return;
+      }
+      if (/^!./s.test(word)) this.#draft.writes.push(word.slice(1));
     }
     this.#endsNext = undefined;
     this.#isFedNext = false;
     this.#redirect = undefined;
   }
 
+  /** Ends a group as zsh does, for which it wants no other end of the command before the brace. */
+  #closesGroup(word: string): boolean {
+    if (word === "}" ? this.#draft.words.length === 0 : word.includes("{")) return false;
+    this.#dialect.isMet = true;
+    if (this.#dialect.shell !== "zsh") return false;
+    if (word !== "}") this.#draft.words.push(word.slice(0, -1));
+    this.#endCommand();
+    this.#draft.words.push("}");
+    return true;
+  }
+
+  /** Whether zsh may have come to the end of a test of several lines, or of one behind other words than ours. */
+  #endsTest(): boolean {
+    this.#dialect.isMet = true;
+    return this.#dialect.shell === "zsh";
+  }
+
   /** What follows a word is read otherwise where it begins a test, or begins or ends a `case`. */
   #keyword(word: string): void {
     if (word !== "[[" && word !== "case" && word !== "esac") return;
+    if (this.#calculated !== undefined || this.#isInList()) return;
     const { words } = this.#draft;
     const isFirst = words.length < mostKeywords && words.every((one) => keywords.has(one));
     if (word === "[[") this.#isTest ||= isFirst;
@@ -544,6 +690,8 @@ class Reader {
     const draft = this.#draft;
     this.#draft = newDraft(this.#deep, this.#open);
     this.#hasQuoted = false;
+    this.#hasTested = false;
+    this.#redirectsBoth = false;
     this.#bracket = undefined;
     this.#isFedNext = false;
     this.#redirect = undefined;
@@ -575,7 +723,11 @@ function leadsToFile(redirect: string, word: string): boolean {
 }
 
 /** Words of the shell after which a command begins. */
-export const keywords = new Set(["{", "!", "if", "then", "elif", "else", "while", "until", "do"]);
+export const keywords = new Set(["{", "!", "if", "then", "elif", "else", "while", "until", "do", "always"]);
+
+const isName = /^[A-Za-z_]\w{0,200}$/;
+const isAssignment = /^[A-Za-z_]\w*(?:\[[^\]]*\])?\+?=/;
+const isEmptyAssignment = /^[A-Za-z_]\w*(?:\[[^\]]*\])?\+?=$/;
 
 const mostKeywords = 20;
 
@@ -591,9 +743,9 @@ const plainInDocument = /[^\\$`]+/y;
 /** How far the end of an expression is looked for that is calculated. */
 const mostCalculated = 200;
 
-/** Whether the parenthesis before `at` is followed by another one, and both close together. */
-function isCalculated(text: string, at: number, reading: Reading): boolean {
-  if (text[at] !== "(") return false;
+/** What stands in the parenthesis at `at`, where that is the second of two that close together; undefined without one. */
+function calculated(text: string, at: number, reading: Reading): string | undefined {
+  if (text[at] !== "(") return undefined;
   reading.spend(mostCalculated / 4);
   const near = text.slice(at + 1, at + 1 + mostCalculated);
   const end = closing(near, 0);
@@ -602,7 +754,18 @@ function isCalculated(text: string, at: number, reading: Reading): boolean {
     .slice(0, Math.max(end, 0))
     .replace(/"[^"()]*"/g, "")
     .includes('"');
-  return end >= 0 && near[end + 1] === ")" && isPlain;
+  return end >= 0 && near[end + 1] === ")" && isPlain ? near.slice(0, end) : undefined;
+}
+
+/** Whether it is left open where an expression ends that is a command: not each shell knows quotes in there. */
+function isEndDoubtful(text: string, at: number, reading: Reading): boolean {
+  reading.spend(mostCalculated / 4);
+  const near = text.slice(at + 1, at + 1 + mostCalculated);
+  const end = closing(near.replace(/['"\\]/g, " "), 0);
+  if (text[at] !== "(" || end < 0 || near[end + 1] !== ")") return false;
+  const inner = near.slice(0, end);
+  const isOdd = [/'/g, /"/g, /`/g].some((sign) => (inner.match(sign)?.length ?? 0) % 2 === 1);
+  return isOdd || /\\['"`]/.test(inner) || inner.replace(/\$\{[^{}]*\}/g, "").includes("${");
 }
 
 /** Whether a backslash takes the end of the line away, and not another one that of the backslash. */

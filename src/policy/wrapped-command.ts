@@ -103,10 +103,17 @@ export function unwrapped(
       at = 0;
       continue;
     }
+    // What only the shell could tell may be nothing.
+    if (word !== undefined && isUnknown.test(word) && at + 1 < words.length) {
+      at += 1;
+      continue;
+    }
     const name = nameOf(words, at);
     // The name of a command that runs beside stands only before one of several.
     if (name === "function" || (name === "coproc" && keywords.has(words[at + 2] ?? ""))) {
-      at += 2;
+      // Of zsh, one may have several names.
+      const begin = words.slice(at, at + mostNames).indexOf("{");
+      at = begin < 0 ? at + 2 : at + begin;
       continue;
     }
     const wrapper = Object.hasOwn(wrappers, name) ? wrappers[name]! : undefined;
@@ -164,16 +171,23 @@ function assignmentEnd(words: readonly string[], at: number): number {
 }
 
 const mostSubscript = 10;
+const mostNames = 20;
+const isUnknown = new RegExp(`^${unknownPart}+$`);
 /** What it costs to look for the command behind another one, beside its words. */
 const wrapperSteps = 4;
 
 /** Words that end what is of several commands. */
 export const closers: ReadonlySet<string> = new Set(["}", "fi", "done", "esac"]);
 
-/** The name of the program, wherever it lies. */
+/** The name of the program, wherever it lies; what only the shell could tell of it may be nothing. */
 export function nameOf(words: readonly string[], at = 0): string {
-  return (words[at] ?? "")
-    .split("/")
-    .at(-1)!
-    .replace(/\.exe$/i, "");
+  return (
+    (words[at] ?? "")
+      .replaceAll(unknownPart, "")
+      .split("/")
+      .at(-1)!
+      // To zsh, a sign before it asks for where the program lies.
+      .replace(/^=(?=.)/, "")
+      .replace(/\.exe$/i, "")
+  );
 }

@@ -47,6 +47,30 @@ describe("a tool of a client", () => {
     expect(named("Monitor", { ws: { url: "wss://example.org" } })).toBe("ws");
   });
 
+  it.each([
+    "((${)) ; rm x",
+    `(("))\nrm x`,
+    "(('))\nrm x",
+    "a=(('\nrm x",
+    "a=(b | '\nrm x",
+    `echo \${ rm x; }`,
+    `\${| rm x; }`,
+    `((echo ")) " > a) )`,
+  ])("of which shells think too differently may do anything: %j", (command) => {
+    expect(toolSteps({ tool: "Bash", input: { command } }, asGiven).isRead).toBe(false);
+  });
+
+  it.each([
+    `(( i++ )); echo $(( \${#a[@]} > 1 ))`,
+    `a=(b "c d" $(ls) <(ls)); echo "\${a[@]}" {1..3} HEAD@{1}`,
+    "a[1]=2; a[i + 1]=$((b[1] << 2)); awk '{print $1}' f",
+    "if (( a > 1 )) && [[ $b =~ ^(c|d)$ ]]; then { ls; } fi",
+    "make &> /dev/null; $CMD build; find . -name '{}' -print",
+  ])("that everybody writes does nothing else: %s", (command) => {
+    const told = toolSteps({ tool: "Bash", input: { command } }, asGiven);
+    expect([told.isRead, told.steps.map(({ action }) => action)]).toEqual([true, ["shell.run"]]);
+  });
+
   it("that runs a shell does so first, and then what the command plainly does", () => {
     for (const tool of ["Bash", "Monitor", "PowerShell"])
       expect(toolSteps({ tool, input: { command: "rm a && git push -f" } }, asGiven).steps).toEqual([
@@ -408,6 +432,31 @@ describe("a shell command", () => {
     ["[[ a =~ (#) ]]; rm x", ["file.delete x"]],
     ["[[ a =~ b|( #|c) ]] && rm x", ["file.delete x"]],
     ["[[ a =~ (b) && ( c # it's\n) ]]; rm x", ["file.delete x"]],
+    // A group in backticks is one.
+    ["echo `{ rm x; }`", ["file.delete x"]],
+    // To dash a sign before a quote makes nothing of it, and to it a command ends before both streams.
+    [`sh -c "echo $'\\\\'; rm x #'"`, ["file.delete x"]],
+    ["ls &>/dev/null rm x", ["file.delete x"]],
+    // What bash reads of an assignment, and what it goes on with behind an error there.
+    ["a[ #]=1; rm x", ["file.delete x"]],
+    ["a[b[1]]=2 rm x; a[(1)]=2 rm y; a[;]= rm z", ["x", "y", "z"].map((path) => `file.delete ${path}`)],
+    [`a[${"1 + ".repeat(20)}1]=2 rm x; a["b]c"]=1 rm y`, ["file.delete x", "file.delete y"]],
+    ["a[$(rm x)]=1 rm y", ["file.delete x", "file.delete y"]],
+    ["a=(1)b rm x; c=(1 2) rm y", ["file.delete x", "file.delete y"]],
+    ["a=(case) rm x", ["file.delete x"]],
+    // The end of a line from Windows ends a word, and what else is called like it is a character.
+    ["a=\r1 rm x", ["file.delete x"]],
+    ["rm x\r\nrm y\r\n", ["file.delete x", "file.delete y"]],
+    // What only the shell could tell may be nothing.
+    ["$SUDO rm x; sudo $FLAGS rm y; r$@m z", ["x", "y", "z"].map((path) => `file.delete ${path}`)],
+    // What zsh reads otherwise.
+    ["{rm x}", ["file.delete x"]],
+    ["{ ls } always { rm x }", ["file.delete x"]],
+    ["if [[ a ]] rm x; time if [[\na ]] rm y", ["file.delete x", "file.delete y"]],
+    ["=rm x; function a b { rm y }", ["file.delete x", "file.delete y", "file.delete **"]],
+    ["repeat 1 {rm x}", ["file.delete x"]],
+    ["echo a( #)\nrm x '\n'", ["file.delete x", "file.delete"]],
+    [">! rm x", ["file.delete x", "file.write !", "file.write rm"]],
     // What a loop goes through is what a script was given.
     ["for i do rm $i; done", ["file.delete **"]],
     ["for i { rm x; }; select i do rm y; done", ["file.delete x", "file.delete y"]],
@@ -518,9 +567,9 @@ describe("a shell command", () => {
     ["env -C sub a > b", ["b"]],
     ["a > $X > b/$X > b/$X.log > $X/c > ./$X", ["", "b/", "b/**/*.log"]],
     [`[[ -n x ]]>a; '!' [[ x > b; [[ c > d ]]&& e > f`, ["a", "b", "f"]],
-    [`((echo ")) " > a) ); (( "$b" > 5 )); (( $(wc -l < c) > 6 ))`, ["a"]],
+    [`((echo ") " > a) ); (( "$b" > 5 )); (( $(wc -l < c) > 6 ))`, ["a"]],
     [`a \${b:-'}'} > c; d \${e:-"}"} > f; g "\${h%'"'}" > i; j \${k:-\${l}} > m`, ["c", "f", "i", "m"]],
-    ["a >! b; c >>!d; e 2>! f", ["!", "b", "!d", "d", "f"]],
+    ["a >! b; c >>!d; e 2>! f", ["!", "!d", "d", "b", "f"]],
     ["tee -a log other; sudo tee /etc/x", ["log", "other", "/etc/x"]],
     ["touch -d 2026-01-01 a{,.b}", ["a", "a.b"]],
     ["dd if=a of=b bs=1M", ["b"]],
