@@ -202,7 +202,9 @@ class Service {
     this.#meters?.requested(familyOf(path).replace("/…", ""), response);
     const line = this.#lines.join(request.socket, response);
     if (line === "full") {
-      this.#options.log.warn({}, "a client sent many requests without waiting for an answer; cut");
+      // Of what arrived with it, each request more comes here too.
+      if (!request.socket.destroyed)
+        this.#options.log.warn({}, "a client sent many requests without waiting for an answer; cut");
       request.socket.destroy();
       return;
     }
@@ -211,7 +213,8 @@ class Service {
       if (line) await line;
       const turn = loopTurns.mine();
       if (turn) await turn;
-      if (!response.destroyed) await this.#route(path, request, response);
+      // One that waited when its connection ended has none, and would never be told that it is closed.
+      if (response.socket && !response.destroyed) await this.#route(path, request, response);
     } catch (err) {
       this.#options.log.error({ err }, "a request failed");
       if (response.headersSent) response.destroy();

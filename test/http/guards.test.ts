@@ -32,12 +32,16 @@ import {
 let world: World;
 let service: HttpService | undefined;
 
+const logged: string[] = [];
+const log = { ...noLog, warn: (_: object, text: string) => void logged.push(text) };
+
 async function open(limits: Partial<HttpLimits>): Promise<string> {
   world = memoryRooms();
-  service = await serveHttp(world, { namespace: "default", version: "0", log: noLog, port: 0, limits });
+  service = await serveHttp(world, { namespace: "default", version: "0", log, port: 0, limits });
   return service.url;
 }
 afterEach(async () => {
+  logged.length = 0;
   vi.useRealTimers();
   await service?.close();
   service = undefined;
@@ -304,6 +308,29 @@ describe("requests that a client sends without waiting for the answers before", 
     await expect.poll(statuses, { timeout: 10_000 }).toEqual(Array(16).fill(200));
   });
 
+  it("are not begun when their connection ended before their turn", async () => {
+    await open({ callsInFlight: 4, sessionsPerAgent: 4 });
+    const stream = "accept: text/event-stream\r\n";
+    for (const [path, headers] of [
+      ["/approvals", ""],
+      ["/sse", stream],
+    ]) {
+      const next = `GET ${path}?agent=pia HTTP/1.1\r\nhost: localhost\r\n${headers}\r\n`;
+      for (let n = 0; n < 5; n++) {
+        const socket = await openSocket(service!.port);
+        socket.write(posted("pia", "read_inbox", { wait_seconds: 50 }) + next.repeat(2));
+        await world.until(() => world.waiting() === 1);
+        socket.destroy();
+        await world.until(() => world.waiting() === 0);
+      }
+    }
+    const calls = Array.from({ length: 4 }, () =>
+      ask(`${service!.url}/mcp?agent=pia`, modernCall(1, "my_status")),
+    );
+    expect((await Promise.all(calls)).map(({ status }) => status)).toEqual([200, 200, 200, 200]);
+    (await EventStream.open(`${service!.url}/sse?agent=pia`)).cut();
+  });
+
   it("are so many that wait on one connection; with one more it is cut", async () => {
     await open({ callsInFlight: 1_000 });
     const many = async (count: number): Promise<boolean> => {
@@ -319,7 +346,10 @@ describe("requests that a client sends without waiting for the answers before", 
       return wasCut;
     };
     expect(await many(100)).toBe(false);
-    expect(await many(102)).toBe(true);
+    expect(logged).toEqual([]);
+    expect(await many(130)).toBe(true);
+    // However many came with it.
+    expect(logged).toEqual(["a client sent many requests without waiting for an answer; cut"]);
   });
 });
 
