@@ -25,6 +25,7 @@ import { type Places, Recorder, Sealer, type SealTimes } from "./audit/index.js"
 import { type Config, settings } from "./config/index.js";
 import { isRefusal, type MailboxError, refuse } from "./errors/index.js";
 import {
+  type Action,
   type Admit,
   alsoBecause,
   type Caller,
@@ -828,15 +829,13 @@ function roomsOf(parts: Parts): Rooms {
         }),
     },
     watch: async (caller, target, onChange, onEnd) => {
-      await credentials.check(caller.principal);
       // Whoever is no longer who it was is told nothing more, not even that something changed.
       let holds = true;
-      const stopWatching = await watch(
-        { context, topics, locks, state },
-        caller,
-        target,
-        () => holds && onChange(),
-      );
+      const [action, resource] = lookedAt(caller, target);
+      const stopWatching = await guard(caller, action, [resource], async () => {
+        await credentials.check(caller.principal);
+        return watch({ context, topics, locks, state }, caller, target, () => holds && onChange());
+      });
       const stopHolding = credentials.whileHolds(caller.principal, () => {
         holds = false;
         stopWatching();
@@ -932,6 +931,27 @@ async function whileProved<Options extends { readonly signal?: AbortSignal }, T>
   }
 }
 
+/** What whoever watches something asks to look at. */
+function lookedAt(
+  { principal }: Caller,
+  target: Parameters<Rooms["watch"]>[1],
+): readonly [action: Action, resource: string] {
+  switch (target.kind) {
+    case "inbox":
+      return ["mailbox.read", principal.agent];
+    case "topic":
+      return ["topic.read", topical(target.name)];
+    case "topics":
+      return ["topic.read", "*"];
+    case "locks":
+      return ["lock.read", "*"];
+    case "state":
+      return ["state.read", `state:${target.key}`];
+    case "agents":
+      return ["agents.find", "*"];
+  }
+}
+
 async function watch(
   { context, topics, locks, state }: Pick<Parts, "context" | "topics" | "locks" | "state">,
   caller: Caller,
@@ -939,7 +959,7 @@ async function watch(
   onChange: () => void,
 ): Promise<() => void> {
   const { namespace, agent } = caller.principal;
-  const { admit, hints, rightsOf } = context.deps;
+  const { admit, hints, record, rightsOf } = context.deps;
   /** Asked again with each change: who may not look any more is told of nothing. */
   const look = new RepeatedLook(async () => {
     const may = await rightsOf(caller);
@@ -951,7 +971,7 @@ async function watch(
   };
   switch (target.kind) {
     case "inbox": {
-      await admit(caller, "mailbox.read", agent);
+      await record(caller, await admit(caller, "mailbox.read", agent));
       return stopAll(
         await Promise.all([
           hints.listen(mailboxKeys(namespace, agent).channel, () => look.again()),
@@ -968,7 +988,7 @@ async function watch(
     case "state":
       return shared.watchState(state, caller, target.key, onChange);
     case "agents":
-      await admit(caller, "agents.find", "*");
+      await record(caller, await admit(caller, "agents.find", "*"));
       return stopAll([await hints.listen(directoryKeys(namespace).channel, () => look.again())]);
   }
 }

@@ -20,7 +20,7 @@ export async function watchLocks(
   caller: Caller,
   onChange: () => void,
 ): Promise<() => void> {
-  const { admit, rightsOf, hints } = context.deps;
+  const { admit, record, rightsOf, hints } = context.deps;
   const { namespace } = caller.principal;
   let seen: string | undefined;
   /** By the rights of when it is looked, which may be some time after it was asked for. */
@@ -39,7 +39,7 @@ export async function watchLocks(
   const look = new RepeatedLook(async (isOfLocks) => {
     if ((await isNews(isOfLocks)) && !isOver) onChange();
   });
-  await admit(caller, "lock.read", "*");
+  await record(caller, await admit(caller, "lock.read", "*"));
   // What is there now is no change.
   await isNews(false);
   const stops = await Promise.all([

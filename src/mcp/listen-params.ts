@@ -1,7 +1,7 @@
 import { isRefusal } from "../errors/index.js";
 import type { Caller } from "../identity/index.js";
 import { watchTarget } from "./resources/resource-uri.js";
-import type { Watches } from "./watches.js";
+import { mostWatched, type Watches } from "./watches.js";
 
 interface ListenParams {
   readonly notifications?: { readonly resourceSubscriptions?: unknown };
@@ -31,7 +31,7 @@ export function narrowed(params: unknown, uris: readonly string[]): unknown {
 
 /**
  * Watches those of the URIs that there are and that the caller may read, and answers which: one that may not be watched takes
- * nothing from the others, and is passed over as one that there is not.
+ * nothing from the others, and is passed over as one that there is not. No more are asked for than one client may watch.
  *
  * @throws {MailboxError} `auth.*` where the caller is not believed, `store.*`
  */
@@ -41,7 +41,8 @@ export async function watchEach(
   caller: () => Promise<Caller>,
 ): Promise<readonly string[]> {
   const watched = new Set<string>();
-  for (const uri of uris.filter((one) => watchTarget(one)))
+  const there = new Set(uris.filter((one) => watchTarget(one)));
+  for (const uri of [...there].slice(0, mostWatched))
     try {
       if (await watches.add(await caller(), uri)) watched.add(uri);
     } catch (error) {

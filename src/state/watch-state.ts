@@ -15,10 +15,10 @@ export async function watchState(
   given: string,
   onChange: () => void,
 ): Promise<() => void> {
-  const { hints, admit, rightsOf } = context.deps;
+  const { hints, admit, record, rightsOf } = context.deps;
   const key = parseStateKey(given);
   const resource = `state:${key}`;
-  await admit(caller, "state.read", resource);
+  await record(caller, await admit(caller, "state.read", resource));
   const { channel } = stateGroupKeys(caller.principal.namespace, stateGroupOf(key));
   const look = new RepeatedLook(async () => {
     const may = await rightsOf(caller);

@@ -186,7 +186,7 @@ export async function watchTopic(
   onChange: () => void,
 ): Promise<() => void> {
   const pattern = parsePattern(topic);
-  await context.admit(caller, "topic.read", `topic:${pattern}`);
+  await context.record(caller, await context.admit(caller, "topic.read", `topic:${pattern}`));
   const { channel } = topicRootKeys(caller.principal.namespace, rootOf(pattern));
   return context.hints.listen(channel, (message) => {
     if (message === "") onChange();
@@ -205,7 +205,7 @@ export async function watchTopics(
   caller: Caller,
   onChange: () => void,
 ): Promise<() => void> {
-  await context.admit(caller, "topic.read", "*");
+  await context.record(caller, await context.admit(caller, "topic.read", "*"));
   const { namespace } = caller.principal;
   const stops = new Map<string, () => void>();
   let ended = false;

@@ -5,7 +5,7 @@ import type { MailboxError } from "../../src/errors/index.js";
 import { localPrincipal, parseAuditRow } from "../../src/identity/index.js";
 import { resourceList, templateList } from "../../src/mcp/resources/list.js";
 import { readResource } from "../../src/mcp/resources/read.js";
-import { parseResource } from "../../src/mcp/resources/resource-uri.js";
+import { parseResource, watchTarget } from "../../src/mcp/resources/resource-uri.js";
 import { toolbox } from "../../src/mcp/toolbox.js";
 import { mailboxKeys } from "../../src/redis/index.js";
 import { changeGrants } from "../agents/change-grants.js";
@@ -246,6 +246,34 @@ describeOnEachStore("the audit", (store) => {
         name,
       ).toEqual([row]);
     }
+  });
+
+  it("has one row for what somebody watches, and for what it may not watch", async () => {
+    const desk = await open();
+    const [alice, nora] = [await desk.begin("alice"), await desk.begin("nora")];
+    await changeGrants(desk.house.access, desk.namespace, ["deny", "nora", "*", "*"]);
+    const uris: readonly (readonly [uri: string, row: string])[] = [
+      ["mailbox://inbox", "mailbox.read NAME"],
+      ["mailbox://topics", "topic.read *"],
+      ["mailbox://topics/builds.ci", "topic.read topic:builds.ci"],
+      ["mailbox://locks", "lock.read *"],
+      ["mailbox://agents", "agents.find *"],
+      ["mailbox://state/plan/owner", "state.read state:plan/owner"],
+    ];
+    const named = [...resourceList.map(({ uri }) => uri), ...uris.map(([uri]) => uri)];
+    expect(new Set(uris.map(([uri]) => uri))).toEqual(new Set(named.filter((uri) => watchTarget(uri))));
+    for (const [uri, row] of uris)
+      for (const { caller } of [alice, nora]) {
+        const before = await desk.events();
+        const { agent } = caller.principal;
+        const watching = desk.house.rooms.watch(caller, watchTarget(uri)!, () => undefined);
+        if (agent === "nora") await expect(watching).rejects.toMatchObject({ code: "access.denied" });
+        else (await watching)();
+        const decided = agent === "nora" ? /deny access\.denied: grant \w+$/ : /allow role agent$/;
+        const rows = (await desk.eventsSince(before)).map(told);
+        expect(rows, uri).toEqual([expect.stringMatching(decided)]);
+        expect(rows[0]).toContain(`${agent} ${row.replace("NAME", agent)} `);
+      }
   });
 
   it("has one row for each refusal, with its code and who was known", async () => {
