@@ -156,6 +156,25 @@ describeOnEachStore("patterns that mean much", (store) => {
     expect(house.house.locks.known(other.caller)!.leases.has(outer!)).toBe(false);
   });
 
+  it("keep no turn that is over in a circle of waits, however much else ended with it", async () => {
+    const house = await open();
+    const [alice, bob, carol] = [await house.as("alice"), await house.as("bob"), await house.as("carol")];
+    const { lock_id: id } = await carol.acquire("x", { lease_seconds: 3_600 });
+    const { ticket } = await alice.acquire("x");
+    await bob.acquire("his", { lease_seconds: 3_600 });
+    await bob.acquire("x");
+    expect(await carol.release(id!)).toMatchObject({ next: ["alice"] });
+    // While it is her turn she would wait for bob, and he for her.
+    await expect(alice.acquire("his")).rejects.toMatchObject({ code: "lock.deadlock" });
+    const redis = rawStore(store().url);
+    const { due } = lockKeys(house.namespace);
+    for (let n = 0; n < 900; n++) await redis.zadd(due, 1, `gone${n}`);
+    redis.disconnect();
+    await passTime(store().url, house.namespace, 600_000);
+    expect(await alice.acquire("his")).toMatchObject({ state: "queued" });
+    expect((await alice.list("x")).holders).toMatchObject([{ lock_id: ticket }]);
+  });
+
   it("go with their run, however many there are", async () => {
     const house = await open();
     const [bob, carol] = [await house.as("bob"), await house.as("carol")];

@@ -92,8 +92,6 @@ local function standsBefore(other, request)
 end
 -- A lease that is over and not ended yet, see expireDue.
 local function isOver(request) return request.state == 'held' and request.due <= lockMs end
--- What rests or is over is free by itself, whatever its last holder waits for.
-local function isNobodys(request) return request.state == 'cooling' or isOver(request) end
 -- Whether it waits for others: what was passed over does not, until it calls again.
 local function isWaiting(request) return request and request.state == 'waiting' and not request.skipped end
 -- Those that a request has to wait for; only the first one found when asked so.
@@ -193,6 +191,11 @@ end
 -- Whether it is a place that was passed over because its run holds all of it: of that there is nothing to tell.
 local function isCovered(request)
   return request.state == 'waiting' and request.skipped and coveringOf(request.run, request.resources, request.mode) ~= nil
+end
+-- What rests or is over is free by itself, whatever its last holder waits for; so is an offer whose turn is over.
+local function isNobodys(request)
+  if request.state == 'offered' then return request.due <= lockMs and offerDue(request) <= lockMs end
+  return request.state == 'cooling' or isOver(request)
 end
 -- When it ends, as others are told: an offer lasts its whole time while its process beats, although a silent one is passed
 -- over before.
