@@ -93,11 +93,15 @@ export class LockContext {
     return this.deps.store.run(script, keys, [this.#scriptLimits, ...args]);
   }
 
-  memory(caller: Caller): LeaseMemory {
-    const known = this.#memories.get(caller.run.id);
+  memory({ principal, run }: Caller): LeaseMemory {
+    return this.memoryOf(principal.namespace, run.id);
+  }
+
+  memoryOf(namespace: string, run: string): LeaseMemory {
+    const known = this.#memories.get(run);
     if (known) return known.memory;
     const memory = new LeaseMemory();
-    this.#memories.set(caller.run.id, { namespace: caller.principal.namespace, memory });
+    this.#memories.set(run, { namespace, memory });
     return memory;
   }
 

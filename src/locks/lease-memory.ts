@@ -138,6 +138,8 @@ export class LeaseMemory {
   }
 
   drop(id: string): void {
+    // Of what another run lost nobody was told by that.
+    if (!this.leases.has(id) && !this.waits.has(id)) return;
     // Without it the circle is open, and one that is closed later is another.
     if (this.leases.has(id)) this.circle = undefined;
     this.leases.delete(id);

@@ -2,7 +2,6 @@ import { loadScript } from "../redis/index.js";
 import { agentOf } from "./agent-of.js";
 import type { LockContext } from "./context.js";
 import type { LockNews } from "./contract.js";
-import type { LeaseMemory } from "./lease-memory.js";
 
 const releaseRunLocks = loadScript(import.meta.url, "release-run-locks.lua");
 
@@ -21,20 +20,21 @@ export async function releaseRun(
   inGoodOrder: boolean,
   isToldOf = false,
 ): Promise<void> {
-  const kept = keptLines(context.knownOf(run), isToldOf);
+  const kept = context.knownOf(run)?.kept ?? [];
   context.forget(run);
   await release(context, namespace, run, { inGoodOrder, isToldOf, kept, goesOn: false });
 }
 
 /** Takes from a run that goes on, because its agent was stopped, what it holds and waits for. It is told so itself. */
 export function releaseStopped(context: LockContext, namespace: string, run: string): Promise<void> {
-  return release(context, namespace, run, { inGoodOrder: false, isToldOf: false, kept: "", goesOn: true });
+  return release(context, namespace, run, { inGoodOrder: false, isToldOf: false, kept: [], goesOn: true });
 }
 
 interface Release {
   readonly inGoodOrder: boolean;
   readonly isToldOf: boolean;
-  readonly kept: string;
+  /** What a reply told that did not reach its client. */
+  readonly kept: readonly LockNews[];
   readonly goesOn: boolean;
 }
 
@@ -45,17 +45,23 @@ async function release(
   { inGoodOrder, isToldOf, kept, goesOn }: Release,
 ): Promise<void> {
   let untold = kept;
-  for (let left = 1; left > 0; ) {
-    const [, , more] = await context.runForAgent(namespace, agentOf(run), releaseRunLocks, [
-      run,
-      inGoodOrder ? "1" : "0",
-      isToldOf ? "1" : "0",
-      atOnce,
-      untold,
-      goesOn ? "1" : "",
-    ]);
-    left = Number(more);
-    untold = "";
+  try {
+    for (let left = 1; left > 0; ) {
+      const [, , more] = await context.runForAgent(namespace, agentOf(run), releaseRunLocks, [
+        run,
+        inGoodOrder ? "1" : "0",
+        isToldOf ? "1" : "0",
+        atOnce,
+        keptLines(untold, isToldOf),
+        goesOn ? "1" : "",
+      ]);
+      left = Number(more);
+      untold = [];
+    }
+  } catch (error) {
+    // Whoever tries again tells of it.
+    if (untold.length > 0) context.memoryOf(namespace, run).kept.push(...untold);
+    throw error;
   }
 }
 
@@ -64,9 +70,9 @@ async function release(
  *
  * @param isToldOf whether also what the run lost itself, and not only what it should have told of earlier runs
  */
-function keptLines(memory: LeaseMemory | undefined, isToldOf: boolean): string {
+function keptLines(kept: readonly LockNews[], isToldOf: boolean): string {
   const lines: string[] = [];
-  for (const one of memory?.kept ?? []) {
+  for (const one of kept) {
     if (!isToldOf && one.what !== "lost with its run" && one.what !== "place lost with its run") continue;
     const what = whatWasLost[one.what];
     if (what && "resources" in one) lines.push(`${what}|${one.id}\t${one.resources.join("\t")}\n`);

@@ -94,6 +94,55 @@ describeOnEachStore("what a run lost with its end", (store) => {
     }
   });
 
+  it("is told once, also where the store was away when the run ended that was told it in vain, or its answer was lost", async () => {
+    const house = await open();
+    const { rooms, store: ours } = house.house;
+    const run = ours.run.bind(ours);
+    const redis = rawStore(store().url);
+    for (const isDone of [false, true]) {
+      const [before, bob] = [await house.as("bob"), await house.as("bob")];
+      const { lock_id: held } = await before.acquire("x");
+      await rooms.runs.end(before.caller, "cut short");
+      const news = await rooms.locks.news(bob.caller);
+      expect(news).toMatchObject([{ what: "lost with its run", id: held }]);
+      rooms.locks.keepNews(bob.caller, news);
+      let isAway = true;
+      ours.run = async (script, ...rest) => {
+        if (!isAway || script.name !== "release-run-locks") return run(script, ...rest);
+        if (isDone) await run(script, ...rest);
+        throw new Error("away");
+      };
+      await expect(bob.end()).rejects.toThrow("away");
+      isAway = false;
+      const { runs } = directoryKeys(house.namespace);
+      await expect.poll(() => redis.hlen(runs), { timeout: 20_000 }).toBe(0);
+      const after = await house.as("bob");
+      expect(await after.news()).toEqual([`lost with its run ${held}`]);
+      await after.end();
+    }
+    redis.disconnect();
+  });
+
+  it("is told also to a run that named it before, and was only answered that it has no such lock", async () => {
+    const house = await open();
+    const carol = await house.as("carol");
+    await carol.acquire("taken");
+    for (const isNamed of ["released", "renewed", "gone on with"]) {
+      const [dead, bob] = [await house.as("bob"), await house.as("bob")];
+      const { lock_id: held } = await dead.acquire("x");
+      const { ticket } = await dead.acquire("taken");
+      await bob.acquire("own");
+      expect(await bob.news()).toEqual([]);
+      await bury(house, dead.caller.run.id);
+      if (isNamed === "released") expect((await bob.release(held!)).state).toBe("gone");
+      else if (isNamed === "renewed") await expect(bob.renew(held!)).rejects.toThrow("lock.not_yours");
+      else await expect(bob.claim(ticket!)).rejects.toThrow("lock.ticket_unknown");
+      const all = [`lost with its run ${held}`, `place lost with its run ${ticket}`];
+      await soon(async () => expect(await bob.news()).toEqual(all));
+      for (const one of [dead, bob]) await one.end();
+    }
+  });
+
   it("is given back also where the store was away when it ended", async () => {
     const house = await open();
     const [alice, bob] = [await house.as("alice"), await house.as("bob")];

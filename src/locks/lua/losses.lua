@@ -12,11 +12,15 @@ local function noteLosses(key, requests)
   local takenBy, more, text = readLosses(key)
   -- What was taken has been told.
   if takenBy and takenBy ~= '' then more, text = 0, '' end
-  local lines = {}
-  for line in string.gmatch(text, '[^\n]+') do lines[#lines + 1] = line end
+  local lines, isNoted = {}, {}
+  for line in string.gmatch(text, '[^\n]+') do
+    lines[#lines + 1] = line
+    isNoted[string.match(line, '^%a+|([^\t]+)')] = true
+  end
   for _, request in ipairs(requests) do
-    if #lines >= lossesMost then more = more + 1
-    else
+    if #lines >= lossesMost then more = more + (isNoted[request.id] and 0 or 1)
+    -- Who ends a run again, since the answer was lost, may bring what the run should have told again.
+    elseif not isNoted[request.id] then
       local what = request.state == 'held' and 'held' or 'waiting'
       lines[#lines + 1] = what .. '|' .. request.id .. '\t' .. table.concat(request.resources, '\t')
     end
