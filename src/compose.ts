@@ -490,9 +490,10 @@ function roomsOf(parts: Parts): Rooms {
     if (how === undefined) return;
     await lock
       .releaseRun(locks, caller.principal.namespace, caller.run.id, true, how !== "left")
-      .catch((error: Error) =>
-        locks.deps.log("what a late call took was not given back", { error: error.message }),
-      );
+      .catch((error: Error) => {
+        locks.deps.log("what a late call took is given back by a later beat", { error: error.message });
+        runs.endAgain(caller);
+      });
   };
   return {
     identity: {

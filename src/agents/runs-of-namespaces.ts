@@ -51,6 +51,11 @@ export class RunsOfNamespaces {
     return this.of(caller.principal.namespace).end(caller, how);
   }
 
+  /** What is open at a run that is over is given back, once more, by a later beat. */
+  endAgain(caller: Caller): void {
+    this.#runs.get(caller.principal.namespace)?.endAgain(caller);
+  }
+
   releaseGone(namespace: string, runs: readonly string[]): Promise<boolean> {
     return this.of(namespace).releaseGone(runs);
   }

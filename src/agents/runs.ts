@@ -145,13 +145,21 @@ export class Runs {
     await this.#giveBack(caller, how);
   }
 
+  /** What is open at a run that is over is given back, once more, by a later beat. */
+  endAgain(caller: Caller): void {
+    const how = this.#over.get(caller.run);
+    if (how) this.#unended.set(caller, how);
+  }
+
   async #giveBack(caller: Caller, how: RunEnd): Promise<void> {
     const keys = directoryKeys(caller.principal.namespace);
     try {
       await this.#deps.release(caller.principal.agent, caller.run.id, how);
       await this.#deps.store.run(endRun, [keys.runs, keys.heartbeats, keys.processes], ["", caller.run.id]);
+      this.#unended.delete(caller);
     } catch (error) {
-      // This process lives, so that nobody else would take it for gone.
+      // This process lives, so that nobody else would take it for gone. The next time it comes after the others.
+      this.#unended.delete(caller);
       this.#unended.set(caller, how);
       throw error;
     }
@@ -160,8 +168,11 @@ export class Runs {
   /** Ends all runs of this process; what cannot be done now, a neighbour's sweep does. */
   async close(): Promise<void> {
     clearInterval(this.#timer);
+    const again = [...this.#unended].map(([caller, how]) => this.#giveBack(caller, how));
     const ending = [...this.#mine.values()].map(({ caller }) => this.end(caller, "cut short"));
-    await Promise.allSettled(ending);
+    await Promise.allSettled([...again, ...ending]);
+    // Whoever sweeps finds them by this process.
+    if (this.#unended.size > 0) return;
     const keys = directoryKeys(this.#deps.namespace);
     await this.#deps.store
       .run(endRun, [keys.runs, keys.heartbeats, keys.processes], [processId])
@@ -308,10 +319,8 @@ export class Runs {
 
   /** Where one fails, the others wait for the next beat: beats must not be late for it. */
   async #endTheUnended(): Promise<void> {
-    for (const [caller, how] of [...this.#unended]) {
-      this.#unended.delete(caller);
+    for (const [caller, how] of [...this.#unended])
       if (!(await this.#attempt("runs that are over", () => this.#giveBack(caller, how)))) return;
-    }
   }
 
   /** What could not be done is logged, and tried again by the next sweep. Answers whether it was done. */

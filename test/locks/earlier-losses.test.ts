@@ -1,3 +1,6 @@
+import { spawn } from "node:child_process";
+import { once } from "node:events";
+import { fileURLToPath } from "node:url";
 import { afterEach, expect, it } from "vitest";
 import {
   forceRelease,
@@ -19,6 +22,8 @@ import {
   rawStore,
   soon,
 } from "./open-locks.js";
+
+const leaveUndone = fileURLToPath(new URL("../faults/leave-undone.mjs", import.meta.url));
 
 /** What a run held or waited for when it ended without its client's doing is told to the next run of its agent, once. */
 describeOnEachStore("what a run lost with its end", (store) => {
@@ -162,6 +167,27 @@ describeOnEachStore("what a run lost with its end", (store) => {
     expect(await alice.claim(ticket!)).toMatchObject({ state: "granted" });
     const redis = rawStore(store().url);
     await expect.poll(() => redis.hkeys(directoryKeys(house.namespace).runs)).toEqual([alice.caller.run.id]);
+    redis.disconnect();
+  });
+
+  it("is given back by others where the process ended and could not do so", async () => {
+    const house = await open();
+    const alice = await house.as("alice");
+    const child = spawn(process.execPath, [leaveUndone], {
+      env: {
+        ...{ PATH: process.env.PATH!, HOME: process.env.HOME!, REDIS_URL: store().url },
+        LLM_MAILBOX_ALLOW_UNVERIFIED: "1",
+        LLM_MAILBOX_NAMESPACE: house.namespace,
+      },
+      stdio: "ignore",
+    });
+    expect(await once(child, "exit")).toEqual([0, null]);
+    for (const name of ["before", "with"])
+      await expect.poll(async () => (await alice.list(name)).holders, { timeout: 20_000 }).toEqual([]);
+    const redis = rawStore(store().url);
+    const { runs, processes } = directoryKeys(house.namespace);
+    await expect.poll(() => redis.hkeys(runs)).toEqual([alice.caller.run.id]);
+    await expect.poll(() => redis.hlen(processes)).toBe(1);
     redis.disconnect();
   });
 

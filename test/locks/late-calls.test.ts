@@ -68,6 +68,27 @@ describeOnEachStore("a call that its run's end overtakes", (store) => {
     expect(await (await house.as("bob")).news()).toEqual([`lost with its run ${id}`]);
   });
 
+  it("gives it back by a later beat where the store is away then", async () => {
+    const house = await open();
+    const bob = await house.as("bob");
+    const goOn = hold(house);
+    const late = bob.acquire("x");
+    await new Promise((resolve) => setTimeout(resolve, 200));
+    await bob.end();
+    const { store: ours } = house.house;
+    const run = ours.run.bind(ours);
+    let fails = 1;
+    ours.run = async (script, ...rest) => {
+      if (script.name === "release-run-locks" && fails-- > 0) throw new Error("away");
+      return run(script, ...rest);
+    };
+    goOn();
+    expect((await late).state).toBe("granted");
+    const carol = await house.as("carol");
+    await expect.poll(async () => (await carol.list("x")).holders, { timeout: 20_000 }).toEqual([]);
+    expect(fails).toBeLessThan(0);
+  });
+
   it("that waits ends, and leaves no place", async () => {
     const house = await open();
     const [alice, bob] = [await house.as("alice"), await house.as("bob")];
