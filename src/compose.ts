@@ -733,7 +733,8 @@ function roomsOf(parts: Parts): Rooms {
           await access.refuseStopped(principal.namespace, principal.agent);
           await mail.noteCall(context, caller);
           // Reading what a client is about to do may take milliseconds, and the store answers many at once.
-          await loopTurns.mine();
+          const turn = loopTurns.mine();
+          if (turn) await turn;
           return policy.answerHook(budgets, caller, event, options);
         });
       },

@@ -110,7 +110,8 @@ export function openEndpoint(rooms: Rooms, options: McpEndpointOptions): McpEndp
     const isHook = url.pathname === hookPath;
     const isGuard = url.pathname === guardPath;
     // Who asks may have been looked up for many at once.
-    await loopTurns.mine();
+    const turn = loopTurns.mine();
+    if (turn) await turn;
     const read = isPost
       ? parseBody(given?.() ?? (await request.text()), !isHook && !isGuard)
       : { value: undefined };

@@ -2,16 +2,19 @@
 const turnMs = 10;
 
 /**
- * Work of which very much may come at once, such as requests or updates for each of a thousand clients: it is begun as long as there is time in this turn of the event
- * loop, and what is left in the turns after it, in the order in which it came. So what comes at once holds up a turn for so
- * long, and for the one piece of it that was begun last.
+ * Work of which very much may come at once, such as requests, or updates for each of a thousand clients: it is begun as long
+ * as there is time in this turn of the event loop, and what is left in the turns after it, in the order in which it came. So
+ * what comes at once holds up a turn for so long, and for the one piece of it that was begun last.
  */
 export class LoopTurns {
   readonly #waiting: (() => void)[] = [];
   #begunAt: number | undefined;
   #isGoing = false;
 
-  /** Resolves when it is the caller's turn; nothing where it is now, which costs least. */
+  /**
+   * Resolves when it is the caller's turn. Nothing where that is now: who awaits it all the same lets others ask whether there
+   * is time before it has used any.
+   */
   mine(): Promise<void> | undefined {
     if (!this.#isGoing && this.#hasTime()) return undefined;
     return new Promise((resolve) => {

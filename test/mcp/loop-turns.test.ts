@@ -14,8 +14,8 @@ describe("turns of the event loop", () => {
     let atOnce = 0;
     const all = Array.from({ length: 60 }, async (_, n) => {
       const wait = turns.mine();
-      if (!wait) atOnce += 1;
-      await wait;
+      if (wait) await wait;
+      else atOnce += 1;
       done.push(n);
       work(2);
     });
