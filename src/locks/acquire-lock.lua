@@ -74,7 +74,7 @@ local function flag(hadEffect) return hadEffect and '1' or '0' end
 -- Leases that this run had on some of it before, with what they have in common: their tokens are older from now on.
 local function olderLeases(request)
   local older = {}
-  if (redis.call('HGET', slot.runs, run) or request.id) == request.id then return older end
+  if isAlone(request) then return older end
   nearby(request.resources, function(other)
     if other.run ~= run or other.id == request.id or other.state ~= 'held' then return false end
     local common, seen = { other.id }, {}
@@ -189,7 +189,7 @@ local function goOn(request)
     return { 'ALREADY', '0', id, token, ends, left, how, all, along }
   end
   -- What its run holds by now is no new grant. The place stays, so that our own repetition of the call finds it.
-  local held = coveringOf(run, request.resources, request.mode)
+  local held = heldOf(request)
   if held then
     restCovered(request)
     return prolong(held, leaseMs or request.leaseMs)

@@ -46,8 +46,7 @@ local function renew(id, request, isLook)
     return 'LOST', strikeUntold(run, id)
   end
   if how == 'touch' and request.run ~= run then return 'ELSEWHERE' end
-  if request.state == 'waiting' and request.skipped and not isCovered(request) then return 'SKIPPED' end
-  if request.state == 'waiting' then return 'WAITING' end
+  if request.state == 'waiting' then return request.skipped and not isCovered(request) and 'SKIPPED' or 'WAITING' end
   if request.state == 'offered' then return 'OFFERED' end
   if isLook then return 'HELD' end
   local ends = lockMs + (leaseMs or request.leaseMs)

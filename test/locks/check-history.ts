@@ -201,13 +201,13 @@ export function checkHistory(entries: readonly Entry[], limits: LockLimits): str
     if (request.skipped && before?.skipped && request.run === before.run && entry.script === "acquire-lock")
       wrong.push(`${name(request)} asked again and is still passed over`);
     if (request.skipped && !before?.skipped) {
-      const isInTime = heldByItsRun(request, [...now.values()])
-        ? true
-        : before?.state === "offered"
+      const isInTime =
+        heldByItsRun(request, [...now.values()]) ||
+        (before?.state === "offered"
           ? isOver(before, entry.lockMs) ||
             // What its own agent lost of it rests first.
             [...now.values()].some((other) => other.state === "cooling" && clash(other, request))
-          : silentMs(request, entry.lockMs) >= limits.aliveMs;
+          : silentMs(request, entry.lockMs) >= limits.aliveMs);
       if (!isInTime) wrong.push(`${name(request)} was passed over too soon, by ${entry.script}`);
     }
   }

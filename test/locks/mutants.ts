@@ -84,13 +84,13 @@ export const mutants: readonly Mutant[] = [
   of(
     "",
     "passes over every living waiter instead of offering",
-    "if isAlive(waiter.process) and not coveringOf(waiter.run, waiter.resources, waiter.mode) then\n          offer(waiter)",
+    "if isAlive(waiter.process) and not heldOf(waiter) then\n          offer(waiter)",
     "if false then\n          offer(waiter)",
   ),
   of(
     "",
     "passes over half of the living waiters instead of offering",
-    "if isAlive(waiter.process) and not coveringOf(waiter.run, waiter.resources, waiter.mode) then\n          offer(waiter)",
+    "if isAlive(waiter.process) and not heldOf(waiter) then\n          offer(waiter)",
     "if nowMs % 2 == 0 then\n          offer(waiter)",
   ),
   of(
@@ -102,7 +102,7 @@ export const mutants: readonly Mutant[] = [
   of(
     "",
     "offers to the dead like to the living",
-    "if isAlive(waiter.process) and not coveringOf(waiter.run, waiter.resources, waiter.mode) then\n          offer(waiter)",
+    "if isAlive(waiter.process) and not heldOf(waiter) then\n          offer(waiter)",
     "if true then\n          offer(waiter)",
   ),
   of(

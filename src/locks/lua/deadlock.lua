@@ -1,5 +1,6 @@
 -- Whether a wait would close a circle: from the run that asks to whoever it would wait for, to what those wait for, and
--- so on. What was passed over waits for nobody until it calls again, when it is looked at as what is asked for. Looks at 200 requests at most, and compares so much; a longer chain is taken for open, and leases end in any case.
+-- so on. What was passed over waits for nobody until it calls again, when it is looked at as what is asked for. Looks at
+-- 200 requests at most, and compares so much; a longer chain is taken for open, and leases end in any case.
 local function circleOf(request)
   local budget, from, seen, path = 200, looked, {}, {}
   local function search(waiting)

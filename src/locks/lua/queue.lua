@@ -113,11 +113,12 @@ local function isInTheWay(request)
   end)
   return isFound
 end
--- Whether anybody may wait for the run of a request: not where it has nothing else, and comes before nobody.
-local function isWaitedFor(request)
-  local others = redis.call('HGET', slot.runs, request.run)
-  return others and others ~= request.id or isInTheWay(request)
+-- Whether its run has nothing else: it is not entered yet, or alone.
+local function isAlone(request)
+  return (redis.call('HGET', slot.runs, request.run) or request.id) == request.id
 end
+-- Whether anybody may wait for the run of a request: not where it has nothing else, and comes before nobody.
+local function isWaitedFor(request) return not isAlone(request) or isInTheWay(request) end
 local function isAlive(process)
   local beatAt = redis.call('ZSCORE', slot.processes, process)
   return beatAt and lockMs - tonumber(beatAt) < limits.aliveMs, tonumber(beatAt or '0')
@@ -188,9 +189,13 @@ local function coveringOf(run, resources, mode)
   end
   return leases
 end
+-- Of a place or an offer, the leases of its run that cover all of it.
+local function heldOf(request)
+  return not isAlone(request) and coveringOf(request.run, request.resources, request.mode) or nil
+end
 -- Whether it is a place that was passed over because its run holds all of it: of that there is nothing to tell.
 local function isCovered(request)
-  return request.state == 'waiting' and request.skipped and coveringOf(request.run, request.resources, request.mode) ~= nil
+  return request.state == 'waiting' and request.skipped and heldOf(request) ~= nil
 end
 -- What rests or is over is free by itself, whatever its last holder waits for; so is an offer whose turn is over.
 local function isNobodys(request)
@@ -229,8 +234,9 @@ end
 -- Places of a run, around one of its requests, for what it holds by now: it is offered none of that, and they stand in
 -- nobody's way, until it calls with one when it holds that no more.
 local function restCovered(request)
+  if isAlone(request) then return end
   nearby(request.resources, function(other)
-    if other.run == request.run and (isWaiting(other) or other.state == 'offered') and coveringOf(other.run, other.resources, other.mode) then
+    if other.run == request.run and (isWaiting(other) or other.state == 'offered') and heldOf(other) then
       dropNotice(other)
       skip(other)
     end
@@ -346,7 +352,7 @@ local function waitersFor(resources)
   if count == 0 then return found end
   for _, resource in ipairs(resources) do table.insert(#nearIds(resource) > count and many or few, resource) end
   local function note(request)
-    if seen[request.id] or request.state ~= 'waiting' or request.skipped or request.id == tentative then return end
+    if seen[request.id] or not isWaiting(request) or request.id == tentative then return end
     seen[request.id] = true
     found[#found + 1] = request
   end
@@ -374,7 +380,7 @@ local function handOn()
     table.sort(waiters, comesBefore)
     for _, waiter in ipairs(waiters) do
       if #blockersOf(waiter, true) == 0 then
-        if isAlive(waiter.process) and not coveringOf(waiter.run, waiter.resources, waiter.mode) then
+        if isAlive(waiter.process) and not heldOf(waiter) then
           offer(waiter)
           offered[#offered + 1] = agentOf(waiter.run)
         else skip(waiter) end
