@@ -294,9 +294,9 @@ class Reader {
     const [begin] = /^\{(?:[^\s{}'"\\$`#<>|&;()]*\}?)/.exec(
       this.#text.slice(this.#at, this.#at + mostParameter),
     )!;
-    const isFirst =
-      this.#draft.words.length < mostKeywords && this.#draft.words.every((one) => keywords.has(one));
-    if (begin === "{" ? /^\s?$/.test(this.#text[this.#at + 1] ?? "") : begin.endsWith("}") && !isFirst)
+    if (
+      begin === "{" ? /^\s?$/.test(this.#text[this.#at + 1] ?? "") : begin.endsWith("}") && !this.#isFirst()
+    )
       return false;
     if (this.#redirect !== undefined || this.#endsNext || this.#isFedNext) return false;
     this.#dialect.isMet = true;
@@ -305,6 +305,12 @@ class Reader {
     this.#add("{");
     this.#endWord();
     return true;
+  }
+
+  /** Whether the command begins with the next word. */
+  #isFirst(): boolean {
+    const { words } = this.#draft;
+    return words.length < mostKeywords && words.every((one) => keywords.has(one));
   }
 
   #isInList(): boolean {
@@ -677,7 +683,7 @@ class Reader {
     if (word !== "[[" && word !== "case" && word !== "esac") return;
     if (this.#calculated !== undefined || this.#isInList()) return;
     const { words } = this.#draft;
-    const isFirst = words.length < mostKeywords && words.every((one) => keywords.has(one));
+    const isFirst = this.#isFirst();
     if (word === "[[") this.#isTest ||= isFirst;
     else if (word === "case") {
       if (isFirst) this.#cases.push(this.#open);
@@ -726,7 +732,8 @@ function leadsToFile(redirect: string, word: string): boolean {
 export const keywords = new Set(["{", "!", "if", "then", "elif", "else", "while", "until", "do", "always"]);
 
 const isName = /^[A-Za-z_]\w{0,200}$/;
-const isAssignment = /^[A-Za-z_]\w*(?:\[[^\]]*\])?\+?=/;
+/** A word, or the beginning of one, that gives a variable its value. */
+export const isAssignment = /^[A-Za-z_]\w*(?:\[[^\]]*\])?\+?=/;
 const isEmptyAssignment = /^[A-Za-z_]\w*(?:\[[^\]]*\])?\+?=$/;
 
 const mostKeywords = 20;

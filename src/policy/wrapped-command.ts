@@ -2,7 +2,7 @@ import { inBraces } from "./brace-alternatives.js";
 import { has, options, optionsEnd, optionValue } from "./command-options.js";
 import { splitByEnv } from "./env-words.js";
 import type { Reading } from "./reading.js";
-import { keywords, unknownPart } from "./shell-words.js";
+import { isAssignment, keywords, unknownPart } from "./shell-words.js";
 
 /** A command before a command: which of its options take a word of their own, and how many words follow them. */
 interface Wrapper {
@@ -164,7 +164,7 @@ function assignmentEnd(words: readonly string[], at: number): number {
   if (closers.has(word) && keywords.has(words[at + 1] ?? "")) return at + 2;
   // Over what a script was given.
   if ((word === "for" || word === "select") && /^(?:do|\{)$/.test(words[at + 2] ?? "")) return at + 2;
-  if (keywords.has(word) || /^[A-Za-z_]\w*(?:\[[^\]]*\])?\+?=/.test(word)) return at + 1;
+  if (keywords.has(word) || isAssignment.test(word)) return at + 1;
   if (!/^[A-Za-z_]\w*\[[^\]]*$/.test(word)) return at;
   const end = words.slice(at + 1, at + 1 + mostSubscript).findIndex((one) => /^[^\]]*\]\+?=/.test(one));
   return end < 0 ? at : at + end + 2;
