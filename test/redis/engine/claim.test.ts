@@ -20,6 +20,11 @@ function write(owner: object, at = path): void {
   writeFileSync(at, JSON.stringify({ owner: { ...thisProcess(), ...owner }, facts: { of: "another" } }));
 }
 
+/** The file that is claimed to replace the claim that is there. */
+function rightToReplace(): string {
+  return `${path}.after-${createHash("sha256").update(readFileSync(path)).digest("hex").slice(0, 16)}`;
+}
+
 describe("a claim", () => {
   it("is one process's until it lets go", () => {
     const claim = tryClaim(path, { for: "me" })!;
@@ -100,9 +105,7 @@ describe("a claim", () => {
 
   it("of a dead process is not replaced by one that found it before another did", () => {
     write({ pid: 4_000_000 });
-    const dead = readFileSync(path, "utf8");
-    const right = `${path}.after-${createHash("sha256").update(dead).digest("hex").slice(0, 16)}`;
-    const other = tryClaim(right)!;
+    const other = tryClaim(rightToReplace())!;
     expect(tryClaim(path)).toBeUndefined();
     other.release();
     expect(tryClaim(path)?.holds()).toBe(true);
@@ -111,11 +114,7 @@ describe("a claim", () => {
 
   it("of a dead process can be replaced when the one that was to replace it died as well", () => {
     write({ pid: 4_000_000 });
-    const dead = readFileSync(path, "utf8");
-    write(
-      { pid: 4_000_001 },
-      `${path}.after-${createHash("sha256").update(dead).digest("hex").slice(0, 16)}`,
-    );
+    write({ pid: 4_000_001 }, rightToReplace());
     expect(tryClaim(path)?.holds()).toBe(true);
     expect(readdirSync(directory)).toEqual(["some.lock"]);
   });
