@@ -187,6 +187,11 @@ class Round {
         const sent = this.#readers[one.who]!.send(message.sender, `re ${message.body}, ${++this.#replies}`, {
           in_reply_to: this.#ids.get(message)!,
         });
+        if (message.state === "recalled") {
+          // It was delivered with a reply that never came, and taken back since: its sender alone sees it.
+          await expect(sent).rejects.toThrow(/^mailbox\.not_yours/);
+          return;
+        }
         if (this.#job && message.run.split("/")[0] !== this.#run(one.who).split("/")[0]) {
           // Whoever had it once may still answer; it is no longer theirs to settle.
           await sent.catch((error: Error) => expect(error.message).toMatch(/^mailbox\.not_yours/));
