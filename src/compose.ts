@@ -689,6 +689,7 @@ function roomsOf(parts: Parts): Rooms {
         lock.keepNews(locks, caller, news);
         void giveBackOf(caller);
       },
+      noteAbsence: (caller, isAbsent) => lock.noteAbsence(locks, caller, isAbsent),
     },
     state: {
       getState: (caller, input) =>

@@ -7,6 +7,7 @@ import {
   loopTurns,
   type McpEndpoint,
   openMcpEndpoint,
+  type Patience,
   type Rooms,
 } from "../mcp/index.js";
 import { type Metrics, metricsContentType } from "../observability/index.js";
@@ -47,6 +48,8 @@ export interface HttpOptions {
   readonly port?: number;
   /** How long a session without a call is kept (30 min). */
   readonly idleMs?: number;
+  /** How soon a client of which nothing is seen is taken for absent (3 s), and for dead (30 s). */
+  readonly patience?: Patience;
   /** What differs from the defaults. */
   readonly limits?: Partial<HttpLimits>;
   /** Whether calls can be served now, for `/readyz`. */

@@ -26,6 +26,7 @@ export { keepLockTime } from "./keep-lock-time.js";
 export { defaultLockLimits, type LockLimits } from "./limits.js";
 export { type CurrentLease, conflictsOf, leaseOf, listLocks } from "./list-locks.js";
 export { keepNews, lockNews } from "./lock-news.js";
+export { noteAbsence } from "./note-absence.js";
 export { comesBefore, type Place } from "./order.js";
 export { hasLocks, ownLocks } from "./own-locks.js";
 export { releaseAgent } from "./release-agent.js";

@@ -4,7 +4,7 @@
   its agent was stopped. Nobody else's is touched.
 
   KEYS      the locks of a namespace, see lua/slot.lua; then
-  KEYS[18]  what runs of its agent lost (string)
+  KEYS[19]  what runs of its agent lost (string)
   ARGV[1]   not after, ms of the store's clock       ARGV[2]   limits, see lua/slot.lua
   ARGV[3]   run, as agent/id                         ARGV[4]   1 when the run ended in good order
   ARGV[5]   1 when its agent is to be told of it     ARGV[6]   how many resources at once
@@ -24,6 +24,7 @@ local run, inGoodOrder, isToldOf, most = ARGV[3], ARGV[4] == '1', ARGV[5] == '1'
 local goesOn = ARGV[8] == '1'
 local ids, untold = redis.call('HGET', slot.runs, run), redis.call('HGET', slot.untold, run) or ''
 redis.call('HDEL', slot.awaiting, run)
+if not goesOn then redis.call('SREM', slot.absent, run) end
 if not ids and untold == '' and ARGV[7] == '' then return { 'RELEASED', '0', '0' } end
 moveTime()
 local ended, left, lost = 0, 0, {}
@@ -51,7 +52,7 @@ for id in string.gmatch(ids or '', '%S+') do
   end
 end
 if #lost > 0 then
-  noteLosses(KEYS[18], lost)
+  noteLosses(KEYS[19], lost)
   -- A run of the agent that is there already, and has asked, asks again.
   hint('@' .. agentOf(run))
 end

@@ -4,6 +4,7 @@ import { type Caller, localPrincipal, type Principal } from "../identity/index.j
 import type { CallMeters } from "./call-meters.js";
 import type { Exchange } from "./exchange.js";
 import type { Log } from "./log.js";
+import { type Patience, Presence } from "./presence.js";
 import type { Rooms } from "./rooms.js";
 
 /** What all connections of a process have in common. */
@@ -14,6 +15,7 @@ export interface FaceOptions {
   readonly log: Log;
   /** What is told to whoever watches over the process. */
   readonly meters?: CallMeters;
+  readonly patience?: Patience;
 }
 
 export interface ConnectionOptions {
@@ -23,8 +25,8 @@ export interface ConnectionOptions {
   readonly principal?: Principal;
   /** False where each request stands alone, so that the client must name the batch it saw. */
   readonly session: boolean;
-  /** Whether the client can go away unnoticed: over HTTP, between its calls. */
-  readonly isGuest?: boolean;
+  /** Where the client can go away unnoticed, over HTTP between its calls: ends the connection of one that is taken for dead. */
+  readonly onGone?: () => void;
   /** Whether it stays when what its client is believed by ends, so that only its run ends then. Over HTTP a session ends whole. */
   readonly outlivesCredential?: boolean;
   /** Aborts when the process is about to end: waits of this client end as if their time were over. */
@@ -50,7 +52,8 @@ export class Connection {
   readonly meters: FaceOptions["meters"];
   readonly #namespace: string;
   readonly #agent: string | undefined;
-  readonly #isGuest: boolean;
+  /** Of a client that can go away unnoticed. */
+  readonly #presence: Presence | undefined;
   readonly #outlivesCredential: boolean;
   #principal: Principal | undefined;
   #begun: Promise<Caller> | undefined;
@@ -76,7 +79,16 @@ export class Connection {
     this.meters = face.meters;
     this.#namespace = face.namespace;
     this.#agent = options.agent;
-    this.#isGuest = options.isGuest ?? false;
+    const { onGone } = options;
+    if (onGone)
+      this.#presence = new Presence({
+        ...face.patience,
+        onGone,
+        onAbsence: async (isAbsent) => {
+          const caller = await this.begun();
+          if (caller) await this.rooms.locks.noteAbsence(caller, isAbsent);
+        },
+      });
     this.#outlivesCredential = options.outlivesCredential ?? false;
     this.#principal = options.principal;
   }
@@ -94,7 +106,7 @@ export class Connection {
   caller(clientName: string | undefined): Promise<Caller> {
     if (this.#ended) return Promise.reject(new Error("the connection is closed"));
     if (!this.#begun) {
-      const begun = this.rooms.runs.begin(this.principal(clientName), this.#isGuest);
+      const begun = this.rooms.runs.begin(this.principal(clientName), this.#presence !== undefined);
       this.#begun = begun;
       begun.then(
         (caller) => {
@@ -114,7 +126,17 @@ export class Connection {
     return this.#begun?.catch(() => undefined);
   }
 
-  /** Knows the client as here until this exchange is over, from the beginning of its run on. */
+  /**
+   * Knows that the client is there until this exchange is over, and takes it for absent when nothing follows one that was
+   * cut off.
+   *
+   * @param isLifeline see `Presence`
+   */
+  reachedBy(exchange: Exchange, isLifeline: boolean): void {
+    this.#presence?.seenUntil(exchange, isLifeline);
+  }
+
+  /** Shows the agent as here until this exchange is over, from the beginning of its run on. */
   seenUntil(exchange: Exchange): void {
     let over = false;
     let leave: (() => void) | undefined;
@@ -200,6 +222,7 @@ export class Connection {
   async end(how: RunEnd): Promise<void> {
     if (this.#ended) return;
     this.#ended = true;
+    this.#presence?.end();
     for (const stop of [...this.#stops]) stop();
     if (this.#begun) return this.#endRun(this.#begun, how);
     for (const stop of this.#stopsOfRun) stop();

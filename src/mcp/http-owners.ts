@@ -2,7 +2,7 @@ import type { Exchange } from "./exchange.js";
 import { tooMany } from "./http-asking.js";
 import type { EndpointLimits } from "./http-limits.js";
 
-type Kind = "session" | "stream" | "call" | "note";
+type Kind = "session" | "stream" | "lifeline" | "call" | "note";
 
 const minuteMs = 60_000;
 
@@ -10,6 +10,8 @@ const minuteMs = 60_000;
 class Holdings implements Record<Kind, number> {
   session = 0;
   stream = 0;
+  /** Streams that tell nothing: they take nothing from those that do. */
+  lifeline = 0;
   call = 0;
   /** Posts in which nothing is called, which have a number of their own: a call can always be cancelled. */
   note = 0;
@@ -23,6 +25,7 @@ interface Cuttable extends Exchange {
 const words = {
   session: "sessions",
   stream: "streams of updates",
+  lifeline: "lifelines",
   call: "calls",
   note: "notifications",
 } as const;
@@ -106,7 +109,7 @@ export class Owners {
 
   #most(kind: Kind): number {
     if (kind === "session") return this.#limits.sessionsPerAgent;
-    return kind === "stream" ? this.#limits.streamsPerAgent : this.#limits.callsInFlight;
+    return kind === "call" || kind === "note" ? this.#limits.callsInFlight : this.#limits.streamsPerAgent;
   }
 
   #of(owner: string): Holdings {
@@ -119,7 +122,8 @@ export class Owners {
   }
 
   #tidy(owner: string, held: Holdings): void {
-    if (held.session + held.stream + held.call + held.note + held.connections.size > 0) return;
+    if (held.session + held.stream + held.lifeline + held.call + held.note + held.connections.size > 0)
+      return;
     if (this.#holdings.get(owner) === held) this.#holdings.delete(owner);
   }
 }

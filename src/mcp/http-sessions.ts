@@ -19,6 +19,7 @@ import {
 } from "./http-asking.js";
 import type { Owners } from "./http-owners.js";
 import { IdleMap } from "./idle-map.js";
+import { isLifeline } from "./lifeline.js";
 import type { Rooms } from "./rooms.js";
 import { Watches } from "./watches.js";
 
@@ -98,7 +99,10 @@ export class HttpSessions {
       ...(asking.agent !== undefined && { agent: asking.agent }),
       ...(asking.principal && { principal: asking.principal }),
       session: true,
-      isGuest: true,
+      onGone: () => {
+        this.#options.log.info({ session: id.slice(0, 8) }, "the client is gone; session ended");
+        void session.end("cut short");
+      },
       draining: asking.draining,
     });
     const transport = new WebStandardStreamableHTTPServerTransport({
@@ -157,6 +161,7 @@ export class HttpSessions {
       for (const id of ids) session.pending.delete(id);
     });
     this.#sessions.use(session.id, asking.exchange);
+    session.connection.reachedBy(asking.exchange, isLifeline(asking.request));
     this.#exchanges.set(asking.request, asking.exchange);
     if (asking.request.method === "GET") {
       listen(session, asking.exchange);

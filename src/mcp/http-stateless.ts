@@ -6,6 +6,7 @@ import { createServer, type Wiring } from "./create-server.js";
 import { type Asking, jsonRpcError, keepAliveMs, type McpEndpointOptions } from "./http-asking.js";
 import type { Owners } from "./http-owners.js";
 import { IdleMap } from "./idle-map.js";
+import { isLifeline, lifelineStream } from "./lifeline.js";
 import { listenParams, narrowed, watchEach } from "./listen-params.js";
 import { loopTurns } from "./loop-turns.js";
 import type { Rooms } from "./rooms.js";
@@ -55,6 +56,7 @@ export class HttpStateless {
     const guest = this.#guest(asking);
     if (guest instanceof Response) return guest;
     this.#guests.use(guest.key, asking.exchange);
+    guest.connection.reachedBy(asking.exchange, isLifeline(asking.request));
     this.#wirings.set(asking.request, {
       connection: guest.connection,
       structured: asking.structured,
@@ -93,7 +95,10 @@ export class HttpStateless {
       agent,
       ...(asking.principal && { principal: asking.principal }),
       session: false,
-      isGuest: true,
+      onGone: () => {
+        this.#options.log.info({ agent }, "the client is gone; run ended");
+        end();
+      },
       draining,
     });
     const guest: Guest = { key, agent, owner, account, connection, give };
@@ -119,10 +124,11 @@ export class HttpStateless {
    */
   async #listen(guest: Guest, asking: Asking): Promise<Response> {
     const { exchange } = asking;
-    const give = this.#owners.hold(guest.account, "stream");
-    if (give instanceof Response) return give;
     const { params } = asking.body as { readonly params?: unknown };
     const { uris, clientName } = listenParams(params);
+    if (uris.length === 0 && isLifeline(asking.request)) return this.#keepLifeline(guest, asking);
+    const give = this.#owners.hold(guest.account, "stream");
+    if (give instanceof Response) return give;
     const handler = this.#newHandler(new InMemoryServerEventBus());
     /** What changed while the client had not been told yet that it is watched. */
     let early: Set<string> | undefined = new Set();
@@ -157,6 +163,21 @@ export class HttpStateless {
     const changed = early;
     early = undefined;
     for (const uri of changed) handler.notify.resourceUpdated(uri);
+    return response;
+  }
+
+  /** A stream that tells nothing but that both sides are there. */
+  #keepLifeline(guest: Guest, { body, exchange }: Asking): Response {
+    const give = this.#owners.hold(guest.account, "lifeline");
+    if (give instanceof Response) return give;
+    const { id } = body as { readonly id?: unknown };
+    const { response, end } = lifelineStream(id, keepAliveMs);
+    const stop = guest.connection.whileOpen(end);
+    guest.connection.seenUntil(exchange);
+    exchange.onSettled(() => {
+      give();
+      stop();
+    });
     return response;
   }
 

@@ -6,6 +6,7 @@ export type { EndpointUse, HttpExchange, McpEndpoint, McpEndpointOptions } from 
 export { defaultEndpointLimits, type EndpointLimits, postsPerCall } from "./http-limits.js";
 export type { Log } from "./log.js";
 export { loopTurns } from "./loop-turns.js";
+export type { Patience } from "./presence.js";
 export type { RelayOptions } from "./relay.js";
 export { type Reminded, remind } from "./reminder.js";
 export type { Rooms, WatchTarget, WholeMessage } from "./rooms.js";

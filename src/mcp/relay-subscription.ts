@@ -1,3 +1,4 @@
+import { lifelineHeaders } from "./lifeline.js";
 import type { RelayedRequest } from "./relay-refusal.js";
 import { type Frame, modernHeaders, pause, type RelayedServer } from "./relay-server.js";
 
@@ -21,7 +22,7 @@ export async function keepSubscription(
     let refusal: Frame | undefined;
     const ended = await server.stream({
       method: "POST",
-      headers: modernHeaders({ ...request }),
+      headers: { ...modernHeaders({ ...request }), ...lifelineHeaders },
       body: JSON.stringify(request),
       signal,
       onFrame: async (frame) => {

@@ -2,6 +2,7 @@ import type { Readable, Writable } from "node:stream";
 import { StringDecoder } from "node:string_decoder";
 import type { Log } from "./log.js";
 import { asRefusal } from "./refusal.js";
+import { Lifeline } from "./relay-lifeline.js";
 import { isModern, type RelayedRequest, refusalReply } from "./relay-refusal.js";
 import { type Frame, modernHeaders, RelayedServer, type RelayedServerOptions } from "./relay-server.js";
 import { RelaySession } from "./relay-session.js";
@@ -33,6 +34,7 @@ export async function relayStdio(options: RelayOptions): Promise<void> {
   const server = new RelayedServer(options);
   const tell = (frame: Frame): Promise<void> => wire.tell(frame);
   const session = new RelaySession(server, tell, over.signal);
+  const lifeline = new Lifeline(server, over.signal);
   const asked = new Map<RelayedRequest["id"], AbortController>();
 
   const serve = async (request: RelayedRequest): Promise<void> => {
@@ -41,6 +43,7 @@ export async function relayStdio(options: RelayOptions): Promise<void> {
     asked.set(request.id, cancel);
     try {
       const modern = isModern(request);
+      if (modern) lifeline.keep(request);
       if (modern && request.method === "subscriptions/listen") {
         await keepSubscription(server, request, tell, signal);
         return;

@@ -177,6 +177,8 @@ export interface Rooms {
     news(caller: Caller): Promise<readonly LockNews[]>;
     /** That a reply with these news did not reach its client. */
     keepNews(caller: Caller, news: readonly LockNews[]): void;
+    /** That the client of a run is not seen any more, or is there again. */
+    noteAbsence(caller: Caller, isAbsent: boolean): Promise<void>;
   };
   readonly state: {
     getState(caller: Caller, input: GetState): Promise<StatePage>;

@@ -365,6 +365,8 @@ export interface LockKeys {
   readonly changes: string;
   /** hash run → what it lost while it went on and was not told yet, see locks/lua/queue.lua */
   readonly untold: string;
+  /** set of runs that hold or wait, and whose client is not seen although it ought to be: what they are offered is not for long */
+  readonly absent: string;
   /** string: what runs of an agent had lost when they ended, until another run of it was told; for a day */
   lost(agent: string): string;
 }
@@ -390,6 +392,7 @@ export function lockKeys(namespace: string): LockKeys {
     channel: `${at}hints`,
     changes: `${at}changes`,
     untold: `${at}untold`,
+    absent: `${at}absent`,
     lost: (agent) => `${at}lost:${agent}`,
   };
 }
@@ -414,6 +417,7 @@ export function lockKeyList(keys: LockKeys): readonly string[] {
     keys.channel,
     keys.changes,
     keys.untold,
+    keys.absent,
   ];
 }
 

@@ -84,25 +84,25 @@ export const mutants: readonly Mutant[] = [
   of(
     "",
     "passes over every living waiter instead of offering",
-    "if isAlive(waiter.process) and not heldOf(waiter) then\n          offer(waiter)",
+    "if isAlive(waiter) and not heldOf(waiter) then\n          offer(waiter)",
     "if false then\n          offer(waiter)",
   ),
   of(
     "",
     "passes over half of the living waiters instead of offering",
-    "if isAlive(waiter.process) and not heldOf(waiter) then\n          offer(waiter)",
+    "if isAlive(waiter) and not heldOf(waiter) then\n          offer(waiter)",
     "if nowMs % 2 == 0 then\n          offer(waiter)",
   ),
   of(
     "",
     "withdraws offers of living processes after the short time",
-    "local isLiving, beatAt = isAlive(request.process)",
+    "local isLiving, beatAt = isAlive(request)",
     "local isLiving, beatAt = false, 0",
   ),
   of(
     "",
     "offers to the dead like to the living",
-    "if isAlive(waiter.process) and not heldOf(waiter) then\n          offer(waiter)",
+    "if isAlive(waiter) and not heldOf(waiter) then\n          offer(waiter)",
     "if true then\n          offer(waiter)",
   ),
   of(

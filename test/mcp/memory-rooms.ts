@@ -303,6 +303,7 @@ export function memoryRooms({ waitingEveryMs = 10_000, mayUse = mayOrdinary } = 
         more: 0,
       }),
       news: async () => [],
+      noteAbsence: async () => undefined,
       keepNews: () => undefined,
     },
     state: {

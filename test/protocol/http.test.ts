@@ -343,6 +343,23 @@ describe("a client without a session", () => {
     await client.close();
   });
 
+  it("may keep 16 lifelines beside its streams, and a lifeline that tells something is a stream", async () => {
+    const lifeline = { "mailbox-lifeline": "kept" };
+    const agent = `${service.url}/mcp?agent=many-relays`;
+    const [relay, other] = await Promise.all([
+      connectHttp("2026-07-28", agent, "relay", lifeline),
+      connectHttp("2026-07-28", agent),
+    ]);
+    if (!("listen" in relay.raw)) throw new Error("not a modern client");
+    for (let n = 0; n < 16; n++) await relay.raw.listen({});
+    await expect(relay.raw.listen({})).rejects.toThrow("16 lifelines of this agent are open");
+    for (let n = 0; n < 16; n++) await other.follow(["mailbox://inbox"], () => undefined);
+    await expect(relay.follow(["mailbox://inbox"], () => undefined)).rejects.toThrow(
+      "16 streams of updates of this agent are open",
+    );
+    await Promise.all([relay.close(), other.close()]);
+  });
+
   it("is told which of the URIs it asked for it can follow", async () => {
     const client = await connectHttp("2026-07-28", `${service.url}/mcp?agent=chooser`);
     if (!("listen" in client.raw)) throw new Error("not a modern client");

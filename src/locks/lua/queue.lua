@@ -119,8 +119,10 @@ local function isAlone(request)
 end
 -- Whether anybody may wait for the run of a request: not where it has nothing else, and comes before nobody.
 local function isWaitedFor(request) return not isAlone(request) or isInTheWay(request) end
-local function isAlive(process)
-  local beatAt = redis.call('ZSCORE', slot.processes, process)
+-- Whether somebody is there to take what a request gets: its process beats, and does not say that its client is gone.
+local function isAlive(request)
+  if redis.call('SISMEMBER', slot.absent, request.run) == 1 then return false, 0 end
+  local beatAt = redis.call('ZSCORE', slot.processes, request.process)
   return beatAt and lockMs - tonumber(beatAt) < limits.aliveMs, tonumber(beatAt or '0')
 end
 -- What runs lost that they were not told, a line each, as noteUntold has them: read once, and put once at the end of a script,
@@ -162,7 +164,7 @@ local function hold(request)
   if isHook(request.run) then request.lostAt = lostBefore(request, lastBefore, lastToken, true) end
 end
 local function offerDue(request)
-  local isLiving, beatAt = isAlive(request.process)
+  local isLiving, beatAt = isAlive(request)
   local patient = request.base + limits.offerMs
   local hasty = math.max(request.base + limits.deadOfferMs, isLiving and beatAt + limits.aliveMs or 0)
   return math.min(patient, hasty)
@@ -206,7 +208,7 @@ end
 -- over before.
 local function endOf(request)
   if request.state ~= 'offered' then return request.due end
-  return isAlive(request.process) and request.base + limits.offerMs or offerDue(request)
+  return isAlive(request) and request.base + limits.offerMs or offerDue(request)
 end
 local function offer(request)
   dropNotice(request)
@@ -380,7 +382,7 @@ local function handOn()
     table.sort(waiters, comesBefore)
     for _, waiter in ipairs(waiters) do
       if #blockersOf(waiter, true) == 0 then
-        if isAlive(waiter.process) and not heldOf(waiter) then
+        if isAlive(waiter) and not heldOf(waiter) then
           offer(waiter)
           offered[#offered + 1] = agentOf(waiter.run)
         else skip(waiter) end

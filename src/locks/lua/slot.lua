@@ -3,7 +3,7 @@ local slot = {
   meta = KEYS[1], requests = KEYS[2], index = KEYS[3], anchors = KEYS[4], due = KEYS[5], runs = KEYS[6],
   processes = KEYS[7], offers = KEYS[8], operations = KEYS[9], operationExpiry = KEYS[10], awaiting = KEYS[11],
   forced = KEYS[12], notices = KEYS[13], audit = KEYS[14], channel = KEYS[15], changes = KEYS[16],
-  untold = KEYS[17],
+  untold = KEYS[17], absent = KEYS[18],
 }
 -- ARGV[2]: the limits every operation on locks keeps, as words separated by commas.
 local limits = {}

@@ -1,0 +1,94 @@
+import { setTimeout as delay } from "node:timers/promises";
+import { describe, expect, it, vi } from "vitest";
+import { newExchange, type SettledExchange } from "../../src/mcp/exchange.js";
+import { Presence } from "../../src/mcp/presence.js";
+
+const soonMs = 20;
+const laterMs = 80;
+
+function client(onAbsence: (isAbsent: boolean) => Promise<void> = async () => undefined) {
+  const told: string[] = [];
+  const presence = new Presence({
+    onAbsence: async (isAbsent) => {
+      told.push(isAbsent ? "absent" : "there");
+      await onAbsence(isAbsent);
+    },
+    onGone: () => told.push("gone"),
+    absentAfterMs: soonMs,
+    goneAfterMs: laterMs,
+  });
+  const open = (isLifeline = false): SettledExchange => {
+    const exchange = newExchange(new AbortController().signal);
+    presence.seenUntil(exchange, isLifeline);
+    return exchange;
+  };
+  return { told, presence, open };
+}
+
+const longEnough = (): Promise<void> => delay(2 * laterMs);
+
+describe("a client over HTTP", () => {
+  it("is absent when its request is cut and none follows, and there with the next", async () => {
+    const { told, open } = client();
+    open().settle(false);
+    await vi.waitFor(() => expect(told).toEqual(["absent"]));
+    open().settle(true);
+    await longEnough();
+    expect(told).toEqual(["absent", "there"]);
+  });
+
+  it("may think for as long as it likes after it was answered", async () => {
+    const { told, open } = client();
+    open().settle(true);
+    await longEnough();
+    expect(told).toEqual([]);
+  });
+
+  it("is there while another request of it is open, and while it connects anew", async () => {
+    const { told, open } = client();
+    const stream = open();
+    open().settle(false);
+    await longEnough();
+    stream.settle(false);
+    const next = open();
+    await longEnough();
+    expect(told).toEqual([]);
+    next.settle(true);
+  });
+
+  it("is dead when it keeps a lifeline and stays without it, whatever its last request was told", async () => {
+    const { told, open } = client();
+    const [lifeline, call] = [open(true), open()];
+    lifeline.settle(false);
+    call.settle(true);
+    await vi.waitFor(() => expect(told).toEqual(["absent", "gone"]));
+  });
+
+  it("is not dead when it has its lifeline again in time", async () => {
+    const { told, open } = client();
+    open(true).settle(false);
+    await vi.waitFor(() => expect(told).toEqual(["absent"]));
+    open(true);
+    await longEnough();
+    expect(told).toEqual(["absent", "there"]);
+  });
+
+  it("is told again where it could not be noted", async () => {
+    let fails = 2;
+    const { told, open } = client(async () => {
+      if (fails-- > 0) throw new Error("the store is away");
+    });
+    open().settle(false);
+    await longEnough();
+    expect(told).toEqual(["absent", "absent", "absent"]);
+  });
+
+  it("is judged no more once its connection has ended", async () => {
+    const { told, presence, open } = client();
+    open(true).settle(false);
+    presence.end();
+    open().settle(false);
+    await longEnough();
+    expect(told).toEqual([]);
+  });
+});

@@ -1,0 +1,162 @@
+import { type ChildProcess, spawn } from "node:child_process";
+import { createInterface } from "node:readline";
+import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from "vitest";
+import { type House, openHouse } from "../../src/compose.js";
+import { readConfig } from "../../src/config/index.js";
+import { type HttpService, serveHttp } from "../../src/http/index.js";
+import { openLog } from "../../src/observability/index.js";
+import { main } from "../cli/command-line.js";
+import { noLog } from "../mcp/support.js";
+import { startStore, type TestStore } from "../stores/index.js";
+import { connectHttp, type Era, eras, type TestClient } from "./clients.js";
+
+/** Clients of a server, in processes of their own that are killed: what the server makes of it. */
+describe.each(eras)("a client of %s that is killed", (era) => {
+  let store: TestStore;
+  let house: House;
+  let service: HttpService;
+  const clients: TestClient[] = [];
+  const processes: ChildProcess[] = [];
+  beforeAll(async () => {
+    store = await startStore("embedded");
+    house = await openHouse(
+      readConfig({ REDIS_URL: store.url, LLM_MAILBOX_ALLOW_UNVERIFIED: "1" }),
+      openLog("error"),
+      { locks: { deadOfferMs: 200 } },
+    );
+    service = await serveHttp(house.rooms, {
+      ...{ namespace: "default", version: "0", log: noLog, port: 0 },
+      patience: { absentAfterMs: 300, goneAfterMs: 1_500 },
+    });
+  });
+  afterEach(async () => {
+    for (const process of processes.splice(0)) process.kill("SIGKILL");
+    await Promise.all(clients.splice(0).map((client) => client.close()));
+  });
+  afterAll(async () => {
+    await service?.close();
+    await house?.close();
+    await store?.stop();
+  });
+  const connect = async (agent: string): Promise<TestClient> => {
+    const client = await connectHttp(era, `${service.url}/mcp?agent=${agent}`);
+    clients.push(client);
+    return client;
+  };
+  const relay = (agent: string): Relay => {
+    const relay = new Relay(era, service.url, agent);
+    processes.push(relay.child);
+    return relay;
+  };
+  const idIn = (text: string): string => /lk-[0-9a-z]{12}/.exec(text)![0];
+  const isQueued = async (client: TestClient, agent: string): Promise<void> =>
+    void (await vi.waitFor(
+      async () => expect((await client.call("list_locks")).text).toContain(`waits: ${agent}`),
+      { timeout: 10_000 },
+    ));
+
+  it("behind a relay, while it waits: the next one has the lock within seconds", {
+    timeout: 60_000,
+  }, async () => {
+    const [anna, ben] = [await connect("anna"), await connect("ben")];
+    const dead = relay("dead");
+    const held = await anna.call("acquire_lock", { resources: "x" });
+    dead.call("acquire_lock", { resources: "x", wait_seconds: 50 });
+    await isQueued(anna, "dead");
+    const waiting = ben.call("acquire_lock", { resources: "x", wait_seconds: 20 });
+    await isQueued(anna, "ben");
+    dead.child.kill("SIGKILL");
+    await anna.call("release_lock", { lock_id: idIn(held.text) });
+    expect((await waiting).text).toMatch(/^yours until /);
+    await ben.call("release_lock", { lock_id: idIn((await waiting).text) });
+  });
+
+  it("behind a relay, while it thinks: what it held is free soon, and told to the next run", {
+    timeout: 60_000,
+  }, async () => {
+    const ben = await connect("ben");
+    const dead = relay("lost");
+    const held = await dead.call("acquire_lock", { resources: "y" });
+    expect(held).toMatch(/^yours until /);
+    dead.child.kill("SIGKILL");
+    expect((await ben.call("acquire_lock", { resources: "y", wait_seconds: 20 })).text).toMatch(
+      /^yours until /,
+    );
+    const next = relay("lost");
+    expect(await next.call("my_status", {})).toContain(
+      `lock: ${idIn(held)} ("y") is lost, which an earlier run of yours held`,
+    );
+  });
+
+  it("behind a relay that lives nothing is taken, however long it thinks", { timeout: 60_000 }, async () => {
+    const ben = await connect("ben");
+    const thinking = relay("thinker");
+    expect(await thinking.call("acquire_lock", { resources: "z" })).toMatch(/^yours until /);
+    const other = await ben.call("acquire_lock", { resources: "z", wait_seconds: 3 });
+    expect(other.text).toContain('"z": held by thinker until ');
+  });
+
+  it("without a relay, while it waits: the next one has the lock within seconds", {
+    timeout: 60_000,
+  }, async () => {
+    const [anna, ben] = [await connect("anna"), await connect("ben")];
+    const dead = await connectHttp(era, `${service.url}/mcp?agent=cut`);
+    const held = await anna.call("acquire_lock", { resources: "w" });
+    const cut = dead.call("acquire_lock", { resources: "w", wait_seconds: 50 }).catch(() => undefined);
+    await isQueued(anna, "cut");
+    const waiting = ben.call("acquire_lock", { resources: "w", wait_seconds: 20 });
+    await isQueued(anna, "ben");
+    // Nothing is said to the server: its connections end as those of a dead process do.
+    await dead.raw.close();
+    await cut;
+    await anna.call("release_lock", { lock_id: idIn(held.text) });
+    expect((await waiting).text).toMatch(/^yours until /);
+  });
+});
+
+/** A relay in its own process, whose frames are written by hand so that nothing is said when it dies. */
+class Relay {
+  readonly child: ChildProcess;
+  readonly #replies = new Map<number, (text: string) => void>();
+  readonly #era: Era;
+  #asked = 0;
+
+  constructor(era: Era, url: string, agent: string) {
+    this.#era = era;
+    const child = spawn(process.execPath, [main, "stdio", "--server", url, "--agent", agent], {
+      env: { PATH: process.env.PATH, HOME: process.env.HOME },
+      stdio: ["pipe", "pipe", "ignore"],
+    });
+    child.stdin.on("error", () => undefined);
+    createInterface(child.stdout).on("line", (line) => {
+      const { id, result } = JSON.parse(line) as { id?: number; result?: { content?: { text: string }[] } };
+      const text = result?.content?.map((block) => block.text).join("\n");
+      if (id !== undefined) this.#replies.get(id)?.(text ?? "");
+    });
+    this.child = child;
+    if (era !== "2025-11-25") return;
+    const clientInfo = { name: "raw", version: "1" };
+    this.#send({
+      id: ++this.#asked,
+      method: "initialize",
+      params: { protocolVersion: era, capabilities: {}, clientInfo },
+    });
+    this.#send({ method: "notifications/initialized" });
+  }
+
+  call(name: string, input: object): Promise<string> {
+    const id = ++this.#asked;
+    const _meta = {
+      "io.modelcontextprotocol/protocolVersion": this.#era,
+      "io.modelcontextprotocol/clientInfo": { name: "raw", version: "1" },
+      "io.modelcontextprotocol/clientCapabilities": {},
+    };
+    const isModern = this.#era !== "2025-11-25";
+    this.#send({ id, method: "tools/call", params: { name, arguments: input, ...(isModern && { _meta }) } });
+    return new Promise((resolve) => this.#replies.set(id, resolve));
+  }
+
+  #send(message: object): void {
+    this.child.stdin!.write(`${JSON.stringify({ jsonrpc: "2.0", ...message })}\n`);
+  }
+}
