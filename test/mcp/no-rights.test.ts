@@ -127,6 +127,8 @@ const withoutRefusal = {
   hasAny: true,
   /** Tells for each file what is refused. */
   guardFiles: true,
+  /** What its server sees of the caller's client, which only shortens what the caller itself is offered. */
+  noteAbsence: true,
 };
 
 describe("a caller without any right", () => {
@@ -327,6 +329,7 @@ describe("a caller without any right", () => {
     expect(await mail.news(caller)).toBeUndefined();
     expect(await locks.hasAny(caller.principal)).toBe(false);
     await locks.guardStop(caller.principal, "a session");
+    for (const isAbsent of [true, false]) await locks.noteAbsence(caller, isAbsent);
     for (const take of [undefined, { session: "a session", lease_seconds: 60 }])
       expect(
         await locks.guardFiles(caller.principal, { files: [there.resource], ...(take && { take }) }),
