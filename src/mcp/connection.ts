@@ -130,10 +130,15 @@ export class Connection {
    * Knows that the client is there until this exchange is over, and takes it for absent when nothing follows one that was
    * cut off.
    *
-   * @param isLifeline see `Presence`
+   * @param saysLifeline see `Presence`
    */
-  reachedBy(exchange: Exchange, isLifeline: boolean): void {
-    this.#presence?.seenUntil(exchange, isLifeline);
+  reachedBy(exchange: Exchange, saysLifeline: boolean): void {
+    this.#presence?.seenUntil(exchange, saysLifeline);
+  }
+
+  /** See `Presence`. */
+  lifeline(isOpen: boolean): void {
+    this.#presence?.lifeline(isOpen);
   }
 
   /** Shows the agent as here until this exchange is over, from the beginning of its run on. */

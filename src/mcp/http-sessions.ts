@@ -19,7 +19,7 @@ import {
 } from "./http-asking.js";
 import type { Owners } from "./http-owners.js";
 import { IdleMap } from "./idle-map.js";
-import { isLifeline } from "./lifeline.js";
+import { saysLifeline } from "./lifeline.js";
 import type { Rooms } from "./rooms.js";
 import { Watches } from "./watches.js";
 
@@ -161,15 +161,18 @@ export class HttpSessions {
       for (const id of ids) session.pending.delete(id);
     });
     this.#sessions.use(session.id, asking.exchange);
-    session.connection.reachedBy(asking.exchange, isLifeline(asking.request));
+    const isKept = saysLifeline(asking.request);
+    session.connection.reachedBy(asking.exchange, isKept);
     this.#exchanges.set(asking.request, asking.exchange);
     if (asking.request.method === "GET") {
       listen(session, asking.exchange);
       session.connection.seenUntil(asking.exchange);
     }
-    return session.transport.handleRequest(asking.request, {
+    const response = await session.transport.handleRequest(asking.request, {
       ...(asking.body !== undefined && { parsedBody: asking.body }),
     });
+    if (isKept && asking.request.method === "GET" && response.ok) session.connection.lifeline(true);
+    return response;
   }
 
   /** The reply goes out with the stream of its request; when the client cancels, that stream has nothing to wait for. */

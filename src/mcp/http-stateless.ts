@@ -6,7 +6,7 @@ import { createServer, type Wiring } from "./create-server.js";
 import { type Asking, jsonRpcError, keepAliveMs, type McpEndpointOptions } from "./http-asking.js";
 import type { Owners } from "./http-owners.js";
 import { IdleMap } from "./idle-map.js";
-import { isLifeline, lifelineStream } from "./lifeline.js";
+import { lifelineStream, saysLifeline } from "./lifeline.js";
 import { listenParams, narrowed, watchEach } from "./listen-params.js";
 import { loopTurns } from "./loop-turns.js";
 import type { Rooms } from "./rooms.js";
@@ -56,7 +56,7 @@ export class HttpStateless {
     const guest = this.#guest(asking);
     if (guest instanceof Response) return guest;
     this.#guests.use(guest.key, asking.exchange);
-    guest.connection.reachedBy(asking.exchange, isLifeline(asking.request));
+    guest.connection.reachedBy(asking.exchange, saysLifeline(asking.request));
     this.#wirings.set(asking.request, {
       connection: guest.connection,
       structured: asking.structured,
@@ -126,7 +126,7 @@ export class HttpStateless {
     const { exchange } = asking;
     const { params } = asking.body as { readonly params?: unknown };
     const { uris, clientName } = listenParams(params);
-    if (uris.length === 0 && isLifeline(asking.request)) return this.#keepLifeline(guest, asking);
+    if (uris.length === 0 && saysLifeline(asking.request)) return this.#keepLifeline(guest, asking);
     const give = this.#owners.hold(guest.account, "stream");
     if (give instanceof Response) return give;
     const handler = this.#newHandler(new InMemoryServerEventBus());
@@ -169,6 +169,7 @@ export class HttpStateless {
   /** A stream that tells nothing but that both sides are there. */
   #keepLifeline(guest: Guest, { body, exchange }: Asking): Response {
     const give = this.#owners.hold(guest.account, "lifeline");
+    guest.connection.lifeline(!(give instanceof Response));
     if (give instanceof Response) return give;
     const { id } = body as { readonly id?: unknown };
     const { response, end } = lifelineStream(id, keepAliveMs);

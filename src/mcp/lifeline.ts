@@ -1,9 +1,10 @@
 const header = "mailbox-lifeline";
 
-/** By this a client says of a stream that it keeps it open for as long as it lives, and opens it anew when it is cut. */
+/** By this a client says, with each of its requests, that it keeps a stream open for as long as it lives, and opens it anew when it is cut. */
 export const lifelineHeaders: Readonly<Record<string, string>> = { [header]: "kept" };
 
-export function isLifeline(request: Request): boolean {
+/** Whether the client says that it keeps a lifeline. */
+export function saysLifeline(request: Request): boolean {
   return request.headers.has(header);
 }
 

@@ -20,12 +20,17 @@ export interface PresenceOptions extends Patience {
 /**
  * Whether the client of a connection over HTTP is there, as far as its requests tell. One whose last request was cut off,
  * and that makes no other, is absent after three seconds. One whose last request was answered may think for as long as it
- * likes: nothing tells that from its death, unless it keeps a lifeline, whose end says it.
+ * likes: nothing tells that from its death, unless each client that calls here keeps a lifeline, whose end says it.
  */
 export class Presence {
   readonly #options: PresenceOptions;
   #open = 0;
-  #keepsLifeline = false;
+  /** Whether one was opened. */
+  #hasLifeline = false;
+  /** Whether one was refused: whoever asked for it has none. */
+  #wasRefused = false;
+  /** Whether somebody calls here who keeps none: in the 2026 era all clients of one agent share a connection. */
+  #hasOthers = false;
   /** As it was told last. */
   #isAbsent = false;
   #absent: NodeJS.Timeout | undefined;
@@ -36,21 +41,30 @@ export class Presence {
     this.#options = options;
   }
 
-  /** @param isLifeline whether the client keeps this request open for as long as it lives, and makes it anew when it is cut */
-  seenUntil(exchange: Exchange, isLifeline: boolean): void {
+  /** @param saysLifeline whether it is a request of a client that keeps a lifeline, or wants to */
+  seenUntil(exchange: Exchange, saysLifeline: boolean): void {
     if (this.#isOver) return;
     this.#open += 1;
-    if (isLifeline) this.#keepsLifeline = true;
+    if (!saysLifeline) this.#hasOthers = true;
     clearTimeout(this.#absent);
     clearTimeout(this.#gone);
     if (this.#isAbsent) this.#tell(false);
     exchange.onSettled((reached) => {
       this.#open -= 1;
-      if (this.#open > 0 || this.#isOver || (reached && !this.#keepsLifeline)) return;
+      if (this.#open > 0 || this.#isOver) return;
+      const isKept = this.#hasLifeline && !this.#wasRefused && !this.#hasOthers;
+      // One that keeps a lifeline, and dies, says nothing of others that think.
+      if (!isKept && (reached || (saysLifeline && this.#hasOthers))) return;
       this.#tellAbsentLater();
-      if (this.#keepsLifeline)
+      if (isKept)
         this.#gone = setTimeout(this.#options.onGone, this.#options.goneAfterMs ?? usual.goneAfterMs).unref();
     });
+  }
+
+  /** A client that wanted a lifeline has it, or was refused: then it may think for as long as it likes, as one that keeps none. */
+  lifeline(isOpen: boolean): void {
+    if (isOpen) this.#hasLifeline = true;
+    else this.#wasRefused = true;
   }
 
   end(): void {

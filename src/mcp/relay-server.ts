@@ -1,6 +1,7 @@
 import { randomBytes } from "node:crypto";
 import type { IncomingHttpHeaders } from "node:http";
 import type { MailboxError } from "../errors/index.js";
+import { lifelineHeaders } from "./lifeline.js";
 import {
   isModern,
   lostAnswer,
@@ -56,6 +57,7 @@ export class RelayedServer {
     this.reachMs = options.reachMs ?? 8_000;
     this.#quietMs = options.quietMs ?? 20_000;
     this.#headers = {
+      ...lifelineHeaders,
       accept: "application/json, text/event-stream",
       "content-type": "application/json",
       // A client of the newer era without a name is told from others by this.

@@ -1,4 +1,3 @@
-import { lifelineHeaders } from "./lifeline.js";
 import type { RelayedRequest } from "./relay-refusal.js";
 import { type Answer, type Frame, pause, type RelayedServer } from "./relay-server.js";
 
@@ -141,7 +140,7 @@ export class RelaySession {
     while (!this.#over.aborted && this.#headers === headers) {
       const ended = await this.#server.stream({
         method: "GET",
-        headers: { ...headers, ...lifelineHeaders, accept: "text/event-stream" },
+        headers: { ...headers, accept: "text/event-stream" },
         signal: this.#over,
         onHeaders: (status) => {
           if (status !== 200) return;

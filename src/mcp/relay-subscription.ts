@@ -1,4 +1,3 @@
-import { lifelineHeaders } from "./lifeline.js";
 import type { RelayedRequest } from "./relay-refusal.js";
 import { type Frame, modernHeaders, pause, type RelayedServer } from "./relay-server.js";
 
@@ -22,7 +21,7 @@ export async function keepSubscription(
     let refusal: Frame | undefined;
     const ended = await server.stream({
       method: "POST",
-      headers: { ...modernHeaders({ ...request }), ...lifelineHeaders },
+      headers: modernHeaders({ ...request }),
       body: JSON.stringify(request),
       signal,
       onFrame: async (frame) => {

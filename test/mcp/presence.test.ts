@@ -17,12 +17,17 @@ function client(onAbsence: (isAbsent: boolean) => Promise<void> = async () => un
     absentAfterMs: soonMs,
     goneAfterMs: laterMs,
   });
-  const open = (isLifeline = false): SettledExchange => {
+  const open = (saysLifeline = false): SettledExchange => {
     const exchange = newExchange(new AbortController().signal);
-    presence.seenUntil(exchange, isLifeline);
+    presence.seenUntil(exchange, saysLifeline);
     return exchange;
   };
-  return { told, presence, open };
+  const lifeline = (isOpen = true): SettledExchange => {
+    const exchange = open(true);
+    presence.lifeline(isOpen);
+    return exchange;
+  };
+  return { told, presence, open, lifeline };
 }
 
 const longEnough = (): Promise<void> => delay(2 * laterMs);
@@ -57,20 +62,41 @@ describe("a client over HTTP", () => {
   });
 
   it("is dead when it keeps a lifeline and stays without it, whatever its last request was told", async () => {
-    const { told, open } = client();
-    const [lifeline, call] = [open(true), open()];
-    lifeline.settle(false);
+    const { told, open, lifeline } = client();
+    const [stream, call] = [lifeline(), open(true)];
+    stream.settle(false);
     call.settle(true);
     await vi.waitFor(() => expect(told).toEqual(["absent", "gone"]));
   });
 
   it("is not dead when it has its lifeline again in time", async () => {
-    const { told, open } = client();
-    open(true).settle(false);
+    const { told, lifeline } = client();
+    lifeline().settle(false);
     await vi.waitFor(() => expect(told).toEqual(["absent"]));
-    open(true);
+    lifeline();
     await longEnough();
     expect(told).toEqual(["absent", "there"]);
+  });
+
+  it("may think as long as it likes while another one's lifeline ends", async () => {
+    const { told, open, lifeline } = client();
+    const [stream, call] = [lifeline(), open(true)];
+    open().settle(true);
+    call.settle(false);
+    stream.settle(false);
+    await longEnough();
+    expect(told).toEqual([]);
+  });
+
+  it("may think as long as it likes where it says that it keeps a lifeline, and has none or was refused one", async () => {
+    const { told, open, lifeline } = client();
+    open(true).settle(true);
+    await longEnough();
+    const another = lifeline();
+    lifeline(false).settle(true);
+    another.settle(true);
+    await longEnough();
+    expect(told).toEqual([]);
   });
 
   it("is told again where it could not be noted", async () => {
@@ -84,8 +110,8 @@ describe("a client over HTTP", () => {
   });
 
   it("is judged no more once its connection has ended", async () => {
-    const { told, presence, open } = client();
-    open(true).settle(false);
+    const { told, presence, open, lifeline } = client();
+    lifeline().settle(false);
     presence.end();
     open().settle(false);
     await longEnough();

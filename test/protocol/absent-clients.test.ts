@@ -27,6 +27,7 @@ describe.each(eras)("a client of %s that is killed", (era) => {
     service = await serveHttp(house.rooms, {
       ...{ namespace: "default", version: "0", log: noLog, port: 0 },
       patience: { absentAfterMs: 300, goneAfterMs: 1_500 },
+      limits: { streamsPerAgent: 2 },
     });
   });
   afterEach(async () => {
@@ -38,12 +39,12 @@ describe.each(eras)("a client of %s that is killed", (era) => {
     await house?.close();
     await store?.stop();
   });
-  const connect = async (agent: string): Promise<TestClient> => {
-    const client = await connectHttp(era, `${service.url}/mcp?agent=${agent}`);
+  const connect = async (agent: string, headers: Record<string, string> = {}): Promise<TestClient> => {
+    const client = await connectHttp(era, `${service.url}/mcp?agent=${agent}`, "Test Client", headers);
     clients.push(client);
     return client;
   };
-  const relay = (agent: string): Relay => {
+  const relay = (agent?: string): Relay => {
     const relay = new Relay(era, service.url, agent);
     processes.push(relay.child);
     return relay;
@@ -96,6 +97,45 @@ describe.each(eras)("a client of %s that is killed", (era) => {
     expect(other.text).toContain('"z": held by thinker until ');
   });
 
+  it("behind a relay takes nothing from another client of its agent that thinks", {
+    timeout: 60_000,
+  }, async () => {
+    const [ben, direct, dead, ended] = [
+      await connect("ben"),
+      await connect("both"),
+      relay("both"),
+      relay("both"),
+    ];
+    await Promise.all([dead.call("my_status", {}), ended.call("my_status", {})]);
+    await direct.call("acquire_lock", { resources: "v" });
+    dead.child.kill("SIGKILL");
+    ended.child.stdin!.end();
+    const other = await ben.call("acquire_lock", { resources: "v", wait_seconds: 4 });
+    expect(other.text).toContain('"v": held by both until ');
+  });
+
+  it("without a name takes nothing from others whose relays found no room for a lifeline", {
+    timeout: 60_000,
+  }, async () => {
+    const ben = await connect("ben");
+    const relays = [relay(), relay(), relay()];
+    for (const [n, one] of relays.entries())
+      expect(await one.call("acquire_lock", { resources: `u${n}` })).toMatch(/^yours until /);
+    relays[0]!.child.kill("SIGKILL");
+    const asked = relays.map((_, n) => ben.call("acquire_lock", { resources: `u${n}`, wait_seconds: 4 }));
+    const words = (await Promise.all(asked)).map(({ text }) => text.slice(0, 5));
+    expect(words).toEqual(["yours", "not y", "not y"]);
+  });
+
+  it("without a stream is there however long it thinks, whatever its headers say", {
+    timeout: 60_000,
+  }, async () => {
+    const [ben, thinking] = [await connect("ben"), await connect("says", { "mailbox-lifeline": "kept" })];
+    await thinking.call("acquire_lock", { resources: "t" });
+    const other = await ben.call("acquire_lock", { resources: "t", wait_seconds: 4 });
+    expect(other.text).toContain('"t": held by says until ');
+  });
+
   it("without a relay, while it waits: the next one has the lock within seconds", {
     timeout: 60_000,
   }, async () => {
@@ -121,9 +161,10 @@ class Relay {
   readonly #era: Era;
   #asked = 0;
 
-  constructor(era: Era, url: string, agent: string) {
+  constructor(era: Era, url: string, agent?: string) {
     this.#era = era;
-    const child = spawn(process.execPath, [main, "stdio", "--server", url, "--agent", agent], {
+    const named = agent === undefined ? [] : ["--agent", agent];
+    const child = spawn(process.execPath, [main, "stdio", "--server", url, ...named], {
       env: { PATH: process.env.PATH, HOME: process.env.HOME },
       stdio: ["pipe", "pipe", "ignore"],
     });
