@@ -34,6 +34,8 @@ export class Presence {
   /** As it was told last. */
   #isAbsent = false;
   #absent: NodeJS.Timeout | undefined;
+  /** Tells again what could not be noted. */
+  #again: NodeJS.Timeout | undefined;
   #gone: NodeJS.Timeout | undefined;
   #isOver = false;
 
@@ -69,22 +71,23 @@ export class Presence {
 
   end(): void {
     this.#isOver = true;
-    clearTimeout(this.#absent);
-    clearTimeout(this.#gone);
+    for (const timer of [this.#absent, this.#again, this.#gone]) clearTimeout(timer);
   }
 
   #tellAbsentLater(): void {
-    const afterMs = this.#options.absentAfterMs ?? usual.absentAfterMs;
-    this.#absent = setTimeout(() => this.#tell(true), afterMs).unref();
+    this.#absent = setTimeout(() => this.#tell(true), this.#absentAfterMs).unref();
   }
 
   #tell(isAbsent: boolean): void {
     this.#isAbsent = isAbsent;
+    clearTimeout(this.#again);
     this.#options.onAbsence(isAbsent).catch(() => {
       if (this.#isOver || this.#isAbsent !== isAbsent) return;
-      if (isAbsent) this.#tellAbsentLater();
-      // The next request of the client tries again.
-      else this.#isAbsent = true;
+      this.#again = setTimeout(() => this.#tell(isAbsent), this.#absentAfterMs).unref();
     });
+  }
+
+  get #absentAfterMs(): number {
+    return this.#options.absentAfterMs ?? usual.absentAfterMs;
   }
 }

@@ -109,6 +109,30 @@ describe("a client over HTTP", () => {
     expect(told).toEqual(["absent", "absent", "absent"]);
   });
 
+  it("is told again where it could not be noted that it is there, also while it asks for nothing", async () => {
+    let fails = 0;
+    const { told, open } = client(async () => {
+      if (fails-- > 0) throw new Error("the store is away");
+    });
+    open().settle(false);
+    await vi.waitFor(() => expect(told).toEqual(["absent"]));
+    fails = 2;
+    open();
+    await longEnough();
+    expect(told).toEqual(["absent", "there", "there", "there"]);
+  });
+
+  it("is not told of what it was before, where that could not be noted", async () => {
+    const { told, open } = client(async (isAbsent) => {
+      if (isAbsent) throw new Error("the store is away");
+    });
+    open().settle(false);
+    await vi.waitFor(() => expect(told).toContain("absent"));
+    open();
+    await longEnough();
+    expect(told.slice(told.indexOf("there"))).toEqual(["there"]);
+  });
+
   it("is judged no more once its connection has ended", async () => {
     const { told, presence, open, lifeline } = client();
     lifeline().settle(false);
