@@ -35,8 +35,8 @@ export type Answer =
   | { readonly kind: "session-lost" }
   | { readonly kind: "cancelled" };
 
-/** Updates are kept alive by comments every 5 s. */
-const streamQuietMs = 30_000;
+/** Updates are kept alive by comments every 5 s. A lifeline must be there again before its server takes the client for dead. */
+const streamQuietMs = 15_000;
 
 /** The server behind a relay: what can be asked of it, and what is said in its place when it does not answer. */
 export class RelayedServer {

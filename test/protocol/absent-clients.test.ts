@@ -1,5 +1,8 @@
 import { type ChildProcess, spawn } from "node:child_process";
+import { once } from "node:events";
+import { type AddressInfo, connect, createServer, type Server, type Socket } from "node:net";
 import { createInterface } from "node:readline";
+import { setTimeout as delay } from "node:timers/promises";
 import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from "vitest";
 import { type House, openHouse } from "../../src/compose.js";
 import { readConfig } from "../../src/config/index.js";
@@ -153,6 +156,91 @@ describe.each(eras)("a client of %s that is killed", (era) => {
     expect((await waiting).text).toMatch(/^yours until /);
   });
 });
+
+/** Cuts a connection as what stands between the two may do: for one side it is over, and to the other nothing is said. */
+describe("a relay whose server alone sees that they are cut", () => {
+  it("is there again before it is taken for dead, however long it thinks", { timeout: 90_000 }, async () => {
+    const store = await startStore("embedded");
+    const house = await openHouse(
+      readConfig({ REDIS_URL: store.url, LLM_MAILBOX_ALLOW_UNVERIFIED: "1" }),
+      openLog("error"),
+    );
+    const goneAfterMs = 22_000;
+    const service = await serveHttp(house.rooms, {
+      ...{ namespace: "default", version: "0", log: noLog, port: 0, patience: { goneAfterMs } },
+    });
+    const between = await Between.open(service.port);
+    const relays = eras.map((era) => new Relay(era, between.url, `cut-${era}`));
+    const client = await connectHttp("2026-07-28", `${service.url}/mcp?agent=ben`);
+    try {
+      for (const [n, one] of relays.entries())
+        expect(await one.call("acquire_lock", { resources: `cut-${n}` })).toMatch(/^yours until /);
+      await vi.waitFor(() => expect(between.open).toBe(2));
+      between.cutAtServer();
+      await delay(goneAfterMs + 1_000);
+      for (const n of relays.keys())
+        expect((await client.call("acquire_lock", { resources: `cut-${n}` })).text).toContain("held by cut-");
+    } finally {
+      for (const { child } of relays) child.kill("SIGKILL");
+      between.close();
+      await client.close();
+      await service.close();
+      await house.close();
+      await store.stop();
+    }
+  });
+});
+
+/** What carries connections to a server, and may lose the half of one. */
+class Between {
+  readonly url: string;
+  readonly #server: Server;
+  readonly #pairs = new Map<Socket, Socket>();
+  readonly #halves: Socket[] = [];
+
+  static async open(port: number): Promise<Between> {
+    const server = createServer();
+    server.listen(0, "127.0.0.1");
+    await once(server, "listening");
+    return new Between(server, port);
+  }
+
+  constructor(server: Server, port: number) {
+    this.#server = server;
+    this.url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
+    server.on("connection", (client) => {
+      const there = connect({ port, host: "127.0.0.1" });
+      this.#pairs.set(client, there);
+      for (const socket of [client, there])
+        socket
+          .on("error", () => undefined)
+          .on("close", () => {
+            if (!this.#pairs.delete(client)) return;
+            client.destroy();
+            there.destroy();
+          });
+      client.on("data", (chunk) => there.write(chunk));
+      there.on("data", (chunk) => client.write(chunk));
+    });
+  }
+
+  get open(): number {
+    return this.#pairs.size;
+  }
+
+  cutAtServer(): void {
+    for (const [client, there] of [...this.#pairs]) {
+      this.#pairs.delete(client);
+      this.#halves.push(client);
+      there.destroy();
+    }
+  }
+
+  close(): void {
+    this.#server.close();
+    for (const socket of [...this.#halves, ...this.#pairs.keys()]) socket.destroy();
+  }
+}
 
 /** A relay in its own process, whose frames are written by hand so that nothing is said when it dies. */
 class Relay {
