@@ -523,6 +523,7 @@ function roomsOf(parts: Parts): Rooms {
         return runs.begin(principal, isGuest);
       },
       seen: (caller) => runs.seen(caller),
+      seenAgoMs: (caller) => runs.seenAgoMs(caller),
       end: (caller, how) => runs.end(caller, how),
     },
     access: {

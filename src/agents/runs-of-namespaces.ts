@@ -31,8 +31,12 @@ export class RunsOfNamespaces {
     return this.of(principal.namespace).begin(principal, isGuest);
   }
 
-  seen(caller: Caller): () => void {
+  seen(caller: Pick<Caller, "principal">): () => void {
     return this.of(caller.principal.namespace).seen(caller);
+  }
+
+  seenAgoMs(caller: Caller): Promise<number> {
+    return this.of(caller.principal.namespace).seenAgoMs(caller);
   }
 
   active(caller: Caller): Promise<void> | undefined {

@@ -126,8 +126,10 @@ export class Runs {
   }
 
   /** The client of this run is seen to be here until the answer is called, although it may call nothing. */
-  seen({ principal: { agent } }: Caller): () => void {
+  seen({ principal: { agent } }: Pick<Caller, "principal">): () => void {
     this.#here.set(agent, (this.#here.get(agent) ?? 0) + 1);
+    // It is a beat that says so, and no run may have begun in this process.
+    this.attend();
     let over = false;
     return () => {
       if (over) return;
@@ -137,6 +139,13 @@ export class Runs {
       else this.#here.set(agent, others);
       this.#active.add(agent);
     };
+  }
+
+  /** When the agent of this run was last seen to be here, or did something, in any process: so many ms ago, some seconds late. */
+  async seenAgoMs({ principal: { agent, namespace } }: Caller): Promise<number> {
+    const { store } = this.#deps;
+    const noted = (await store.command("HGET", directoryKeys(namespace).agents, agent)) as string | null;
+    return store.now() - Number(noted?.split("|")[1] ?? 0);
   }
 
   async end(caller: Caller, how: RunEnd = "left"): Promise<void> {

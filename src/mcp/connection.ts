@@ -84,6 +84,7 @@ export class Connection {
       this.#presence = new Presence({
         ...face.patience,
         onGone,
+        ...(!options.session && { seenAgoMs: () => this.#seenAgoMs() }),
         onAbsence: async (isAbsent) => {
           const caller = await this.begun();
           if (caller) await this.rooms.locks.noteAbsence(caller, isAbsent);
@@ -136,6 +137,11 @@ export class Connection {
     this.#presence?.seenUntil(exchange, saysLifeline);
   }
 
+  async #seenAgoMs(): Promise<number> {
+    const caller = await this.begun();
+    return caller ? this.rooms.runs.seenAgoMs(caller) : Number.POSITIVE_INFINITY;
+  }
+
   /** See `Presence`. */
   lifeline(isOpen: boolean): void {
     this.#presence?.lifeline(isOpen);
@@ -143,15 +149,32 @@ export class Connection {
 
   /** Shows the agent as here until this exchange is over, from the beginning of its run on. */
   seenUntil(exchange: Exchange): void {
+    this.#shownUntil(exchange, this.#first);
+  }
+
+  /** The same also before its run begins: it may have another one at another process, which learns so that its client lives. */
+  keptUntil(exchange: Exchange): void {
+    const principal = this.principal(undefined);
+    this.#shownUntil(
+      exchange,
+      this.rooms.identity.check(principal).then(() => ({ principal })),
+    );
+  }
+
+  #shownUntil(exchange: Exchange, whom: Promise<Pick<Caller, "principal">>): void {
     let over = false;
     let leave: (() => void) | undefined;
     exchange.onSettled(() => {
       over = true;
       leave?.();
     });
-    void this.#first.then((caller) => {
-      if (!over && !this.#ended) leave = this.whileOpen(this.rooms.runs.seen(caller));
-    });
+    whom.then(
+      (caller) => {
+        if (!over && !this.#ended) leave = this.whileOpen(this.rooms.runs.seen(caller));
+      },
+      // Whoever is not believed is not shown.
+      () => undefined,
+    );
   }
 
   /** Whether the user of this client has not been asked yet about what has this id; from now on they have. */

@@ -174,7 +174,7 @@ export class HttpStateless {
     const { id } = body as { readonly id?: unknown };
     const { response, end } = lifelineStream(id, keepAliveMs);
     const stop = guest.connection.whileOpen(end);
-    guest.connection.seenUntil(exchange);
+    guest.connection.keptUntil(exchange);
     exchange.onSettled(() => {
       give();
       stop();

@@ -8,11 +8,16 @@ export interface Patience {
   readonly goneAfterMs?: number;
 }
 
+/** What this process itself saw of an agent is noted at the latest so long after it. */
+const notedWithinMs = 10_000;
+
 const usual: Required<Patience> = { absentAfterMs: 3_000, goneAfterMs: 30_000 };
 
 export interface PresenceOptions extends Patience {
   /** Told when the client is not seen any more, and when it is there again. What it rejects with is tried again. */
   readonly onAbsence: (isAbsent: boolean) => Promise<void>;
+  /** Where a client may go on at another process: how long ago its agent was last seen at any. What it rejects with is asked again. */
+  readonly seenAgoMs?: () => Promise<number>;
   /** Told once, when a client that keeps a lifeline is taken for dead. */
   readonly onGone: () => void;
 }
@@ -50,6 +55,7 @@ export class Presence {
     if (!saysLifeline) this.#hasOthers = true;
     clearTimeout(this.#absent);
     clearTimeout(this.#gone);
+    this.#gone = undefined;
     if (this.#isAbsent) this.#tell(false);
     exchange.onSettled((reached) => {
       this.#open -= 1;
@@ -58,8 +64,7 @@ export class Presence {
       // One that keeps a lifeline, and dies, says nothing of others that think.
       if (!isKept && (reached || (saysLifeline && this.#hasOthers))) return;
       this.#tellAbsentLater();
-      if (isKept)
-        this.#gone = setTimeout(this.#options.onGone, this.#options.goneAfterMs ?? usual.goneAfterMs).unref();
+      if (isKept) this.#takeForDeadLater();
     });
   }
 
@@ -76,6 +81,18 @@ export class Presence {
 
   #tellAbsentLater(): void {
     this.#absent = setTimeout(() => this.#tell(true), this.#absentAfterMs).unref();
+  }
+
+  #takeForDeadLater(): void {
+    const afterMs = this.#options.goneAfterMs ?? usual.goneAfterMs;
+    const gone = setTimeout(async () => {
+      const agoMs = await this.#options.seenAgoMs?.().catch(() => 0);
+      // It may have come while that was looked up.
+      if (this.#isOver || this.#gone !== gone) return;
+      if (agoMs !== undefined && agoMs < afterMs - notedWithinMs) this.#takeForDeadLater();
+      else this.#options.onGone();
+    }, afterMs).unref();
+    this.#gone = gone;
   }
 
   #tell(isAbsent: boolean): void {

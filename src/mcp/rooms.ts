@@ -100,7 +100,9 @@ export interface Rooms {
      */
     begin(principal: Principal, isGuest?: boolean): Promise<Caller>;
     /** The client is seen to be here until the answer is called, although it may call nothing meanwhile. */
-    seen(caller: Caller): () => void;
+    seen(caller: Pick<Caller, "principal">): () => void;
+    /** How long ago its agent was seen to be here, or did something, by any process: in ms, and noted some seconds late. */
+    seenAgoMs(caller: Caller): Promise<number>;
     /** Gives back at once what the run holds. Safe to repeat. Without `how` its client left. */
     end(caller: Caller, how?: RunEnd): Promise<void>;
   };

@@ -140,6 +140,7 @@ export function memoryRooms({ waitingEveryMs = 10_000, mayUse = mayOrdinary } = 
           happened();
         };
       },
+      seenAgoMs: async () => Number.POSITIVE_INFINITY,
       end: async (caller) => {
         ended.push(caller);
         happened();

@@ -15,6 +15,7 @@ const rooms = {
       return world.runs.begin(principal);
     },
     seen: world.runs.seen,
+    seenAgoMs: world.runs.seenAgoMs,
     end: async () => {
       tell("end", {});
       if (process.env.NEVER_ENDS) await new Promise(() => undefined);

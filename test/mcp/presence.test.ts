@@ -99,6 +99,33 @@ describe("a client over HTTP", () => {
     expect(told).toEqual([]);
   });
 
+  it("is not dead while it is seen at another process, or where that cannot be looked up", async () => {
+    let ago: () => Promise<number> = () => Promise.reject(new Error("the store is away"));
+    const gone: number[] = [];
+    const presence = new Presence({
+      onAbsence: async () => undefined,
+      onGone: () => gone.push(performance.now()),
+      seenAgoMs: () => ago(),
+      goneAfterMs: 10_000 + laterMs,
+    });
+    vi.useFakeTimers();
+    try {
+      const stream = newExchange(new AbortController().signal);
+      presence.seenUntil(stream, true);
+      presence.lifeline(true);
+      stream.settle(false);
+      await vi.advanceTimersByTimeAsync(30_000);
+      ago = async () => laterMs / 2;
+      await vi.advanceTimersByTimeAsync(30_000);
+      expect(gone).toEqual([]);
+      ago = async () => laterMs;
+      await vi.advanceTimersByTimeAsync(30_000);
+      expect(gone).toHaveLength(1);
+    } finally {
+      vi.useRealTimers();
+    }
+  });
+
   it("is told again where it could not be noted", async () => {
     let fails = 2;
     const { told, open } = client(async () => {

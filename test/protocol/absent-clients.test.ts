@@ -191,9 +191,50 @@ describe("a relay whose server alone sees that they are cut", () => {
   });
 });
 
-/** What carries connections to a server, and may lose the half of one. */
+/** A client of the 2026 era may come to another process with each request, and its lifeline too. */
+describe("a relay whose lifeline has come to another server", () => {
+  it("keeps what it has at the first for as long as it lives, and no longer", {
+    timeout: 120_000,
+  }, async () => {
+    const store = await startStore("embedded");
+    const settings = readConfig({ REDIS_URL: store.url, LLM_MAILBOX_ALLOW_UNVERIFIED: "1" });
+    const houses = [await openHouse(settings, openLog("error")), await openHouse(settings, openLog("error"))];
+    const goneAfterMs = 18_000;
+    const services = await Promise.all(
+      houses.map((house) =>
+        serveHttp(house.rooms, {
+          ...{ namespace: "default", version: "0", log: noLog, port: 0, patience: { goneAfterMs } },
+        }),
+      ),
+    );
+    const between = await Between.open(services[0]!.port);
+    const relay = new Relay("2026-07-28", between.url, "moved");
+    const client = await connectHttp("2026-07-28", `${services[0]!.url}/mcp?agent=ben`);
+    try {
+      expect(await relay.call("acquire_lock", { resources: "x" })).toMatch(/^yours until /);
+      between.port = services[1]!.port;
+      between.cut();
+      await delay(goneAfterMs + 1_000);
+      expect((await client.call("acquire_lock", { resources: "x" })).text).toContain("held by moved until ");
+      relay.child.kill("SIGKILL");
+      const next = await client.call("acquire_lock", { resources: "x", wait_seconds: 50 });
+      expect(next.text).toMatch(/^yours until /);
+    } finally {
+      relay.child.kill("SIGKILL");
+      between.close();
+      await client.close();
+      for (const service of services) await service.close();
+      for (const house of houses) await house.close();
+      await store.stop();
+    }
+  });
+});
+
+/** What carries connections to a server, and may lose one, or the half of one. */
 class Between {
   readonly url: string;
+  /** Where those that come from now on are carried to. */
+  port: number;
   readonly #server: Server;
   readonly #pairs = new Map<Socket, Socket>();
   readonly #halves: Socket[] = [];
@@ -207,9 +248,10 @@ class Between {
 
   constructor(server: Server, port: number) {
     this.#server = server;
+    this.port = port;
     this.url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
     server.on("connection", (client) => {
-      const there = connect({ port, host: "127.0.0.1" });
+      const there = connect({ port: this.port, host: "127.0.0.1" });
       this.#pairs.set(client, there);
       for (const socket of [client, there])
         socket
@@ -226,6 +268,10 @@ class Between {
 
   get open(): number {
     return this.#pairs.size;
+  }
+
+  cut(): void {
+    for (const client of [...this.#pairs.keys()]) client.destroy();
   }
 
   cutAtServer(): void {
