@@ -30,7 +30,9 @@ export class Lifeline {
       method: "subscriptions/listen",
       params: { notifications: {}, _meta: params?._meta },
     } as RelayedRequest;
-    void keepSubscription(this.#server, request, async () => undefined, this.#over).finally(() => {
+    const untold = async (): Promise<void> => undefined;
+    // Nobody waits for it, and a server that is away may come.
+    void keepSubscription(this.#server, request, untold, this.#over, Number.POSITIVE_INFINITY).finally(() => {
       this.#isKept = false;
       this.#triedAt = performance.now();
     });

@@ -8,14 +8,17 @@ const acknowledged = "notifications/subscriptions/acknowledged";
  * Keeps one `subscriptions/listen` of a client of the 2026 era open until the client cancels it. A stream that ended is
  * opened again; the client then gets no second acknowledgement but an update of each URI it follows, because something
  * may have changed meanwhile. A server that refuses ends the subscription.
+ *
+ * @param reachMs how long a server that cannot be reached is tried before there is a first acknowledgement
  */
 export async function keepSubscription(
   server: RelayedServer,
   request: RelayedRequest,
   tell: (frame: Frame) => Promise<void>,
   signal: AbortSignal,
+  reachMs = server.reachMs,
 ): Promise<void> {
-  const until = Date.now() + server.reachMs;
+  const until = Date.now() + reachMs;
   let uris: readonly string[] | undefined;
   for (let pauseMs = 250; ; pauseMs = Math.min(2 * pauseMs, 5_000)) {
     let refusal: Frame | undefined;

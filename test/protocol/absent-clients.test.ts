@@ -158,7 +158,7 @@ describe.each(eras)("a client of %s that is killed", (era) => {
 });
 
 /** Cuts a connection as what stands between the two may do: for one side it is over, and to the other nothing is said. */
-describe("a relay whose server alone sees that they are cut", () => {
+describe.concurrent("a relay whose server alone sees that they are cut", () => {
   it("is there again before it is taken for dead, however long it thinks", { timeout: 90_000 }, async () => {
     const store = await startStore("embedded");
     const house = await openHouse(
@@ -191,8 +191,44 @@ describe("a relay whose server alone sees that they are cut", () => {
   });
 });
 
+describe.concurrent("a relay that begins before its server", () => {
+  it("is seen to die as any other", { timeout: 90_000 }, async () => {
+    const store = await startStore("embedded");
+    const house = await openHouse(
+      readConfig({ REDIS_URL: store.url, LLM_MAILBOX_ALLOW_UNVERIFIED: "1" }),
+      openLog("error"),
+    );
+    const early = createServer().listen(0, "127.0.0.1");
+    await once(early, "listening");
+    const { port } = early.address() as AddressInfo;
+    await new Promise((resolve) => early.close(resolve));
+    const relay = new Relay("2026-07-28", `http://127.0.0.1:${port}`, "early");
+    expect(await relay.call("my_status", {})).toContain("server.unavailable");
+    // It tries every five seconds by now, and would leave off with the next of them if it tried as a call does.
+    await delay(6_000);
+    const service = await serveHttp(house.rooms, {
+      ...{ namespace: "default", version: "0", log: noLog, port },
+      patience: { absentAfterMs: 300, goneAfterMs: 1_500 },
+    });
+    const client = await connectHttp("2026-07-28", `${service.url}/mcp?agent=ben`);
+    try {
+      expect(await relay.call("acquire_lock", { resources: "x" })).toMatch(/^yours until /);
+      await delay(6_000);
+      relay.child.kill("SIGKILL");
+      const next = await client.call("acquire_lock", { resources: "x", wait_seconds: 20 });
+      expect(next.text).toMatch(/^yours until /);
+    } finally {
+      relay.child.kill("SIGKILL");
+      await client.close();
+      await service.close();
+      await house.close();
+      await store.stop();
+    }
+  });
+});
+
 /** A client of the 2026 era may come to another process with each request, and its lifeline too. */
-describe("a relay whose lifeline has come to another server", () => {
+describe.concurrent("a relay whose lifeline has come to another server", () => {
   it("keeps what it has at the first for as long as it lives, and no longer", {
     timeout: 120_000,
   }, async () => {
