@@ -129,6 +129,19 @@ describeOnEachStore.concurrent("presence, as find_recipients shows it", (store) 
     expect(await isOnline()).toBe(true);
   });
 
+  it("an agent is seen by a process in which no run of it, nor any other, began", async ({ expect }) => {
+    const principal = localPrincipal(house.config.namespace, "moved");
+    const caller = await house.rooms.runs.begin(principal, true);
+    const noted = String(await house.store.command("HGET", keyOf("agents"), "moved")).split("|");
+    const long = [noted[0], 0, ...noted.slice(2)].join("|");
+    await house.store.command("HSET", keyOf("agents"), "moved", long);
+    expect(await house.rooms.runs.seenAgoMs(caller)).toBeGreaterThan(1e12);
+    const other = await openFaultHouse(store().url, house.config.namespace);
+    other.rooms.runs.seen({ principal });
+    await expect.poll(() => house.rooms.runs.seenAgoMs(caller), { timeout: 15_000 }).toBeLessThan(15_000);
+    await other.close();
+  });
+
   it("when an agent was last seen is when it last did something, not when its process last beat", async ({
     expect,
   }) => {

@@ -159,7 +159,9 @@ describe.each(eras)("a client of %s that is killed", (era) => {
 
 /** Cuts a connection as what stands between the two may do: for one side it is over, and to the other nothing is said. */
 describe.concurrent("a relay whose server alone sees that they are cut", () => {
-  it("is there again before it is taken for dead, however long it thinks", { timeout: 90_000 }, async () => {
+  it("is there again before it is taken for dead, however long it thinks", { timeout: 90_000 }, async ({
+    expect,
+  }) => {
     const store = await startStore("embedded");
     const house = await openHouse(
       readConfig({ REDIS_URL: store.url, LLM_MAILBOX_ALLOW_UNVERIFIED: "1" }),
@@ -192,7 +194,7 @@ describe.concurrent("a relay whose server alone sees that they are cut", () => {
 });
 
 describe.concurrent("a relay that begins before its server", () => {
-  it("is seen to die as any other", { timeout: 90_000 }, async () => {
+  it("is seen to die as any other", { timeout: 90_000 }, async ({ expect }) => {
     const store = await startStore("embedded");
     const house = await openHouse(
       readConfig({ REDIS_URL: store.url, LLM_MAILBOX_ALLOW_UNVERIFIED: "1" }),
