@@ -132,7 +132,13 @@ export async function openHouse(config: Config, log: Log, timing: HouseOptions =
   const recorder = new Recorder({ store, hasRun: (caller) => runs.has(caller), log: logEvent });
   const record: RecordDecision = (caller, admission) => recorder.record(caller, admission);
   const grants = new Grants({ store, access, admit, record });
-  const tokens = new Tokens({ store, access, admit, record });
+  const tokens = new Tokens({
+    store,
+    access,
+    admit,
+    record,
+    onRevoked: (namespace, agent) => approving.loseLinksOf(approvals, namespace, agent),
+  });
   const agentRecords = new AgentRecords({ access, admit });
   const credentials = new Credentials({ access, tokens, ...(jwt ? { jwt } : {}), log: logEvent });
   const ruleBook = new policy.RuleBook({ store, hints, admit, log: logEvent });
@@ -910,6 +916,7 @@ async function rightsOfVoter(
     const token = await access.token(namespace, proof.slice("token:".length));
     if (!token || token.revokedAt !== undefined) return undefined;
   }
+  if (proof === "link" && (await access.isRevoked(namespace, name))) return undefined;
   if (proof === "none" && (await access.rules(namespace)).tokensRequired) return undefined;
   return access.rightsByRules({ namespace, agent: name, verified, roles, credential: { kind: "none" } });
 }

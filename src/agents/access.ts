@@ -16,7 +16,7 @@ import { type Asking, type Decision, decideAccess } from "./decide-access.js";
 import { type Grant, grantsMost } from "./grant.js";
 import { GrantBook } from "./grant-book.js";
 import { mayAnywhere } from "./may-anywhere.js";
-import { storedToken, type TokenRecord, tokenState } from "./token-record.js";
+import { isRevoked, storedToken, type TokenRecord, tokenState } from "./token-record.js";
 
 const changeAccess = loadScript(import.meta.url, "change-access.lua");
 
@@ -202,6 +202,11 @@ export class Access {
     if (tokens.size >= mostTokensKnown) tokens.clear();
     tokens.set(id, stored?.record);
     return stored?.record;
+  }
+
+  /** Whether all tokens of an agent are over since they were revoked, as it is now. */
+  isRevoked(namespace: string, agent: string): Promise<boolean> {
+    return isRevoked(this.#store, namespace, agent);
   }
 
   /** Rules that were asked for less than 750 ms ago, and after the last change that this process heard of. */

@@ -22,6 +22,19 @@ export function tokenState(record: TokenRecord, nowMs: number): TokenState {
   return record.expiresAt !== undefined && record.expiresAt <= nowMs ? "expired" : "live";
 }
 
+/**
+ * Whether an agent had tokens and has none that holds, since one was revoked. One that was replaced by another is none
+ * of these, nor is an agent that never had a token.
+ */
+export async function isRevoked(store: Store, namespace: string, agent: string): Promise<boolean> {
+  const texts = (await store.hash(directoryKeys(namespace).tokens)).values();
+  const states = [...texts]
+    .map((text) => JSON.parse(text) as TokenRecord)
+    .filter((record) => record.agent === agent)
+    .map((record) => tokenState(record, store.now()));
+  return states.includes("revoked") && !states.includes("live");
+}
+
 /** What the store has of a token, as a text that a change can be made conditional on. */
 export async function storedToken(
   store: Store,

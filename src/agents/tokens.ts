@@ -49,6 +49,8 @@ export interface TokensDependencies {
   readonly access: Access;
   readonly admit: Admit;
   readonly record: RecordDecision;
+  /** Told of an agent of which a token was revoked, before the revocation is answered. */
+  readonly onRevoked: (namespace: string, agent: string) => Promise<void>;
 }
 
 /**
@@ -60,12 +62,14 @@ export class Tokens {
   readonly #access: Access;
   readonly #admit: Admit;
   readonly #record: RecordDecision;
+  readonly #onRevoked: TokensDependencies["onRevoked"];
 
-  constructor({ store, access, admit, record }: TokensDependencies) {
+  constructor({ store, access, admit, record, onRevoked }: TokensDependencies) {
     this.#store = store;
     this.#access = access;
     this.#admit = admit;
     this.#record = record;
+    this.#onRevoked = onRevoked;
   }
 
   /** @throws {MailboxError} `access.denied` */
@@ -120,6 +124,7 @@ export class Tokens {
     };
     await this.#change(caller, ending, admission);
     const { record } = (await storedToken(this.#store, namespace, id))!;
+    await this.#onRevoked(namespace, record.agent);
     return this.#listed(id, record);
   }
 
@@ -129,7 +134,9 @@ export class Tokens {
     const { namespace } = caller.principal;
     const all = async (nowMs: number): Promise<readonly TokenChange[]> =>
       endings(await this.#of(namespace, agent), nowMs);
-    return this.#change(caller, all, admission);
+    const ids = await this.#change(caller, all, admission);
+    await this.#onRevoked(namespace, agent);
+    return ids;
   }
 
   /** For an agent whose token is lost or known to others: ends all it has and issues another, at once. */

@@ -18,7 +18,7 @@
   Returns {"DECIDED", request, votes that agree} · {"COUNTED", request, votes that agree} ·
           {"REPEATED", request, votes that agree} · {"ENDED", request} ·
           {"CHANGED"} when the votes are others than were seen · {"TAKEN", id of the request that asks what would be approved} ·
-          {"LINK_USED"} · {"REUSED"} · {"UNKNOWN"} ·
+          {"LINK_USED"} · {"LINK_LOST"} · {"REUSED"} · {"UNKNOWN"} ·
           {"LATE"}
 ]]
 --@include ../redis/lua/clock.lua
@@ -54,7 +54,8 @@ if known or (same and isOver) then
   audit(slot.audit, row)
   return { 'REPEATED', writeRequest(request), whole(agreeing) }
 end
-if link ~= '' and redis.call('HEXISTS', slot.links, link) == 1 then return { 'LINK_USED' } end
+local spent = link ~= '' and redis.call('HGET', slot.links, link)
+if spent then return { spent == 'lost' and 'LINK_LOST' or 'LINK_USED' } end
 if request.state ~= 'pending' then return { 'ENDED', writeRequest(request) } end
 if votes ~= seen then return { 'CHANGED' } end
 -- What is approved instead must not be asked about by itself: of two approvals of one question one could not be used.

@@ -170,6 +170,8 @@ export async function castVote(
         });
       case "TAKEN":
         return refuse("approval.edit_asked", { approval_id: id, other: String(rest[0]) });
+      case "LINK_LOST":
+        return voidLink({ why: "lost", agent: voter.name });
       case "LINK_USED":
         return voidLink({
           why: "used",

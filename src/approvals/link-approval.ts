@@ -37,7 +37,7 @@ export async function linkApproval(
   const no = (because: string) => refuse("approval.no_link_for", { agent, approval_id: id, because });
   if (agent === request.agent) no("it asked for it");
   if (!(await isEntitled(context, namespace, request, byLink(agent))))
-    no("it is none of its approvers, or has no right to decide");
+    no("it is none of its approvers, has no right to decide, or its tokens were revoked");
   const expiresAt = Math.min(Math.floor(deps.store.now() + limits.linkMs), request.expiresAt);
   const { token, nonce } = await signLink(context, namespace, { id, agent, expiresAt });
   const resource = `approval:${id}`;

@@ -40,6 +40,7 @@ describeOnEachStore("tokens", (store) => {
       store: opened,
       access,
       admit: (caller, action, resource) => access.admit(caller, action, resource),
+      onRevoked: async () => undefined,
       record: async () => undefined,
     });
     const credentials = new Credentials({ access, tokens, log: () => undefined });

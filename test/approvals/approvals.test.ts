@@ -1,4 +1,5 @@
 import { afterEach, expect, it } from "vitest";
+import { findRequest } from "../../src/approvals/get-approval.js";
 import {
   approvalLines,
   approvalWarnings,
@@ -716,6 +717,60 @@ rules:
     expect(await rooms.approvalLinks.decide(last, { decision: "approve" })).toMatchObject({
       approval: { state: "approved" },
     });
+  });
+
+  it("is decided by no link of somebody all of whose tokens were revoked since, also with another token", async () => {
+    const desk = await open();
+    const { approvals, rooms, tokens } = desk.house;
+    const operator = desk.operator();
+    const { id } = await desk.ask();
+    const link = async () => (await linkApproval(approvals, operator, id, "dave")).token;
+    const isOpen = async (token: string): Promise<boolean> =>
+      rooms.approvalLinks.see(token).then(
+        () => true,
+        (error: Error) => !error.message.startsWith("approval.link_void"),
+      );
+    const first = await tokens.issue(operator, "dave", {}, ["approver"]);
+    const token = await link();
+    const second = await tokens.rotate(operator, first.id, 0);
+    expect(await isOpen(token)).toBe(true);
+    await tokens.recover(operator, "dave");
+    expect(await isOpen(token)).toBe(true);
+    await tokens.revoke(operator, second.id);
+    expect(await isOpen(token)).toBe(true);
+    await tokens.revokeAll(operator, "dave");
+    await expect(rooms.approvalLinks.decide(token, { decision: "approve" })).rejects.toThrow(
+      /^approval\.link_void/,
+    );
+    await expect(link()).rejects.toThrow(/^approval\.no_link_for/);
+    await tokens.issue(operator, "dave");
+    expect(await isOpen(token)).toBe(false);
+    expect((await findRequest(approvals, desk.namespace, id))?.votes).toEqual([]);
+    expect(await rooms.approvalLinks.decide(await link(), { decision: "approve" })).toMatchObject({
+      approval: { state: "approved" },
+    });
+  });
+
+  it("counts no vote by link of somebody who was revoked before it was decided, in whatever order the two come", async () => {
+    const desk = await open();
+    const { approvals, rooms, tokens } = desk.house;
+    const operator = desk.operator();
+    const ids: string[] = [];
+    for (let round = 0; round < 10; round++) ids.push((await desk.ask({ resource: `${round}` })).id);
+    for (const id of ids) {
+      await tokens.issue(operator, "dave", {}, ["approver"]);
+      const { token } = await linkApproval(approvals, operator, id, "dave");
+      const revoking = tokens.revokeAll(operator, "dave");
+      const before = await rooms.approvalLinks.decide(token, { decision: "approve" }).then(
+        () => true,
+        (error: Error) => (error.message.startsWith("approval.link_void") ? "void" : error.message),
+      );
+      expect([true, "void"]).toContain(before);
+      await revoking;
+      expect((await findRequest(approvals, desk.namespace, id))?.request.state).toBe(
+        before === true ? "approved" : "pending",
+      );
+    }
   });
 
   it("says that whoever asked was stopped since, and is not approved meanwhile", async () => {
