@@ -1,5 +1,5 @@
 import type { ClientAction } from "./client-actions.js";
-import { has, operandsOf } from "./command-options.js";
+import { has, operandsOf, options, takesNext } from "./command-options.js";
 import { stepsOfDeeds } from "./file-deed.js";
 import { type Places, stepsOn } from "./places.js";
 import { unknownPart } from "./shell-words.js";
@@ -7,6 +7,34 @@ import type { ToolStep } from "./tool-step.js";
 import { writtenFiles } from "./written-files.js";
 
 const valued = ["-C", "-c", "--git-dir", "--work-tree", "--namespace", "--config-env", "--attr-source"];
+
+/** Long options that take no value from the next word. Of any other it is not certain. */
+const plain = options("dry-run force force-with-lease delete prune mirror all tags quiet verbose");
+const pushValued = ["-o", "--push-option", "--receive-pack", "--exec", "--repo"];
+
+/**
+ * Whether nothing is done for certain: said by an option that is whole, that nothing takes back, and that is told by the
+ * reader from values and from what only stands there when the command runs.
+ */
+function isDry(given: readonly string[] | undefined): boolean {
+  return given?.some((one) => one === "--dry-run" || /^-[a-df-np-zA-Z]*n[a-df-np-zA-Z]*$/.test(one)) === true;
+}
+
+/** Options alone, where each is certain to be one; undefined where something may take them back or cannot be read. */
+function optionsOf(args: readonly string[], valued: readonly string[]): readonly string[] | undefined {
+  const end = args.indexOf("--");
+  const found: string[] = [];
+  for (let at = 0; at < (end < 0 ? args.length : end); at++) {
+    const arg = args[at]!;
+    if (arg.includes(unknownPart) || arg.startsWith("--no-")) return undefined;
+    if (!arg.startsWith("-")) continue;
+    if (arg.startsWith("--") && !plain.includes(arg) && !valued.includes(arg.split("=", 1)[0]!))
+      return undefined;
+    found.push(arg);
+    if (takesNext(arg, valued)) at += 1;
+  }
+  return found;
+}
 
 /** What a command of git does to files, branches and others. */
 export function gitSteps(given: readonly string[], from: Places): ToolStep[] {
@@ -26,6 +54,7 @@ export function gitSteps(given: readonly string[], from: Places): ToolStep[] {
   const whole = (action: ClientAction): ToolStep[] => [{ action, resource: "" }];
   switch (verb) {
     case "push": {
+      if (isDry(optionsOf(args, pushValued))) return whole("git.push");
       // The first of them may be the remote, whose name begins with neither.
       const forces =
         has(args, "f", "--force", "--force-with-lease", "--mirror") ||
@@ -42,6 +71,8 @@ export function gitSteps(given: readonly string[], from: Places): ToolStep[] {
     case "reset":
       return has(args, "", "--hard") ? whole("git.reset_hard") : [];
     case "clean":
+      // What `-e` takes may begin as an option does.
+      if (isDry(optionsOf(args, ["-e", "--exclude"]))) return [];
       return has(args, "f", "--force")
         ? stepsOn("file.delete", paths.length > 0 ? paths : ["."], places, { takesAll: true })
         : [];
