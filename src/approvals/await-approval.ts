@@ -34,8 +34,10 @@ export async function awaitApproval(
   { waitMs = 0, signal, draining, onWaiting }: AwaitOptions = {},
 ): Promise<Approval> {
   const { deps, limits } = context;
-  await deps.record(caller, await deps.admit(caller, "policy.check", "*"));
-  if (waitMs <= 0) return shownApproval(await ownRequest(context, caller, id));
+  const admission = await deps.admit(caller, "policy.check", "*");
+  const first = await ownRequest(context, caller, id);
+  await deps.record(caller, admission);
+  if (waitMs <= 0) return shownApproval(first);
   const wake = new Wake({ until: performance.now() + waitMs, signals: [signal, draining], tell: onWaiting });
   const stop = await deps.hints.listen(approvalKeys(caller.principal.namespace).channel, (message) => {
     if (message === id || message === "") wake.now();

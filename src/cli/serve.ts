@@ -3,7 +3,7 @@ import { type Config, type Flags, readConfig } from "../config/index.js";
 import { catalogue, isRefusal } from "../errors/index.js";
 import { defaultHttpLimits, type HttpOptions, type HttpService, serveHttp } from "../http/index.js";
 import { defaultMailboxLimits } from "../mailbox/index.js";
-import { postsPerCall, toolNames } from "../mcp/index.js";
+import { requestsPerCall, toolNames } from "../mcp/index.js";
 import { openLog, openServiceMetrics, type ServiceMetrics } from "../observability/index.js";
 import { loadSoon } from "./load-soon.js";
 import { leave, terminal } from "./terminal.js";
@@ -93,7 +93,8 @@ function optionsOf(config: Config): Omit<HttpOptions, "log"> {
     port: config.port,
     limits: {
       ...config.http,
-      postsPerMinute: postsPerCall * (config.limits.callsPerMinute ?? defaultMailboxLimits.callsPerMinute),
+      requestsPerMinute:
+        requestsPerCall * (config.limits.callsPerMinute ?? defaultMailboxLimits.callsPerMinute),
       // A body of control characters takes six bytes for each in JSON.
       bodyBytes: Math.max(defaultHttpLimits.bodyBytes, 8 * (config.limits.bodyBytes ?? 0)),
     },

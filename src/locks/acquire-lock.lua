@@ -55,7 +55,13 @@ local function isHeld()
 end
 if heldOnly and not isHeld() then return { 'NOT_HELD' } end
 
-audit(slot.audit, rows)
+local audited = audit(slot.audit, rows)
+-- What comes to nothing leaves no row of this script: the refusal has its own, or the call goes on and has one then.
+local function inVain(answer)
+  unaudit(slot.audit, audited)
+  tell(false)
+  return answer
+end
 moveTime()
 if process ~= '' then redis.call('ZADD', slot.processes, whole(lockMs), process) end
 if expireDue(200) then
@@ -205,10 +211,7 @@ local function goOn(request)
   request.skipped, request.process, request.call = false, process, call
   if wasSkipped or request.priority > before then
     local circle = circleOf(request)
-    if circle then
-      tell(false)
-      return { 'DEADLOCK', circle }
-    end
+    if circle then return inVain({ 'DEADLOCK', circle }) end
   end
   local blockers = blockersOf(request)
   if #blockers == 0 then return granted(request, hadEffect) end
@@ -221,18 +224,16 @@ local function goOnHere(request)
   local circle
   along, circle = passTo(request, run, process)
   if along then return goOn(request) end
-  tell(false)
-  if circle then return { 'DEADLOCK', circle } end
-  return { 'FULL', 'RUN' }
+  return inVain(circle and { 'DEADLOCK', circle } or { 'FULL', 'RUN' })
 end
 
 if operation ~= '' then
   local word, id = recallOperation(slot.operations, slot.operationExpiry, operation, digest, call)
-  if word == 'CONFLICT' then tell(false) return { 'CONFLICT' } end
+  if word == 'CONFLICT' then return inVain({ 'CONFLICT' }) end
   if word then
     local request = getRequest(id)
     if request and request.state ~= 'cooling' then return goOnHere(request) end
-    if word == 'REPLAYED' then tell(false) return { 'GONE', id } end
+    if word == 'REPLAYED' then return inVain({ 'GONE', id }) end
   end
 end
 if ticket ~= '' then
@@ -240,9 +241,7 @@ if ticket ~= '' then
   local isOwn = request and agentOf(request.run) == agentOf(run) and request.state ~= 'cooling' and not isHook(request.run)
   if isOwn and not (waits and request.run ~= run) then return goOnHere(request) end
   local lastThen = not isOwn and not goesOnWithout and strikeUntold(run, ticket)
-  tell(false)
-  if isOwn then return { 'ELSEWHERE' } end
-  return { 'UNKNOWN', lastThen or '0' }
+  return inVain(isOwn and { 'ELSEWHERE' } or { 'UNKNOWN', lastThen or '0' })
 end
 local ids, own = redis.call('HGET', slot.runs, run), 0
 local leases = ids and covering()
@@ -252,13 +251,13 @@ if leases then
   end
   return prolong(leases, leaseMs)
 end
-if heldOnly then tell(false) return { 'NOT_HELD' } end
+if heldOnly then return inVain({ 'NOT_HELD' }) end
 local before = ids and mine()
 if before then return goOn(before) end
 
-if redis.call('ZCARD', slot.due) >= limits.requestsMost then tell(false) return { 'FULL', 'NAMESPACE' } end
+if redis.call('ZCARD', slot.due) >= limits.requestsMost then return inVain({ 'FULL', 'NAMESPACE' }) end
 for _ in string.gmatch(ids or '', '%S+') do own = own + 1 end
-if own >= limits.runMost then tell(false) return { 'FULL', 'RUN' } end
+if own >= limits.runMost then return inVain({ 'FULL', 'RUN' }) end
 local request = {
   id = call, run = run, process = process, mode = mode, priority = priority or 5, arrival = nextArrival(),
   leaseMs = leaseMs, state = 'waiting', token = 0, due = 0, base = 0, skipped = false, notify = notify, call = call,
@@ -269,13 +268,13 @@ if #blockers > 0 then
   for _, resource in ipairs(resources) do
     local waiting = 0
     nearby({ resource }, function(other) if other.state == 'waiting' then waiting = waiting + 1 end end)
-    if waiting >= limits.waitersMost then tell(false) return { 'CROWDED', resource } end
+    if waiting >= limits.waitersMost then return inVain({ 'CROWDED', resource }) end
   end
 end
 known[request.id], tentative = request, request.id
 local circle = circleOf(request)
 tentative = nil
-if circle then tell(false) return { 'DEADLOCK', circle } end
+if circle then return inVain({ 'DEADLOCK', circle }) end
 if operation ~= '' then
   rememberOperation(slot.operations, slot.operationExpiry, operation, digest, call, call, keepMs)
   forgetOldOperations(slot.operations, slot.operationExpiry)

@@ -298,6 +298,18 @@ async function wait(
   }
 }
 
+/** With these words the script leaves no row: the call is refused, or goes on and leaves it then. */
+const inVain = new Set([
+  "UNKNOWN",
+  "NOT_HELD",
+  "ELSEWHERE",
+  "GONE",
+  "DEADLOCK",
+  "CROWDED",
+  "FULL",
+  "CONFLICT",
+]);
+
 /** One look; undefined when the ticket is unknown, or what alone is asked for is not held. */
 async function look(
   context: LockContext,
@@ -324,7 +336,7 @@ async function look(
     wish.heldOnly ? "1" : "",
     ...asked,
   ]);
-  row.written();
+  if (!inVain.has(String(word))) row.written();
   pulse?.seen();
   switch (word) {
     case "GRANTED":

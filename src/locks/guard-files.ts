@@ -1,11 +1,11 @@
 import { covers, isResourcePattern, overlaps, parseResource, type Resource } from "../addresses/index.js";
 import { isRefusal, MailboxError } from "../errors/index.js";
-import type { Action, Caller } from "../identity/index.js";
+import { type Action, type Admission, type Caller, rowAbout } from "../identity/index.js";
 import { acquireLock } from "./acquire-lock.js";
 import type { LockContext } from "./context.js";
 import type { ListedLock } from "./contract.js";
 import type { GuardFindings, LostFile, RefusedFile, ReservedFile, WantedFile } from "./guard-contract.js";
-import { type Conflict, conflictsOf, listLocks, othersAround } from "./list-locks.js";
+import { type Conflict, conflictsOf, othersAround, visibleLocks } from "./list-locks.js";
 import { releaseLock } from "./release-lock.js";
 import { unnamedFile } from "./unnamed-file.js";
 
@@ -15,6 +15,8 @@ const filesAtOnce = 100;
 interface File {
   readonly path: string;
   readonly resource: Resource;
+  /** That the caller may know whether it is reserved. */
+  readonly admission: Admission;
 }
 
 export interface GuardOptions {
@@ -34,6 +36,8 @@ export interface GuardOptions {
  * What the caller's run had lost, by its time or by force, is told when it is reserved for it again, or may be edited because
  * another run of its agent holds it, unless nobody else was granted anything meanwhile.
  *
+ * Each file leaves the row of what was decided about it: that it was refused, taken, or looked at and no more.
+ *
  * A file whose name no lock can have is compared with every pattern that may mean it, of locks and of grants.
  *
  * @throws {MailboxError} `store.*` when the store does not answer; what else is refused is told of the file it is about
@@ -51,13 +55,16 @@ export async function guardFiles(
     const resource = resourceOf(path);
     const { around, name } = resource ? { around: resource, name: resource } : unnamedFile(path);
     const lock = `lock:${around}`;
-    const [mayRead, mayAcquire] = [may("lock.read", `lock:${name}`), may("lock.acquire", `lock:${name}`)];
-    if (!mayRead && !mayAcquire) await found.refuse(path, lock, deniedTo(caller, "lock.read", lock));
-    else if (resource) named.push({ path, resource });
+    const admission = await admittedToLook(context, caller, `lock:${name}`);
+    if (!admission) await found.refuse(path, lock, deniedTo(caller, "lock.read", lock));
+    else if (resource) named.push({ path, resource, admission });
     // It cannot be reserved, which is no way around what may not be.
-    else if (options.takeSeconds !== undefined && !mayAcquire)
+    else if (options.takeSeconds !== undefined && !may("lock.acquire", `lock:${name}`))
       await found.refuse(path, lock, deniedTo(caller, "lock.acquire", lock));
-    else await lookAround(context, caller, path, found);
+    else {
+      await lookAround(context, caller, path, found);
+      found.onlyLooked({ row: rowAbout(admission.row, lock) });
+    }
   }
   try {
     for (let n = 0; n < named.length; n += filesAtOnce)
@@ -66,9 +73,25 @@ export async function guardFiles(
     // The next hook may ask another process, and no reply tells this run of its locks.
     context.forget(caller.run.id);
   }
+  await found.record(context, caller);
   const known = ({ agent, ...file }: ReservedFile): ReservedFile =>
     agent !== undefined && may("lock.read", nameOf(file.path)) ? { ...file, agent } : file;
   return { ...found.findings, reserved: found.reserved.map(known) };
+}
+
+/** That the caller may know whether something is reserved: whoever may lock it finds out by that. */
+async function admittedToLook(
+  context: LockContext,
+  caller: Caller,
+  resource: string,
+): Promise<Admission | undefined> {
+  for (const action of ["lock.read", "lock.acquire"] as const)
+    try {
+      return await context.deps.admit(caller, action, resource);
+    } catch (error) {
+      if (!isRefusal(error, "access.denied")) throw error;
+    }
+  return undefined;
 }
 
 /** What was found so far. */
@@ -80,6 +103,8 @@ class Found {
   readonly untold: string[] = [];
   readonly unnameable: string[] = [];
   readonly options: GuardOptions;
+  /** Of what was neither taken nor refused, which leaves a row in another way. */
+  readonly #looks: Admission[] = [];
 
   constructor(options: GuardOptions) {
     this.options = options;
@@ -88,6 +113,15 @@ class Found {
   async refuse(path: string, resource: string, error: MailboxError): Promise<void> {
     await this.options.onRefused?.(resource, error);
     this.refused.push({ path, code: error.code, message: error.message });
+  }
+
+  onlyLooked(admission: Admission): void {
+    this.#looks.push(admission);
+  }
+
+  async record({ deps }: LockContext, caller: Caller): Promise<void> {
+    if (this.#looks.length > 0)
+      await deps.record(caller, { row: this.#looks.map(({ row }) => row).join("\n") });
   }
 
   get findings(): GuardFindings {
@@ -132,14 +166,17 @@ async function lookAt(
   const all = files.map(({ resource }) => resource);
   const standing = await conflictsOf(context, caller, all, "exclusive");
   const isAlone = standing.every(({ ofCaller, state }) => ofCaller && state !== "resting");
-  for (const { path, resource } of files) {
+  for (const file of files) {
+    const { path, resource, admission } = file;
     // One look at all tells whether others have anything; which file it is about is asked only then.
     const holders = isAlone ? standing : await conflictsOf(context, caller, [resource], "exclusive");
     const isHeld = holders.some((one) => isHeldByRun(caller, one));
     const other = inTheWayOf(caller, holders, isHeld);
-    if (other) found.reserved.push(reservedFile(path, other));
-    else
-      await take(context, caller, { path, resource }, found, {
+    if (other) {
+      found.reserved.push(reservedFile(path, other));
+      found.onlyLooked(admission);
+    } else
+      await take(context, caller, file, found, {
         isHeld,
         mayHold: holders.some(
           ({ ofCaller, resources }) =>
@@ -163,12 +200,12 @@ function isHeldByRun({ principal }: Caller, { agent, ofHook, state, mode }: Conf
 async function take(
   context: LockContext,
   caller: Caller,
-  { path, resource }: File,
+  { path, resource, admission }: File,
   found: Found,
   { isHeld, mayHold }: { readonly isHeld: boolean; readonly mayHold: boolean },
 ): Promise<void> {
   const seconds = found.options.takeSeconds;
-  if (seconds === undefined) return;
+  if (seconds === undefined) return found.onlyLooked(admission);
   try {
     const wish = { resources: [resource], lease_seconds: seconds };
     const answer = await acquireLock(context, caller, wish, { isHeld, mayHold });
@@ -181,7 +218,7 @@ async function take(
       found.wanted.push({ path, ...(await whoWants(context, caller, resource)) });
   } catch (error) {
     if (!isRefusal(error) || isAway(error)) throw error;
-    if (isHeld && error.code.startsWith("lock.")) return;
+    if (isHeld && error.code.startsWith("lock.")) return found.onlyLooked(admission);
     await found.refuse(path, `lock:${resource}`, error);
   }
 }
@@ -192,10 +229,9 @@ async function whoWants(
   caller: Caller,
   resource: Resource,
 ): Promise<Omit<WantedFile, "path">> {
-  const { waiters } = await listLocks(context, caller, { resource }).catch((error: unknown) => {
-    if (isRefusal(error, "access.denied")) return { waiters: [] };
-    throw error;
-  });
+  const may = await context.deps.rightsOf(caller);
+  if (!may("lock.read", `lock:${resource}`)) return {};
+  const { waiters } = await visibleLocks(context, caller, resource);
   const [first] = othersOf(
     caller,
     waiters.filter(({ passed_over }) => !passed_over),

@@ -43,6 +43,15 @@ export async function listLocks(context: LockContext, caller: Caller, input: Lis
   const resource = input.resource === undefined ? undefined : parseResource(input.resource);
   const asked = resource === undefined ? "*" : `lock:${resource}`;
   await context.deps.record(caller, await context.deps.admit(caller, "lock.read", asked));
+  return visibleLocks(context, caller, resource);
+}
+
+/** What a list shows, for whoever was let look or had its row already. */
+export async function visibleLocks(
+  context: LockContext,
+  caller: Caller,
+  resource: Resource | undefined,
+): Promise<LockList> {
   const { rows, more } = await visibleRows(context, caller, resource === undefined ? [] : [resource]);
   const seen = rows.slice(0, mostListed);
   return {

@@ -24,10 +24,13 @@
 --@include lua/queue.lua
 if late() then return { 'LATE' } end
 local run, id, call, operation, digest, keepMs = ARGV[3], ARGV[4], ARGV[5], ARGV[6], ARGV[7], tonumber(ARGV[8])
-audit(slot.audit, ARGV[9])
+local audited = audit(slot.audit, ARGV[9])
 local name = operation ~= '' and operation or call
 local word, answer = recallOperation(slot.operations, slot.operationExpiry, name, digest, call)
-if word == 'CONFLICT' then return { 'CONFLICT' } end
+if word == 'CONFLICT' then
+  unaudit(slot.audit, audited)
+  return { 'CONFLICT' }
+end
 if word then
   local told = { 'RELEASED' }
   for part in string.gmatch(answer, '[^,]+') do

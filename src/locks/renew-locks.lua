@@ -27,7 +27,7 @@
 --@include lua/passing.lua
 if late() then return { 'LATE' } end
 local run, how, leaseMs, longestMs, process = ARGV[3], ARGV[4], tonumber(ARGV[5]), tonumber(ARGV[6]), ARGV[8]
-audit(slot.audit, ARGV[7])
+local audited = audit(slot.audit, ARGV[7])
 moveTime()
 if how == 'renew' then redis.call('ZADD', slot.processes, whole(lockMs), process) end
 local function namedAt(n)
@@ -65,6 +65,7 @@ for n = 10, #ARGV do
   if how == 'renew' and request and request.state == 'held' and request.run ~= run and agentOf(request.run) == agentOf(run) and not isHook(request.run) then
     local passed, circle = passTo(request, run, process)
     if not passed then
+      unaudit(slot.audit, audited)
       tell(hasPassed)
       if circle then return { 'DEADLOCK', circle } end
       return { 'FULL' }
@@ -73,6 +74,8 @@ for n = 10, #ARGV do
     for _, word in ipairs(passed) do along[#along + 1] = word end
   end
   local word, lastThen = renew(id, request, isLook)
+  -- Nothing is renewed: it is refused, which has a row of its own, or the call goes on and has one then.
+  if how == 'renew' and word ~= 'HELD' then unaudit(slot.audit, audited) end
   results[#results + 1] = id
   results[#results + 1] = word
   local isThere = request and word ~= 'LOST' and word ~= 'UNTOLD'

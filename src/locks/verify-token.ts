@@ -1,4 +1,5 @@
-import { parseResource } from "../addresses/index.js";
+import { parseResource, type Resource } from "../addresses/index.js";
+import { refuse } from "../errors/index.js";
 import type { Caller } from "../identity/index.js";
 import { loadScript } from "../redis/index.js";
 import type { LockContext } from "./context.js";
@@ -29,8 +30,37 @@ export async function verifyToken(
   token: number,
 ): Promise<Verdict> {
   const resource = parseResource(given);
-  const { namespace } = caller.principal;
   await context.deps.record(caller, await context.deps.admit(caller, "lock.read", `lock:${resource}`));
+  return verdictOn(context, caller, resource, token);
+}
+
+/**
+ * The lease of the caller's agent that a token is of, for whoever writes under it. The row of the look is left where it is
+ * the caller's; where it is not, that of the refusal.
+ *
+ * @throws {MailboxError} `lock.stale_token`, also for a token of somebody else; `access.denied`
+ */
+export async function ownLease(
+  context: LockContext,
+  caller: Caller,
+  given: string,
+  token: number,
+): Promise<{ readonly expiresAt: number; readonly resource: Resource; readonly shared: boolean }> {
+  const resource = parseResource(given);
+  const admission = await context.deps.admit(caller, "lock.read", `lock:${resource}`);
+  const verdict = await verdictOn(context, caller, resource, token);
+  if (!verdict.valid || verdict.agent !== caller.principal.agent) return refuse("lock.stale_token");
+  await context.deps.record(caller, admission);
+  return { expiresAt: verdict.expiresAt, resource, shared: verdict.mode === "shared" };
+}
+
+async function verdictOn(
+  context: LockContext,
+  caller: Caller,
+  resource: Resource,
+  token: number,
+): Promise<Verdict> {
+  const { namespace } = caller.principal;
   const args = [resource, token];
   const [word, first, agent, mode, endsAt] = await context.look(namespace, verifyTokenScript, args, 5);
   if (word === "STALE") return { valid: false, ...(first === "" ? {} : { holder: String(first) }) };

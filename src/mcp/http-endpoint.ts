@@ -56,6 +56,8 @@ export interface McpEndpoint {
    * the exchange is settled.
    */
   whoAsks(request: Request, exchange: HttpExchange): Promise<Principal | Response>;
+  /** Counts a request by which nobody proves who asks to this key; answers the refusal where it was one too many in this minute. */
+  counted(key: string): Response | undefined;
   readonly use: EndpointUse;
   /** Ends whatever a principal has open here: sessions, streams, runs, and the connections its calls came by. */
   endOwner(owner: string): void;
@@ -103,7 +105,7 @@ export function openEndpoint(rooms: Rooms, options: McpEndpointOptions): McpEndp
     const isPost = request.method === "POST";
     if (asker instanceof MailboxError && !isPost) return forbidden(asker);
     const url = new URL(request.url);
-    const refused = isPost ? owners.posted(accountOf(asker, request, url)) : undefined;
+    const refused = owners.requested(accountOf(asker, request, url));
     if (refused) return refused;
     if (isPost && !isJsonContentType(request.headers.get("content-type")))
       return jsonRpcError(415, -32000, "Content-Type must be application/json");
@@ -153,14 +155,14 @@ export function openEndpoint(rooms: Rooms, options: McpEndpointOptions): McpEndp
       if (asker instanceof MailboxError) return forbidden(asker);
       if (!asker.principal && asker.agent === undefined)
         return jsonRpcError(400, -32602, "say who asks: ?agent=NAME, or a token in Authorization: Bearer");
-      const give =
-        (request.method === "POST" ? owners.posted(asker.account) : undefined) ??
-        owners.hold(asker.account, "call");
+      const give = owners.requested(asker.account) ?? owners.hold(asker.account, "call");
       if (give instanceof Response) return give;
       exchange.onSettled(give);
       owners.connected(asker.owner, exchange);
       return asker.principal ?? localPrincipal(options.namespace, asker.agent!);
     },
+    // No agent is named so.
+    counted: (key) => owners.requested(`/${key}`),
     get use() {
       return {
         sessions: sessions.size,

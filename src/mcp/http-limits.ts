@@ -7,20 +7,20 @@ export interface EndpointLimits {
   readonly streamsPerAgent: number;
   /** Calls of one agent that are not answered yet, or whose answer its client has not taken yet. */
   readonly callsInFlight: number;
-  /** Requests that one agent posts in a minute, whatever is in them and whatever becomes of them. */
-  readonly postsPerMinute: number;
+  /** Requests that one agent makes in a minute, whatever their method, what is in them and what becomes of them. */
+  readonly requestsPerMinute: number;
 }
 
 /**
- * So many times the calls that an agent may make in a minute, it may post: what comes along with calls, and refusals of
+ * So many times the calls that an agent may make in a minute, it may send requests: what comes along with calls, and refusals of
  * calls past their number, which models read, are within it.
  */
-export const postsPerCall = 2;
+export const requestsPerCall = 2;
 
 export const defaultEndpointLimits: EndpointLimits = {
   sessions: 10_000,
   sessionsPerAgent: 100,
   streamsPerAgent: 16,
   callsInFlight: 128,
-  postsPerMinute: 1_200,
+  requestsPerMinute: 1_200,
 };

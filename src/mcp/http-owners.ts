@@ -39,22 +39,22 @@ export class Owners {
   readonly #holdings = new Map<string, Holdings>();
   #all = new Holdings();
   #onIdle: (() => void)[] = [];
-  #posts = new Map<string, number>();
+  #requests = new Map<string, number>();
   #minute = 0;
 
   constructor(limits: EndpointLimits) {
     this.#limits = limits;
   }
 
-  /** Counts a request that the owner posts: answers the refusal for the client where it was one too many in this minute. */
-  posted(owner: string, now = Date.now()): Response | undefined {
+  /** Counts a request of the owner, whatever its method: answers the refusal for the client where it was one too many in this minute. */
+  requested(owner: string, now = Date.now()): Response | undefined {
     const minute = Math.floor(now / minuteMs);
-    if (minute !== this.#minute) this.#posts = new Map();
+    if (minute !== this.#minute) this.#requests = new Map();
     this.#minute = minute;
-    const posts = (this.#posts.get(owner) ?? 0) + 1;
-    this.#posts.set(owner, posts);
-    const most = this.#limits.postsPerMinute;
-    if (posts <= most) return undefined;
+    const requests = (this.#requests.get(owner) ?? 0) + 1;
+    this.#requests.set(owner, requests);
+    const most = this.#limits.requestsPerMinute;
+    if (requests <= most) return undefined;
     const seconds = Math.ceil(((minute + 1) * minuteMs - now) / 1000);
     return tooMany(429, `this agent has sent ${most} requests in this minute; wait for the next`, seconds);
   }

@@ -3,7 +3,7 @@
 export type { CallMeters } from "./call-meters.js";
 export { newExchange } from "./exchange.js";
 export type { EndpointUse, HttpExchange, McpEndpoint, McpEndpointOptions } from "./http-endpoint.js";
-export { defaultEndpointLimits, type EndpointLimits, postsPerCall } from "./http-limits.js";
+export { defaultEndpointLimits, type EndpointLimits, requestsPerCall } from "./http-limits.js";
 export type { Log } from "./log.js";
 export { loopTurns } from "./loop-turns.js";
 export type { Patience } from "./presence.js";

@@ -25,8 +25,9 @@ export async function listState(
   const { limits } = context;
   const prefix = parseStatePrefix(ask.prefix);
   const resource = prefix === "" ? "*" : `state:${prefix.replace(/\/$/, "")}`;
-  await context.deps.record(caller, await context.deps.admit(caller, "state.read", resource));
+  const admission = await context.deps.admit(caller, "state.read", resource);
   const after = readCursor(ask.cursor, prefix);
+  await context.deps.record(caller, admission);
   const may = await context.deps.rightsOf(caller);
   const most = Math.min(ask.limit ?? limits.pageEntries, limits.pageEntries);
   const groups = await groupsOf(context, caller, prefix, after);

@@ -1,7 +1,8 @@
 import { Redis } from "ioredis";
 import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest";
+import { openApproval } from "../../src/approvals/index.js";
 import { onlookerOf } from "../../src/cli/with-house.js";
-import type { MailboxError } from "../../src/errors/index.js";
+import { MailboxError } from "../../src/errors/index.js";
 import { localPrincipal, parseAuditRow } from "../../src/identity/index.js";
 import { resourceList, templateList } from "../../src/mcp/resources/list.js";
 import { readResource } from "../../src/mcp/resources/read.js";
@@ -218,7 +219,131 @@ describeOnEachStore("the audit", (store) => {
     }
     const before = await desk.events();
     await expect(acquire(again, { lock_id: other.lock_id })).rejects.toThrow(/^lock\.not_yours/);
-    expect((await desk.eventsSince(before)).map(({ resource }) => resource)).not.toContain("lock:b");
+    expect((await desk.eventsSince(before)).map(told)).toEqual([
+      "alice lock.acquire * refuse lock.not_yours",
+    ]);
+  });
+
+  it("has one row for a call that names what is another's, is over or never was, and for one that goes on without", async () => {
+    const desk = await open();
+    const [alice, bob] = [await desk.begin("alice"), await desk.begin("bob")];
+    const acquire = (agent: Agent, input: object) =>
+      call(agent, "acquire_lock", input) as Promise<{ lock_id: string; ticket: string; token: number }>;
+    const held = await acquire(alice, { resources: ["held"] });
+    const carl = await desk.begin("carl");
+    await acquire(alice, { resources: ["contended"] });
+    const { ticket } = await acquire(carl, { resources: ["contended"] });
+    const own = await acquire(bob, { resources: ["own"] });
+    await acquire(alice, { resources: ["own"] });
+    await acquire(bob, { resources: ["keyed"], idempotency_key: "k" });
+    const { message_id: mail } = await carl.send("alice", "a question");
+    const asked = await openApproval(desk.house.approvals, alice.caller, {
+      ...{ action: "file.delete", resource: "x", arguments: {}, context: {}, rules: ["r"], reasons: [] },
+      ...{ why: "", risk: "" },
+      terms: {
+        expiresMs: 60_000,
+        otherwise: "deny",
+        quorum: 1,
+        byClient: false,
+        approvers: ["role:approver"],
+      },
+    });
+    const { reservation_id: reservation } = await desk.house.rooms.policy.checkPolicy(alice.caller, {
+      action: "file.read",
+      reserve: 1,
+    });
+    const cursor = Buffer.from("other x").toString("base64url");
+    const absent = "lk-000000000000";
+    const calls: readonly (readonly [name: string, input: object, row: string | RegExp])[] = [
+      ["acquire_lock", { lock_id: held.lock_id }, "lock.acquire * refuse lock.not_yours"],
+      ["acquire_lock", { lock_id: absent }, "lock.acquire * refuse lock.not_yours"],
+      ["acquire_lock", { ticket }, "lock.acquire * refuse lock.ticket_unknown"],
+      ["acquire_lock", { ticket: absent }, "lock.acquire * refuse lock.ticket_unknown"],
+      ["acquire_lock", { ticket: absent, wait_seconds: 1 }, "lock.acquire * refuse lock.ticket_unknown"],
+      ["acquire_lock", { ticket: absent, resources: ["new"] }, "lock.acquire lock:new allow role agent"],
+      ["acquire_lock", { resources: ["held"] }, "lock.acquire lock:held refuse lock.deadlock"],
+      [
+        "acquire_lock",
+        { resources: ["other"], idempotency_key: "k" },
+        "lock.acquire lock:other refuse mailbox.idempotency_conflict",
+      ],
+      ["acquire_lock", { lock_id: own.lock_id }, "lock.acquire lock:own allow role agent"],
+      ["release_lock", { lock_id: held.lock_id }, "lock.acquire * allow role agent"],
+      ["check_policy", { approval_id: asked.id }, "policy.check * refuse approval.unknown"],
+      ["check_policy", { approval_id: asked.id, wait_seconds: 1 }, "policy.check * refuse approval.unknown"],
+      ["check_policy", { approval_id: "ap-000000000000" }, "policy.check * refuse approval.unknown"],
+      ["settle_reservation", { reservation_id: reservation, cost: 1 }, /^budget\.settle \* refuse budget\./],
+      ["get_state", { prefix: "", cursor }, "state.read * refuse state.cursor_invalid"],
+      ["get_state", { prefix: "plan/", cursor: "x" }, "state.read state:plan refuse state.cursor_invalid"],
+      ["read_inbox", { message_id: mail }, "mailbox.read bob refuse mailbox.not_yours"],
+      ["send_message", { to: ["alice"], body: "x", in_reply_to: absent }, /^mailbox\.send alice refuse /],
+      [
+        "send_message",
+        { to: ["alice"], body: "x", resource: "held", fencing_token: held.token },
+        "mailbox.send alice refuse lock.stale_token",
+      ],
+      ["subscribe_topic", { topic: "news", start_at: absent }, /^topic\.read topic:news refuse /],
+    ];
+    for (const [name, input, row] of calls) {
+      const before = await desk.events();
+      await call(bob, name, input).catch((error: unknown) => {
+        if (!(error instanceof MailboxError)) throw error;
+      });
+      const rows = (await desk.eventsSince(before)).map((event) => told(event).replace(/^bob /, ""));
+      const expected = typeof row === "string" ? row : expect.stringMatching(row);
+      expect(rows, `${name} ${JSON.stringify(input)}`).toEqual([expected]);
+    }
+  });
+
+  it("has one row for each file that a guard looks at or takes, and for what it gives back", async () => {
+    const desk = await open();
+    const alice = await desk.begin("alice");
+    await call(alice, "acquire_lock", { resources: ["src/held"] });
+    await changeGrants(
+      desk.house.access,
+      desk.namespace,
+      ["deny", "bob", "*", "lock:secret/**"],
+      ["deny", "bob", "lock.read", "lock:blind/**"],
+    );
+    const bob = localPrincipal(desk.namespace, "bob");
+    const files = ["src/held", "src/free", "secret/a", "blind/a", "src/odd*name"];
+    const take = { session: "one", lease_seconds: 60 };
+    const { locks } = desk.house.rooms;
+    const own = "role agent";
+    const denied = "deny access.denied";
+    const ways: readonly (readonly [make: () => Promise<unknown>, rows: readonly string[]])[] = [
+      [
+        () => locks.guardFiles(bob, { files }),
+        [
+          `lock.acquire lock:blind/a allow ${own}`,
+          `lock.read lock:src/* allow ${own}`,
+          `lock.read lock:secret/a ${denied}`,
+          `lock.read lock:src/free allow ${own}`,
+          `lock.read lock:src/held allow ${own}`,
+        ],
+      ],
+      [
+        () => locks.guardFiles(bob, { files, take }),
+        [
+          `lock.acquire lock:blind/a allow ${own}`,
+          `lock.acquire lock:src/free allow ${own}`,
+          `lock.read lock:src/* allow ${own}`,
+          `lock.read lock:secret/a ${denied}`,
+          `lock.read lock:src/held allow ${own}`,
+        ],
+      ],
+      [() => locks.guardStop(bob, "one"), ["lock.release * allow own"]],
+    ];
+    for (const [make, rows] of ways) {
+      const before = await desk.events();
+      await make();
+      const found = (await desk.eventsSince(before)).map((event) => told(event).replace(/^bob /, ""));
+      expect(found.sort()).toEqual([...rows].sort());
+    }
+    await desk.sealer().seal(desk.namespace);
+    expect(
+      (await desk.events()).filter(({ agent, number }) => agent === "bob" && number === undefined),
+    ).toEqual([]);
   });
 
   it("has one row for a read of each resource", async () => {

@@ -552,8 +552,8 @@ describe("the calls in flight of one agent", () => {
 describe("the requests of one agent", () => {
   it("are so many in a minute, whatever is in them, by whatever transport or path they come", async () => {
     vi.useFakeTimers({ toFake: ["Date"], now: 60_000 });
-    const url = await open({ postsPerMinute: 14 });
-    const session = await openSession(`${url}/mcp?agent=busy`); // the first, and two with the stream
+    const url = await open({ requestsPerMinute: 19 });
+    const session = await openSession(`${url}/mcp?agent=busy`); // the first, and three with the stream
     const sse = await SseClient.open(url, "busy");
     const at = (path: string, headers: Record<string, string>, body: string) =>
       ask(url + path, { headers, body });
@@ -570,6 +570,10 @@ describe("the requests of one agent", () => {
       () => at(`/mcp?agent=busy`, { "content-type": "text/plain" }, "x"),
       () => sse.post(note),
       () => sse.post("{}"),
+      () => ask(`${url}/approvals?agent=busy`),
+      () => ask(`${url}/approvals/ap-000000000000?agent=busy`),
+      () => ask(`${url}/mcp?agent=busy`, { headers: { ...session, "mcp-session-id": "x" } }),
+      () => ask(`${url}/mcp?agent=busy`, { method: "DELETE", headers: { "mcp-session-id": "x" } }),
     ];
     for (const way of ways) expect((await way()).status).not.toBe(429);
     for (const way of ways) {
@@ -595,8 +599,8 @@ describe("the requests of one agent", () => {
   });
 
   it("begin to count anew with each minute", () => {
-    const owners = new Owners({ ...defaultHttpLimits, postsPerMinute: 2 });
-    const at = (ms: number) => owners.posted("a", ms)?.headers.get("retry-after");
+    const owners = new Owners({ ...defaultHttpLimits, requestsPerMinute: 2 });
+    const at = (ms: number) => owners.requested("a", ms)?.headers.get("retry-after");
     expect([at(60_000), at(119_000), at(119_000), at(119_999), at(120_000)]).toEqual([
       undefined,
       undefined,
