@@ -223,12 +223,7 @@ export async function openHouse(config: Config, log: Log, timing: HouseOptions =
     goOn: (namespace, agent) => mail.flushSoon(context, namespace, agent),
     log: logEvent,
   });
-  const leaseOf: mail.MailDependencies["leaseOf"] = async (caller, given, token) => {
-    const verdict = await lock.verifyToken(locks, caller, given, token);
-    if (!verdict.valid || verdict.agent !== caller.principal.agent) refuse("lock.stale_token");
-    const { expiresAt, mode } = verdict;
-    return { expiresAt, resource: parseResource(given), shared: mode === "shared" };
-  };
+  const leaseOf: mail.MailDependencies["leaseOf"] = (...asked) => lock.ownLease(locks, ...asked);
   const context = new mail.MailContext({
     store,
     hints,
@@ -684,10 +679,17 @@ function roomsOf(parts: Parts): Rooms {
         });
       },
       guardStop: (principal, session) =>
-        guard(nobodyOf(principal.namespace, principal), "lock.acquire", ["*"], async () => {
+        guard(nobodyOf(principal.namespace, principal), "lock.release", ["*"], async () => {
           await mail.noteCall(context, ofHooks(principal));
-          const run = lock.guardRun(principal.agent, session);
-          await lock.releaseRun(locks, principal.namespace, run, true);
+          const caller = { principal, run: { id: lock.guardRun(principal.agent, session) } };
+          const decided = {
+            action: "lock.release",
+            resource: "*",
+            outcome: "allow",
+            because: "own",
+          } as const;
+          await recorder.record(caller, { row: rowOf(caller, decided) });
+          await lock.releaseRun(locks, principal.namespace, caller.run.id, true);
         }),
       hasAny: (principal) => lock.hasLocks(locks, principal),
       // What a run that is over would be told, the next one is.
@@ -775,7 +777,13 @@ function roomsOf(parts: Parts): Rooms {
         ),
     },
     approvalLinks: {
-      see: (token) => approving.seeLink(approvals, namespace, token),
+      see: (token) =>
+        recorder.guard(
+          nobodyOf(namespace),
+          () => ({ action: "approval.read", resource: requestNamed(token.split("~")[0]) }),
+          () => approving.seeLink(approvals, namespace, token),
+        ),
+      seeAgain: (token) => approving.linkedApproval(approvals, namespace, token),
       decide: (token, decision) =>
         recorder.guard(
           nobodyOf(namespace),
@@ -1022,7 +1030,7 @@ function namesIn(given: readonly (string | undefined)[]): string {
     try {
       if (one.startsWith("approval:")) return requestNamed(one.slice("approval:".length));
       if (one.startsWith("lock:")) return `lock:${parseResource(one.slice("lock:".length))}`;
-      if (one.startsWith("state:")) return `state:${parseStatePrefix(one.slice("state:".length))}`;
+      if (one.startsWith("state:")) return stateNamed(parseStatePrefix(one.slice("state:".length)));
       return one.startsWith("topic:") ? `topic:${parsePattern(one)}` : formatAddress(parseAddress(one));
     } catch {
       return "?";
@@ -1031,6 +1039,11 @@ function namesIn(given: readonly (string | undefined)[]): string {
   return [...names, ...(given.length > namesShown ? [`and ${given.length - namesShown} more`] : [])].join(
     ",",
   );
+}
+
+/** Keys that begin so, as the gate names them. */
+function stateNamed(prefix: string): string {
+  return prefix === "" ? "*" : `state:${prefix.replace(/\/$/, "")}`;
 }
 
 function topical(topic: string): string {

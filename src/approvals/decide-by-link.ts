@@ -11,6 +11,9 @@ import { isEntitled, regardedApproval } from "./regard-request.js";
 import type { ReadRequest } from "./shown-approval.js";
 import { voidLink } from "./void-link.js";
 
+/** Why whoever has a link may do what it is for. */
+const byOperator = "a link of the operator";
+
 /** What a link shows before it decides anything. */
 export interface LinkedApproval {
   readonly approval: Approval;
@@ -29,7 +32,28 @@ export async function seeLink(
   namespace: string,
   token: string,
 ): Promise<LinkedApproval> {
-  const { link, found } = await open(context, namespace, token);
+  const opened = await open(context, namespace, token);
+  const caller = linked(namespace, opened.link);
+  const resource = `approval:${opened.link.id}`;
+  const decided = { action: "approval.read", resource, outcome: "allow", because: byOperator } as const;
+  await context.deps.record(caller, { row: rowOf(caller, decided) });
+  return shown(context, namespace, opened);
+}
+
+/** The same beside what a decision was refused for, which has left its row. @throws {MailboxError} `approval.link_void` */
+export async function linkedApproval(
+  context: ApprovalContext,
+  namespace: string,
+  token: string,
+): Promise<LinkedApproval> {
+  return shown(context, namespace, await open(context, namespace, token));
+}
+
+async function shown(
+  context: ApprovalContext,
+  namespace: string,
+  { link, found }: Opened,
+): Promise<LinkedApproval> {
   const expires_at = new Date(link.expiresAt).toISOString();
   return { approval: await regardedApproval(context, namespace, found), agent: link.agent, expires_at };
 }
@@ -53,16 +77,17 @@ export async function decideByLink(
     action: "approval.decide",
     resource: `approval:${link.id}`,
     outcome: "allow",
-    because: "a link of the operator",
+    because: byOperator,
   });
   return castVote(context, namespace, found, asked, { voter: byLink(link.agent), way: "link", row, link });
 }
 
-async function open(
-  context: ApprovalContext,
-  namespace: string,
-  token: string,
-): Promise<{ readonly link: LinkToken; readonly found: ReadRequest }> {
+interface Opened {
+  readonly link: LinkToken;
+  readonly found: ReadRequest;
+}
+
+async function open(context: ApprovalContext, namespace: string, token: string): Promise<Opened> {
   const link = await parseLink(context, namespace, token);
   if (!link) return voidLink({ why: "foreign" });
   const { store } = context.deps;

@@ -17,7 +17,7 @@ export {
 } from "./contract.js";
 export { decideApproval } from "./decide-approval.js";
 export { decideByClient } from "./decide-by-client.js";
-export { decideByLink, type LinkedApproval, seeLink } from "./decide-by-link.js";
+export { decideByLink, type LinkedApproval, linkedApproval, seeLink } from "./decide-by-link.js";
 export { decideByMail, type MailedAnswer } from "./decide-by-mail.js";
 export { formText } from "./form-text.js";
 export { getApproval } from "./get-approval.js";

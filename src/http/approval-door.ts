@@ -1,4 +1,5 @@
-import { DecideApproval } from "../approvals/index.js";
+import { createHash } from "node:crypto";
+import { DecideApproval, type LinkedApproval } from "../approvals/index.js";
 import { httpStatus, isRefusal, MailboxError } from "../errors/index.js";
 import type { Caller, Principal } from "../identity/index.js";
 import type { HttpExchange, McpEndpoint, Rooms } from "../mcp/index.js";
@@ -56,24 +57,36 @@ export class ApprovalDoor {
 
   async #byLink(request: Request, token: string, body: string | undefined): Promise<Response> {
     const { approvalLinks } = this.#rooms;
+    const tooMany = this.#endpoint.counted(`link ${createHash("sha256").update(token).digest("base64url")}`);
+    if (tooMany) return tooManyLooks(tooMany);
     return refusedAsPage(async () => {
       if (request.method !== "POST") return approvalPage(await approvalLinks.see(token), token);
       if (!/^application\/x-www-form-urlencoded\b/i.test(request.headers.get("content-type") ?? ""))
         return refusedPage(415, "this page is sent by its own form");
       const form = typedInto(new URLSearchParams(body ?? ""));
+      // Whoever typed something keeps it, as long as there is something to decide; if not, that is what is told.
+      const again = (linked: LinkedApproval, { kind, message }: MailboxError): Response =>
+        approvalPage(linked, token, { ...form, status: httpStatus(kind), problem: message });
+      const sent = Body.safeParse(decisionIn(form));
+      if (!sent.success)
+        return again(
+          await approvalLinks.see(token),
+          invalid("choose one of the buttons; arguments are one JSON object"),
+        );
       try {
-        const sent = Body.safeParse(decisionIn(form));
-        if (!sent.success) throw invalid("choose one of the buttons; arguments are one JSON object");
         return decidedPage(await approvalLinks.decide(token, sent.data));
       } catch (error) {
         if (!isRefusal(error)) throw error;
-        // Whoever typed something keeps it, as long as there is something to decide; if not, that is what is told.
-        const linked = await approvalLinks.see(token);
-        const status = httpStatus(error.kind);
-        return approvalPage(linked, token, { ...form, status, problem: error.message });
+        return again(await approvalLinks.seeAgain(token), error);
       }
     });
   }
+}
+
+function tooManyLooks({ status, headers }: Response): Response {
+  const page = refusedPage(status, "this link was opened too often in this minute; wait for the next");
+  page.headers.set("retry-after", headers.get("retry-after") ?? "60");
+  return page;
 }
 
 /** Nothing of an HTTP call outlives it, so it begins no run. */

@@ -220,6 +220,8 @@ export interface Rooms {
   readonly approvalLinks: {
     /** Shows what a link is about, and changes nothing. */
     see(token: string): Promise<LinkedApproval>;
+    /** Shows it again beside what was refused, which has left its row. */
+    seeAgain(token: string): Promise<LinkedApproval>;
     decide(token: string, decision: Omit<Decision, "approval_id">): Promise<Decided>;
   };
   readonly agents: {

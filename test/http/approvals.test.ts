@@ -197,8 +197,10 @@ describeOnEachStore("approvals over HTTP", (store) => {
     expect(votes).toMatchObject([{ by: "carol", way: "link", decision: "approve", comment: "fine" }]);
     expect((await desk.rows()).filter((row) => /link/.test(row))).toEqual([
       `operator approval.link approval:${id} allow for carol`,
+      `carol approval.read approval:${id} allow a link of the operator`,
       `carol approval.decide approval:${id} allow a link of the operator: approve by link`,
       ` approval.decide approval:${id} refuse approval.link_void`,
+      ` approval.read approval:${id} refuse approval.link_void`,
     ]);
     expect(await desk.use("op")).toMatchObject({ approvedBy: ["carol"] });
   });
@@ -277,7 +279,53 @@ describeOnEachStore("approvals over HTTP", (store) => {
     expect([answer.status, answer.body]).toEqual([410, expect.stringContaining("carol may not decide this")]);
     expect((await ask(`${at}/a/${losing.token}`)).status).toBe(410);
     expect((await second.wait(lost.id)).votes).toEqual([]);
-    expect((await second.rows()).filter((row) => / refuse approval\.link_void$/.test(row))).toHaveLength(2);
+    expect((await second.rows()).filter((row) => / refuse approval\.link_void$/.test(row))).toEqual([
+      ` approval.decide approval:${ended.id} refuse approval.link_void`,
+      ` approval.decide approval:${lost.id} refuse approval.link_void`,
+      ` approval.read approval:${lost.id} refuse approval.link_void`,
+    ]);
+  });
+
+  it("leave one row each time a link is opened or its form is sent, whatever comes of it", async () => {
+    const { desk, url } = await withCarol();
+    const { id } = await desk.ask({ arguments: { path: "a" } });
+    const { token } = await link(desk, id);
+    const looked = `carol approval.read approval:${id} allow a link of the operator`;
+    const ways: readonly (readonly [make: () => Promise<Answer>, status: number, row: string])[] = [
+      [() => ask(`${url}/a/${token}`), 200, looked],
+      [() => ask(`${url}/a/x`), 410, " approval.read * refuse approval.link_void"],
+      [() => press(url, token, { comment: "no button" }), 400, looked],
+      [
+        () => press(url, token, { decision: "edit", arguments: "{" }),
+        400,
+        ` approval.decide approval:${id} refuse input.invalid`,
+      ],
+      [() => press(url, "x", { decision: "approve" }), 410, " approval.decide * refuse approval.link_void"],
+    ];
+    for (const [make, status, row] of ways) {
+      const before = (await desk.rows()).length;
+      expect((await make()).status).toBe(status);
+      expect((await desk.rows()).slice(before)).toEqual([row]);
+    }
+  });
+
+  it("show a link so often in a minute, and other links then as well", async () => {
+    const { desk } = await withCarol();
+    const service = await serveHttp(desk.house.rooms, {
+      ...{ namespace: desk.namespace, version: "0", log: noLog, port: 0, limits: { requestsPerMinute: 3 } },
+    });
+    opened.push(service);
+    const [one, two] = [await desk.ask({ resource: "1" }), await desk.ask({ resource: "2" })];
+    const [first, second] = [await link(desk, one.id), await link(desk, two.id)];
+    const look = ({ token }: ApprovalLink): Promise<Answer> => ask(`${service.url}/a/${token}`);
+    let last = await look(first);
+    // A minute that ends meanwhile begins to count anew.
+    for (let n = 0; n < 8 && last.status === 200; n++) last = await look(first);
+    expect([last.status, last.body]).toEqual([429, expect.stringContaining("opened too often")]);
+    expect(Number(last.headers["retry-after"])).toBeGreaterThan(0);
+    expect((await look(second)).status).toBe(200);
+    const rows = (await desk.rows()).filter((row) => row.includes(`approval.read approval:${one.id}`));
+    expect(rows.length).toBeLessThanOrEqual(8);
   });
 
   it("take the form of a link from its own page alone", async () => {

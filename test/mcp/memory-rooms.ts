@@ -362,6 +362,7 @@ export function memoryRooms({ waitingEveryMs = 10_000, mayUse = mayOrdinary } = 
     },
     approvalLinks: {
       see: async () => refuse("approval.link_void", { because: "it is none of ours" }),
+      seeAgain: async () => refuse("approval.link_void", { because: "it is none of ours" }),
       decide: async () => refuse("approval.link_void", { because: "it is none of ours" }),
     },
     agents: {
