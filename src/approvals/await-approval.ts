@@ -35,9 +35,15 @@ export async function awaitApproval(
 ): Promise<Approval> {
   const { deps, limits } = context;
   const admission = await deps.admit(caller, "policy.check", "*");
-  const first = await ownRequest(context, caller, id);
-  await deps.record(caller, admission);
-  if (waitMs <= 0) return shownApproval(first);
+  let isRecorded = false;
+  const look = async (): Promise<ReadRequest> => {
+    const found = await ownRequest(context, caller, id);
+    // What is another's leaves the row of its refusal instead.
+    if (!isRecorded) await deps.record(caller, admission);
+    isRecorded = true;
+    return found;
+  };
+  if (waitMs <= 0) return shownApproval(await look());
   const wake = new Wake({ until: performance.now() + waitMs, signals: [signal, draining], tell: onWaiting });
   const stop = await deps.hints.listen(approvalKeys(caller.principal.namespace).channel, (message) => {
     if (message === id || message === "") wake.now();
@@ -46,7 +52,7 @@ export async function awaitApproval(
     for (;;) {
       wake.rest();
       const left = wake.until - performance.now();
-      const found = await ownRequest(context, caller, id).catch((error: unknown) => {
+      const found = await look().catch((error: unknown) => {
         // While the store is away nothing is decided; whoever waits need not begin again for it.
         if (!isRefusal(error, "store.unavailable") || left <= 0 || signal?.aborted || draining?.aborted)
           throw error;

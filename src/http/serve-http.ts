@@ -87,7 +87,8 @@ const graceMs = 300;
 /** A client that is turned away because this process ends finds the next one, or this one anew, after so many seconds. */
 const retryAfterSeconds = 5;
 
-const methods: Readonly<Record<string, readonly string[]>> = {
+/** Where somebody has to say who asks, or bring a link, and with which methods. */
+export const guardedPaths: Readonly<Record<string, readonly string[]>> = {
   "/mcp": ["GET", "POST", "DELETE"],
   "/sse": ["GET"],
   "/sse/messages": ["POST"],
@@ -97,6 +98,9 @@ const methods: Readonly<Record<string, readonly string[]>> = {
   "/policy/hook": ["POST"],
   "/locks/guard": ["POST"],
 };
+
+/** Where anybody may ask, beside the metadata that tells where credentials come from. */
+export const openPaths = ["/healthz", "/readyz", "/metrics"] as const;
 
 /** A path, or the family of those that end with the name of something. */
 function familyOf(path: string): string {
@@ -250,12 +254,10 @@ class Service {
       const base = publicUrl ?? new URL(`http://${host}`).origin;
       return json(response, 200, protectedResource(base, issuer));
     }
-    if (path === "/healthz") return json(response, 200, { status: "ok" });
-    if (path === "/readyz") return this.#tellReadiness(response);
-    if (path === "/metrics" && this.#options.metrics)
-      return send(response, 200, metricsContentType, this.#options.metrics.registry.text());
+    const open = openPaths.find((one) => one === path);
+    if (open) return this.#answerAnybody(open, response);
     const family = familyOf(path);
-    const allowed = methods[family];
+    const allowed = guardedPaths[family];
     if (!allowed)
       return json(response, 404, {
         error: "there is /mcp, /sse, /policy/hook, /locks/guard, /approvals, /healthz, /readyz and /metrics",
@@ -267,6 +269,21 @@ class Service {
     if (this.draining) return this.#turnAway(request, response);
     const door = family.startsWith("/a") ? this.#approvals : this.#endpoint;
     return this.#ask(door, request, response);
+  }
+
+  async #answerAnybody(path: (typeof openPaths)[number], response: ServerResponse): Promise<void> {
+    switch (path) {
+      case "/healthz":
+        return json(response, 200, { status: "ok" });
+      case "/readyz":
+        return this.#tellReadiness(response);
+      case "/metrics": {
+        const { metrics } = this.#options;
+        return metrics
+          ? send(response, 200, metricsContentType, metrics.registry.text())
+          : json(response, 404, { error: "no numbers are kept here" });
+      }
+    }
   }
 
   async #tellReadiness(response: ServerResponse): Promise<void> {

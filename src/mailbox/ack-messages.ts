@@ -1,5 +1,5 @@
 import { MailboxError } from "../errors/index.js";
-import { type Caller, PendingRow } from "../identity/index.js";
+import { type Caller, PendingRow, refusedRow } from "../identity/index.js";
 import { type MailContext, ownMailbox } from "./context.js";
 import type { AckMessages, AckResult } from "./contract.js";
 import { mayReadAt, visitedMailboxes } from "./find-delivery.js";
@@ -59,8 +59,9 @@ export async function ackMessages(
     const left = missing();
     if (left.length > 0) await settle(place, left);
   }
-  // Nothing was there to be settled: the decision is recorded all the same, unless this call only repeats one.
-  if (row.text !== "" && !replayed) await context.deps.record(caller, admission);
+  // Nothing of it is the caller's, as it is told for each; unless this call only repeats one.
+  if (row.text !== "" && !replayed)
+    await context.deps.record(caller, { row: refusedRow(admission, "mailbox.not_yours") });
   return {
     results: ids.map(
       (id) =>

@@ -276,6 +276,7 @@ describeOnEachStore("the audit", (store) => {
       ["get_state", { prefix: "", cursor }, "state.read * refuse state.cursor_invalid"],
       ["get_state", { prefix: "plan/", cursor: "x" }, "state.read state:plan refuse state.cursor_invalid"],
       ["read_inbox", { message_id: mail }, "mailbox.read bob refuse mailbox.not_yours"],
+      ["ack_messages", { ids: [mail] }, "mailbox.read bob refuse mailbox.not_yours"],
       ["send_message", { to: ["alice"], body: "x", in_reply_to: absent }, /^mailbox\.send alice refuse /],
       [
         "send_message",
@@ -293,6 +294,28 @@ describeOnEachStore("the audit", (store) => {
       const expected = typeof row === "string" ? row : expect.stringMatching(row);
       expect(rows, `${name} ${JSON.stringify(input)}`).toEqual([expected]);
     }
+    // What is another's is answered as what never was.
+    const pairs: readonly (readonly [
+      name: string,
+      input: (id: string) => object,
+      theirs: string,
+      none: string,
+    ])[] = [
+      ["acquire_lock", (id) => ({ lock_id: id }), held.lock_id, absent],
+      ["acquire_lock", (id) => ({ ticket: id }), ticket, absent],
+      ["release_lock", (id) => ({ lock_id: id }), held.lock_id, absent],
+      ["check_policy", (id) => ({ approval_id: id }), asked.id, "ap-000000000000"],
+      ["settle_reservation", (id) => ({ reservation_id: id, cost: 1 }), reservation!, "rs-0000000000000000"],
+      ["read_inbox", (id) => ({ message_id: id }), mail, "1kq0x3v9a2-0a1b2c3d4e5f6"],
+      ["ack_messages", (id) => ({ ids: [id] }), mail, "1kq0x3v9a2-0a1b2c3d4e5f6"],
+    ];
+    const saidOf = async (name: string, input: object, id: string): Promise<string> =>
+      call(bob, name, input).then(
+        (answer) => JSON.stringify(answer).replaceAll(id, "ID"),
+        (error: Error) => error.message.replaceAll(id, "ID"),
+      );
+    for (const [name, input, theirs, none] of pairs)
+      expect(await saidOf(name, input(theirs), theirs), name).toBe(await saidOf(name, input(none), none));
   });
 
   it("has one row for each file that a guard looks at or takes, and for what it gives back", async () => {

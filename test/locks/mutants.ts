@@ -172,7 +172,12 @@ export const mutants: readonly Mutant[] = [
     "local blockers = blockersOf(request)\nif",
     "local blockers = {}\nif",
   ),
-  of("acquire-lock", "waits in circles", "if circle then tell(false) return { 'DEADLOCK', circle } end", ""),
+  of(
+    "acquire-lock",
+    "waits in circles",
+    "tentative = nil\nif circle then return inVain({ 'DEADLOCK', circle }) end",
+    "tentative = nil",
+  ),
   of(
     "acquire-lock",
     "lets a raised priority close a circle",
