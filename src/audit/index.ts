@@ -6,4 +6,5 @@ export { type Asked, Recorder } from "./record.js";
 export { Sealer, type SealerDependencies, type SealTimes, sealTimes } from "./seal-audit.js";
 export { publicKeyOf } from "./signing-key.js";
 export type { Places } from "./slot.js";
+export { type Unsealed, unsealedRows } from "./unsealed-rows.js";
 export { type Evidence, type Verified, verifyChain } from "./verify-chain.js";

@@ -1,9 +1,9 @@
 import { type AuditEvent, parseAuditRow } from "../identity/index.js";
 import { auditKeys, type Store } from "../redis/index.js";
 import { parseSealed, parseSealedText } from "./chain.js";
-import { beginOfChain, chunkBegin, nameOfRow, sealedAmong } from "./sealed-rows.js";
-import { type Places, slotsOf } from "./slot.js";
-import { takenOf, waitingRows } from "./waiting-rows.js";
+import { beginOfChain, chunkBegin } from "./sealed-rows.js";
+import type { Places } from "./slot.js";
+import { unsealedRows } from "./unsealed-rows.js";
 
 /** An event as it is found: with its number in the chain once it is sealed. */
 export interface FoundEvent extends AuditEvent {
@@ -35,21 +35,9 @@ export async function* queryAudit(
 ): AsyncGenerator<FoundEvent> {
   const keys = auditKeys(namespace);
   // The slots before the chain: what is sealed in between is found there then, and known by what was taken.
-  const slots = await slotsOf(places, namespace);
-  const { rows } = await waitingRows(store, namespace, slots, 100_000, () => undefined);
-  const taken = await takenOf(store, keys.taken, [...new Set(rows.map(({ slot }) => slot))]);
-  const ended = Number((await store.command("HGET", keys.end, "number")) ?? 0);
+  const { rows, ended } = await unsealedRows(store, places, namespace);
   const first = await beginOfChain(store, keys, ended);
-  // Some are sealed and were not taken out yet; the store says which may be, and the chain which are.
-  const inChain = await sealedAmong(
-    store,
-    keys,
-    ended,
-    rows.filter(({ slot, number }) => number <= taken.get(slot)!),
-  );
-  for (const waiting of rows.toReversed()) {
-    const { number, row } = waiting;
-    if (inChain.has(nameOfRow(waiting))) continue;
+  for (const { number, row } of rows.toReversed()) {
     const found = eventOf(row, number);
     if (found && isMeant(found, query)) yield found;
   }

@@ -6,6 +6,8 @@ import {
   publicKeyOf,
   queryAudit,
   readCheckpointFile,
+  type Unsealed,
+  unsealedRows,
   type Verified,
   verifyChain,
 } from "../audit/index.js";
@@ -17,26 +19,50 @@ import { endWith, fromFolder } from "./terminal.js";
 import { UsageError } from "./usage-error.js";
 import { asOperator, lookInto, type Switches, withHouse } from "./with-house.js";
 
-/** Says whether every sealed row is as it was sealed; where one is not, which is the first. */
+interface Found {
+  readonly sealed: Verified;
+  readonly unsealed: Omit<Unsealed, "ended">;
+}
+
+/** Says whether every sealed row is as it was sealed; where one is not, which is the first. And what is not sealed yet. */
 export async function verifyAudit(switches: Switches & { readonly checkpoints?: string }): Promise<void> {
-  const nothing: Verified = { first: 0, last: 0, checkpoints: 0, unsigned: 0 };
-  const found = await lookInto(switches, nothing, async (house, config) => {
+  const nothing: Found = {
+    sealed: { first: 0, last: 0, checkpoints: 0, unsigned: 0 },
+    unsealed: { rows: [], unreadable: [] },
+  };
+  const { sealed, unsealed } = await lookInto(switches, nothing, async (house, config) => {
     await look(house);
-    return verifyChain(house.store, config.namespace, evidenceOf(config, switches.checkpoints));
+    const { store, places } = house;
+    const { namespace } = config;
+    const known = evidenceOf(config, switches.checkpoints);
+    return {
+      sealed: await verifyChain(store, namespace, known),
+      unsealed: await unsealedRows(store, places, namespace),
+    };
   });
-  const { problem } = found;
-  if (switches.json) printJson({ ok: problem === undefined, ...found });
-  if (problem) {
-    if (!switches.json)
-      throw new NotThere(`the audit does not verify from row ${problem.number} on: ${problem.what}`);
-    endWith(1);
+  const { rows, unreadable } = unsealed;
+  const since = rows[0] && new Date(rows[0].number / 1000).toISOString();
+  const problem = sealed.problem
+    ? `the audit does not verify from row ${sealed.problem.number} on: ${sealed.problem.what}`
+    : unreadable.length > 0
+      ? `what was recorded in ${unreadable.join(", ")} and not sealed yet cannot be read`
+      : undefined;
+  if (switches.json) {
+    const waiting = { waiting: rows.length, ...(since && { waiting_since: since }), unreadable };
+    printJson({ ok: problem === undefined, ...sealed, ...waiting });
+    if (problem) endWith(1);
     return;
   }
-  if (switches.json) return;
-  if (found.last === 0) return printLine("No audit row is sealed yet.");
-  const signed = `${plural(found.checkpoints, "checkpoint")} compared`;
-  const rest = found.unsigned > 0 ? `; ${plural(found.unsigned, "row")} at the end not signed for yet` : "";
-  printLine(`Rows ${found.first} to ${found.last} are what was sealed (${signed}${rest}).`);
+  if (problem) throw new NotThere(problem);
+  const { first, last, checkpoints, unsigned } = sealed;
+  const signed = `${plural(checkpoints, "checkpoint")} compared`;
+  const rest = unsigned > 0 ? `; ${plural(unsigned, "row")} at the end not signed for yet` : "";
+  printLine(
+    last === 0
+      ? "No audit row is sealed yet."
+      : `Rows ${first} to ${last} are what was sealed (${signed}${rest}).`,
+  );
+  if (since) printLine(`${plural(rows.length, "row")} not sealed yet, since ${since}: nothing proves those.`);
 }
 
 /** Lists decisions, newest first, those that are not sealed yet too. */

@@ -89,7 +89,9 @@ describe("llm-mailbox audit", () => {
     const { out, status } = await run("verify");
     expect([status, out]).toEqual([
       0,
-      expect.stringMatching(/^Rows 1 to 3 are what was sealed \(1 checkpoint compared\)\.\n$/),
+      expect.stringMatching(
+        /^Rows 1 to 3 are what was sealed \(1 checkpoint compared\)\.\n\d+ rows not sealed yet, since \S+Z: nothing proves those\.\n$/,
+      ),
     ]);
     const rows = (await run("export")).out
       .trim()
@@ -117,6 +119,28 @@ describe("llm-mailbox audit", () => {
     expect((await run("verify", "--checkpoints", copy)).status).toBe(0);
     expect((await run("verify", "--checkpoints", join(folder, "none"))).status).toBe(1);
     rmSync(folder, { recursive: true });
+  });
+
+  it("verify says how much waits to be sealed and since when, and ends with status 1 where that cannot be read", async () => {
+    const waiting = (await events("--limit", "10000")).filter(({ sealed }) => !sealed);
+    const told = JSON.parse((await run("verify", "--json")).out) as Record<string, unknown>;
+    // Those who looked have their rows too.
+    expect(told).toMatchObject({ ok: true, waiting: waiting.length + 1, unreadable: [] });
+    expect(Date.parse(String(told.waiting_since))).toBeLessThanOrEqual(
+      Date.parse(String(waiting.at(-1)!.at)) + 1,
+    );
+    const key = `{${desk.namespace}:mb:bob}:audit`;
+    await desk.house.store.command("SET", key, "not a list");
+    expect(await run("verify")).toMatchObject({
+      status: 1,
+      err: "llm-mailbox: what was recorded in mb:bob and not sealed yet cannot be read\n",
+    });
+    expect(JSON.parse((await run("verify", "--json")).out)).toMatchObject({
+      ok: false,
+      unreadable: ["mb:bob"],
+    });
+    await desk.house.store.command("DEL", key);
+    expect((await run("verify")).status).toBe(0);
   });
 
   it("records what else the operator does at the command line, with its refusals", async () => {
