@@ -1,6 +1,6 @@
 import { randomBytes } from "node:crypto";
 import type { Caller, Principal, Run } from "./principal.js";
-import { withoutTokens } from "./token.js";
+import { withoutSecrets } from "./token.js";
 
 /**
  * What was decided about one call. Holds names, codes and numbers: never a body, a subject, a reason somebody gave, or a
@@ -31,7 +31,7 @@ export function auditRow(event: AuditEvent): string {
 /** All of a row that comes behind its id. */
 function fieldsBesideId(event: Omit<AuditEvent, "id">): string {
   const { agent, run, by, action, resource, outcome, because } = event;
-  const o = withoutTokens(resource);
+  const o = withoutSecrets(resource);
   return JSON.stringify({ w: agent, r: run, c: by, a: action, o, d: outcome, y: because }).slice(1);
 }
 
@@ -49,7 +49,7 @@ export function rowParts(row: string): { readonly before: string; readonly becau
 export function rowAbout(row: string, resource: string): string {
   // In a string of JSON no quotation mark stands bare.
   const from = row.lastIndexOf('","o":"') + 6;
-  return `${row.slice(0, from)}${JSON.stringify(withoutTokens(resource))}${row.slice(row.lastIndexOf('","d":"') + 1)}`;
+  return `${row.slice(0, from)}${JSON.stringify(withoutSecrets(resource))}${row.slice(row.lastIndexOf('","d":"') + 1)}`;
 }
 
 /** The event of a row; undefined when the text is none of ours. */

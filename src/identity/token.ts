@@ -40,13 +40,22 @@ export function looksLikeToken(text: string): boolean {
   return text.startsWith("lmt_");
 }
 
-const secrets = /lmt_[a-z0-9._-]{1,63}_[0-9a-f]{16}[A-Za-z0-9_-]{43}|eyJ[\w-]{10,}\.[\w-]+\.[\w-]+/g;
+const tokens = /lmt_[a-z0-9._-]{1,63}_[0-9a-f]{16}[A-Za-z0-9_-]{43}|eyJ[\w-]{10,}\.[\w-]+\.[\w-]+/g;
+/** Who signs in, before the host of an address; of a name of ours, in which no slash is doubled, too. */
+const signingIn = /(\b[a-z][a-z0-9+.-]+:\/{1,2})[^\s/?#]+@/gi;
+/** What is given with an address under a name that tells that it is to be kept secret. */
+const kept = /([?&;#][\w.~%-]*(?:key|token|secret|pass|pwd|auth|sig|cred|session|code)[\w.~%-]*=)[^&;#\s]+/gi;
 
-/** The text with every token of ours and every JWT in it cut short, for what is written down where many may read it. */
-export function withoutTokens(text: string): string {
-  return text.includes("lmt_") || text.includes("eyJ")
-    ? text.replace(secrets, (secret) => `${secret.slice(0, 4)}…`)
-    : text;
+/**
+ * The text with every token of ours and every JWT in it cut short, and without what addresses have of passwords and keys,
+ * for what is written down where many may read it.
+ */
+export function withoutSecrets(text: string): string {
+  const bare =
+    text.includes("lmt_") || text.includes("eyJ")
+      ? text.replace(tokens, (secret) => `${secret.slice(0, 4)}…`)
+      : text;
+  return bare.includes(":/") ? bare.replace(signingIn, "$1…@").replace(kept, "$1…") : bare;
 }
 
 /**

@@ -18,7 +18,11 @@ export function decisionRow({ row }: Admission, step: string): DecisionRow {
   return { before, right: `${because}; ` };
 }
 
-/** A step as the audit names it. What a caller calls it may be anything, so it is made visible and cut. */
-export function checkedStep(action: string, resource: string): string {
+/**
+ * A step as the audit names it. What a caller calls it may be anything, so it is made visible and cut. A command is no
+ * name of anything, and holds what nobody would write down: what it does is named by its steps.
+ */
+export function checkedStep(action: string, given: string): string {
+  const resource = action === "shell.run" ? "" : given;
   return `check:${visible(resource === "" ? action : `${action} ${resource}`).slice(0, mostShown)}`;
 }

@@ -56,6 +56,23 @@ describeOnEachStore("the audit", (store) => {
     expect(text).toContain("check:file.read see lmt_… and eyJa…");
   });
 
+  it("has no password or key of an address, and no command", async () => {
+    const desk = await open();
+    const alice = await desk.begin("alice");
+    const before = await desk.events();
+    const address =
+      "https://ann:s3cr3t1@h.example/p?page=2&api_key=s3cr3t2&X-Amz-Signature=s3cr3t3#access_token=s3cr3t4";
+    await call(alice, "check_policy", { action: "web.fetch", resource: address });
+    await call(alice, "check_policy", { action: "shell.run", resource: "PASSWORD=s3cr3t5 make" });
+    await call(alice, "acquire_lock", { resources: ["db/postgres://s3cr3t6@h/x"] });
+    const text = (await desk.eventsSince(before)).map(told).join("\n");
+    expect(text).not.toContain("s3cr3t");
+    expect(text).toContain(
+      "check:web.fetch https://…@h.example/p?page=2&api_key=…&X-Amz-Signature=…#access_token=… allow",
+    );
+    expect(text).toContain("check:shell.run allow");
+  });
+
   it("has the rows of those who look with the eyes of an agent that was never here, and seals them", async () => {
     const desk = await open();
     const { rooms } = desk.house;
