@@ -1,14 +1,14 @@
 import { Redis } from "ioredis";
 import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest";
-import { openApproval } from "../../src/approvals/index.js";
-import { onlookerOf } from "../../src/cli/with-house.js";
+import { linkApproval, openApproval } from "../../src/approvals/index.js";
+import { onlookerOf, operator } from "../../src/cli/with-house.js";
 import { MailboxError } from "../../src/errors/index.js";
 import { localPrincipal, parseAuditRow } from "../../src/identity/index.js";
 import { resourceList, templateList } from "../../src/mcp/resources/list.js";
 import { readResource } from "../../src/mcp/resources/read.js";
 import { parseResource, watchTarget } from "../../src/mcp/resources/resource-uri.js";
 import { toolbox } from "../../src/mcp/toolbox.js";
-import { mailboxKeys } from "../../src/redis/index.js";
+import { approvalKeys, lockKeys, mailboxKeys } from "../../src/redis/index.js";
 import { changeGrants } from "../agents/change-grants.js";
 import type { Agent } from "../faults/fault-house.js";
 import { StoreProxy } from "../faults/store-proxy.js";
@@ -524,9 +524,43 @@ describeOnEachStore("the audit", (store) => {
       message_id: id,
     }))[0]!;
     const command = desk.house.store.command.bind(desk.house.store);
-    const spoilt = ["mb:alice", "mb:bob", "mb:queue:work", "tp:news", "dir"].map(
-      (slot) => `{${desk.namespace}:${slot}}:audit`,
+    const boss = await desk.begin("boss", ["admin"]);
+    const approver = (await desk.begin("carol", ["approver"])).caller;
+    await desk.house.tokens.setRoles(operator(desk.house.config), "carol", ["approver"]);
+    await call(bob, "put_state", { key: "plan/a", value: "1" });
+    const { lock_id: lease } = (await call(bob, "acquire_lock", { resources: ["held"] })) as {
+      lock_id: string;
+    };
+    const { policy, approvals, locks } = desk.house.rooms;
+    const { reservation_id: reserved } = await policy.checkPolicy(bob.caller, {
+      action: "file.read",
+      reserve: 1,
+    });
+    const asked = await openApproval(desk.house.approvals, alice.caller, {
+      ...{ action: "file.delete", resource: "x", arguments: {}, context: {}, rules: ["r"], reasons: [] },
+      ...{ why: "", risk: "" },
+      terms: { expiresMs: 60_000, otherwise: "deny", quorum: 1, byClient: false, approvers: ["carol"] },
+    });
+    const { token: link } = await linkApproval(
+      desk.house.approvals,
+      operator(desk.house.config),
+      asked.id,
+      "carol",
     );
+    const slots = [
+      "mb:alice",
+      "mb:bob",
+      "mb:boss",
+      "mb:carol",
+      "mb:queue:work",
+      "tp:news",
+      "dir",
+      "lk",
+      "st:plan",
+      "po",
+      "ap",
+    ];
+    const spoilt = slots.map((slot) => `{${desk.namespace}:${slot}}:audit`);
     for (const key of spoilt) {
       await command("RENAME", key, `${key}-kept`).catch(() => undefined);
       await command("SET", key, "not a list");
@@ -539,6 +573,9 @@ describeOnEachStore("the audit", (store) => {
           found[key] = kind === "blocked" ? await command("SMEMBERS", key) : await command("HGETALL", key);
         }
       found.topic = await command("HGETALL", `{${desk.namespace}:tp:news}:messages`);
+      found.state = await command("HGETALL", `{${desk.namespace}:st:plan}:values`);
+      for (const key of [lockKeys(desk.namespace).requests, approvalKeys(desk.namespace).requests])
+        found[key] = await command("HGETALL", key);
       found.follows = await command("HGETALL", `{${desk.namespace}:dir}:follows:alice`);
       found.agents = ((await command("HVALS", `{${desk.namespace}:dir}:agents`)) as string[]).map(
         (text) => text.split("|")[2],
@@ -559,6 +596,53 @@ describeOnEachStore("the audit", (store) => {
       find: () => call(bob, "find_recipients", {}),
       status: () => call(bob, "my_status", {}),
       describe: () => call(bob, "my_status", { describe: "never" }),
+      lock: () => call(bob, "acquire_lock", { resources: ["never"] }),
+      renew: () => call(bob, "acquire_lock", { lock_id: lease, lease_seconds: 3_600 }),
+      release: () => call(bob, "release_lock", { lock_id: lease }),
+      "list locks": () => call(bob, "list_locks", {}),
+      "guard files": () => locks.guardFiles(bob.caller.principal, { files: ["never"] }),
+      "take files": () =>
+        locks.guardFiles(bob.caller.principal, {
+          files: ["never"],
+          take: { session: "s", lease_seconds: 60 },
+        }),
+      "end a turn": () => locks.guardStop(bob.caller.principal, "s"),
+      "get state": () => call(bob, "get_state", { key: "plan/a" }),
+      "list state": () => call(bob, "get_state", { prefix: "" }),
+      "put state": () => call(bob, "put_state", { key: "plan/a", value: "2" }),
+      "delete state": () => call(bob, "put_state", { key: "plan/a", delete: true }),
+      "check a step": () => call(bob, "check_policy", { action: "file.read", resource: "a" }),
+      "wait for approval": () => call(alice, "check_policy", { approval_id: asked.id }),
+      settle: () => call(bob, "settle_reservation", { reservation_id: reserved, cost: 1 }),
+      "a hook": () =>
+        policy.hook(
+          bob.caller.principal,
+          { tool: "Bash", input: { command: "ls" }, asksUser: true, folder: "" },
+          {},
+        ),
+      "list approvals": () => approvals.listApprovals(approver),
+      "get an approval": () => approvals.getApproval(approver, asked.id),
+      decide: () => approvals.decideApproval(approver, { approval_id: asked.id, decision: "approve" }),
+      "open a link": () => desk.house.rooms.approvalLinks.see(link),
+      "decide by a link": () => desk.house.rooms.approvalLinks.decide(link, { decision: "approve" }),
+      "dead letters": () => call(boss, "manage_dead_letters", { action: "list" }),
+      ...Object.fromEntries(
+        resourceList.map(({ uri }) => [
+          `watch ${uri}`,
+          () => desk.house.rooms.watch(bob.caller, watchTarget(uri)!, () => undefined),
+        ]),
+      ),
+      ...Object.fromEntries(
+        [
+          ...resourceList.map(({ uri }) => uri),
+          "mailbox://topics/news.today",
+          "mailbox://state/plan/a",
+          `mailbox://threads/${job}`,
+        ].map((uri) => [
+          `read ${uri}`,
+          () => readResource(desk.house.rooms, bob.caller, parseResource(uri)!),
+        ]),
+      ),
     };
     for (const [name, make] of Object.entries(calls)) {
       await expect(make(), name).rejects.toThrow();
