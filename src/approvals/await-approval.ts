@@ -10,6 +10,8 @@ import { type ReadRequest, shownApproval } from "./shown-approval.js";
 export interface AwaitOptions {
   /** 0 to look only. */
   readonly waitMs?: number;
+  /** The call goes on with what was decided: its row is for whoever calls. */
+  readonly isPart?: boolean | undefined;
   /** Ends the wait: nobody hears its answer. */
   readonly signal?: AbortSignal | undefined;
   /** Ends the wait as if its time were over. */
@@ -31,11 +33,11 @@ export async function awaitApproval(
   context: ApprovalContext,
   caller: Caller,
   id: string,
-  { waitMs = 0, signal, draining, onWaiting }: AwaitOptions = {},
+  { waitMs = 0, isPart = false, signal, draining, onWaiting }: AwaitOptions = {},
 ): Promise<Approval> {
   const { deps, limits } = context;
   const admission = await deps.admit(caller, "policy.check", "*");
-  let isRecorded = false;
+  let isRecorded = isPart;
   const look = async (): Promise<ReadRequest> => {
     const found = await ownRequest(context, caller, id);
     // What is another's leaves the row of its refusal instead.

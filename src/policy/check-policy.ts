@@ -43,11 +43,13 @@ export async function checkPolicy(
   const { deps, limits } = context;
   if (input.approval_id !== undefined) {
     const waitMs = (input.wait_seconds ?? 0) * 1000;
-    const answer = await awaitDecision(context, caller, input.approval_id, { ...options, waitMs });
-    // Where the step is told too, what was approved is used for it at once.
+    const isPart = input.action !== undefined;
+    const answer = await awaitDecision(context, caller, input.approval_id, { ...options, waitMs, isPart });
+    // Where the step is told too, what was approved is used for it at once, and the row is that of the step.
     // A repetition finds it used, by this very step perhaps: that is for its operation to say.
     const mayBeDone = answer.decision === "allow" || answer.approval?.state === "used";
-    if (input.action === undefined || !mayBeDone) return answer;
+    if (isPart && !mayBeDone) await deps.record(caller, await deps.admit(caller, "policy.check", "*"));
+    if (!isPart || !mayBeDone) return answer;
   }
   const admission = await deps.admit(caller, "policy.check", "*");
   const action = input.action?.trim() ?? "";

@@ -72,6 +72,8 @@ export interface ApprovalWait {
   readonly draining?: AbortSignal | undefined;
   /** Called every 10 s while the call waits. */
   readonly onWaiting?: ((secondsLeft: number) => void) | undefined;
+  /** The call goes on with what was decided, and leaves its row itself. */
+  readonly isPart?: boolean;
 }
 
 /** What whoever a rule wants told is told. It speaks in our name, so nothing in it is in the words of whoever asked. */
@@ -113,7 +115,7 @@ export interface PolicyDependencies {
     question: ApprovalQuestion,
     claim: { readonly operation: string; readonly attempt: string; readonly terms: ApprovalTerms },
   ) => Promise<ClaimedApproval | undefined>;
-  /** Admits and records by itself. @throws {MailboxError} `approval.unknown`, also for a request of somebody else */
+  /** Admits, and records by itself where it is not part of a call that does. @throws {MailboxError} `approval.unknown`, also for a request of somebody else */
   readonly awaitApproval: (caller: Caller, id: string, options: ApprovalWait) => Promise<AwaitedApproval>;
   /** Tells an address what was decided, because a rule says so: once for each `about`. */
   readonly notify: (namespace: string, to: string, notice: PolicyNotice) => Promise<void>;

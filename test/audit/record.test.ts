@@ -335,6 +335,29 @@ describeOnEachStore("the audit", (store) => {
       expect(await saidOf(name, input(theirs), theirs), name).toBe(await saidOf(name, input(none), none));
   });
 
+  it("has one row for a step that is asked about together with its approval, approved or not", async () => {
+    const desk = await open();
+    const alice = await desk.begin("alice");
+    const carol = (await desk.begin("carol", ["approver"])).caller;
+    await desk.house.tokens.setRoles(operator(desk.house.config), "carol", ["approver"]);
+    const step = { action: "directory.delete", resource: "a" };
+    const { policy, approvals } = desk.house.rooms;
+    const { approval } = (await policy.checkPolicy(alice.caller, step)) as { approval: { id: string } };
+    const asked = { ...step, approval_id: approval.id };
+    for (const row of [
+      "alice policy.check * allow role agent",
+      /^alice policy\.check check:directory\.delete a allow /,
+    ]) {
+      const before = await desk.events();
+      await call(alice, "check_policy", asked);
+      const rows = (await desk.eventsSince(before)).map(told).filter((one) => one.includes("policy.check"));
+      expect(rows).toEqual([typeof row === "string" ? row : expect.stringMatching(row)]);
+      await approvals
+        .decideApproval(carol, { approval_id: approval.id, decision: "approve" })
+        .catch(() => undefined);
+    }
+  });
+
   it("has one row for each file that a guard looks at or takes, and for what it gives back", async () => {
     const desk = await open();
     const alice = await desk.begin("alice");
