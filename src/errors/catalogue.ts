@@ -173,6 +173,10 @@ const entries = {
     kind: "RESOURCE_EXHAUSTED",
     text: "{limit} requests wait for resource {number} already. Nothing was queued; try again later, or agree with the holder by mail.",
   },
+  "lock.too_wide": {
+    kind: "RESOURCE_EXHAUSTED",
+    text: "what you name would have to be compared with too much that others named. Nothing was done; name fewer resources, or begin patterns with a folder: src/**/x rather than **/x.",
+  },
   "lock.full": {
     kind: "RESOURCE_EXHAUSTED",
     text: "{who} has {limit} leases and places in queues, which is the most there may be. Call release_lock for what is not needed any more.",
@@ -352,6 +356,10 @@ const entries = {
   "store.full": {
     kind: "RESOURCE_EXHAUSTED",
     text: "the store has no room for new data. Nothing was stored; read and acknowledge mail, or ask the operator.",
+  },
+  "store.too_much": {
+    kind: "RESOURCE_EXHAUSTED",
+    text: "the store ended this call, since it was too much work for one; nothing was done. Ask for less at once: fewer names, or patterns that begin with a folder.",
   },
   "store.tier_too_low": {
     kind: "FAILED_PRECONDITION",

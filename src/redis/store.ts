@@ -215,6 +215,8 @@ export class Store {
         else if (verdict === "full") {
           // An earlier attempt that got no answer may have been done before the store was full.
           refuse(lost && counts ? "store.outcome_unknown" : "store.full", {}, { cause: error });
+        } else if (verdict === "ended") {
+          refuse(lost && counts ? "store.outcome_unknown" : "store.too_much", {}, { cause: error });
         } else if (verdict === "lost") lost = true;
         else if (verdict !== "unsent") throw error;
         if (performance.now() >= until)
@@ -361,10 +363,12 @@ function writeTogether(stream: Redis["stream"] | undefined, alone: boolean): voi
 }
 
 /** What a failed command tells: was it executed (`lost`: nobody knows), or must it be loaded, or is it our mistake? */
-function judge(error: Error): "load" | "full" | "lost" | "unsent" | "bug" {
+function judge(error: Error): "load" | "full" | "ended" | "lost" | "unsent" | "bug" {
   const text = error.message;
   if (text.startsWith("NOSCRIPT")) return "load";
   if (text.startsWith("OOM") || text.startsWith("MISCONF")) return "full";
+  // By the engine or an operator, and only where it had written nothing: nothing of it was done.
+  if (text.includes("Script killed by")) return "ended";
   if (/^(LOADING|BUSY |CLUSTERDOWN|TRYAGAIN|MASTERDOWN|READONLY|NOREPLICAS)/.test(text)) return "unsent";
   if (text.includes("isn't writeable") || text.includes("enableOfflineQueue")) return "unsent";
   if (error.name === "MaxRetriesPerRequestError" || error.name === "TimeoutError") return "lost";

@@ -2,7 +2,7 @@
 import { rmSync } from "node:fs";
 import { serveEmbedded } from "../../dist/redis/engine/embedded/index.js";
 
-const [dataDir, socketPath, compactAboveBytes] = process.argv.slice(2);
+const [dataDir, socketPath, compactAboveBytes, fuel] = process.argv.slice(2);
 rmSync(socketPath, { force: true });
 await serveEmbedded({
   dataDir,
@@ -13,6 +13,7 @@ await serveEmbedded({
     process.exit(1);
   },
   ...(compactAboveBytes ? { compactAboveBytes: Number(compactAboveBytes) } : {}),
+  ...(fuel ? { fuel: Number(fuel) } : {}),
 });
 process.stdin.resume().on("end", () => process.exit(0));
 process.stdout.write("ready\n");

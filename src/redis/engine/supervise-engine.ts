@@ -137,7 +137,7 @@ async function serveHere(options: SuperviseOptions, facts: SupervisedFacts, log:
     socketPath: facts.socketPath,
     log,
     onFatal: (error) => {
-      log("the journal could not be written; ending, to start again from what is durable", {
+      log("nothing more can be made durable here; ending, to start again from what is", {
         error: error.message,
       });
       process.exit(1); // the claim of a dead process is nobody's: the next client brings the engine back

@@ -18,6 +18,7 @@ import type { Keyspace } from "./keyspace.js";
 import { LiveDatabase } from "./live-database.js";
 import { rangedCommands } from "./ranged-commands.js";
 import { hastenScriptCalls } from "./script-calls.js";
+import { allowFuel, keepWhole, mostFuel } from "./whole-scripts.js";
 
 const compatibility = "redis-7.0";
 const sweepEveryMs = 100;
@@ -26,9 +27,14 @@ export interface EmbeddedOptions {
   readonly dataDir: string;
   readonly socketPath: string;
   readonly log: (event: string, facts: Record<string, unknown>) => void;
-  /** The journal could not be written: nothing further was answered, and the process must end. */
+  /**
+   * The journal could not be written, or a script was ended that had written: nothing further was answered, nothing of the
+   * script is durable, and the process must end.
+   */
   readonly onFatal: (error: Error) => void;
   readonly compactAboveBytes?: number;
+  /** Instructions after which a script is ended. */
+  readonly fuel?: number;
 }
 
 export interface EmbeddedEngine {
@@ -57,22 +63,27 @@ export async function serveEmbedded(options: EmbeddedOptions): Promise<EmbeddedE
   (state.databases as LiveDatabase[])[0] = database;
   const executor = commandsOver(journal);
   // Now, so that no script waits for it in the middle of a transaction.
+  allowFuel(options.fuel ?? mostFuel);
   const runtime = await state.getLuaRuntime();
   scripts.compileWith(new CompiledScripts(runtime));
   hastenScriptCalls(runtime, executor);
+  keepWhole(runtime, journal.effects, (error) => fail(error));
 
   const holding = new Set<HeldTransport>();
   let scheduled = false;
   let failed = false;
+  const fail = (error: Error): void => {
+    failed = true;
+    for (const socket of sockets) socket.destroy();
+    options.onFatal(error);
+  };
   const commit = (): void => {
     scheduled = false;
     if (failed) return;
     try {
       journal.commit();
     } catch (error) {
-      failed = true;
-      for (const socket of sockets) socket.destroy();
-      options.onFatal(error as Error);
+      fail(error as Error);
       return;
     }
     const released = [...holding];
