@@ -22,7 +22,7 @@
           or empty} · {"ALREADY", the same without the last two} · {"COVERED", {{id, token, ends at ms, left ms, mode, {resource, …}, {resource asked for, …}}, …}}
           for what the run holds otherwise than it asks · {"NOT_HELD"} where it does not, and only that was asked for: nothing was done · {"QUEUED", effect, id, place,
           due in ms or -1, {agent, resource or empty, agent that it waits for or run of an edit hook, …} of a circle that a message, or the end of a turn, could open, {run, mode, state, ends at ms, resource, id, …},
-          {resource, …}, {what passed along}, {run that waits before it, …}, when an edit hook lost it, as above, where a run of its agent holds it}, effect 1 where this call took or changed something, 0 where it found what the run had · {"DEADLOCK", {agent, resource, agent that it waits for, …}} · {"CROWDED", resource} ·
+          {resource, …}, {what passed along}, {run that waits before it, …}, when an edit hook lost it, as above, where a run of its agent holds it}, effect 1 where this call took or changed something, 0 where it found what the run had · {"DEADLOCK", {agent, resource, agent that it waits for, …}} · {"CROWDED", resource} · {"WIDE"} where too much would have to be compared ·
           {"FULL", NAMESPACE · RUN} · {"UNKNOWN", the last token that was given out when it was lost, or 0 where that is not known} · {"ELSEWHERE"} for a ticket that passed to another run while this call waited with it · {"GONE", id} · {"CONFLICT"} · {"LATE"}
 ]]
 --@include ../redis/lua/clock.lua
@@ -54,6 +54,26 @@ local function isHeld()
   return request and request.state == 'held' and request.run == run and request.due > lockMs
 end
 if heldOnly and not isHeld() then return { 'NOT_HELD' } end
+local function sameResources(other)
+  if #other.resources ~= #resources then return false end
+  for n, resource in ipairs(resources) do if other.resources[n] ~= resource then return false end end
+  return true
+end
+-- Each of what this run has of just these resources.
+local function eachSame(each)
+  for id in string.gmatch(redis.call('HGET', slot.runs, run) or '', '%S+') do
+    local request = getRequest(id)
+    if request and sameResources(request) then each(request) end
+  end
+end
+-- What it has already was compared when it came, and so it is with what came afterwards.
+local function hasSame()
+  local has = false
+  eachSame(function(request) has = has or request.state ~= 'cooling' end)
+  return has
+end
+
+if ticket == '' and not heldOnly and areTooWide(resources) and not hasSame() then return { 'WIDE' } end
 
 local audited = audit(slot.audit, rows)
 -- What comes to nothing leaves no row of this script: the refusal has its own, or the call goes on and has one then.
@@ -66,8 +86,14 @@ moveTime()
 if process ~= '' then redis.call('ZADD', slot.processes, whole(lockMs), process) end
 if expireDue(200) then
   local _, id = recallOperation(slot.operations, slot.operationExpiry, operation, digest, call)
-  local named, around = id and getRequest(id) or getRequest(ticket), {}
-  nearby(named and named.resources or resources, function(request) around[#around + 1] = request end)
+  local around = {}
+  for _, named in ipairs({ id or '', ticket }) do around[#around + 1] = getRequest(named) end
+  nearby(around[1] and around[1].resources or resources, function(request)
+    if request.state ~= 'waiting' and request.due <= lockMs then around[#around + 1] = request end
+    return #around == 200
+  end)
+  -- What this run has of the same may go on, which nothing may that keeps nobody off.
+  if ticket == '' then eachSame(function(request) around[#around + 1] = request end) end
   for _, request in ipairs(around) do endIfDue(request) end
 end
 handOn()
@@ -82,7 +108,7 @@ local function olderLeases(request)
   local older = {}
   if isAlone(request) then return older end
   nearby(request.resources, function(other)
-    if other.run ~= run or other.id == request.id or other.state ~= 'held' then return false end
+    if other.run ~= run or other.id == request.id or other.state ~= 'held' or isOver(other) then return false end
     local common, seen = { other.id }, {}
     for _, own in ipairs(other.resources) do
       for _, resource in ipairs(request.resources) do
@@ -124,7 +150,7 @@ end
 local function isHeldByOwnRun(request)
   local isFound = false
   nearby(request.resources, function(other)
-    isFound = other.state == 'held' and other.mode == 'x' and not isHook(other.run) and agentOf(other.run) == agentOf(run)
+    isFound = other.state == 'held' and not isOver(other) and other.mode == 'x' and not isHook(other.run) and agentOf(other.run) == agentOf(run)
     return isFound
   end)
   return isFound
@@ -154,11 +180,6 @@ local function queued(request, blockers, hadEffect, isNews)
   end
   tell(true)
   return { 'QUEUED', flag(hadEffect), request.id, whole(place), nextDueMs(), circle, holders, request.resources, along, before, lostAt or '' }
-end
-local function sameResources(other)
-  if #other.resources ~= #resources then return false end
-  for n, resource in ipairs(resources) do if other.resources[n] ~= resource then return false end end
-  return true
 end
 -- What this run waits for already, or is offered; a stronger mode is another wish.
 local function mine()
@@ -267,7 +288,7 @@ local blockers = blockersOf(request)
 if #blockers > 0 then
   for _, resource in ipairs(resources) do
     local waiting = 0
-    nearby({ resource }, function(other) if other.state == 'waiting' then waiting = waiting + 1 end end)
+    nearby({ resource }, function(other) if other.state == 'waiting' then waiting = waiting + 1 end return false end)
     if waiting >= limits.waitersMost then return inVain({ 'CROWDED', resource }) end
   end
 end

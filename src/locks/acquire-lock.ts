@@ -74,7 +74,7 @@ interface Found {
  * agent that is named passes to this run, and that one is told; what an edit hook has stays with it.
  *
  * @throws {MailboxError} `access.denied`, `policy.*`, `lock.resource_invalid`, `lock.deadlock`, `lock.too_many_waiters`,
- *   `lock.full`, `lock.not_yours`, `lock.ticket_unknown`; `input.invalid` also when what is named is for something else
+ *   `lock.too_wide`, `lock.full`, `lock.not_yours`, `lock.ticket_unknown`; `input.invalid` also when what is named is for something else
  */
 export async function acquireLock(
   context: LockContext,
@@ -435,6 +435,8 @@ async function look(
         limit: limits.waiters,
         number: wish.resources.indexOf(rest[0] as Resource) + 1,
       });
+    case "WIDE":
+      return refuse("lock.too_wide");
     case "FULL":
       return rest[0] === "RUN"
         ? refuse("lock.full", { who: "this run", limit: limits.requestsOfRun })

@@ -9,7 +9,7 @@
   ARGV[6…]  resources, or none for all
 
   Returns {"LISTED", how many there are, 1 when lock time has to be moved on for what is shown to end, {id, run, mode, state, token, ends at ms, arrived at ms, priority, skipped,
-          resources on a line each, …}, how many were looked at} · {"LATE"}
+          resources on a line each, …}, how many were looked at} · {"WIDE"} where too much would have to be compared · {"LATE"}
 ]]
 --@include ../redis/lua/clock.lua
 --@include lua/slot.lua
@@ -27,9 +27,11 @@ if #resources == 0 then
   loadRequests(ids)
   for _, id in ipairs(ids) do found[#found + 1] = getRequest(id) end
 else
-  nearby(resources, function(request)
+  local isTooWide = nearby(resources, function(request)
     if agentOf(request.run) ~= except or request.state == 'cooling' then found[#found + 1] = request end
-  end)
+    return false
+  end, lookMost, lookMost)
+  if isTooWide then return { 'WIDE' } end
   table.sort(found, function(a, b)
     if (a.state == 'waiting') ~= (b.state == 'waiting') then return b.state == 'waiting' end
     return comesBefore(a, b)

@@ -1,4 +1,5 @@
 import { covers, parseResource, type Resource } from "../addresses/index.js";
+import { refuse } from "../errors/index.js";
 import type { Caller, Rights } from "../identity/index.js";
 import { loadScript } from "../redis/index.js";
 import { agentOf } from "./agent-of.js";
@@ -37,7 +38,8 @@ export interface Row {
  * Who holds and who waits, of what the caller may see; with a resource, what would conflict with it. What it may not see
  * counts for nothing: the list is cut, and the rest of it counted, when that is left out.
  *
- * @throws {MailboxError} `access.denied`, also where it may not see all that the resource means; `lock.resource_invalid`
+ * @throws {MailboxError} `access.denied`, also where it may not see all that the resource means; `lock.resource_invalid`,
+ *   `lock.too_wide`
  */
 export async function listLocks(context: LockContext, caller: Caller, input: ListLocks): Promise<LockList> {
   const resource = input.resource === undefined ? undefined : parseResource(input.resource);
@@ -187,7 +189,8 @@ async function rowsOf(
   }: { readonly except?: string; readonly most?: number; readonly passed?: number } = {},
 ): Promise<{ readonly rows: readonly Row[]; readonly total: number; readonly looked: number }> {
   const args = [most, except, passed, ...resources];
-  const [, total, , flat, looked] = await context.look(namespace, listLocksScript, args, 2);
+  const [word, total, , flat, looked] = await context.look(namespace, listLocksScript, args, 2);
+  if (word === "WIDE") refuse("lock.too_wide");
   const words = flat as readonly string[];
   const rows: Row[] = [];
   for (let n = 0; n + 9 < words.length; n += 10)

@@ -39,6 +39,8 @@ local rows = {}
 for n = 1, math.min(#found, most) do
   local request, place = found[n], 0
   if request.state == 'waiting' then
+    -- Of the others it is told how many there are.
+    if compared > lookMost then break end
     place = 1
     for _, blocker in ipairs(blockersOf(request)) do
       if blocker.request.state == 'waiting' then place = place + 1 end

@@ -63,7 +63,12 @@ export const mutants: readonly Mutant[] = [
     "",
   ),
   of("", "forgets patterns of any depth", "{ 'p|' }\n  local at", "{}\n  local at"),
-  of("", "takes ** for one segment", "then next[j] = reach[j] or next[j - 1]", "then next[j] = reach[j - 1]"),
+  of(
+    "",
+    "takes ** for one segment",
+    "if not formA.isDeep and not formB.isDeep then return lastA < first and lastB < first end",
+    "if not (formA.isDeep and formB.isDeep) then return lastA == lastB end",
+  ),
   of("", "compares whole segments alone", "return #b >= #head + #tail and", "return false and"),
   of(
     "",
@@ -123,7 +128,7 @@ export const mutants: readonly Mutant[] = [
     "elseif request.state == 'cooling' then finish(request)",
     "elseif request.state == 'cooling' then local _ = 0",
   ),
-  of("", "hands nothing on", "if #away == 0 then break end", "if true then break end"),
+  of("", "hands nothing on", "if #away == 0 and #waiters == 0 then break end", "if true then break end"),
   of(
     "",
     "hands on without a look at who stands before",

@@ -1,17 +1,19 @@
 import fc from "fast-check";
 import { afterEach, expect, it } from "vitest";
 import { overlaps, parseResource, type Resource } from "../../src/addresses/index.js";
+import type { LockLimits } from "../../src/locks/index.js";
 import { conflictsOf } from "../../src/locks/list-locks.js";
 import { lockKeys } from "../../src/redis/index.js";
 import { describeOnEachStore } from "../stores/index.js";
+import { hookAgents } from "./hook-agents.js";
 import { type LockHouse, openLocks, passTime, rawStore } from "./open-locks.js";
 
 const codeOf = (error: unknown): unknown => (error as { readonly code?: unknown }).code;
 
 describeOnEachStore("patterns that mean much", (store) => {
   const houses: LockHouse[] = [];
-  const open = async (): Promise<LockHouse> => {
-    const house = await openLocks(store().url);
+  const open = async (limits: Partial<LockLimits> = {}): Promise<LockHouse> => {
+    const house = await openLocks(store().url, limits);
     houses.push(house);
     return house;
   };
@@ -80,14 +82,14 @@ describeOnEachStore("patterns that mean much", (store) => {
     expect(found).toBeGreaterThan(300);
   });
 
-  it("cost not much more where they end in a wildcard", async () => {
+  it("cost not much more where they end in a wildcard, or differ only before their ends", async () => {
     const house = await open();
     const [bob, carol, dan] = [await house.as("bob"), await house.as("carol"), await house.as("dan")];
     const letters = "abcdefghijklmno";
     const fifteen = (n: number, end: string): string[] =>
       [...letters].map((letter) => `**/q${String(n).padStart(2, "0")}${letter}${end}`);
     await carol.acquire("hers");
-    const tookMs = { plain: 0, wild: 0 };
+    const tookMs = { plain: 0, wild: 0, before: 0 };
     const wait = async (how: keyof typeof tookMs, run: typeof bob, resources: string[]): Promise<void> => {
       const from = performance.now();
       expect(await run.acquire(["hers", ...resources])).toMatchObject({ state: "queued" });
@@ -99,7 +101,117 @@ describeOnEachStore("patterns that mean much", (store) => {
     for (let n = 0; n < 24; n++) await wait("plain", dan, fifteen(n, ""));
     for (const { ticket } of (await dan.list("hers")).waiters) await dan.release(ticket);
     for (let n = 0; n < 24; n++) await wait("wild", bob, fifteen(n, "*"));
+    for (const { ticket } of (await dan.list("hers")).waiters) await bob.release(ticket);
+    for (let n = 0; n < 24; n++) await wait("before", bob, fifteen(n, "/x/y"));
     expect(tookMs.wild).toBeLessThan(8 * tookMs.plain);
+    expect(tookMs.before).toBeLessThan(25 * tookMs.plain);
+  });
+
+  /** Sixteen of 32 segments, all alike but for the first and the last. */
+  const long = (n: number): string[] =>
+    Array.from({ length: 16 }, (_, k) => [`w${n}-${k}`, ...Array(30).fill("a*"), `e${n}-${k}`].join("/"));
+  /** Sixteen that are looked for in each of those at every place, and are nowhere. */
+  const middle = (n: number): string[] => Array.from({ length: 16 }, (_, k) => `**/a*/a*/a*/z${n}-${k}/**`);
+
+  it("are refused where they are compared with too much, and nothing is done", async () => {
+    const house = await open();
+    const [bob, carol] = [await house.as("bob"), await house.as("carol")];
+    await bob.acquire(long(0));
+    await carol.acquire("own");
+    const redis = rawStore(store().url);
+    const { due } = lockKeys(house.namespace);
+    const before = await redis.zrange(due, "0", "-1");
+    await expect(carol.acquire(middle(0))).rejects.toMatchObject({ code: "lock.too_wide" });
+    await expect(carol.acquire(middle(0), { wait_seconds: 5 })).rejects.toMatchObject({
+      code: "lock.too_wide",
+    });
+    expect(await redis.zrange(due, "0", "-1")).toEqual(before);
+    redis.disconnect();
+    // What the remedy says.
+    expect(await carol.acquire(middle(0).slice(0, 2))).toMatchObject({ state: "granted" });
+    expect(await carol.acquire(middle(0).map((one) => `src/${one}`))).toMatchObject({ state: "granted" });
+    // What is held is no new wish, whatever came beside it.
+    const { lock_id: id } = await carol.acquire(middle(1).slice(0, 2));
+    for (let n = 1; n < 4; n++) await bob.acquire(long(n));
+    expect(await carol.acquire(middle(1).slice(0, 2))).toMatchObject({ state: "already_held", lock_id: id });
+    expect(await carol.release(id!)).toMatchObject({ state: "released" });
+  });
+
+  it("are not looked for among too much at once", async () => {
+    const house = await open();
+    const bob = await house.as("bob");
+    for (let n = 0; n < 110; n++) await bob.acquire(long(n));
+    const asked = middle(0).map((one) => parseResource(one));
+    expect(await conflictsOf(house.house.locks, bob.caller, asked.slice(0, 4), "exclusive")).toEqual([]);
+    await expect(conflictsOf(house.house.locks, bob.caller, asked, "exclusive")).rejects.toMatchObject({
+      code: "lock.too_wide",
+    });
+  });
+
+  it("are handed on bit by bit where many of them wait", async () => {
+    const house = await open();
+    const [bob, carol, dan] = [await house.as("bob"), await house.as("carol"), await house.as("dan")];
+    const alike = (n: number): string[] =>
+      Array.from({ length: 15 }, (_, k) => `**/q${n}-${k}${"/x".repeat(20)}`);
+    const { lock_id: id } = await carol.acquire(["hers", "his"]);
+    for (let n = 0; n < 26; n++)
+      expect(await bob.acquire(["hers", ...alike(n)])).toMatchObject({ state: "queued" });
+    const wait = dan.acquire("his", { wait_seconds: 40 });
+    await expect.poll(async () => (await carol.list("his")).waiters.length).toBe(1);
+    expect(await carol.release(id!)).toMatchObject({ next: ["bob"] });
+    const redis = rawStore(store().url);
+    const { meta } = lockKeys(house.namespace);
+    const unseen = String(await redis.hget(meta, "unseen")).split(" ");
+    expect(unseen.length).toBeGreaterThan(10);
+    // Whoever comes meanwhile comes after who is still to be looked at.
+    expect(await carol.acquire("his")).toMatchObject({ state: "queued" });
+    expect(await wait).toMatchObject({ state: "granted" });
+    await expect.poll(() => redis.hmget(meta, "gone", "unseen"), { timeout: 20_000 }).toEqual([null, null]);
+    redis.disconnect();
+  });
+
+  it("that mean everything end of what is over no more than others do, and have it all", async () => {
+    const house = await open();
+    const [bob, carol, dan] = [await house.as("bob"), await house.as("carol"), await house.as("dan")];
+    const [alice] = await hookAgents(house, "alice");
+    const ids: string[] = [];
+    for (let n = 0; n < 460; n++)
+      ids.push((await bob.acquire(`x${String(n).padStart(3, "0")}`, { lease_seconds: 600 })).lock_id!);
+    await alice!.edits("z.ts", 700);
+    const { lock_id: given } = await bob.acquire("zz", { lease_seconds: 3_600 });
+    const { ticket } = await dan.acquire("zz");
+    await bob.release(given!);
+    await passTime(store().url, house.namespace, 700_001);
+    const redis = rawStore(store().url);
+    const { due, meta } = lockKeys(house.namespace);
+    const isOver = async (): Promise<number> => redis.zcount(due, "-inf", (await redis.hget(meta, "time"))!);
+    const before = (await isOver()) + 1;
+    const { lock_id: all } = await carol.acquire("**");
+    expect(all).toBeDefined();
+    const after = await isOver();
+    expect(after).toBeLessThan(before);
+    expect(after).toBeGreaterThan(20);
+    // What is over and not ended yet is nobody's.
+    expect(await dan.claim(ticket!)).toMatchObject({ state: "queued", holders: [{ agent: "carol" }] });
+    await expect(bob.renew(ids[459]!)).rejects.toMatchObject({ code: "lock.not_yours" });
+    expect((await bob.release(ids[458]!)).state).toBe("lost");
+    await carol.release(all!);
+    // It may have been changed in between, whenever its end was noted.
+    await expect.poll(isOver, { timeout: 20_000 }).toBe(0);
+    const { lost } = await house.house.rooms.locks.guardFiles(alice!.caller.principal, {
+      files: ["z.ts"],
+      take: { session: "s", lease_seconds: 60 },
+    });
+    expect(lost).toMatchObject([{ path: "z.ts" }]);
+    redis.disconnect();
+  });
+
+  it("wait for what has to rest after it is over, however much that is", async () => {
+    const house = await open({ delayMs: 60_000 });
+    const [bob, carol] = [await house.as("bob"), await house.as("carol")];
+    for (let n = 0; n < 450; n++) await bob.acquire(`x${n}`, { lease_seconds: 600 });
+    await passTime(store().url, house.namespace, 600_001);
+    expect(await carol.acquire("**")).toMatchObject({ state: "queued" });
   });
 
   it("that run out, more than end at once, are had at once by whoever asks for one of them", async () => {

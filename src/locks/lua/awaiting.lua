@@ -8,11 +8,11 @@ local function circleOfAwaited(run, request, isNews)
   local isOfHook = isHook(run)
   -- A hook does not wait for its turn.
   if request and isOfHook then return {} end
-  local agent, budget, from, seen, path, runsOf = agentOf(run), 200, looked, {}, {}, nil
+  local agent, budget, from, seen, path, runsOf = agentOf(run), 200, compared, {}, {}, nil
   local noted, awaitedBy, isAwaited = redis.call('HGETALL', slot.awaiting), {}, false
   -- Its own hooks count where somebody waits for what they have.
   local function isKept(other)
-    if not isHook(other) then return true end
+    if not isHook(other) or isSearched(from) then return true end
     for id in string.gmatch(redis.call('HGET', slot.runs, other) or '', '%S+') do
       local theirs = getRequest(id)
       if theirs and isInTheWay(theirs) then return true end
@@ -23,11 +23,14 @@ local function circleOfAwaited(run, request, isNews)
     awaitedBy[noted[n]] = noted[n + 1]
     isAwaited = isAwaited or noted[n + 1] == agent and isKept(noted[n])
   end
-  if #noted == 0 or request and not isAwaited and not isWaitedFor(request) then return {} end
+  if #noted == 0 or request and not isAwaited and not isWaitedFor(request) then
+    noteSearched(from)
+    return {}
+  end
   local visit
   local function isSpent()
     budget = budget - 1
-    return budget < 0 or looked - from > lookedMost
+    return budget < 0 or isSearched(from)
   end
   local function step(waiting, resource, to, id)
     path[#path + 1] = { agentOf(waiting), resource, isHook(to) and to or agentOf(to), id }
@@ -75,6 +78,7 @@ local function circleOfAwaited(run, request, isNews)
   end
   local isClosed
   if request then isClosed = viaRequest(request) else isClosed = viaAwaited(run) end
+  noteSearched(from)
   local circle = {}
   for _, one in ipairs(isClosed and path or {}) do
     for n = 1, 3 do circle[#circle + 1] = one[n] end

@@ -1,11 +1,11 @@
 -- Whether a wait would close a circle: from the run that asks to whoever it would wait for, to what those wait for, and
 -- so on. What was passed over waits for nobody until it calls again, when it is looked at as what is asked for. Looks at
--- 200 requests at most, and compares so much; a longer chain is taken for open, and leases end in any case.
+-- 200 requests at most, and compares so much, all searches of a script together; a longer chain is taken for open, and leases end in any case.
 local function circleOf(request)
-  local budget, from, seen, path = 200, looked, {}, {}
+  local budget, from, seen, path = 200, compared, {}, {}
   local function search(waiting)
     budget = budget - 1
-    if budget < 0 or looked - from > lookedMost then return false end
+    if budget < 0 or isSearched(from) then return false end
     for _, blocker in ipairs(blockersOf(waiting)) do
       local other = blocker.request
       if not isNobodys(other) then
@@ -30,6 +30,7 @@ local function circleOf(request)
     local own = not isClosed and id ~= request.id and getRequest(id)
     if isWaiting(own) then isClosed = search(own) end
   end
+  noteSearched(from)
   if not isClosed then return nil end
   local circle = {}
   for _, step in ipairs(path) do

@@ -9,13 +9,21 @@ local function comesBefore(a, b)
 end
 -- Resources by where is looked for what overlaps them, with how their last segments begin and end, as far as all of them say
 -- that: what ends otherwise overlaps none.
+local metKnown = {}
 local function groupsOf(resources)
   local groups, groupAt = {}, {}
+  metKnown[resources] = metKnown[resources] or {}
+  local metBy = metKnown[resources]
   for _, resource in ipairs(resources) do
     local ids = nearIds(resource)
     local group = groupAt[ids]
     if not group then
-      group = { ids = ids, resources = {}, headLength = math.huge, tailLength = math.huge, heads = {}, tails = {}, ends = {} }
+      -- What was found of a request stays true, by the first resource of the group: no request ever asks for something else.
+      metBy[resource] = metBy[resource] or {}
+      group = {
+        ids = ids, resources = {}, headLength = math.huge, tailLength = math.huge, heads = {}, tails = {}, ends = {},
+        met = metBy[resource],
+      }
       groupAt[ids] = group
       groups[#groups + 1] = group
     end
@@ -43,40 +51,75 @@ local function endsLikeOne(group, other)
   group.ends[form.ending] = isLike
   return isLike
 end
--- How much was compared: where resources mean much that is a lot, and a search through many requests ends by it.
-local looked, lookedMost = 0, 300000
+-- How much may be compared, see overlap.lua, before what a script is about is refused as too wide; by all its searches for
+-- circles together; and by what it hands on. A step is worth at most so many instructions of Lua, measured with the dearest
+-- patterns there are, that all of it is a small part of the least after which an engine ends a script: FUEL.
+local wideMost, wideMostOfOne, lookMost, searchMost, handMost = 1000000, 10000, 3000000, 300000, 100000
+local searched = 0
+local function isSearched(from) return searched + compared - from > searchMost end
+local function noteSearched(from) searched = searched + compared - from end
 -- The first of the resources of a group that overlaps one of a request.
 local function commonOf(group, request)
-  looked = looked + #request.resources
-  if not group.resources[2] then
-    local resource = group.resources[1]
-    for _, other in ipairs(request.resources) do if overlaps(resource, other) then return resource end end
-    return nil
+  local met = group.met[request.id]
+  if met ~= nil then return met end
+  local found, others = false, {}
+  if not group.resources[2] then others = request.resources
+  else
+    compared = compared + #request.resources
+    for _, other in ipairs(request.resources) do if endsLikeOne(group, other) then others[#others + 1] = other end end
   end
-  local others = {}
-  for _, other in ipairs(request.resources) do if endsLikeOne(group, other) then others[#others + 1] = other end end
-  if #others == 0 then return nil end
-  looked = looked + #others * #group.resources
-  for _, resource in ipairs(group.resources) do
-    for _, other in ipairs(others) do if overlaps(resource, other) then return resource end end
+  for _, resource in ipairs(others[1] and group.resources or {}) do
+    for _, other in ipairs(others) do
+      if overlaps(resource, other) then
+        found = resource
+        break
+      end
+    end
+    if found then break end
   end
-  return nil
+  group.met[request.id] = found
+  return found
 end
--- Whoever asked for something that overlaps one of the resources, each once, with the resource it overlaps.
-local function nearby(resources, each)
-  local seen = {}
+-- Whoever asked for something that overlaps one of the resources, each once, with the resource it overlaps. Answers whether
+-- it ended because so much was compared.
+local function nearby(resources, each, most, mostOfOne)
+  local seen, from = {}, compared
   for _, group in ipairs(groupsOf(resources)) do
     local ids, count = group.ids, #group.ids
     for n = 1, count + 1 do
-      local id = n > count and tentative or ids[n]
+      local before, id = compared, n > count and tentative or ids[n]
       local request = id and not seen[id] and getRequest(id)
       local resource = request and commonOf(group, request)
+      if most and (compared - from > most or compared - before > mostOfOne) then return true end
       if resource then
         seen[id] = true
-        if each(request, resource) then return end
+        if each(request, resource) then return false end
       end
     end
   end
+  return false
+end
+-- Whether some resources mean so much that they cannot be compared with all that is around them: then that is refused, before
+-- anything is done.
+local function areTooWide(resources) return nearby(resources, function() return false end, wideMost, wideMostOfOne) end
+-- Whether somebody is there to take what a request gets: its process beats, and does not say that its client is gone.
+local function isAlive(request)
+  if redis.call('SISMEMBER', slot.absent, request.run) == 1 then return false, 0 end
+  local beatAt = redis.call('ZSCORE', slot.processes, request.process)
+  return beatAt and lockMs - tonumber(beatAt) < limits.aliveMs, tonumber(beatAt or '0')
+end
+local function offerDue(request)
+  local isLiving, beatAt = isAlive(request)
+  local patient = request.base + limits.offerMs
+  local hasty = math.max(request.base + limits.deadOfferMs, isLiving and beatAt + limits.aliveMs or 0)
+  return math.min(patient, hasty)
+end
+-- What is over and not ended yet, see expireDue, is nobody's and keeps nobody off; a lease only where nothing has to rest
+-- after it.
+local function isFree(request)
+  if request.state == 'waiting' or request.due > lockMs then return false end
+  if request.state == 'offered' then return offerDue(request) <= lockMs end
+  return request.state == 'cooling' or (request.restMs or limits.delayMs) == 0
 end
 -- What an edit hook has keeps off other agents, and no run of its own agent: nor does what these have keep it off.
 local function isOfOwnHook(other, request)
@@ -84,13 +127,14 @@ local function isOfOwnHook(other, request)
 end
 local function standsBefore(other, request)
   if other.id == request.id then return false end
+  if isFree(other) then return false end
   -- What rests is kept off everybody: whoever lost it is the likeliest to write late.
   if other.state ~= 'cooling' and (other.run == request.run or isOfOwnHook(other, request)) then return false end
   if other.mode == 's' and request.mode == 's' then return false end
   if other.state == 'waiting' then return not other.skipped and comesBefore(other, request) end
   return true
 end
--- A lease that is over and not ended yet, see expireDue.
+-- A lease that is over and not ended yet: its run has it no more.
 local function isOver(request) return request.state == 'held' and request.due <= lockMs end
 -- Whether it waits for others: what was passed over does not, until it calls again.
 local function isWaiting(request) return request and request.state == 'waiting' and not request.skipped end
@@ -119,12 +163,6 @@ local function isAlone(request)
 end
 -- Whether anybody may wait for the run of a request: not where it has nothing else, and comes before nobody.
 local function isWaitedFor(request) return not isAlone(request) or isInTheWay(request) end
--- Whether somebody is there to take what a request gets: its process beats, and does not say that its client is gone.
-local function isAlive(request)
-  if redis.call('SISMEMBER', slot.absent, request.run) == 1 then return false, 0 end
-  local beatAt = redis.call('ZSCORE', slot.processes, request.process)
-  return beatAt and lockMs - tonumber(beatAt) < limits.aliveMs, tonumber(beatAt or '0')
-end
 -- What runs lost that they were not told, a line each, as noteUntold has them: read once, and put once at the end of a script,
 -- however much of it changes.
 local untold, newSessions = {}, 0
@@ -157,17 +195,15 @@ end
 local function hold(request)
   dropNotice(request)
   local lastBefore = lastToken
+  if isBehind and not tokenBefore then
+    tokenBefore = lastToken
+    redis.call('HSET', slot.meta, 'before', whole(lastToken))
+  end
   request.state, request.skipped = 'held', false
   request.token, request.base, request.due = nextToken(), lockMs, lockMs + request.leaseMs
   request.restMs = limits.delayMs
   redis.call('HDEL', slot.offers, request.id)
   if isHook(request.run) then request.lostAt = lostBefore(request, lastBefore, lastToken, true) end
-end
-local function offerDue(request)
-  local isLiving, beatAt = isAlive(request)
-  local patient = request.base + limits.offerMs
-  local hasty = math.max(request.base + limits.deadOfferMs, isLiving and beatAt + limits.aliveMs or 0)
-  return math.min(patient, hasty)
 end
 -- The leases of a run that cover all of some resources, each with what it covers; nothing when some of it is not held, or
 -- not as strongly. Of several that cover one resource it is the newest: what was written under it refuses the older ones.
@@ -267,7 +303,8 @@ local function expire(request)
 end
 -- What a run lost while it went on, until it is told: a line each, as in lua/losses.lua, but that the last token that was given
 -- out by then stands after the id. A hook is told when its session edits that again: its line begins with when it was lost, ms
--- of the store's clock, and that token. What another run of the agent gave back is no loss of the agent.
+-- of the store's clock, and that token. What another run of the agent gave back is no loss of the agent. What ends late, since
+-- much else had to, may have been granted to others before: it is noted with the last token from before the first such grant.
 local function noteUntold(request, isGiven)
   local isOfHook = isHook(request.run)
   if isOfHook and request.state ~= 'held' then return end
@@ -276,7 +313,8 @@ local function noteUntold(request, isGiven)
   if isOfHook and #note.lines == 0 then newSessions = newSessions + 1 end
   local what = isGiven and 'given' or request.state == 'held' and 'held' or 'waiting'
   local head = isOfHook and asClock(math.min(request.due, lockMs)) or what .. '|' .. request.id
-  note.lines[#note.lines + 1] = head .. '|' .. whole(lastToken) .. '\t' .. table.concat(request.resources, '\t')
+  local token = tokenBefore and request.state == 'held' and request.due <= lockMs and math.max(tokenBefore, request.token) or lastToken
+  note.lines[#note.lines + 1] = head .. '|' .. whole(token) .. '\t' .. table.concat(request.resources, '\t')
   note.isChanged = true
 end
 -- Answers the last token that was given out when it was lost, or nothing where nobody noted that. A hook is told otherwise.
@@ -337,50 +375,89 @@ local function endIfDue(request)
   if request and request.state ~= 'waiting' and request.due <= lockMs then endDue(request) end
 end
 -- Ends what is due, so many at most. Answers whether there may be more, which later scripts end: then a script ends besides what
--- it is about, so that it takes nothing for what it was before its time was over.
+-- it is about, so that it takes nothing for what it was before its time was over, and the rest keeps nobody off, see isFree.
 local function expireDue(most)
-  local ids = redis.call('ZRANGEBYSCORE', slot.due, '-inf', whole(lockMs), 'LIMIT', 0, most)
+  local ids, from = redis.call('ZRANGEBYSCORE', slot.due, '-inf', whole(lockMs), 'LIMIT', 0, most), compared
+  isBehind = #ids == most
   for _, id in ipairs(ids) do
+    if compared - from > handMost then
+      isBehind = true
+      break
+    end
     local request = getRequest(id)
     if request then endDue(request) else redis.call('ZREM', slot.due, id) end
   end
-  return #ids == most
+  if tokenBefore and not isBehind then
+    tokenBefore = nil
+    redis.call('HDEL', slot.meta, 'before')
+  end
+  return isBehind
 end
 -- Those that wait for something that overlaps one of the resources, and were not passed over. Of a resource that has more
 -- around it than wait at all, these are looked at.
-local function waitersFor(resources)
-  local found, few, many, seen = {}, {}, {}, {}
+local function noteWaitersFor(resources, note)
+  local few, many = {}, {}
   local count = redis.call('ZCOUNT', slot.due, waitingScore, '+inf')
-  if count == 0 then return found end
+  if count == 0 then return end
   for _, resource in ipairs(resources) do table.insert(#nearIds(resource) > count and many or few, resource) end
-  local function note(request)
-    if seen[request.id] or not isWaiting(request) or request.id == tentative then return end
-    seen[request.id] = true
-    found[#found + 1] = request
-  end
   nearby(few, note)
-  if #many == 0 then return found end
+  if #many == 0 then return end
   local ids = redis.call('ZRANGEBYSCORE', slot.due, waitingScore, '+inf')
   loadRequests(ids)
   for _, group in ipairs(groupsOf(many)) do
     for _, id in ipairs(ids) do
-      local request = not seen[id] and getRequest(id)
+      local request = getRequest(id)
       if request and commonOf(group, request) then note(request) end
     end
   end
-  return found
+end
+-- What is handed on by a later script, since much was compared in this one: what went away and nobody was looked for yet, and
+-- who is still to be looked at. Kept with lock time, in lines and words.
+local function keepUnhanded(waiters)
+  local ids = {}
+  for n, waiter in ipairs(waiters) do ids[n] = waiter.id end
+  local gone, unseen = table.concat(away, '\n'), table.concat(ids, ' ')
+  if gone == unhanded.gone and unseen == unhanded.unseen then return end
+  unhanded = { gone = gone, unseen = unseen }
+  if gone == '' and unseen == '' then redis.call('HDEL', slot.meta, 'gone', 'unseen')
+  else redis.call('HSET', slot.meta, 'gone', gone, 'unseen', unseen) end
 end
 -- Looks at those that wait for what went away, in their order. Each round but the last passes by somebody who is gone,
--- whose place may have kept others waiting for other things.
+-- whose place may have kept others waiting for other things. Where much is compared it ends, and a later script goes on.
 local function handOn()
-  local offered = {}
+  local offered, from, waiters, isIn = {}, compared, {}, {}
+  local function isSpent() return compared - from > handMost end
+  local function note(request)
+    if isIn[request.id] or not isWaiting(request) or request.id == tentative then return end
+    isIn[request.id] = true
+    waiters[#waiters + 1] = request
+  end
+  if unhanded.gone ~= '' then
+    -- What this script left there itself is in both.
+    local isThere = {}
+    for _, resource in ipairs(away) do isThere[resource] = true end
+    for resource in string.gmatch(unhanded.gone, '[^\n]+') do if not isThere[resource] then away[#away + 1] = resource end end
+  end
+  for id in string.gmatch(unhanded.unseen, '%S+') do
+    local request = getRequest(id)
+    if request then note(request) end
+  end
   for _ = 1, limits.requestsMost do
-    if #away == 0 then break end
-    local resources = away
-    away = {}
-    local waiters = waitersFor(resources)
+    if #away == 0 and #waiters == 0 then break end
+    -- So many at once, that it can end in between.
+    while #away > 0 and not isSpent() do
+      local resources = {}
+      for n = #away, math.max(#away - 15, 1), -1 do
+        resources[#resources + 1] = away[n]
+        away[n] = nil
+      end
+      noteWaitersFor(resources, note)
+    end
     table.sort(waiters, comesBefore)
-    for _, waiter in ipairs(waiters) do
+    local seen = 0
+    for n, waiter in ipairs(waiters) do
+      if n > 1 and isSpent() then break end
+      seen = n
       if #blockersOf(waiter, true) == 0 then
         if isAlive(waiter) and not heldOf(waiter) then
           offer(waiter)
@@ -388,7 +465,16 @@ local function handOn()
         else skip(waiter) end
       end
     end
+    local left = {}
+    isIn = {}
+    for n = seen + 1, #waiters do
+      left[#left + 1] = waiters[n]
+      isIn[waiters[n].id] = true
+    end
+    waiters = left
+    if isSpent() then break end
   end
+  keepUnhanded(waiters)
   return offered
 end
 -- The last step of a script that changes something. What listeners are told: whose turn it is, who lost something; and to whoever watches, that something changed.
@@ -398,6 +484,7 @@ local function tell(isChanged)
   if isChanged or #hints > 0 then redis.call('PUBLISH', slot.changes, '1') end
 end
 local function nextDueMs()
+  if unhanded.gone ~= '' or unhanded.unseen ~= '' then return '0' end
   local first = redis.call('ZRANGE', slot.due, 0, 0, 'WITHSCORES')
   local due = tonumber(first[2] or waitingScore)
   return due >= tonumber(waitingScore) and '-1' or whole(math.max(due - lockMs, 0))

@@ -16,12 +16,16 @@ end
 -- after a beat is a clock that jumped, or the sleep of everybody, and counts as little. Where nobody was there before it, it
 -- is the time in which nobody was there, and counts whole.
 local lockMs, lastToken, lastArrival, isCut = 0, 0, 0, false
+-- What earlier scripts left to later ones, see queue.lua: what is not handed on yet, and the last token from before the first
+-- grant since some of what is over could not be ended; and whether this one leaves some.
+local unhanded, tokenBefore, isBehind = { gone = '', unseen = '' }, nil, false
 local function isSomebodyThere(timeMs)
   local latest = redis.call('ZREVRANGE', slot.processes, 0, 0, 'WITHSCORES')
   return latest[2] and tonumber(latest[2]) >= timeMs - limits.aliveMs
 end
 local function readTime()
-  local last = redis.call('HMGET', slot.meta, 'time', 'clock', 'token', 'arrival')
+  local last = redis.call('HMGET', slot.meta, 'time', 'clock', 'token', 'arrival', 'gone', 'unseen', 'before')
+  unhanded, tokenBefore = { gone = last[5] or '', unseen = last[6] or '' }, tonumber(last[7] or '')
   lastToken, lastArrival = tonumber(last[3] or '0'), tonumber(last[4] or '0')
   local step = nowMs - tonumber(last[2] or '0')
   isCut = step > limits.stepMs and last[1] and isSomebodyThere(tonumber(last[1]))
