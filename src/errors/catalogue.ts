@@ -175,7 +175,7 @@ const entries = {
   },
   "lock.too_wide": {
     kind: "RESOURCE_EXHAUSTED",
-    text: "what you name would have to be compared with too much that others named. Nothing was done; name fewer resources, or begin patterns with a folder: src/**/x rather than **/x.",
+    text: "what you name would have to be compared with too much that others named. Nothing was done; ask for fewer resources, or begin patterns with a folder: src/**/x rather than **/x.",
   },
   "lock.full": {
     kind: "RESOURCE_EXHAUSTED",

@@ -278,6 +278,12 @@ if before then return goOn(before) end
 
 if redis.call('ZCARD', slot.due) >= limits.requestsMost then return inVain({ 'FULL', 'NAMESPACE' }) end
 for _ in string.gmatch(ids or '', '%S+') do own = own + 1 end
+if own >= limits.runMost then
+  for id in string.gmatch(ids, '%S+') do
+    local over = getRequest(id)
+    if over and isFree(over) then own = own - 1 end
+  end
+end
 if own >= limits.runMost then return inVain({ 'FULL', 'RUN' }) end
 local request = {
   id = call, run = run, process = process, mode = mode, priority = priority or 5, arrival = nextArrival(),

@@ -305,7 +305,7 @@ describe("a guard", () => {
       ...free,
       refused: [{ path: "a", code, message: `${code}: because of x. Do y.` }],
     });
-    for (const code of ["lock.deadlock", "lock.full", "lock.too_many_waiters"]) {
+    for (const code of ["lock.deadlock", "lock.full", "lock.too_many_waiters", "lock.too_wide"]) {
       expect(judge(refused(code), refuse)).toMatchObject({
         allowed: false,
         text: `llm-mailbox guard: a cannot be reserved: ${code}: because of x. Do y.`,

@@ -51,10 +51,11 @@ local function endsLikeOne(group, other)
   group.ends[form.ending] = isLike
   return isLike
 end
--- How much may be compared, see overlap.lua, before what a script is about is refused as too wide; by all its searches for
--- circles together; and by what it hands on. A step is worth at most so many instructions of Lua, measured with the dearest
--- patterns there are, that all of it is a small part of the least after which an engine ends a script: FUEL.
-local wideMost, wideMostOfOne, lookMost, searchMost, handMost = 1000000, 10000, 3000000, 300000, 100000
+-- How much may be compared, see overlap.lua: with all that is around what is asked for, and with one other request; where
+-- there is only a look; by all searches of a script for circles; and each time that it hands on. It is so much that what a
+-- script does is ended by these, and by no engine: a step takes 30 instructions of Lua mostly and 70 with the dearest
+-- patterns, so that the most of these is 105 million, 2.5 % of what the embedded engine lets a script take.
+local wideMost, wideMostOfOne, lookMost, searchMost, handMost = 500000, 10000, 1500000, 300000, 100000
 local searched = 0
 local function isSearched(from) return searched + compared - from > searchMost end
 local function noteSearched(from) searched = searched + compared - from end
