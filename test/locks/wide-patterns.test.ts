@@ -89,11 +89,11 @@ describeOnEachStore("patterns that mean much", (store) => {
     const fifteen = (n: number, end: string): string[] =>
       [...letters].map((letter) => `**/q${String(n).padStart(2, "0")}${letter}${end}`);
     await carol.acquire("hers");
-    const tookMs = { plain: 0, wild: 0, before: 0 };
+    const tookMs = { plain: [] as number[], wild: [] as number[], before: [] as number[] };
     const wait = async (how: keyof typeof tookMs, run: typeof bob, resources: string[]): Promise<void> => {
       const from = performance.now();
       expect(await run.acquire(["hers", ...resources])).toMatchObject({ state: "queued" });
-      tookMs[how] += performance.now() - from;
+      tookMs[how].push(performance.now() - from);
     };
     // Whoever has something else as well is looked for circles by all that it waits for.
     await bob.acquire("his");
@@ -103,8 +103,11 @@ describeOnEachStore("patterns that mean much", (store) => {
     for (let n = 0; n < 24; n++) await wait("wild", bob, fifteen(n, "*"));
     for (const { ticket } of (await dan.list("hers")).waiters) await bob.release(ticket);
     for (let n = 0; n < 24; n++) await wait("before", bob, fifteen(n, "/x/y"));
-    expect(tookMs.wild).toBeLessThan(8 * tookMs.plain);
-    expect(tookMs.before).toBeLessThan(25 * tookMs.plain);
+    // The middle one: a machine that stands still for a while does so in one of them.
+    const middleOf = (all: number[]): number => all.sort((a, b) => a - b)[all.length >> 1]!;
+    const plainMs = middleOf(tookMs.plain);
+    expect(middleOf(tookMs.wild)).toBeLessThan(8 * plainMs);
+    expect(middleOf(tookMs.before)).toBeLessThan(25 * plainMs);
   });
 
   /** Sixteen of 32 segments, all alike but for the first and the last. */
