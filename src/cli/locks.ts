@@ -22,16 +22,12 @@ export async function listAllLocks(switches: Switches): Promise<void> {
   };
   const { list, forced } = await lookInto(switches, nothing, async (house, config) => ({
     list: await listLocks(house.locks, operator(config), {}),
-    forced: await listForced(house.locks, operator(config), mostForced),
+    forced: (await listForced(house.locks, operator(config), mostForced)) ?? [],
   }));
   if (switches.json)
     return printJson({
       ...list,
-      forced: forced.map(({ at, lockId, ...one }) => ({
-        at: new Date(at).toISOString(),
-        lock_id: lockId,
-        ...one,
-      })),
+      forced: forced.map(shownForced),
     });
   const rows = [
     ...list.holders.map((one) => ({ ...one, id: one.lock_id, when: `until ${one.until}` })),
@@ -52,6 +48,34 @@ export async function listAllLocks(switches: Switches): Promise<void> {
     { head: "RESOURCES", cell: ({ resources }) => resources.join(", ") },
   ]);
   if (list.more > 0) printLine(`and ${list.more} more`);
+}
+
+function shownForced({ at, lockId, ...one }: ForcedRelease) {
+  return { at: new Date(at).toISOString(), lock_id: lockId, ...one };
+}
+
+/** Lists what was taken by force, by whom and why, newest first. */
+export async function listTaken(
+  switches: Switches & { readonly limit: number; readonly before?: string },
+): Promise<void> {
+  const { limit, before } = switches;
+  const found = await lookInto(switches, before === undefined ? [] : undefined, (house, config) =>
+    listForced(house.locks, operator(config), limit + 1, before),
+  );
+  if (!found) throw new NotThere("nothing of that id was taken by force, or it is no longer kept");
+  const forced = found.slice(0, limit).map(shownForced);
+  const next = found.length > limit ? forced.at(-1)?.lock_id : undefined;
+  if (switches.json) return printJson({ forced, ...(next !== undefined && { next }) });
+  if (forced.length === 0) return printLine("Nothing was taken by force.");
+  printTable(forced, [
+    { head: "LOCK", cell: (one) => one.lock_id },
+    { head: "AT", cell: ({ at }) => at },
+    { head: "FROM", cell: ({ agent }) => agent },
+    { head: "BY", cell: ({ by }) => by },
+    { head: "RESOURCES", cell: ({ resources }) => resources.join(", ") },
+    { head: "REASON", cell: ({ reason }) => reason },
+  ]);
+  if (next !== undefined) printLine(`\nOlder ones: --before ${next}`);
 }
 
 /** Takes a lock or a place from whoever has it; who did so and why is written down with it. */

@@ -500,6 +500,20 @@ function addLocks(program: Command): void {
     },
     async ({ switches }) => (await import("./locks.js")).listAllLocks(switches),
   );
+  add<Switches & { limit: number; before?: string }>(
+    locks,
+    {
+      name: "forced",
+      description: "list what was taken by force, from whom, by whom and why, newest first",
+      example: "llm-mailbox locks forced --limit 50",
+      set: (command) =>
+        command
+          .addOption(limitOption(20))
+          .option("--before <lock-id>", "only older ones: what the last page ended with"),
+      isList: true,
+    },
+    async ({ switches }) => (await import("./locks.js")).listTaken(switches),
+  );
   add<Switches & { reason: string }>(
     locks,
     {

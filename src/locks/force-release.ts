@@ -60,25 +60,41 @@ async function releaseRows(
   return resources.map((resource) => rowAbout(row, `lock:${resource}`)).join("\n") || row;
 }
 
-/** What was released by force, newest first. */
+/**
+ * What was released by force, newest first.
+ *
+ * @param before only older ones than that of this lock or ticket
+ * @returns undefined when nothing of that id is noted
+ */
 export async function listForced(
   context: LockContext,
   caller: Caller,
   most: number,
-): Promise<readonly ForcedRelease[]> {
+  before?: string,
+): Promise<readonly ForcedRelease[] | undefined> {
   await context.deps.record(caller, await context.deps.admit(caller, "admin.locks", "*"));
   const { forced } = lockKeys(caller.principal.namespace);
-  const notes = (await context.deps.store.command("LRANGE", forced, 0, most - 1)) as string[];
-  return notes.map((note) => {
-    const [head, ...resources] = note.split("\n");
-    const [at, by, lockId, run, reason] = head!.split("|");
-    return {
-      at: Number(at),
-      by: by!,
-      lockId: lockId!,
-      agent: agentOf(run!),
-      reason: Buffer.from(reason!, "base64url").toString(),
-      resources,
-    };
-  });
+  const notes = (await context.deps.store.command(
+    "LRANGE",
+    forced,
+    0,
+    before === undefined ? most - 1 : -1,
+  )) as string[];
+  const all = notes.map(readNote);
+  if (before === undefined) return all;
+  const at = all.findIndex(({ lockId }) => lockId === before);
+  return at < 0 ? undefined : all.slice(at + 1, at + 1 + most);
+}
+
+function readNote(note: string): ForcedRelease {
+  const [head, ...resources] = note.split("\n");
+  const [at, by, lockId, run, reason] = head!.split("|");
+  return {
+    at: Number(at),
+    by: by!,
+    lockId: lockId!,
+    agent: agentOf(run!),
+    reason: Buffer.from(reason!, "base64url").toString(),
+    resources,
+  };
 }

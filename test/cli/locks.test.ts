@@ -52,6 +52,26 @@ it("shows who holds and who waits, and takes a lock from one that hangs, with th
   expect(await locks.news(alice.caller)).toEqual([]);
 });
 
+it("lists what was taken by force with its reason, newest first, page by page", async () => {
+  const { locks } = office.house.rooms;
+  const dora = await office.as("dora");
+  const ids: string[] = [];
+  for (const reason of ["the first", "the second\u001b[2J", "the third"]) {
+    const { lock_id: id } = await locks.acquireLock(dora.caller, { resources: ["pages/a"] });
+    ids.unshift(id!);
+    await office.run("locks", "release", id!, "--reason", reason);
+  }
+  const table = (await office.run("locks", "forced", "--limit", "2")).out;
+  expect(table).toMatch(new RegExp(`^${ids[0]} .* dora +operator +pages/a +the third$`, "m"));
+  expect(table).toContain("the second");
+  expect(table).not.toContain("\u001b");
+  expect(table).not.toContain("the first");
+  expect(table).toContain(`--before ${ids[1]}`);
+  const { forced } = await office.json<Listed>("locks", "forced", "--limit", "1", "--before", ids[1]!);
+  expect(forced).toMatchObject([{ lock_id: ids[2], reason: "the first" }]);
+  expect((await office.run("locks", "forced", "--before", "lk-000000000000")).status).toBe(1);
+});
+
 it("takes nothing without a reason, and says when there is nothing of that id", async () => {
   const gone = await office.run("locks", "release", "lk-000000000000", "--reason", "why not");
   expect([gone.status, gone.err]).toEqual([1, expect.stringContaining("no such lock or ticket")]);
