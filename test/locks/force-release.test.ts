@@ -57,6 +57,24 @@ describeOnEachStore("a release by force", (store) => {
     ]);
   });
 
+  it("is listed page by page, newest first, and not after what is not there", async () => {
+    const house = await open();
+    const bob = await house.as("bob");
+    const ids: string[] = [];
+    for (const reason of ["first", "second", "third"]) {
+      const { lock_id: id } = await bob.acquire("x");
+      ids.unshift(id!);
+      await forceRelease(house.house.locks, operatorOf(house), id!, reason);
+    }
+    const page = async (most: number, before?: string) =>
+      (await listForced(house.house.locks, operatorOf(house), most, before))?.map(({ reason }) => reason);
+    expect(await page(1)).toEqual(["third"]);
+    expect(await page(1, ids[0])).toEqual(["second"]);
+    expect(await page(5, ids[0])).toEqual(["second", "first"]);
+    expect(await page(5, ids[2])).toEqual([]);
+    expect(await page(5, "lk-000000000000")).toBeUndefined();
+  });
+
   it("of a place in the queue names what was waited for, and who waited", async () => {
     const house = await open();
     await (await house.as("bob")).acquire("x");
