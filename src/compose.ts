@@ -662,7 +662,7 @@ function roomsOf(parts: Parts): Rooms {
             return lock.listLocks(locks, caller, input);
           },
         ),
-      guardFiles: (principal, { files, take }) => {
+      guardFiles: (principal, { files, take, tokens }) => {
         const caller = { principal, run: { id: lock.guardRun(principal.agent, take?.session ?? "") } };
         // An agent that was never here has no mailbox to record it by.
         const nobody = nobodyOf(principal.namespace, principal);
@@ -674,6 +674,7 @@ function roomsOf(parts: Parts): Rooms {
             recorder.refused(nobody, { action: "lock.acquire", resource }, error);
           return lock.guardFiles(locks, caller, files, {
             onRefused,
+            ...(tokens && { tokens }),
             ...(take && { takeSeconds: take.lease_seconds }),
           });
         });

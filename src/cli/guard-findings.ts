@@ -29,6 +29,7 @@ interface Question {
   /** What is asked of files: none have more than that in one question. */
   readonly files: readonly string[];
   readonly take?: NonNullable<GuardFiles["take"]>;
+  readonly tokens?: NonNullable<GuardFiles["tokens"]>;
 }
 
 /**
@@ -48,10 +49,10 @@ export async function findOut(find: () => Promise<Findings>): Promise<Findings> 
 
 /** What is known of files where they are locked. */
 export async function findingsOf(question: Question): Promise<Findings> {
-  const { config, files, take } = question;
+  const { config, files, take, tokens } = question;
   if (files.length === 0) return nothingFound;
   // Where nothing was ever stored nobody can have reserved anything, and no engine has to be started to see that.
-  if (take === undefined && (await isEmpty(config))) return nothingFound;
+  if (take === undefined && tokens === undefined && (await isEmpty(config))) return nothingFound;
   return config.server === undefined ? findingsHere(question) : findingsThere(question, config.server);
 }
 
@@ -77,7 +78,7 @@ async function isEmpty(config: GuardConfig): Promise<boolean> {
   return !holdsStore(config);
 }
 
-async function findingsHere({ config, files, take }: Question): Promise<Findings> {
+async function findingsHere({ config, files, take, tokens }: Question): Promise<Findings> {
   const { onlookerOf } = await import("./with-house.js");
   const { principal } = onlookerOf(config, config.agent);
   const caller = { principal, run: { id: guardRun(config.agent, take?.session ?? "") } };
@@ -91,7 +92,7 @@ async function findingsHere({ config, files, take }: Question): Promise<Findings
         { action: "lock.acquire", resource },
         error,
       );
-    const options = { onRefused, ...(take && { takeSeconds: take.lease_seconds }) };
+    const options = { onRefused, ...(tokens && { tokens }), ...(take && { takeSeconds: take.lease_seconds }) };
     return guardFiles(house.locks, caller, files, options);
   });
 }
@@ -106,11 +107,19 @@ async function withGuardHouse<T>(config: GuardConfig, work: (house: House) => Pr
   }
 }
 
-async function findingsThere({ config, files, take }: Question, server: string): Promise<Findings> {
+async function findingsThere({ config, files, take, tokens }: Question, server: string): Promise<Findings> {
   let all: Findings = nothingFound;
   for (const some of portions(files)) {
-    const found = await askServer(config, server, { files: some, ...(take && { take }) });
+    // Tokens are asked once, with the first of the files.
+    const asked = all === nothingFound ? tokens : undefined;
+    const found = await askServer(config, server, {
+      files: some,
+      ...(take && { take }),
+      ...(asked && { tokens: asked }),
+    });
     if ("stopped" in found) return { ...nothingFound, stopped: config.agent };
+    if (asked && found.tokens !== asked.length)
+      throw new ServerRefused("the server is too old to look at fencing tokens of guards", "server.refused");
     all = {
       reserved: [...all.reserved, ...found.reserved],
       wanted: [...all.wanted, ...found.wanted],

@@ -29,6 +29,9 @@ export interface Verdict extends Findings {
 
 const mostNamed = 10;
 
+/** Of what was not to be reserved: a change of it would come too late. */
+const late = new Set(["lock.lost_since", "lock.token_refused"]);
+
 /**
  * Decides by what was found. An edit of what may have changed since its reservation was lost is refused once. `--on-conflict warn` passes by what other agents have or want, and by locks that cannot be
  * had for other reasons of theirs; what rules or rights forbid stays forbidden.
@@ -62,8 +65,8 @@ export function judge(findings: Findings, manner: Manner, isTaking = false): Ver
   const all = [
     // First what is told once.
     ...lost.map(
-      ({ path, lost_at }) =>
-        `the reservation of ${shown(path)} was lost at ${lost_at}, and others may have changed it since`,
+      ({ path, lost_at, agent, since }) =>
+        `the reservation of ${shown(path)} was lost at ${lost_at}, and ${agent === undefined ? "others may have changed it since" : `${agent} got it at ${since} and may have changed it`}`,
     ),
     ...reserved.map(({ path, agent, until, rests }) =>
       rests
@@ -77,7 +80,10 @@ export function judge(findings: Findings, manner: Manner, isTaking = false): Ver
     ...untold.map(
       (path) => `so many locks lie around ${shown(path)} that nobody can tell whether it is reserved`,
     ),
-    ...refused.map(({ path, message }) => `${shown(path)} cannot be reserved: ${visible(message, "\n")}`),
+    ...refused.map(
+      ({ path, code, message }) =>
+        `${shown(path)}${late.has(code) ? "" : " cannot be reserved"}: ${visible(message, "\n")}`,
+    ),
   ];
   const more = all.length - mostNamed;
   const lines = [...all.slice(0, mostNamed), ...(more > 0 ? [`and ${more} more`] : [])];
@@ -93,7 +99,7 @@ export function judge(findings: Findings, manner: Manner, isTaking = false): Ver
     );
   if (!allowed && isContested && !isOnlyResting)
     lines.push(
-      "leave it alone, agree with them by send_message, end your turn, or wait with acquire_lock, which tells you where they wait for you too",
+      "leave it alone, or ask them for it. An agent can agree with them by send_message, end its turn, or wait with acquire_lock, which tells it where they wait for it too",
     );
   if (isTaking && unnameable.length > 0)
     lines.push(

@@ -15,6 +15,9 @@ import { type ServerSwitches, type Switches, serverSettingsOf, settingsOf } from
 import { endWith, leave, terminal } from "./terminal.js";
 import { UsageError } from "./usage-error.js";
 
+/** Fencing tokens for a hook whose command line nobody writes at each commit. */
+const tokensVariable = "LLM_MAILBOX_GUARD_TOKENS";
+
 /** Longest time that a client is held up, whatever happens. */
 const patienceMs = 8_000;
 
@@ -24,14 +27,17 @@ const tooLong = "standard input is far longer than what a hook is told";
 export interface GuardSwitches extends Switches, ServerSwitches, Manner {
   /** Put before each path, where several repositories share a namespace. */
   readonly prefix?: string;
+  /** What the agent says it holds, as RESOURCE=TOKEN. */
+  readonly token?: readonly string[];
 }
 
 /** Before a commit: whether another agent has reserved a file that it changes. Status 1 refuses the commit. */
 export async function guardCommit(switches: GuardSwitches): Promise<void> {
   const config = configOf(switches);
   refuseOddPrefix(switches);
+  const tokens = tokensOf(switches);
   const paths = await stagedPaths(terminal().folder);
-  const verdict = judge(await findOut(() => find(config, switches, paths)), switches);
+  const verdict = judge(await findOut(() => find(config, switches, paths, { ...tokens })), switches);
   if (switches.json) {
     const { allowed, reserved, unnameable, untold, refused, away, stopped: agent, undecided } = verdict;
     printJson({
@@ -82,9 +88,10 @@ async function editedFiles(
     throw new UsageError(
       "guard edit --take needs to know whose edit it is: the hook told no session_id; pass --session",
     );
+  const tokens = tokensOf(switches);
   const take = switches.take ? { session: session!, lease_seconds: switches.leaseSeconds } : undefined;
   const folder = call.folder ?? terminal().folder;
-  return findOut(async () => find(config, switches, await pathsOf(folder, call.files), take));
+  return findOut(async () => find(config, switches, await pathsOf(folder, call.files), { ...tokens, ...(take && { take }) }));
 }
 
 /** When the client's turn is over: gives back what `guard edit --take` reserved for its session. */
@@ -148,6 +155,28 @@ function refuseOddPrefix({ prefix }: Pick<GuardSwitches, "prefix">): void {
   }
 }
 
+/** By `--token`, or by the environment, parted by commas or line breaks. @throws {UsageError} */
+function tokensOf({ token = [] }: Pick<GuardSwitches, "token">): Pick<
+  Parameters<typeof findingsOf>[0],
+  "tokens"
+> {
+  // A name may have a comma in it: a part ends behind its token.
+  const given = [...token, ...(terminal().env[tokensVariable] ?? "").split(/(?<==\d{1,16})\s*[,\n]\s*/)]
+    .map((text) => text.trim())
+    .filter((text) => text !== "");
+  if (given.length === 0) return {};
+  if (given.length > 100) throw new UsageError("a guard is told 100 fencing tokens at most");
+  const tokens = given.map((text) => {
+    const [, resource, number] = /^(.+)=(\d{1,16})$/s.exec(text) ?? [];
+    if (resource === undefined || !Number.isSafeInteger(Number(number)))
+      throw new UsageError(
+        `${JSON.stringify(text)} is no RESOURCE=TOKEN, as in src/**=1785000000000000, for --token or ${tokensVariable}`,
+      );
+    return { resource, fencing_token: Number(number) };
+  });
+  return { tokens };
+}
+
 /** By the name that each has in the outermost repository it lies in; what lies in none is nobody's. */
 async function pathsOf(folder: string, files: readonly string[]): Promise<readonly string[]> {
   const outermost = new Map<string, string>();
@@ -168,10 +197,10 @@ async function find(
   config: GuardConfig,
   { prefix }: Pick<GuardSwitches, "prefix">,
   paths: readonly string[],
-  take?: { readonly session: string; readonly lease_seconds: number },
+  more: Pick<Parameters<typeof findingsOf>[0], "take" | "tokens">,
 ): Promise<Findings> {
   const names = new Map(paths.map((path) => [prefix === undefined ? path : `${prefix}/${path}`, path]));
-  const found = await findingsOf({ config, files: [...names.keys()], ...(take && { take }) });
+  const found = await findingsOf({ config, files: [...names.keys()], ...more });
   const own = (name: string): string => names.get(name) ?? name;
   const ownOf = <One extends { readonly path: string }>(files: readonly One[]): One[] =>
     files.map((file) => ({ ...file, path: own(file.path) }));

@@ -4,6 +4,7 @@ import {
   type LockList,
   listForced,
   listLocks,
+  staleInWords,
   verifyToken,
 } from "../locks/index.js";
 import { NotThere } from "./not-there.js";
@@ -116,6 +117,9 @@ export async function verifyLock(resource: string, given: string, switches: Swit
     printLine(
       `Valid: ${verdict.agent} holds it${verdict.mode === "shared" ? ", shared," : ""} until ${new Date(verdict.expiresAt).toISOString()}.`,
     );
-  else printLine(`Stale: ${verdict.holder === undefined ? "nobody" : verdict.holder} holds it now.`);
+  else
+    printLine(
+      `${verdict.because === "never given" ? "Unknown" : "Stale"}: ${staleInWords(verdict)}.`,
+    );
   if (!verdict.valid) endWith(1);
 }

@@ -639,7 +639,13 @@ function addGuard(program: Command): void {
           .choices(["allow", "refuse"])
           .default("allow"),
       )
-      .option("--prefix <name>", "put before each path, where several repositories share a namespace");
+      .option("--prefix <name>", "put before each path, where several repositories share a namespace")
+      .addOption(
+        new Option(
+          "--token <resource=token>",
+          "refuse unless this fencing token still holds it, several times for several; or LLM_MAILBOX_GUARD_TOKENS",
+        ).argParser((one: string, before: readonly string[] = []) => [...before, one]),
+      );
   const guard: Command = add<Switches>(
     program,
     {

@@ -163,7 +163,7 @@ const entries = {
   },
   "lock.resource_invalid": {
     kind: "INVALID_ARGUMENT",
-    text: "resource {number} cannot be locked: {problem}. Use a name such as customer:123, a path such as src/auth/login.ts, or a pattern such as src/auth/**.",
+    text: "resource {number} cannot be locked: {problem}. {instead}.",
   },
   "lock.deadlock": {
     kind: "ABORTED",
@@ -188,6 +188,18 @@ const entries = {
   "lock.run_over": {
     kind: "ABORTED",
     text: "your session ended while this call was under way, so nothing was locked or renewed by it; what the session held was given back with it. Call again in your new session.",
+  },
+  "lock.lost_since": {
+    kind: "FAILED_PRECONDITION",
+    text: "your lock on it was lost at {lost_at}, and {by} got it at {since}. Look at what changed since, call acquire_lock for it again, and repeat this.",
+  },
+  "lock.token_refused": {
+    kind: "FAILED_PRECONDITION",
+    text: "fencing token {token} is not good for it: {because}. Look at what changed since, call acquire_lock for it again, and pass the token that it answers.",
+  },
+  "lock.idempotency_conflict": {
+    kind: "ALREADY_EXISTS",
+    text: "this idempotency_key was already used for a different call about locks. Use a new idempotency_key for a new one; the first stands.",
   },
   "lock.ticket_unknown": {
     kind: "NOT_FOUND",
@@ -307,7 +319,7 @@ const entries = {
   },
   "lock.stale_token": {
     kind: "FAILED_PRECONDITION",
-    text: "the fencing_token does not hold this resource: it is another agent's, its lease never covered it or is over, or a newer token has been seen. Nothing was written; read what is there now, release_lock what you still hold of the resource, and acquire it anew: only a newer token passes.",
+    text: "the fencing_token does not hold this resource: it is another agent's, its lease never covered it or is over, or a newer token has been seen. Nothing was {done}; read what is there now, release_lock what you still hold of the resource, and acquire it anew: only a newer token passes.",
   },
   "policy.superseded": {
     kind: "ABORTED",

@@ -442,7 +442,7 @@ async function look(
         ? refuse("lock.full", { who: "this run", limit: limits.requestsOfRun })
         : refuse("lock.full", { who: "this namespace", limit: limits.requests });
     case "CONFLICT":
-      return refuse("mailbox.idempotency_conflict");
+      return refuse("lock.idempotency_conflict");
     default:
       throw new Error(`acquire-lock answered ${word}`);
   }

@@ -10,6 +10,16 @@ export const GuardFiles = z.object({
       lease_seconds: z.number().int().min(1).max(86_400),
     })
     .optional(),
+  /** What the asker says it holds: refused where it does not, as what is written under a token is. */
+  tokens: z
+    .array(
+      z.object({
+        resource: z.string().min(1).max(8_192),
+        fencing_token: z.number().int().min(0).max(Number.MAX_SAFE_INTEGER),
+      }),
+    )
+    .max(100)
+    .optional(),
 });
 export type GuardFiles = z.infer<typeof GuardFiles>;
 
@@ -45,6 +55,9 @@ export interface LostFile {
   readonly path: string;
   /** ISO time. */
   readonly lost_at: string;
+  /** Who was granted it since, and when, where a run of the asker's agent had lost it and the asker may know. */
+  readonly agent?: string;
+  readonly since?: string;
 }
 
 /** A file about which the asker was refused, in the words of that refusal. */
@@ -61,6 +74,8 @@ export interface GuardFindings {
   readonly refused: readonly RefusedFile[];
   /** Missing where there are none. Told once. */
   readonly lost?: readonly LostFile[];
+  /** How many tokens were looked at; missing where there were none. */
+  readonly tokens?: number;
   /** More is locked around these than is looked at, so that nobody knows whether they are reserved. */
   readonly untold: readonly string[];
   /** Names that no lock can have: nobody can reserve such a file by itself, only by a pattern, which was looked for. */

@@ -1,13 +1,15 @@
 import { covers, isResourcePattern, overlaps, parseResource, type Resource } from "../addresses/index.js";
 import { isRefusal, MailboxError } from "../errors/index.js";
-import { type Action, type Admission, type Caller, rowAbout } from "../identity/index.js";
+import { type Action, type Admission, type Caller, type Rights, rowAbout, type RunId } from "../identity/index.js";
 import { acquireLock } from "./acquire-lock.js";
 import type { LockContext } from "./context.js";
 import type { ListedLock } from "./contract.js";
-import type { GuardFindings, LostFile, RefusedFile, ReservedFile, WantedFile } from "./guard-contract.js";
+import type { GuardFiles, GuardFindings, LostFile, RefusedFile, ReservedFile, WantedFile } from "./guard-contract.js";
+import { type HadSince, hadSince } from "./had-since.js";
 import { type Conflict, conflictsOf, othersAround, visibleLocks } from "./list-locks.js";
 import { releaseLock } from "./release-lock.js";
 import { unnamedFile } from "./unnamed-file.js";
+import { lookAtToken, staleInWords } from "./verify-token.js";
 
 const filesAtOnce = 100;
 
@@ -22,6 +24,8 @@ interface File {
 export interface GuardOptions {
   /** Reserves what is free for the caller's run. */
   readonly takeSeconds?: number;
+  /** Tokens that are to hold what they are for. */
+  readonly tokens?: GuardFiles["tokens"];
   /** Told of each file about which the caller was refused. */
   readonly onRefused?: (resource: string, error: MailboxError) => Promise<void>;
 }
@@ -36,6 +40,9 @@ export interface GuardOptions {
  * What the caller's run had lost, by its time or by force, is told when it is reserved for it again, or may be edited because
  * another run of its agent holds it, unless nobody else was granted anything meanwhile.
  *
+ * What any run of its agent lost, and another agent was granted since, is refused until a run of the agent takes it again, for
+ * a day at the longest; an edit that takes it is told so once.
+ *
  * Each file leaves the row of what was decided about it: that it was refused, taken, or looked at and no more.
  *
  * A file whose name no lock can have is compared with every pattern that may mean it, of locks and of grants.
@@ -49,7 +56,8 @@ export async function guardFiles(
   options: GuardOptions = {},
 ): Promise<GuardFindings> {
   const may = await context.deps.rightsOf(caller);
-  const found = new Found(options);
+  const found = new Found(options, may);
+  for (const one of options.tokens ?? []) await checkToken(context, caller, one, found);
   const named: File[] = [];
   for (const path of paths) {
     const resource = resourceOf(path);
@@ -105,9 +113,16 @@ class Found {
   readonly options: GuardOptions;
   /** Of what was neither taken nor refused, which leaves a row in another way. */
   readonly #looks: Admission[] = [];
+  readonly #may: Rights;
 
-  constructor(options: GuardOptions) {
+  constructor(options: GuardOptions, may: Rights) {
     this.options = options;
+    this.#may = may;
+  }
+
+  /** Who had a file, as far as the caller may know. */
+  had(path: string, { by, ...when }: HadSince): HadSince {
+    return { by: this.#may("lock.read", nameOf(path)) ? by : "another agent", ...when };
   }
 
   async refuse(path: string, resource: string, error: MailboxError): Promise<void> {
@@ -126,7 +141,40 @@ class Found {
 
   get findings(): GuardFindings {
     const { reserved, wanted, refused, lost, untold, unnameable } = this;
-    return { reserved, wanted, refused, ...(lost.length > 0 && { lost }), untold, unnameable };
+    const { length: tokens } = this.options.tokens ?? [];
+    return {
+      ...{ reserved, wanted, refused },
+      ...(lost.length > 0 && { lost }),
+      ...(tokens > 0 && { tokens }),
+      ...{ untold, unnameable },
+    };
+  }
+}
+
+/** Whether a token holds what it is for now, as what is written under it is asked; of what it does not hold, who had it since. */
+async function checkToken(
+  context: LockContext,
+  caller: Caller,
+  { resource: given, fencing_token: token }: NonNullable<GuardFiles["tokens"]>[number],
+  found: Found,
+): Promise<void> {
+  const { agent, namespace } = caller.principal;
+  try {
+    // Without a run: an agent that was never here has no mailbox to record the look by.
+    const nobody = { ...caller, run: { id: "" as RunId } };
+    const { verdict, admission } = await lookAtToken(context, nobody, given, token);
+    if (verdict.valid && verdict.agent === agent) {
+      found.onlyLooked(admission);
+      return;
+    }
+    const [since] = await hadSince(context, namespace, agent, [parseResource(given)]);
+    const because = verdict.valid
+      ? `it is ${verdict.agent}'s`
+      : `${staleInWords(verdict)}${since && since.by !== verdict.holder ? `, and ${since.by} got it at ${since.since}` : ""}`;
+    await found.refuse(given, `lock:${parseResource(given)}`, new MailboxError("lock.token_refused", { token, because }));
+  } catch (error) {
+    if (!isRefusal(error) || isAway(error)) throw error;
+    await found.refuse(given, "*", error);
   }
 }
 
@@ -165,19 +213,25 @@ async function lookAt(
 ): Promise<void> {
   const all = files.map(({ resource }) => resource);
   const standing = await conflictsOf(context, caller, all, "exclusive");
+  const { namespace, agent } = caller.principal;
+  const had = await hadSince(context, namespace, agent, all);
   const isAlone = standing.every(({ ofCaller, state }) => ofCaller && state !== "resting");
-  for (const file of files) {
+  for (const [n, file] of files.entries()) {
     const { path, resource, admission } = file;
     // One look at all tells whether others have anything; which file it is about is asked only then.
     const holders = isAlone ? standing : await conflictsOf(context, caller, [resource], "exclusive");
     const isHeld = holders.some((one) => isHeldByRun(caller, one));
     const other = inTheWayOf(caller, holders, isHeld);
+    const since = had[n] && !isHeld ? found.had(path, had[n]) : undefined;
     if (other) {
       found.reserved.push(reservedFile(path, other));
       found.onlyLooked(admission);
-    } else
+    } else if (since && found.options.takeSeconds === undefined)
+      await found.refuse(path, `lock:${resource}`, lostSince(since));
+    else
       await take(context, caller, file, found, {
         isHeld,
+        ...(since && { since }),
         mayHold: holders.some(
           ({ ofCaller, resources }) =>
             ofCaller && resources.some((own) => overlaps(own as Resource, resource)),
@@ -195,6 +249,7 @@ function isHeldByRun({ principal }: Caller, { agent, ofHook, state, mode }: Conf
  * Reserves a file, or prolongs that by asking again; what somebody else got a moment earlier is not queued for.
  *
  * @param isHeld whether a run of the agent holds it, so that it may be edited whatever comes of this
+ * @param since who had it since a run of the agent lost it: told once, where it is reserved again
  * @param mayHold whether the session itself was seen to hold it: then the rules are not asked again
  */
 async function take(
@@ -202,14 +257,20 @@ async function take(
   caller: Caller,
   { path, resource, admission }: File,
   found: Found,
-  { isHeld, mayHold }: { readonly isHeld: boolean; readonly mayHold: boolean },
+  {
+    isHeld,
+    mayHold,
+    since,
+  }: { readonly isHeld: boolean; readonly mayHold: boolean; readonly since?: HadSince },
 ): Promise<void> {
   const seconds = found.options.takeSeconds;
   if (seconds === undefined) return found.onlyLooked(admission);
   try {
     const wish = { resources: [resource], lease_seconds: seconds };
     const answer = await acquireLock(context, caller, wish, { isHeld, mayHold });
-    if (answer.lost_at !== undefined) found.lost.push({ path, lost_at: answer.lost_at });
+    if (since && answer.state !== "queued")
+      found.lost.push({ path, lost_at: since.lostAt, agent: since.by, since: since.since });
+    else if (answer.lost_at !== undefined) found.lost.push({ path, lost_at: answer.lost_at });
     if (answer.state !== "queued") return;
     await releaseLock(context, caller, { ticket: answer.ticket! });
     const holder = inTheWayOf(caller, answer.holders ?? [], isHeld);
@@ -221,6 +282,10 @@ async function take(
     if (isHeld && error.code.startsWith("lock.")) return found.onlyLooked(admission);
     await found.refuse(path, `lock:${resource}`, error);
   }
+}
+
+function lostSince({ lostAt, by, since }: HadSince): MailboxError {
+  return new MailboxError("lock.lost_since", { lost_at: lostAt, by, since });
 }
 
 /** Who waits for a resource that no other agent has, before the caller would; of what the caller may not see, nothing. */

@@ -34,6 +34,6 @@ export { releaseLock } from "./release-lock.js";
 export { releaseRun } from "./release-run.js";
 export { shownResource, shownResources } from "./shown-resource.js";
 export { type Tell, tellOfTurns } from "./tell-of-turns.js";
-export { ownLease, type Verdict, verifyToken } from "./verify-token.js";
+export { ownLease, staleInWords, type Verdict, verifyToken } from "./verify-token.js";
 export { watchLocks } from "./watch-locks.js";
 export { whileAwaiting } from "./while-awaiting.js";

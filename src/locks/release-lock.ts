@@ -46,7 +46,7 @@ export async function releaseLock(
     named.operation === "" ? retryMs : context.limits.idempotencyMs,
     new PendingRow(...admissions).text,
   ]);
-  if (word === "CONFLICT") refuse("mailbox.idempotency_conflict");
+  if (word === "CONFLICT") refuse("lock.idempotency_conflict");
   // Whoever has not been told yet that it lost its lease is told so now, and not again.
   const loss = word === "GONE" ? await lossNamed(context, caller, id, Number(was)) : undefined;
   if (loss) tells?.(loss);

@@ -4,7 +4,7 @@
   its agent was stopped. Nobody else's is touched.
 
   KEYS      the locks of a namespace, see lua/slot.lua; then
-  KEYS[19]  what runs of its agent lost (string)
+  KEYS[20]  what runs of its agent lost (string)
   ARGV[1]   not after, ms of the store's clock       ARGV[2]   limits, see lua/slot.lua
   ARGV[3]   run, as agent/id                         ARGV[4]   1 when the run ended in good order
   ARGV[5]   1 when its agent is to be told of it     ARGV[6]   how many resources at once
@@ -46,13 +46,14 @@ for id in string.gmatch(ids or '', '%S+') do
       hint('!' .. id)
       noteUntold(request)
     end
+    if request and request.state == 'held' and not goesOn and (isToldOf or not inGoodOrder) then noteSince('l', request) end
     if not request then strike(slot.runs, run, id)
     elseif request.state == 'held' and not inGoodOrder then expire(request)
     else finish(request) end
   end
 end
 if #lost > 0 then
-  noteLosses(KEYS[19], lost)
+  noteLosses(KEYS[20], lost)
   -- A run of the agent that is there already, and has asked, asks again.
   hint('@' .. agentOf(run))
 end

@@ -3,7 +3,7 @@
   Take, to tell of it, what earlier runs of an agent lost when they ended otherwise than by their client. Taken once.
 
   KEYS      the locks of a namespace, see lua/slot.lua; then
-  KEYS[19]  what runs of the agent lost (string)
+  KEYS[20]  what runs of the agent lost (string)
   ARGV[1]   not after, ms of the store's clock       ARGV[2]   limits, see lua/slot.lua
   ARGV[3]   run, as agent/id                         ARGV[4]   this call
 
@@ -15,7 +15,7 @@
 --@include lua/request.lua
 --@include lua/losses.lua
 if late() then return { 'LATE' } end
-local lost, run, call = KEYS[19], ARGV[3], ARGV[4]
+local lost, run, call = KEYS[20], ARGV[3], ARGV[4]
 local takenBy, more, lines = readLosses(lost)
 local told = {}
 if takenBy == '' or takenBy == call then

@@ -1,6 +1,6 @@
 import { parseResource, type Resource } from "../addresses/index.js";
 import { refuse } from "../errors/index.js";
-import type { Caller } from "../identity/index.js";
+import type { Admission, Caller } from "../identity/index.js";
 import { loadScript } from "../redis/index.js";
 import type { LockContext } from "./context.js";
 import type { Mode } from "./contract.js";
@@ -17,7 +17,12 @@ export type Verdict =
       readonly mode: Mode;
       readonly expiresAt: number;
     }
-  | { readonly valid: false; readonly holder?: string };
+  | {
+      readonly valid: false;
+      readonly holder?: string;
+      /** No token that high was given here; its lease holds a part of what is asked about; or it holds nothing of it now. */
+      readonly because: "never given" | "of a part" | "not now";
+    };
 
 /**
  * Whether the token is the one of a lease that holds this resource at this instant. A valid token can become stale the
@@ -29,9 +34,9 @@ export async function verifyToken(
   given: string,
   token: number,
 ): Promise<Verdict> {
-  const resource = parseResource(given);
-  await context.deps.record(caller, await context.deps.admit(caller, "lock.read", `lock:${resource}`));
-  return verdictOn(context, caller, resource, token);
+  const { verdict, admission } = await lookAtToken(context, caller, given, token);
+  await context.deps.record(caller, admission);
+  return verdict;
 }
 
 /**
@@ -46,29 +51,50 @@ export async function ownLease(
   given: string,
   token: number,
 ): Promise<{ readonly expiresAt: number; readonly resource: Resource; readonly shared: boolean }> {
-  const resource = parseResource(given);
-  const admission = await context.deps.admit(caller, "lock.read", `lock:${resource}`);
-  const verdict = await verdictOn(context, caller, resource, token);
-  if (!verdict.valid || verdict.agent !== caller.principal.agent) return refuse("lock.stale_token");
+  const { verdict, admission, resource } = await lookAtToken(context, caller, given, token);
+  if (!verdict.valid || verdict.agent !== caller.principal.agent)
+    return refuse("lock.stale_token", { done: "sent" });
   await context.deps.record(caller, admission);
   return { expiresAt: verdict.expiresAt, resource, shared: verdict.mode === "shared" };
 }
 
-async function verdictOn(
+/**
+ * The same as `verifyToken`, for whoever decides by it: the row of the look is left to that.
+ *
+ * @throws {MailboxError} `access.denied`, `store.*`
+ */
+export async function lookAtToken(
   context: LockContext,
   caller: Caller,
-  resource: Resource,
+  given: string,
   token: number,
-): Promise<Verdict> {
+): Promise<{ readonly verdict: Verdict; readonly admission: Admission; readonly resource: Resource }> {
+  const resource = parseResource(given);
+  const admission = await context.deps.admit(caller, "lock.read", `lock:${resource}`);
   const { namespace } = caller.principal;
   const args = [resource, token];
   const [word, first, agent, mode, endsAt] = await context.look(namespace, verifyTokenScript, args, 5);
-  if (word === "STALE") return { valid: false, ...(first === "" ? {} : { holder: String(first) }) };
-  return {
-    valid: true,
-    lockId: String(first),
-    agent: String(agent),
-    mode: modeInWords(String(mode)),
-    expiresAt: Number(endsAt),
-  };
+  const verdict: Verdict =
+    word === "STALE"
+      ? {
+          valid: false,
+          ...(first === "" ? {} : { holder: String(first) }),
+          because: agent === "NEVER" ? "never given" : agent === "PART" ? "of a part" : "not now",
+        }
+      : {
+          valid: true,
+          lockId: String(first),
+          agent: String(agent),
+          mode: modeInWords(String(mode)),
+          expiresAt: Number(endsAt),
+        };
+  return { verdict, admission, resource };
+}
+
+/** Why a token is not good, for a person: what the store knows of it, and who holds the resource. */
+export function staleInWords({ holder, because }: Extract<Verdict, { readonly valid: false }>): string {
+  const who = `${holder ?? "nobody"} holds it now`;
+  if (because === "never given") return `no token that high was given here yet; ${who}`;
+  if (because === "of a part") return "the lock that has this token holds a part of it, and not all";
+  return `no lock on it has this token now; ${who}`;
 }

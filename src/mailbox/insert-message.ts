@@ -72,7 +72,7 @@ export async function insertMessage(
       refuse("mailbox.sender_full", { address: mailbox, count: Number(first) });
       break;
     case "LEASE_OVER":
-      refuse("lock.stale_token");
+      refuse("lock.stale_token", { done: "sent" });
       break;
     case "BLOCKED":
       refuse("mailbox.blocked", { address: mailbox });

@@ -240,7 +240,7 @@ async function refuseToOpen(
   for (const { kind, name } of named(addresses)) {
     if (name === caller.principal.agent) continue;
     const isNew = await context.deps.directory.isUnseen(caller, kind, name, () => false);
-    if (isNew) refuse("lock.stale_token");
+    if (isNew) refuse("lock.stale_token", { done: "sent" });
   }
 }
 

@@ -60,7 +60,7 @@ export async function sendToMany(
   );
   if (word !== "STORED") await releaseRefused(context, namespace, message, targets);
   if (word === "CONFLICT") refuse("mailbox.idempotency_conflict");
-  if (word === "LEASE_OVER") refuse("lock.stale_token");
+  if (word === "LEASE_OVER") refuse("lock.stale_token", { done: "sent" });
   if (word === "REPLAYED") {
     const [id, ...rest] = String(answer).split("|");
     const recipients =

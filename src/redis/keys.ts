@@ -367,6 +367,8 @@ export interface LockKeys {
   readonly untold: string;
   /** set of runs that hold or wait, and whose client is not seen although it ought to be: what they are offered is not for long */
   readonly absent: string;
+  /** hash l|anchor and p|anchor → who lost something there and who was granted it since, see locks/lua/queue.lua */
+  readonly since: string;
   /** string: what runs of an agent had lost when they ended, until another run of it was told; for a day */
   lost(agent: string): string;
 }
@@ -393,6 +395,7 @@ export function lockKeys(namespace: string): LockKeys {
     changes: `${at}changes`,
     untold: `${at}untold`,
     absent: `${at}absent`,
+    since: `${at}since`,
     lost: (agent) => `${at}lost:${agent}`,
   };
 }
@@ -418,6 +421,7 @@ export function lockKeyList(keys: LockKeys): readonly string[] {
     keys.changes,
     keys.untold,
     keys.absent,
+    keys.since,
   ];
 }
 

@@ -154,7 +154,7 @@ async function write(
     case "STALE":
     case "LEASE_OVER":
       if (asked.fence.refusal) throw asked.fence.refusal;
-      return refuse("lock.stale_token");
+      return refuse("lock.stale_token", { done: "written" });
     case "MANY":
       return refuse("state.group_full", { group: `${asked.group}/`, count: Number(told[0]) });
     default:

@@ -73,7 +73,7 @@ export async function publishMessage(
     ],
   );
   if (word === "CONFLICT") return { state: "conflict", id: message.id };
-  if (word === "LEASE_OVER") refuse("lock.stale_token");
+  if (word === "LEASE_OVER") refuse("lock.stale_token", { done: "sent" });
   if (word === "DENIED") denied(caller, "topic.publish", topic);
   return { state: word === "STORED" ? "stored" : "replayed", id: String(id) };
 }

@@ -112,7 +112,7 @@ export async function openMail(
     },
     publish: () => Promise.reject(new Error("no topics here")),
     withdraw: () => Promise.reject(new Error("no topics here")),
-    leaseOf: () => Promise.resolve(refuse("lock.stale_token")),
+    leaseOf: () => Promise.resolve(refuse("lock.stale_token", { done: "sent" })),
     isStopped: async (of, agent) => (await access.rules(of)).stopped.has(agent),
     noteReads: async () => undefined,
     decideEach: async () => ({

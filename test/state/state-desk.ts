@@ -27,7 +27,7 @@ export class StateDesk {
   readonly store: Store;
   readonly namespace: string;
   /** What the locks room would say; nobody holds anything unless a test says so. */
-  leaseOf: LeaseOf = () => Promise.resolve(refuse("lock.stale_token"));
+  leaseOf: LeaseOf = () => Promise.resolve(refuse("lock.stale_token", { done: "written" }));
   readonly #hints: Hints;
   readonly #keeper: GroupKeeper;
 

@@ -193,6 +193,85 @@ local function lostBefore(request, lastBefore, lastNow, isHeld)
   changeUntold(request.run, kept)
   return lostAt
 end
+-- Who lost a lease, and who was granted what it was on since: by the anchors of the index, a line each, newest first, "what|agent|
+-- mode|token|at, ms of the store's clock" and the resource behind a tab, with l for a loss, whose token is the last one given out
+-- by then, and g for a grant. Of each agent and resource there is the newest of both; who gets again what it lost, lost nothing.
+-- Grants are noted while a loss is remembered, and not where nobody lost anything for a day. Losses of hooks are told by their
+-- sessions.
+local sinceKeptMs, sinceMost = 86400000, 16
+-- As forgetOldSessions does, one round after another.
+local function forgetOldSince(newFields)
+  local from = redis.call('HGET', slot.meta, 'lookedSince') or '0'
+  local page, seen = redis.call('HSCAN', slot.since, from, 'COUNT', newFields * 4 + 20), {}
+  redis.call('HSET', slot.meta, 'lookedSince', page[1])
+  for n = 1, #page[2], 2 do
+    seen[#seen + 1] = { field = page[2][n], at = tonumber(string.match(page[2][n + 1], '^[^\t]*|(%d+)\t') or '0') }
+  end
+  table.sort(seen, function(a, b) return a.at < b.at end)
+  local tooMany = redis.call('HLEN', slot.since) - limits.requestsMost
+  for n, one in ipairs(seen) do
+    if n <= tooMany or one.at < nowMs - sinceKeptMs then redis.call('HDEL', slot.since, one.field) end
+  end
+end
+local function noteSince(what, request)
+  if what == 'l' and isHook(request.run) or what == 'g' and lockMs >= lostUntil then return end
+  local agent, newFields = agentOf(request.run), 0
+  local head = table.concat({ what, agent, request.mode, whole(lastToken), asClock(math.min(request.due, lockMs)) }, '|')
+  for _, resource in ipairs(request.resources) do
+    local anchor, kind = anchorOf(resource)
+    local text = redis.call('HGET', slot.since, kind .. anchor)
+    local lines, counts = { head .. '\t' .. resource }, { l = 0, g = 0 }
+    counts[what] = 1
+    for line in string.gmatch(text or '', '[^\n]+') do
+      local before, other, its = string.match(line, '^(%a)|([^|]*)|[^\t]*\t(.*)$')
+      local isOld = other == agent and its == resource and (what == 'g' or before == 'l')
+      if not isOld and counts[before] < sinceMost then
+        counts[before] = counts[before] + 1
+        lines[#lines + 1] = line
+      end
+    end
+    redis.call('HSET', slot.since, kind .. anchor, table.concat(lines, '\n'))
+    if not text then newFields = newFields + 1 end
+  end
+  if what == 'l' then
+    lostUntil = lockMs + sinceKeptMs
+    redis.call('HSET', slot.meta, 'lostUntil', whole(lostUntil))
+  end
+  if newFields > 0 then forgetOldSince(newFields) end
+end
+-- Of what an agent lost of a resource and another one was granted since: when it lost it, who that is, and when it got it.
+local function hadSince(agent, resource)
+  local anchor, kind = anchorOf(resource)
+  local fields, at = { 'p|' }, string.find(anchor, '/', 1, true)
+  while at do
+    fields[#fields + 1] = 'p|' .. string.sub(anchor, 1, at)
+    at = string.find(anchor, '/', at + 1, true)
+  end
+  if kind == 'l|' then fields[#fields + 1] = 'l|' .. anchor end
+  local losses, others, takenAgain = {}, {}, 0
+  for _, text in ipairs(redis.call('HMGET', slot.since, unpack(fields))) do
+    for line in string.gmatch(text or '', '[^\n]+') do
+      local what, who, mode, token, ms, its = string.match(line, '^(%a)|([^|]*)|(%a)|(%d+)|(%d+)\t(.*)$')
+      local one = { agent = who, mode = mode, token = tonumber(token), at = ms }
+      if tonumber(ms) >= nowMs - sinceKeptMs and overlaps(its, resource) then
+        if what == 'g' and who ~= agent then others[#others + 1] = one
+        elseif what == 'l' and who == agent then losses[#losses + 1] = one
+        elseif what == 'g' and covers(its, resource) then takenAgain = math.max(takenAgain, one.token) end
+      end
+    end
+  end
+  local newest, lost
+  for _, loss in ipairs(losses) do
+    for _, other in ipairs(others) do
+      local isSince = other.token > loss.token and loss.token >= takenAgain and other.token > takenAgain
+      if isSince and not (loss.mode == 's' and other.mode == 's') and (not newest or other.token > newest.token) then
+        newest, lost = other, loss
+      end
+    end
+  end
+  if newest then return lost.at, newest.agent, newest.at end
+  return '', '', ''
+end
 local function hold(request)
   dropNotice(request)
   local lastBefore = lastToken
@@ -204,6 +283,7 @@ local function hold(request)
   request.token, request.base, request.due = nextToken(), lockMs, lockMs + request.leaseMs
   request.restMs = limits.delayMs
   redis.call('HDEL', slot.offers, request.id)
+  noteSince('g', request)
   if isHook(request.run) then request.lostAt = lostBefore(request, lastBefore, lastToken, true) end
 end
 -- The leases of a run that cover all of some resources, each with what it covers; nothing when some of it is not held, or
@@ -309,6 +389,7 @@ end
 local function noteUntold(request, isGiven)
   local isOfHook = isHook(request.run)
   if isOfHook and request.state ~= 'held' then return end
+  if request.state == 'held' and not isGiven then noteSince('l', request) end
   local note = untoldOf(request.run)
   if #note.lines >= limits.runMost then return end
   if isOfHook and #note.lines == 0 then newSessions = newSessions + 1 end
