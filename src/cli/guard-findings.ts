@@ -92,7 +92,11 @@ async function findingsHere({ config, files, take, tokens }: Question): Promise<
         { action: "lock.acquire", resource },
         error,
       );
-    const options = { onRefused, ...(tokens && { tokens }), ...(take && { takeSeconds: take.lease_seconds }) };
+    const options = {
+      onRefused,
+      ...(tokens && { tokens }),
+      ...(take && { takeSeconds: take.lease_seconds }),
+    };
     return guardFiles(house.locks, caller, files, options);
   });
 }

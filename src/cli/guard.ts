@@ -15,9 +15,6 @@ import { type ServerSwitches, type Switches, serverSettingsOf, settingsOf } from
 import { endWith, leave, terminal } from "./terminal.js";
 import { UsageError } from "./usage-error.js";
 
-/** Fencing tokens for a hook whose command line nobody writes at each commit. */
-const tokensVariable = "LLM_MAILBOX_GUARD_TOKENS";
-
 /** Longest time that a client is held up, whatever happens. */
 const patienceMs = 8_000;
 
@@ -35,7 +32,7 @@ export interface GuardSwitches extends Switches, ServerSwitches, Manner {
 export async function guardCommit(switches: GuardSwitches): Promise<void> {
   const config = configOf(switches);
   refuseOddPrefix(switches);
-  const tokens = tokensOf(switches);
+  const tokens = tokensOf(config, switches);
   const paths = await stagedPaths(terminal().folder);
   const verdict = judge(await findOut(() => find(config, switches, paths, { ...tokens })), switches);
   if (switches.json) {
@@ -88,10 +85,12 @@ async function editedFiles(
     throw new UsageError(
       "guard edit --take needs to know whose edit it is: the hook told no session_id; pass --session",
     );
-  const tokens = tokensOf(switches);
+  const tokens = tokensOf(config, switches);
   const take = switches.take ? { session: session!, lease_seconds: switches.leaseSeconds } : undefined;
   const folder = call.folder ?? terminal().folder;
-  return findOut(async () => find(config, switches, await pathsOf(folder, call.files), { ...tokens, ...(take && { take }) }));
+  return findOut(async () =>
+    find(config, switches, await pathsOf(folder, call.files), { ...tokens, ...(take && { take }) }),
+  );
 }
 
 /** When the client's turn is over: gives back what `guard edit --take` reserved for its session. */
@@ -156,13 +155,14 @@ function refuseOddPrefix({ prefix }: Pick<GuardSwitches, "prefix">): void {
 }
 
 /** By `--token`, or by the environment, parted by commas or line breaks. @throws {UsageError} */
-function tokensOf({ token = [] }: Pick<GuardSwitches, "token">): Pick<
-  Parameters<typeof findingsOf>[0],
-  "tokens"
-> {
+function tokensOf(
+  { guardTokens = "" }: GuardConfig,
+  { token = [] }: Pick<GuardSwitches, "token">,
+): Pick<Parameters<typeof findingsOf>[0], "tokens"> {
   // A name may have a comma in it: a part ends behind its token.
-  const given = [...token, ...(terminal().env[tokensVariable] ?? "").split(/(?<==\d{1,16})\s*[,\n]\s*/)]
-    .map((text) => text.trim())
+  const given = [...token, ...guardTokens.split(/(?<==\d{1,16})\s*[,\n]\s*/)]
+    // What is split off ends behind its token; a comma at the very end is left.
+    .map((text) => text.trim().replace(/,$/, ""))
     .filter((text) => text !== "");
   if (given.length === 0) return {};
   if (given.length > 100) throw new UsageError("a guard is told 100 fencing tokens at most");
@@ -170,7 +170,7 @@ function tokensOf({ token = [] }: Pick<GuardSwitches, "token">): Pick<
     const [, resource, number] = /^(.+)=(\d{1,16})$/s.exec(text) ?? [];
     if (resource === undefined || !Number.isSafeInteger(Number(number)))
       throw new UsageError(
-        `${JSON.stringify(text)} is no RESOURCE=TOKEN, as in src/**=1785000000000000, for --token or ${tokensVariable}`,
+        `${JSON.stringify(text)} is no RESOURCE=TOKEN, as in src/**=1785000000000000, for --token or LLM_MAILBOX_GUARD_TOKENS`,
       );
     return { resource, fencing_token: Number(number) };
   });

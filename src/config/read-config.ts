@@ -66,6 +66,11 @@ export const settings = {
       "1 to 63 of a-z 0-9 . _ -, beginning with a letter or digit, not everyone, postmaster or operator",
     parse: (text) => (isAgentName(text) ? text : undefined),
   },
+  guardTokens: {
+    env: "LLM_MAILBOX_GUARD_TOKENS",
+    ...anyText,
+    allowed: "RESOURCE=TOKEN, several of them parted by commas or line breaks",
+  },
   server: {
     env: "LLM_MAILBOX_SERVER",
     allowed: "an http:// or https:// address without a password in it",
@@ -170,6 +175,8 @@ export interface Config {
   /** Whether the namespace was set, so that another one of a credential contradicts it. */
   readonly isNamespaceSet: boolean;
   readonly agent?: string;
+  /** What `guard` is told that its agent holds, as RESOURCE=TOKEN. */
+  readonly guardTokens?: string;
   /** A server that owns the store, instead of a store of this process. */
   readonly server?: string;
   /** Whether what is sent to the server may be read on the way. */
@@ -315,6 +322,7 @@ export function readConfig(env: NodeJS.ProcessEnv, flags: Flags = {}): Config {
       agent: given<string>("agent"),
       auditKeyFile: given<string>("auditKeyFile"),
       server,
+      guardTokens: given<string>("guardTokens"),
       filesDir: given<string>("filesDir"),
       token: given<string>("token"),
       jwtJwks: given<string>("jwtJwks"),

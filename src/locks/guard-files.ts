@@ -4,7 +4,14 @@ import { type Action, type Admission, type Caller, type Rights, rowAbout, type R
 import { acquireLock } from "./acquire-lock.js";
 import type { LockContext } from "./context.js";
 import type { ListedLock } from "./contract.js";
-import type { GuardFiles, GuardFindings, LostFile, RefusedFile, ReservedFile, WantedFile } from "./guard-contract.js";
+import type {
+  GuardFiles,
+  GuardFindings,
+  LostFile,
+  RefusedFile,
+  ReservedFile,
+  WantedFile,
+} from "./guard-contract.js";
 import { type HadSince, hadSince } from "./had-since.js";
 import { type Conflict, conflictsOf, othersAround, visibleLocks } from "./list-locks.js";
 import { releaseLock } from "./release-lock.js";
@@ -171,7 +178,11 @@ async function checkToken(
     const because = verdict.valid
       ? `it is ${verdict.agent}'s`
       : `${staleInWords(verdict)}${since && since.by !== verdict.holder ? `, and ${since.by} got it at ${since.since}` : ""}`;
-    await found.refuse(given, `lock:${parseResource(given)}`, new MailboxError("lock.token_refused", { token, because }));
+    await found.refuse(
+      given,
+      `lock:${parseResource(given)}`,
+      new MailboxError("lock.token_refused", { token, because }),
+    );
   } catch (error) {
     if (!isRefusal(error) || isAway(error)) throw error;
     await found.refuse(given, "*", error);

@@ -396,7 +396,7 @@ describe("a guard", () => {
       text: [
         `llm-mailbox guard: b.ts is wanted before you by bob, who waits for a.ts, reserved by carol until ${until}`,
         "c.ts is wanted before you by another agent",
-        "leave it alone, agree with them by send_message, end your turn, or wait with acquire_lock, which tells you where they wait for you too",
+        "leave it alone, or ask them for it. An agent can agree with them by send_message, end its turn, or wait with acquire_lock, which tells it where they wait for it too",
       ].join("\n"),
     });
   });
@@ -476,6 +476,52 @@ describe("llm-mailbox guard", () => {
     mkdirSync(alone);
     const ended = await runIn(alone, "", as("alice"), "guard", "pre-commit");
     expect(ended).toMatchObject({ status: 2, err: expect.stringContaining("lies in no repository of git") });
+  });
+
+  it("refuses what its agent lost and another one had since, until the agent takes it again, and takes no stale token", async () => {
+    writeFileSync(join(root, "src", "a.ts"), `since ${count}`);
+    execFileSync("git", ["add", "-A"], { cwd: root });
+    const { locks } = office.house.rooms;
+    const [alice, bob] = [await office.as("alice"), await office.as("bob")];
+    const had = await locks.acquireLock(alice.caller, { resources: ["src/**"], lease_seconds: 2 });
+    const good = `src/a.ts=${had.token}`;
+    const silent = { status: 0, out: "", err: "" };
+    expect(await guard("", as("alice"), "pre-commit", "--token", good)).toEqual(silent);
+    await passTime(store.url, office.settings.LLM_MAILBOX_NAMESPACE!, 2_001);
+    await locks.releaseLock(bob.caller, {
+      lock_id: (await locks.acquireLock(bob.caller, { resources: ["src/a.ts"] })).lock_id!,
+    });
+    const words =
+      /^llm-mailbox guard: src\/a\.ts: lock\.lost_since: your lock on it was lost at 20\S+Z, and bob got it at 20\S+Z\. .*acquire_lock/;
+    for (let n = 0; n < 2; n++) {
+      const refused = await guard("", as("alice"), "pre-commit");
+      expect([refused.status, refused.out]).toEqual([1, ""]);
+      expect(refused.err).toMatch(words);
+    }
+    const denied = await guard(edit(join(root, "src/a.ts")), as("alice"), "edit");
+    expect(JSON.parse(denied.out).hookSpecificOutput.permissionDecisionReason).toMatch(words);
+    const warned = await guard("", as("alice"), "pre-commit", "--on-conflict", "warn");
+    expect([warned.status, warned.err]).toEqual([0, expect.stringMatching(words)]);
+    for (const given of [["--token", good], []]) {
+      const variable = given.length > 0 ? {} : { LLM_MAILBOX_GUARD_TOKENS: `${good},\n` };
+      const stale = await guard("", { ...as("alice"), ...variable }, "pre-commit", ...given);
+      expect(stale.status).toBe(1);
+      expect(stale.err).toMatch(
+        /guard: src\/a\.ts: lock\.token_refused: .*nobody holds it now, and bob got it at 20/,
+      );
+    }
+    const take = await guard(edit(join(root, "src/a.ts")), as("alice"), "edit", "--take");
+    expect(JSON.parse(take.out).hookSpecificOutput.permissionDecisionReason).toMatch(
+      /the reservation of src\/a\.ts was lost at 20\S+Z, and bob got it at 20\S+Z and may have changed it\n/,
+    );
+    expect(await guard(edit(join(root, "src/a.ts")), as("alice"), "edit", "--take")).toEqual(silent);
+    expect(await guard("", as("alice"), "pre-commit")).toEqual(silent);
+    const { token } = await locks.acquireLock(alice.caller, { resources: ["src/a.ts"] });
+    const given = ["--token", `src/a.ts=${token}`];
+    expect(await guard("", as("alice"), "pre-commit", ...given)).toEqual(silent);
+    expect((await guard("", as("bob"), "pre-commit", ...given)).err).toContain("it is alice's");
+    for (const odd of ["src/a.ts", "=5", "a=99999999999999999"])
+      expect((await guard("", as("alice"), "pre-commit", "--token", odd)).status).toBe(2);
   });
 
   it("as a hook of git stops the commit itself", async () => {
@@ -949,6 +995,24 @@ describe("llm-mailbox guard whose locks are at a server", () => {
       "the reservation of b.ts was lost at 20",
     );
     expect(await far(edit("b.ts"), "alice", "edit", "--take")).toEqual(silent);
+  });
+
+  it("refuses from there what another agent had since, and a token that is stale", async () => {
+    const { locks } = office.house.rooms;
+    const [alice, bob] = [await office.as("alice"), await office.as("bob")];
+    const had = await locks.acquireLock(alice.caller, { resources: ["a.ts"], lease_seconds: 60 });
+    const token = ["--token", `a.ts=${had.token}`];
+    expect(await far(edit("a.ts"), "alice", "edit", ...token)).toEqual(silent);
+    await passTime(store.url, office.settings.LLM_MAILBOX_NAMESPACE!, 60_001);
+    await locks.releaseLock(bob.caller, {
+      lock_id: (await locks.acquireLock(bob.caller, { resources: ["a.ts"] })).lock_id!,
+    });
+    expect(reasonOf(await far(edit("a.ts"), "alice", "edit"))).toMatch(
+      /a\.ts: lock\.lost_since: .*bob got it at/,
+    );
+    expect(reasonOf(await far(edit("b.ts"), "alice", "edit", ...token))).toMatch(
+      /a\.ts: lock\.token_refused: .*bob got it at/,
+    );
   });
 
   it("is the same session there as beside the store", async () => {

@@ -71,6 +71,7 @@ const cases: Readonly<
     ],
     bad: ["a".repeat(64), "Alice", "everyone", "operator", "postmaster", "queue:a", "a}"],
   },
+  guardTokens: { at: "guardTokens", good: [["src/**=17, b=18", "src/**=17, b=18"]], bad: [] },
   server: {
     at: "server",
     good: [

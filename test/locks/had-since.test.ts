@@ -101,7 +101,10 @@ describeOnEachStore("what somebody had since the agent lost it", (store) => {
     await alice.acquire("s.ts", { ...brief, mode: "shared" });
     await alice.acquire("own.ts", brief);
     await lapse(house);
-    for (const [resource, mode] of [["a.ts", "exclusive"], ["s.ts", "shared"]] as const)
+    for (const [resource, mode] of [
+      ["a.ts", "exclusive"],
+      ["s.ts", "shared"],
+    ] as const)
       await bob.release((await bob.acquire(resource, { mode })).lock_id!);
     const other = await house.as("alice");
     await other.release((await other.acquire("own.ts")).lock_id!);
@@ -116,7 +119,12 @@ describeOnEachStore("what somebody had since the agent lost it", (store) => {
     await bob.release((await bob.acquire("a.ts")).lock_id!);
     const take = { take: { session: "s1", lease_seconds: 60 } };
     expect((await guard(house, alice, ["a.ts"], take)).lost).toEqual([
-      { path: "a.ts", lost_at: expect.stringMatching(/^20/), agent: "bob", since: expect.stringMatching(/^20/) },
+      {
+        path: "a.ts",
+        lost_at: expect.stringMatching(/^20/),
+        agent: "bob",
+        since: expect.stringMatching(/^20/),
+      },
     ]);
     expect((await guard(house, alice, ["a.ts"], take)).lost).toBeUndefined();
     expect(refusedOf(await guard(house, alice, ["a.ts"]))).toEqual([]);
