@@ -223,7 +223,10 @@ export async function openHouse(config: Config, log: Log, timing: HouseOptions =
     goOn: (namespace, agent) => mail.flushSoon(context, namespace, agent),
     log: logEvent,
   });
-  const leaseOf: mail.MailDependencies["leaseOf"] = (...asked) => lock.ownLease(locks, ...asked);
+  const leaseFor =
+    (done: "sent" | "written"): mail.MailDependencies["leaseOf"] =>
+    (...asked) =>
+      lock.ownLease(locks, done, ...asked);
   const context = new mail.MailContext({
     store,
     hints,
@@ -237,7 +240,7 @@ export async function openHouse(config: Config, log: Log, timing: HouseOptions =
     publish: (caller, topic, message, operation, row, ttlMs) =>
       topics.publish(caller, { ...message, to: `topic:${topic}` }, operation, row, ttlMs),
     withdraw: (caller, topic, operation) => topics.withdraw(caller, topic, operation),
-    leaseOf,
+    leaseOf: leaseFor("sent"),
     isStopped: isStoppedNow,
     noteReads: (caller, shown) => reads.note(caller, shown),
     decideEach: (caller, names, asked) =>
@@ -253,7 +256,7 @@ export async function openHouse(config: Config, log: Log, timing: HouseOptions =
     admit,
     rightsOf,
     record,
-    leaseOf,
+    leaseOf: leaseFor("written"),
   });
   const approvals = new approving.ApprovalContext({
     ...{ store, hints, admit, rightsOf, record, log: logEvent },

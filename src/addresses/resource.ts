@@ -10,7 +10,7 @@ export const maxSegments = 32;
 export const maxAnyDepth = 3;
 
 const wellNamed =
-  "Use a name such as customer:123, a path such as src/auth/login.ts, or a pattern such as src/auth/**";
+  "a name such as customer:123, a path such as src/auth/login.ts, or a pattern such as src/auth/**";
 
 /**
  * What a caller wants to lock: one thing or several, each once, in an order that does not depend on how they were told.
@@ -22,7 +22,7 @@ export function parseResources(given: readonly string[]): readonly Resource[] {
     refuse("lock.resource_invalid", {
       number: maxResources + 1,
       problem: `one call names at most ${maxResources}`,
-      instead: "Name what they lie in by a pattern such as src/auth/**, or lock them by several calls",
+      instead: "several calls, or a pattern such as src/auth/** in place of what lies in it",
     });
   const resources = given.map((text, n) => parseResource(text, n + 1));
   return [...new Set(resources)].sort();
@@ -35,7 +35,8 @@ export function parseResources(given: readonly string[]): readonly Resource[] {
  * @param number which of the caller's resources it is, counted from 1
  */
 export function parseResource(given: string, number = 1): Resource {
-  const no = (problem: string): never => refuse("lock.resource_invalid", { number, problem, instead: wellNamed });
+  const no = (problem: string): never =>
+    refuse("lock.resource_invalid", { number, problem, instead: wellNamed });
   const text = given.trim().normalize("NFC");
   if (text.length > maxResourceLength) no(`it has more than ${maxResourceLength} characters`);
   // What a reader does not see would make two names of one.

@@ -117,9 +117,6 @@ export async function verifyLock(resource: string, given: string, switches: Swit
     printLine(
       `Valid: ${verdict.agent} holds it${verdict.mode === "shared" ? ", shared," : ""} until ${new Date(verdict.expiresAt).toISOString()}.`,
     );
-  else
-    printLine(
-      `${verdict.because === "never given" ? "Unknown" : "Stale"}: ${staleInWords(verdict)}.`,
-    );
+  else printLine(`${verdict.because === "never given" ? "Unknown" : "Stale"}: ${staleInWords(verdict)}.`);
   if (!verdict.valid) endWith(1);
 }

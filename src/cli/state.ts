@@ -90,7 +90,7 @@ export async function putState(
   if (switches.json) printJson(result);
   else if (result.state === "conflict")
     terminal().stderr.write(
-      `llm-mailbox: ${result.key} is ${result.current ? `at version ${result.current.version}, written by ${result.current.by}` : "not there"}; nothing was written\n`,
+      `llm-mailbox: ${result.key} is ${result.current ? `at version ${result.current.version}, written by ${result.current.by}` : "not there, and --expected-version 0 creates it"}; nothing was written\n`,
     );
   else if (result.state === "absent") printLine(`There was no entry under ${result.key}.`);
   else printLine(`${result.key} is ${result.state}, version ${result.version}.`);

@@ -163,7 +163,7 @@ const entries = {
   },
   "lock.resource_invalid": {
     kind: "INVALID_ARGUMENT",
-    text: "resource {number} cannot be locked: {problem}. {instead}.",
+    text: "resource {number} cannot be locked: {problem}. Use {instead}.",
   },
   "lock.deadlock": {
     kind: "ABORTED",

@@ -1,6 +1,13 @@
 import { covers, isResourcePattern, overlaps, parseResource, type Resource } from "../addresses/index.js";
 import { isRefusal, MailboxError } from "../errors/index.js";
-import { type Action, type Admission, type Caller, type Rights, rowAbout, type RunId } from "../identity/index.js";
+import {
+  type Action,
+  type Admission,
+  type Caller,
+  type Rights,
+  type RunId,
+  rowAbout,
+} from "../identity/index.js";
 import { acquireLock } from "./acquire-lock.js";
 import type { LockContext } from "./context.js";
 import type { ListedLock } from "./contract.js";

@@ -43,17 +43,18 @@ export async function verifyToken(
  * The lease of the caller's agent that a token is of, for whoever writes under it. The row of the look is left where it is
  * the caller's; where it is not, that of the refusal.
  *
+ * @param done what was not done where it is refused
  * @throws {MailboxError} `lock.stale_token`, also for a token of somebody else; `access.denied`
  */
 export async function ownLease(
   context: LockContext,
+  done: "sent" | "written",
   caller: Caller,
   given: string,
   token: number,
 ): Promise<{ readonly expiresAt: number; readonly resource: Resource; readonly shared: boolean }> {
   const { verdict, admission, resource } = await lookAtToken(context, caller, given, token);
-  if (!verdict.valid || verdict.agent !== caller.principal.agent)
-    return refuse("lock.stale_token", { done: "sent" });
+  if (!verdict.valid || verdict.agent !== caller.principal.agent) return refuse("lock.stale_token", { done });
   await context.deps.record(caller, admission);
   return { expiresAt: verdict.expiresAt, resource, shared: verdict.mode === "shared" };
 }

@@ -56,10 +56,12 @@ export function decideBy(rules: Speaking, given: Given, fallback: Fallback, work
       !(fallback.known && holding.some((outcome) => isForAll(outcome, given, work))));
   const effect = isFallback ? fallback.effect : said;
   const deciding = holding.filter((outcome) => outcome.effect === effect);
+  const reaching =
+    effect === "deny" && given.askedResource.isPattern ? reachingOf(deciding, given, work) : [];
   work.begin();
   return {
     effect,
-    rules: deciding.map(inWords),
+    rules: deciding.map((outcome) => (reaching.includes(outcome) ? inPart(outcome) : inWords(outcome))),
     shadow: ask(rules.shadow, given, work).map((outcome) => ({
       id: outcome.rule.id,
       effect: outcome.effect,
@@ -86,6 +88,20 @@ function ask(rules: readonly Rule[], given: Given, work: Work): Outcome[] {
 /** A folder is one name here: what lies in it is what restrictions alone look at. */
 function isForAll({ rule }: Outcome, given: Given, work: Work): boolean {
   return !given.askedResource.isPattern || holdsForAll(rule, given, work);
+}
+
+/** Those that forbid a part of what a pattern means, so that a narrower one may be allowed. */
+function reachingOf(outcomes: readonly Outcome[], given: Given, work: Work): readonly Outcome[] {
+  return outcomes.filter((outcome) => !outcome.failure && !outcome.partly && !isForAll(outcome, given, work));
+}
+
+function inPart(outcome: Outcome): DecidingRule {
+  const { rule } = outcome;
+  return {
+    ...inWords(outcome),
+    reason: `this pattern reaches into what a rule forbids${rule.reason === undefined ? "" : `: ${rule.reason}`}`,
+    guidance: `Ask for something narrower.${rule.guidance === undefined ? "" : ` ${rule.guidance}`}`,
+  };
 }
 
 function inOrder(outcomes: readonly Outcome[]): readonly Outcome[] {

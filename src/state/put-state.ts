@@ -141,11 +141,15 @@ async function write(
       return { key, state: "absent", replayed: false };
     case "CONFLICT": {
       const entry = String(told[0]);
-      const shows = entry !== "" && (await context.deps.rightsOf(caller))("state.read", `state:${key}`);
+      const shows = (await context.deps.rightsOf(caller))("state.read", `state:${key}`);
       return {
         key,
         state: "conflict",
-        ...(shows ? { current: shownEntry(key, entry, String(told[1])) } : {}),
+        ...(!shows
+          ? {}
+          : entry === ""
+            ? { version: 0 }
+            : { current: shownEntry(key, entry, String(told[1])) }),
         replayed: false,
       };
     }

@@ -55,6 +55,13 @@ describe("a resource", () => {
     expect(refused(given)).toContain(problem);
   });
 
+  it("says of too many how to ask for them, and of one how to name it", () => {
+    expect(refused(Array.from({ length: 17 }, (_, n) => `r${n}`))).toBe(
+      "lock.resource_invalid: resource 17 cannot be locked: one call names at most 16. Use several calls, or a pattern such as src/auth/** in place of what lies in it.",
+    );
+    expect(refused([".."])).toMatch(/ Use a name such as customer:123, .*src\/auth\/\*\*\.$/);
+  });
+
   it("says which of several is wrong", () => {
     expect(refused(["fine", "fine/too", ".."])).toContain("resource 3 cannot be locked");
   });

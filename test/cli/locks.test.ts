@@ -90,7 +90,17 @@ it("tells whether a token is good for a resource now, by its status too", async 
     agent: "carl",
   });
   const other = await office.run("locks", "verify", "lib/x", String(token));
-  expect([other.status, other.out]).toEqual([1, "Stale: nobody holds it now.\n"]);
+  expect([other.status, other.out]).toEqual([
+    1,
+    "Stale: no lock on it has this token now; nobody holds it now.\n",
+  ]);
+  const part = await office.run("locks", "verify", "**", String(token));
+  expect(part.out).toBe("Stale: the lock that has this token holds a part of it, and not all.\n");
+  const never = await office.run("locks", "verify", "db/users", "9007199254740991");
+  expect([never.status, never.out]).toEqual([
+    1,
+    "Unknown: no token that high was given here yet; carl holds it now.\n",
+  ]);
   await locks.releaseLock(carl.caller, { lock_id: id! });
   expect((await office.run("locks", "verify", "db/users", String(token))).status).toBe(1);
   expect((await office.run("locks", "verify", "db/users", "abc")).status).toBe(2);

@@ -62,6 +62,11 @@ describe("llm-mailbox state", () => {
     expect(lost.err).toMatch(
       /^llm-mailbox: plan\/owner is at version \d{16}, written by operator; nothing was/,
     );
+    const none = await office.run("state", "put", "plan/none", "bob", "--expected-version", "5");
+    expect([none.status, none.err]).toEqual([
+      1,
+      "llm-mailbox: plan/none is not there, and --expected-version 0 creates it; nothing was written\n",
+    ]);
     const { version } = await office.json<{ version: number }>("state", "get", "plan/owner");
     const won = await office.run("state", "put", "plan/owner", "bob", "--expected-version", String(version));
     expect([won.status, won.err]).toEqual([0, ""]);

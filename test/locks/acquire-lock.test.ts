@@ -119,9 +119,7 @@ describeOnEachStore.concurrent("acquire_lock", (store) => {
       lock_id: keyed.lock_id,
       token: keyed.token,
     });
-    await expect(alice.acquire("d", { idempotency_key: "k" })).rejects.toThrow(
-      /^mailbox\.idempotency_conflict/,
-    );
+    await expect(alice.acquire("d", { idempotency_key: "k" })).rejects.toThrow(/^lock\.idempotency_conflict/);
     await alice.release(keyed.lock_id!);
     await expect(alice.acquire("c", { idempotency_key: "k" })).rejects.toThrow(/^lock\.not_yours/);
   });

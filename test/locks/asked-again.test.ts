@@ -57,7 +57,7 @@ describeOnEachStore("asking again for what the run holds", (store) => {
   it("is refused by the key of another call, whatever is held", async () => {
     const house = await open();
     const alice = await house.as("alice");
-    const conflict = { code: "mailbox.idempotency_conflict" };
+    const conflict = { code: "lock.idempotency_conflict" };
     await alice.acquire("one", { idempotency_key: "k" });
     await alice.acquire("two");
     await expect(alice.acquire("two", { idempotency_key: "k" })).rejects.toMatchObject(conflict);

@@ -212,7 +212,9 @@ describeOnEachStore("a message under a lock", (store) => {
     });
     const sends = ways.map(({ send }) => send(scene, anna, "late", held));
     for (const [n, sent] of (await Promise.allSettled(sends)).entries())
-      expect(sent, ways[n]!.name).toMatchObject({ reason: { code: "lock.stale_token" } });
+      expect(sent, ways[n]!.name).toMatchObject({
+        reason: { code: "lock.stale_token", message: expect.stringContaining("Nothing was sent;") },
+      });
     expect(verified).toBe(ways.length);
     expect(await scene.arrived()).toEqual([]);
     expect(await scene.sent(anna)).toBe(0);

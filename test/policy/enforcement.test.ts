@@ -98,6 +98,18 @@ rules:
         wide,
         "policy.denied",
       ]);
+    const messageOf = (resource: string): Promise<string> =>
+      locks.acquireLock(bob.caller, { resources: [resource] }).then(
+        () => "",
+        (error: Error) => error.message,
+      );
+    expect(await messageOf("**")).toMatch(
+      /^policy\.denied: this pattern reaches into what a rule forbids \(rule no-prod\)\. Ask for something narrower\. /,
+    );
+    for (const wholly of ["prod/x", "prod/x/**"])
+      expect(await messageOf(wholly)).toMatch(
+        /^policy\.denied: a rule forbids it \(rule no-prod\)\. Take another way\. /,
+      );
     expect(await codeOf(locks.acquireLock(bob.caller, { resources: ["test/**"] }))).toBe("allow");
   });
 

@@ -136,7 +136,11 @@ describe.each(eras)("an agent that speaks %s, with shared state", (era) => {
     const write = (client: TestClient, fencing_token: number) =>
       client.call("put_state", { key, value: "1", resource, fencing_token });
     expect((await write(a, token)).text).toMatch(/^stored /);
-    expect((await write(b, token)).text).toMatch(/^lock\.stale_token: /);
+    expect((await write(b, token)).text).toMatch(/^lock\.stale_token: .* Nothing was written; /);
+    const none = await a.call("put_state", { key: unique("none/x"), value: "1", expected_version: 5 });
+    expect(none.text).toMatch(
+      /^conflict, nothing was written: there is no entry under none\/x\S*; expected_version: 0 creates it$/,
+    );
     expect((await write(a, token - 1)).text).toMatch(/^lock\.stale_token: /);
     await a.call("release_lock", { lock_id: /lk-\w+/.exec(granted.text)![0] });
     const refused = await write(a, token);

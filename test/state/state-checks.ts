@@ -63,7 +63,7 @@ export const checks: readonly Check[] = [
       expect(late).toMatchObject({ state: "conflict", current: { version: second.version, by: "bob" } });
       expect((await desk.get("a/x"))?.value).toBe("2");
       const none = await desk.put("a/y", "3", { expected_version: first.version! });
-      expect(none).toEqual({ key: "a/y", state: "conflict", replayed: false });
+      expect(none).toEqual({ key: "a/y", state: "conflict", version: 0, replayed: false });
       expect(await desk.get("a/y")).toBeUndefined();
     },
   },

@@ -42,7 +42,9 @@ function tell(result: PutStateResult, { room }: Telling<PutState>): Part[] {
             ...valueParts(current, room),
           ]
         : [
-            `conflict, nothing was written: ${key} is not at the version you expected; get_state tells what is there`,
+            version === 0
+              ? `conflict, nothing was written: there is no entry under ${key}; expected_version: 0 creates it`
+              : `conflict, nothing was written: ${key} is not at the version you expected; get_state tells what is there`,
           ];
   }
 }
