@@ -55,7 +55,8 @@ if known or (same and isOver) then
   return { 'REPEATED', writeRequest(request), whole(agreeing) }
 end
 local spent = link ~= '' and redis.call('HGET', slot.links, link)
-if spent then return { spent == 'lost' and 'LINK_LOST' or 'LINK_USED' } end
+if spent == 'lost' then return { 'LINK_LOST' } end
+if spent then return { 'LINK_USED' } end
 if request.state ~= 'pending' then return { 'ENDED', writeRequest(request) } end
 if votes ~= seen then return { 'CHANGED' } end
 -- What is approved instead must not be asked about by itself: of two approvals of one question one could not be used.

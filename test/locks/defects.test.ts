@@ -221,12 +221,12 @@ describeOnEachStore("a defect of other locks that ours do not have:", (store) =>
       verifyToken(house.house.locks, bob.caller, resource, token);
     expect(await check("x", old.token!)).toMatchObject({ valid: true, agent: "alice" });
     await passTime(store().url, house.namespace, 1_001);
-    expect(await check("x", old.token!)).toEqual({ valid: false });
+    expect(await check("x", old.token!)).toEqual({ valid: false, because: "not now" });
     const next = await bob.acquire("x");
     expect(next.token).toBeGreaterThan(old.token!);
-    expect(await check("x", old.token!)).toEqual({ valid: false, holder: "bob" });
+    expect(await check("x", old.token!)).toEqual({ valid: false, holder: "bob", because: "not now" });
     expect(await check("x", next.token!)).toMatchObject({ valid: true, agent: "bob" });
-    expect(await check("y", next.token!)).toEqual({ valid: false });
+    expect(await check("y", next.token!)).toEqual({ valid: false, because: "not now" });
   });
 
   it("a token came again after the tail of the store's log was lost", async () => {

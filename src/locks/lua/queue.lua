@@ -199,10 +199,12 @@ end
 -- Grants are noted while a loss is remembered, and not where nobody lost anything for a day. Losses of hooks are told by their
 -- sessions.
 local sinceKeptMs, sinceMost = 86400000, 16
+-- By field, read once and put once at the end of a script.
+local since, newSince, isLossNew = {}, 0, false
 -- As forgetOldSessions does, one round after another.
-local function forgetOldSince(newFields)
+local function forgetOldSince()
   local from = redis.call('HGET', slot.meta, 'lookedSince') or '0'
-  local page, seen = redis.call('HSCAN', slot.since, from, 'COUNT', newFields * 4 + 20), {}
+  local page, seen = redis.call('HSCAN', slot.since, from, 'COUNT', newSince * 4 + 20), {}
   redis.call('HSET', slot.meta, 'lookedSince', page[1])
   for n = 1, #page[2], 2 do
     seen[#seen + 1] = { field = page[2][n], at = tonumber(string.match(page[2][n + 1], '^[^\t]*|(%d+)\t') or '0') }
@@ -215,11 +217,12 @@ local function forgetOldSince(newFields)
 end
 local function noteSince(what, request)
   if what == 'l' and isHook(request.run) or what == 'g' and lockMs >= lostUntil then return end
-  local agent, newFields = agentOf(request.run), 0
+  local agent = agentOf(request.run)
   local head = table.concat({ what, agent, request.mode, whole(lastToken), asClock(math.min(request.due, lockMs)) }, '|')
   for _, resource in ipairs(request.resources) do
     local anchor, kind = anchorOf(resource)
-    local text = redis.call('HGET', slot.since, kind .. anchor)
+    local field = kind .. anchor
+    local text = since[field] or redis.call('HGET', slot.since, field)
     local lines, counts = { head .. '\t' .. resource }, { l = 0, g = 0 }
     counts[what] = 1
     for line in string.gmatch(text or '', '[^\n]+') do
@@ -230,47 +233,27 @@ local function noteSince(what, request)
         lines[#lines + 1] = line
       end
     end
-    redis.call('HSET', slot.since, kind .. anchor, table.concat(lines, '\n'))
-    if not text then newFields = newFields + 1 end
+    since[field] = table.concat(lines, '\n')
+    if not text then newSince = newSince + 1 end
   end
-  if what == 'l' then
-    lostUntil = lockMs + sinceKeptMs
-    redis.call('HSET', slot.meta, 'lostUntil', whole(lostUntil))
-  end
-  if newFields > 0 then forgetOldSince(newFields) end
+  if what == 'l' then lostUntil, isLossNew = lockMs + sinceKeptMs, true end
 end
--- Of what an agent lost of a resource and another one was granted since: when it lost it, who that is, and when it got it.
-local function hadSince(agent, resource)
-  local anchor, kind = anchorOf(resource)
-  local fields, at = { 'p|' }, string.find(anchor, '/', 1, true)
-  while at do
-    fields[#fields + 1] = 'p|' .. string.sub(anchor, 1, at)
-    at = string.find(anchor, '/', at + 1, true)
+local function putSince()
+  local words = {}
+  local function put()
+    if #words > 0 then redis.call('HSET', slot.since, unpack(words)) end
+    words = {}
   end
-  if kind == 'l|' then fields[#fields + 1] = 'l|' .. anchor end
-  local losses, others, takenAgain = {}, {}, 0
-  for _, text in ipairs(redis.call('HMGET', slot.since, unpack(fields))) do
-    for line in string.gmatch(text or '', '[^\n]+') do
-      local what, who, mode, token, ms, its = string.match(line, '^(%a)|([^|]*)|(%a)|(%d+)|(%d+)\t(.*)$')
-      local one = { agent = who, mode = mode, token = tonumber(token), at = ms }
-      if tonumber(ms) >= nowMs - sinceKeptMs and overlaps(its, resource) then
-        if what == 'g' and who ~= agent then others[#others + 1] = one
-        elseif what == 'l' and who == agent then losses[#losses + 1] = one
-        elseif what == 'g' and covers(its, resource) then takenAgain = math.max(takenAgain, one.token) end
-      end
-    end
+  for field, text in pairs(since) do
+    words[#words + 1] = field
+    words[#words + 1] = text
+    if #words == 1000 then put() end
   end
-  local newest, lost
-  for _, loss in ipairs(losses) do
-    for _, other in ipairs(others) do
-      local isSince = other.token > loss.token and loss.token >= takenAgain and other.token > takenAgain
-      if isSince and not (loss.mode == 's' and other.mode == 's') and (not newest or other.token > newest.token) then
-        newest, lost = other, loss
-      end
-    end
-  end
-  if newest then return lost.at, newest.agent, newest.at end
-  return '', '', ''
+  put()
+  since = {}
+  if isLossNew then redis.call('HSET', slot.meta, 'lostUntil', whole(lostUntil)) end
+  if newSince > 0 then forgetOldSince() end
+  newSince, isLossNew = 0, false
 end
 local function hold(request)
   dropNotice(request)
@@ -562,6 +545,7 @@ end
 -- The last step of a script that changes something. What listeners are told: whose turn it is, who lost something; and to whoever watches, that something changed.
 local function tell(isChanged)
   putUntold()
+  putSince()
   if #hints > 0 then redis.call('PUBLISH', slot.channel, table.concat(hints, ' ')) end
   if isChanged or #hints > 0 then redis.call('PUBLISH', slot.changes, '1') end
 end
