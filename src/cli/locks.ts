@@ -1,5 +1,6 @@
 import {
   type ForcedRelease,
+  ForceReason,
   forceRelease,
   type LockList,
   listForced,
@@ -84,8 +85,8 @@ export async function releaseByForce(
   id: string,
   switches: Switches & { readonly reason: string },
 ): Promise<void> {
-  const reason = switches.reason.trim();
-  if (reason === "" || reason.length > 500) throw new UsageError("--reason says why, in 1 to 500 characters");
+  const { data: reason } = ForceReason.safeParse(switches.reason);
+  if (reason === undefined) throw new UsageError("--reason says why, in 1 to 500 characters");
   const released = await withHouse(switches, (house, config) =>
     forceRelease(house.locks, operator(config), id, reason),
   );

@@ -106,9 +106,13 @@ export interface LockAnswer {
   readonly resources: readonly string[];
 }
 
+/** Why something is taken by force. */
+export const ForceReason = z.string().trim().min(1).max(500);
+
 export const ReleaseLock = z.object({
   lock_id: z.string().max(60).optional(),
   ticket: z.string().max(60).optional().describe("Leave its queue"),
+  reason: ForceReason.optional().describe("Admins: why another's is taken"),
   idempotency_key: IdempotencyKey,
 });
 export type ReleaseLock = z.infer<typeof ReleaseLock>;
@@ -120,6 +124,8 @@ export interface Released {
   readonly still_under?: string;
   /** Another run of the agent had it, and is told that it lost it. */
   readonly other_run?: string;
+  /** Another agent had it, from which it was taken by force. */
+  readonly taken_from?: string;
   /** Agents whose turn it is now. */
   readonly next: readonly string[];
   /** The same call with the same key was answered before; this is that answer. */
@@ -224,6 +230,13 @@ export interface NewsOfLock {
   readonly again_under?: string;
   /** When it ends, for what ends. */
   readonly until?: string;
+  readonly force?: Force;
+}
+
+/** Of what is lost, where it was taken by force: by whom and why. */
+export interface Force {
+  readonly by: string;
+  readonly reason: string;
 }
 
 /** What a run lost that ended without its client's doing, as the next run of its agent is told. */
@@ -232,6 +245,7 @@ export type EarlierLoss =
       readonly what: "lost with its run" | "place lost with its run";
       readonly id: string;
       readonly resources: readonly string[];
+      readonly force?: Force;
     }
   /** Those that are not told one by one. */
   | { readonly what: "more lost with their run"; readonly count: number };

@@ -4,6 +4,8 @@ export { acquireAsAsked } from "./asked-to-acquire.js";
 export { LockContext, type LockDependencies } from "./context.js";
 export {
   AcquireLock,
+  type Force,
+  ForceReason,
   type HeldLease,
   type Holder,
   type ListedLock,

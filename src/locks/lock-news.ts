@@ -4,6 +4,7 @@ import type { LockContext } from "./context.js";
 import type { LockNews, NewsOfLock } from "./contract.js";
 import { hasCome, inMs } from "./due-time.js";
 import { earlierLosses } from "./earlier-losses.js";
+import { withForce } from "./force-release.js";
 import { type KnownLease, type KnownWait, type LeaseMemory, lostLease } from "./lease-memory.js";
 import { type Standing, touchLeases } from "./standings.js";
 import { withRest } from "./with-rest.js";
@@ -29,7 +30,7 @@ export async function lockNews(context: LockContext, caller: Caller): Promise<re
   const kept = context.known(caller)?.kept.splice(0, mostTold) ?? [];
   const news: LockNews[] = kept.length > 0 ? kept : [...(await earlierLosses(context, caller))];
   const memory = context.known(caller);
-  if (!memory) return news;
+  if (!memory) return withForce(context, caller, news);
   if (memory.circle && !memory.circle.isTold) {
     memory.circle.isTold = true;
     const { inWords: circle, byOwnHook } = memory.circle;
@@ -42,7 +43,11 @@ export async function lockNews(context: LockContext, caller: Caller): Promise<re
     memory.kept.unshift(...news);
     throw error;
   }
-  return news.flatMap((one, n) => (n < kept.length ? asItIsNow(one, memory) : [one]));
+  return withForce(
+    context,
+    caller,
+    news.flatMap((one, n) => (n < kept.length ? asItIsNow(one, memory) : [one])),
+  );
 }
 
 /** What was told in vain, by what became of it since. */

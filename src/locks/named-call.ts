@@ -7,6 +7,8 @@ export interface NamedCall {
   readonly digest: string;
 }
 
+export const unnamed: NamedCall = { operation: "", digest: "" };
+
 /** A name holds for (agent, tool, content): the same name with other content is refused by the script. */
 export function namedCall(
   caller: Caller,
@@ -14,7 +16,7 @@ export function namedCall(
   key: string | undefined,
   content: readonly (string | number | undefined)[],
 ): NamedCall {
-  if (key === undefined) return { operation: "", digest: "" };
+  if (key === undefined) return unnamed;
   return {
     operation: `k|${short(`${caller.principal.agent}\n${tool}\n${key}`)}`,
     digest: short(JSON.stringify(content)),

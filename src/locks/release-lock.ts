@@ -4,6 +4,7 @@ import { loadScript, lockKeys } from "../redis/index.js";
 import type { LockContext } from "./context.js";
 import type { Released, ReleaseLock, TellOptions } from "./contract.js";
 import { findLock } from "./find-lock.js";
+import { forceRelease } from "./force-release.js";
 import { newLockId } from "./lock-id.js";
 import { lossNamed } from "./loss-named.js";
 import { type NamedCall, namedCall } from "./named-call.js";
@@ -19,9 +20,11 @@ const retryMs = 60_000;
  * run in each process): that one is told with its next reply that it lost it.
  *
  * Its own an agent may always give back, whatever it may lock by now: it has to be believed, and is asked for no right. What
- * another agent has is answered as what never was: nothing is released, and whether it is there is not told.
+ * another agent has is answered as what never was: nothing is released, and whether it is there is not told. With a
+ * `reason` it is taken by force, by whoever may do that.
  *
- * @throws {MailboxError} `access.denied` to whoever may lock nothing and has nothing under this id
+ * @throws {MailboxError} `access.denied` to whoever may lock nothing and has nothing under this id, and to whoever gives a
+ *   reason for what is not its own and may take nothing by force
  */
 export async function releaseLock(
   context: LockContext,
@@ -36,6 +39,8 @@ export async function releaseLock(
   const named = namedCall(caller, "release_lock", input.idempotency_key, [id]);
   // What neither knows is over, or another agent's.
   const own = known?.resourcesOf(id) ?? (await findLock(context, caller, id))?.resources;
+  if (!own && input.reason !== undefined && !(await wasDone(context, caller, named)))
+    return takeByForce(context, caller, id, input.reason, input.idempotency_key);
   const admissions = await admissionsTo(context, caller, own, named);
   const [word, was, before, ...told] = await context.run(namespace, releaseLockScript, [
     caller.run.id,
@@ -68,6 +73,21 @@ export async function releaseLock(
     next: isRun ? more : (told as string[]),
     replayed: before === "1",
   };
+}
+
+/** What another agent has, by whoever may do so; to nobody else is told whether there is anything. */
+async function takeByForce(
+  context: LockContext,
+  caller: Caller,
+  id: string,
+  reason: string,
+  key: string | undefined,
+): Promise<Released> {
+  const named = namedCall(caller, "release_lock", key, [id, "by force"]);
+  const taken = await forceRelease(context, caller, id, reason, named);
+  if (!taken) return { state: "gone", next: [], replayed: false };
+  const { agent, next, replayed } = taken;
+  return { state: "released", taken_from: agent, next, replayed };
 }
 
 /** For what is not its own, whoever may lock nothing is refused; what was done by the same key is decided already. */

@@ -282,7 +282,7 @@ describeOnEachStore("the audit", (store) => {
       [
         "acquire_lock",
         { resources: ["other"], idempotency_key: "k" },
-        "lock.acquire lock:other refuse mailbox.idempotency_conflict",
+        "lock.acquire lock:other refuse lock.idempotency_conflict",
       ],
       ["acquire_lock", { lock_id: own.lock_id }, "lock.acquire lock:own allow role agent"],
       ["release_lock", { lock_id: held.lock_id }, "lock.acquire * allow role agent"],

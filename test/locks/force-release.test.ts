@@ -2,7 +2,7 @@ import { afterEach, expect, it } from "vitest";
 import { type AuditQuery, queryAudit } from "../../src/audit/index.js";
 import { forceRelease, listForced } from "../../src/locks/index.js";
 import { describeOnEachStore } from "../stores/index.js";
-import { type LockHouse, openLocks, operatorOf } from "./open-locks.js";
+import { type LockHouse, openLocks, operatorOf, soon } from "./open-locks.js";
 
 describeOnEachStore("a release by force", (store) => {
   const houses: LockHouse[] = [];
@@ -33,6 +33,7 @@ describeOnEachStore("a release by force", (store) => {
     expect(await forceRelease(house.house.locks, operatorOf(house), id!, "it hangs")).toEqual({
       agent: "bob",
       next: [],
+      replayed: false,
     });
     for (const resource of ["lock:src/a.ts", "lock:src/b.ts"])
       expect(await found(house, { resource })).toEqual([
@@ -83,5 +84,97 @@ describeOnEachStore("a release by force", (store) => {
     expect(await found(house, { resource: "lock:x" })).toMatchObject([
       { outcome: "allow", because: `operator; ${ticket} of carol` },
     ]);
+  });
+
+  it("is open to an agent that is an admin, and whoever lost it is told once by whom and why", async () => {
+    const house = await open();
+    const [bob, carol, root] = [
+      await house.as("bob"),
+      await house.as("carol"),
+      await house.as("root", "admin"),
+    ];
+    const news = () => house.house.rooms.locks.news(bob.caller);
+    const { lock_id: id } = await bob.acquire("src/a.ts");
+    const { ticket } = await carol.acquire("src/a.ts");
+    for (const agent of [bob, carol]) expect(await agent.news()).toEqual([]);
+    expect(await root.release(id!, { reason: "it hangs" })).toEqual({
+      ...{ state: "released", taken_from: "bob", next: ["carol"], replayed: false },
+    });
+    const force = { by: "root", reason: "it hangs" };
+    await soon(async () => expect(await news()).toMatchObject([{ what: "lost", id, force }]));
+    expect(await news()).toEqual([]);
+    expect(await root.release(ticket!, { reason: "nobody is there" })).toMatchObject({ taken_from: "carol" });
+    const placeLost = { what: "place lost", force: { by: "root", reason: "nobody is there" } };
+    await soon(async () =>
+      expect(await house.house.rooms.locks.news(carol.caller)).toMatchObject([placeLost]),
+    );
+    expect(await found(house, { resource: "lock:src/a.ts" })).toMatchObject([
+      { outcome: "allow", because: expect.stringContaining(`${ticket} of carol`) },
+      { outcome: "allow", because: expect.stringContaining(`${id} of bob`) },
+    ]);
+    expect(await listForced(house.house.locks, operatorOf(house), 5)).toMatchObject([
+      { by: "root", agent: "carol", reason: "nobody is there" },
+      { by: "root", agent: "bob", reason: "it hangs" },
+    ]);
+  });
+
+  it("is told to the next run of whoever lost it, where its run ended before it could be", async () => {
+    const house = await open();
+    const [bob, root] = [await house.as("bob"), await house.as("root", "admin")];
+    const { lock_id: id } = await bob.acquire("x");
+    await root.release(id!, { reason: "it hangs" });
+    await house.house.runs.end(bob.caller, "cut short");
+    const next = await house.as("bob");
+    expect(await house.house.rooms.locks.news(next.caller)).toMatchObject([
+      { what: "lost with its run", id, force: { by: "root", reason: "it hangs" } },
+    ]);
+  });
+
+  it("is refused to every other agent alike, whether there is something or not", async () => {
+    const house = await open();
+    const [bob, eve] = [await house.as("bob"), await house.as("eve")];
+    const { lock_id: id } = await bob.acquire("x");
+    for (const named of [id!, "lk-0123456789ab"])
+      await expect(eve.release(named, { reason: "I want it" })).rejects.toMatchObject({
+        code: "access.denied",
+        message: expect.stringContaining("admin.locks"),
+      });
+    expect(await eve.acquire("x")).toMatchObject({ state: "queued" });
+    expect(await found(house, {})).toMatchObject([{ outcome: "deny" }, { outcome: "deny" }]);
+  });
+
+  it("that is repeated takes nothing more: not from who got it next, nor under the same key", async () => {
+    const house = await open();
+    const [bob, carol, root] = [
+      await house.as("bob"),
+      await house.as("carol"),
+      await house.as("root", "admin"),
+    ];
+    const { lock_id: id } = await bob.acquire("x");
+    const { ticket } = await carol.acquire("x");
+    const force = { reason: "it hangs", idempotency_key: "k" };
+    const first = await root.release(id!, force);
+    expect(await carol.claim(ticket!)).toMatchObject({ state: "granted" });
+    expect(await root.release(id!, force)).toEqual({ ...first, replayed: true });
+    expect(await root.release(id!, { reason: "it hangs" })).toMatchObject({ state: "gone" });
+    await expect(root.release(id!, { idempotency_key: "k" })).rejects.toMatchObject({
+      code: "lock.idempotency_conflict",
+    });
+    expect(await carol.news()).toEqual([]);
+    expect((await root.list("x")).holders).toMatchObject([{ agent: "carol", state: "held" }]);
+  });
+
+  it("is none where the lock is the caller's own", async () => {
+    const house = await open();
+    const [eve, root] = [await house.as("eve"), await house.as("root", "admin")];
+    for (const agent of [eve, root]) {
+      const { lock_id: id } = await agent.acquire("x");
+      const own = { reason: "done", idempotency_key: "own" };
+      const released = await agent.release(id!, own);
+      expect(released).toMatchObject({ state: "released", replayed: false });
+      expect(released.taken_from).toBeUndefined();
+      expect(await agent.release(id!, own)).toMatchObject({ state: "released", replayed: true });
+    }
+    expect(await listForced(house.house.locks, operatorOf(house), 5)).toEqual([]);
   });
 });

@@ -56,7 +56,7 @@ describe.each(eras)("two agents of %s whose edits are guarded", (era) => {
       ["ben", "a.ts"],
     ] as const)
       expect((await guard(agent, "edit", file)).out).toContain(
-        "end your turn, or wait with acquire_lock, which tells you where they wait for you too",
+        "end its turn, or wait with acquire_lock, which tells it where they wait for it too",
       );
     const waiting = anna.call("acquire_lock", { resources: ["b.ts"], wait_seconds: 50 });
     await expect.poll(async () => (await ben.call("list_locks")).text).toMatch(/waits: anna/);

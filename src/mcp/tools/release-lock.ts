@@ -11,6 +11,7 @@ export const releaseLock = defineTool({
     state: z.enum(["released", "left_queue", "gone", "lost"]),
     still_under: z.string().exactOptional(),
     other_run: z.string().exactOptional(),
+    taken_from: z.string().exactOptional(),
     next: z.array(z.string()),
     replayed: z.boolean(),
   }),
@@ -24,7 +25,7 @@ export const releaseLock = defineTool({
 const words = {
   released: "released",
   left_queue: "you left the queue",
-  gone: "nothing to release: you have nothing under this id, or no longer",
+  gone: "nothing to release: there is nothing under this id that you may release, or no longer",
   lost: "nothing to release: you had lost it, and others may have changed what it protected",
 };
 
@@ -35,9 +36,11 @@ function otherInWords(run: string): string {
     : `it was not this run's but run ${run}'s, which is told so`;
 }
 
-function tell({ state, still_under: still, other_run, next, replayed }: Released): string {
+function tell({ state, still_under: still, other_run, taken_from, next, replayed }: Released): string {
   if (still !== undefined)
     return `nothing to release: you had lost it, but you still hold all of that under ${still}`;
   const other = other_run === undefined ? "" : `; ${otherInWords(other_run)}`;
-  return `${replayed ? "replayed: " : ""}${words[state]}${other}${next.length ? `; next: ${[...new Set(next)].join(", ")}` : ""}`;
+  const done =
+    taken_from === undefined ? words[state] : `taken from ${taken_from}, which is told by whom and why`;
+  return `${replayed ? "replayed: " : ""}${done}${other}${next.length ? `; next: ${[...new Set(next)].join(", ")}` : ""}`;
 }
