@@ -17,17 +17,17 @@ export interface DeadLetter {
   readonly buriedAt: number;
 }
 
-/** Dead letters of a mailbox, latest first; `after` is the id of the last one of the page before. */
+/** Dead letters of a mailbox, latest first; `after` is the last one of the page before, whatever became of it since. */
 export async function listDeadLetters(
   context: MailContext,
   namespace: string,
   mailbox: MailboxName,
-  page: { readonly after?: string; readonly limit: number },
+  page: { readonly after?: DeadLetter; readonly limit: number },
 ): Promise<readonly DeadLetter[]> {
   const [, list] = await context.run(namespace, mailbox, listMessages, [
     "dead",
-    page.after ?? "",
-    "",
+    page.after?.buriedAt ?? "",
+    page.after?.message.id ?? "",
     page.limit,
   ]);
   return parseEntries(list).flatMap(asDeadLetter);

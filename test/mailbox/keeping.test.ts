@@ -2,6 +2,7 @@ import { afterEach, expect, it } from "vitest";
 import { Directory } from "../../src/agents/index.js";
 import { refuse } from "../../src/errors/index.js";
 import {
+  type DeadLetter,
   listDeadLetters,
   MailboxKeeper,
   messageById,
@@ -130,6 +131,33 @@ describeOnEachStore("what becomes of mail", (store) => {
       left: 0,
     });
     expect(await listDeadLetters(office.context, office.namespace, "queue:q", { limit: 10 })).toEqual([]);
+  });
+
+  it("lists dead letters page by page, also where the last of a page was purged or requeued meanwhile", async () => {
+    const office = await open({ failures: 1 });
+    const alice = await office.as("alice");
+    const worker = await office.as("worker");
+    for (let n = 0; n < 6; n++) await alice.send("queue:q", `${n}`, { ttl_seconds: 1 });
+    await pause(1_200);
+    // These six are buried in one instant, the seventh later.
+    await worker.read({ mailbox: "queue:q" });
+    await alice.send("queue:q", "last");
+    const [job] = (await worker.read({ mailbox: "queue:q" })).messages;
+    await worker.ack(job!.id, "reject", { reason: "no" });
+    const page = (limit: number, after?: DeadLetter): Promise<readonly DeadLetter[]> =>
+      listDeadLetters(office.context, office.namespace, "queue:q", { limit, ...(after ? { after } : {}) });
+    const all = await page(10);
+    expect(all).toHaveLength(7);
+    const ids = (letters: readonly DeadLetter[]): string[] => letters.map(({ message }) => message.id);
+    const places = [0, 2, 4];
+    for (const at of places) expect(ids(await page(2, all[at]))).toEqual(ids(all.slice(at + 1, at + 3)));
+    for (const at of [0, 2])
+      await purgeDeadLetters(office.context, office.operator, "queue:q", [ids(all)[at]!]);
+    await requeueDeadLetters(office.context, office.operator, "queue:q", [ids(all)[4]!]);
+    const left = (from: number): string[] =>
+      ids(all.filter((_, n) => n > from && !places.includes(n)).slice(0, 2));
+    for (const at of places) expect(ids(await page(2, all[at]))).toEqual(left(at));
+    expect(await page(2, all[6])).toEqual([]);
   });
 
   it("keeps why a job was rejected, in the words of who did it, and tells its sender", async () => {
