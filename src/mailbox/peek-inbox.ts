@@ -12,6 +12,7 @@ import type { ReadOptions } from "./read-options.js";
 import { rememberDelivery } from "./remember-delivery.js";
 import { topicPlace } from "./run-memory.js";
 import { fitting, gapsOf, shown } from "./show-delivery.js";
+import { stillOpen } from "./still-open.js";
 
 /** Shows what waits without taking it: the bodies begin, but nothing is delivered or settled. */
 export async function peekInbox(
@@ -44,15 +45,15 @@ export async function peekInbox(
     const delivery = entry ? toDelivery(entry) : await context.deps.feed.find(caller, id);
     if (delivery) deliveries.push(delivery);
   }
+  const untold = context.memory(caller).showUntold(gapsOf(feed?.gaps));
+  const told = { ...untold, reminders: await stillOpen(context, caller, untold.reminders) };
   return {
     messages: fitting(deliveries, options.maxChars).map(shown),
     unread: counts.unread + (feed?.unread ?? 0),
     urgent: counts.urgent + (feed?.urgent ?? 0),
     open: counts.open + (feed?.open ?? 0),
-    reminders: [],
-    gaps: gapsOf(feed?.gaps),
-    collapsed: [],
     timed_out: false,
+    ...told,
   };
 }
 

@@ -23,6 +23,24 @@ interface Known {
 const mostKnown = 2_000;
 const mostTold = 50;
 
+function withMore(
+  untold: ToldOnce,
+  { gaps = [], collapsed = [], reminders = [] }: Partial<ToldOnce>,
+): ToldOnce {
+  if (gaps.length + collapsed.length + reminders.length === 0) return untold;
+  const missed = new Map(untold.gaps.map((gap) => [gap.topic, gap]));
+  for (const gap of gaps) {
+    const known = missed.get(gap.topic);
+    const until = known && known.until > gap.until ? known.until : gap.until;
+    missed.set(gap.topic, { ...gap, until, missed: gap.missed + (known?.missed ?? 0) });
+  }
+  const leftOut = new Map(untold.collapsed.map((one) => [one.topic, one]));
+  for (const { topic, count } of collapsed)
+    leftOut.set(topic, { topic, count: count + (leftOut.get(topic)?.count ?? 0) });
+  const due = new Map([...untold.reminders, ...reminders].map((one) => [one.id, one]));
+  return { gaps: [...missed.values()], collapsed: [...leftOut.values()], reminders: [...due.values()] };
+}
+
 /**
  * What this process remembers of one run between its calls. Losing it loses no mail: unconfirmed batches come again
  * when the run is over, and everything here can be found in the store.
@@ -57,23 +75,8 @@ export class RunMemory {
   }
 
   /** Keeps what a look told for the answer in which it will stand. */
-  keepUntold({ gaps = [], collapsed = [], reminders = [] }: Partial<ToldOnce>): void {
-    if (gaps.length + collapsed.length + reminders.length === 0) return;
-    const missed = new Map(this.#untold.gaps.map((gap) => [gap.topic, gap]));
-    for (const gap of gaps) {
-      const known = missed.get(gap.topic);
-      const until = known && known.until > gap.until ? known.until : gap.until;
-      missed.set(gap.topic, { ...gap, until, missed: gap.missed + (known?.missed ?? 0) });
-    }
-    const leftOut = new Map(this.#untold.collapsed.map((one) => [one.topic, one]));
-    for (const { topic, count } of collapsed)
-      leftOut.set(topic, { topic, count: count + (leftOut.get(topic)?.count ?? 0) });
-    const due = new Map([...this.#untold.reminders, ...reminders].map((one) => [one.id, one]));
-    this.#untold = {
-      gaps: [...missed.values()],
-      collapsed: [...leftOut.values()],
-      reminders: [...due.values()],
-    };
+  keepUntold(told: Partial<ToldOnce>): void {
+    this.#untold = withMore(this.#untold, told);
   }
 
   /** What was kept, for the answer that is given now: not more reminders than one answer shows. Undefined for nothing. */
@@ -82,6 +85,12 @@ export class RunMemory {
     if (reminders.length + told.gaps.length + told.collapsed.length === 0) return undefined;
     const left = reminders.slice(remindersShown);
     this.#untold = left.length > 0 ? { ...nothingUntold, reminders: left } : nothingUntold;
+    return { ...told, reminders: reminders.slice(0, remindersShown) };
+  }
+
+  /** What the next answer would tell of these gaps and of what was kept: only shown, and kept as it was. */
+  showUntold(gaps: ToldOnce["gaps"]): ToldOnce {
+    const { reminders, ...told } = withMore(this.#untold, { gaps });
     return { ...told, reminders: reminders.slice(0, remindersShown) };
   }
 

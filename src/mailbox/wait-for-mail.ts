@@ -2,10 +2,10 @@ import type { Caller, PendingRow } from "../identity/index.js";
 import { type MailboxName, mailboxKeys, Wake } from "../redis/index.js";
 import { type MailContext, ownMailbox } from "./context.js";
 import type { Inbox, ReadInbox } from "./contract.js";
-import { lookUp } from "./find-delivery.js";
 import { newMessageId } from "./message-id.js";
 import type { ReadOptions } from "./read-options.js";
 import { emptyInbox } from "./show-delivery.js";
+import { stillOpen } from "./still-open.js";
 import { type Taken, takePage } from "./take-page.js";
 
 /** A page at once, or as soon as something has come. No store command is spent while nothing happens. */
@@ -65,17 +65,4 @@ export async function takeOrWait(
     for (const stop of stops) stop();
     wake.end();
   }
-}
-
-/** Those of which nobody has to be reminded any more were settled by another run of the agent. */
-async function stillOpen(
-  context: MailContext,
-  caller: Caller,
-  reminders: Inbox["reminders"],
-): Promise<Inbox["reminders"]> {
-  if (reminders.length === 0) return reminders;
-  const ids = reminders.map(({ id }) => id);
-  const entries = await lookUp(context, caller.principal.namespace, ownMailbox(caller), ids);
-  const open = new Set(entries.filter(({ record }) => record.state === "open").map(({ id }) => id));
-  return reminders.filter(({ id }) => open.has(id));
 }

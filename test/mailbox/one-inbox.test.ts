@@ -149,6 +149,31 @@ describeOnEachStore("direct mail and topics in one inbox", (store) => {
     expect(await bob.read()).toMatchObject({ messages: [], collapsed: [] });
   });
 
+  it("shows what was told to nobody to whoever only looks, and tells it to whoever reads", async () => {
+    const { house, agents } = await open("alice", "bob");
+    const [alice, bob] = agents as [Agent, Agent];
+    await miss(bob, alice, "old", 3);
+    const gone = new AbortController();
+    const wait = { maxChars: 10_000, signal: gone.signal };
+    const waiting = house.rooms.mail.readInbox(bob.caller, { wait_seconds: 20 }, wait);
+    await pause(300);
+    gone.abort();
+    expect((await waiting).gaps).toEqual([]);
+    await follow(bob, "news");
+    for (let n = 0; n < 40; n++) await alice.send("topic:news", `${n}`);
+    const lost = await house.rooms.mail.readInbox(bob.caller, {}, { maxChars: 10_000 });
+    house.rooms.mail.confirm(bob.caller, lost.batch!, false);
+    const told = { gaps: [{ topic: "old", missed: 3 }], collapsed: [{ topic: "news", count: 37 }] };
+    for (let looks = 0; looks < 2; looks++) expect(await bob.read({ peek: true })).toMatchObject(told);
+    // What was missed since then is counted with it.
+    for (const body of ["more", "still more"]) await alice.send("topic:old", body, { ttl_seconds: 1 });
+    await pause(1_200);
+    const more = { ...told, gaps: [{ topic: "old", missed: 5 }] };
+    expect(await bob.read({ peek: true })).toMatchObject(more);
+    expect(await bob.read()).toMatchObject(more);
+    expect(await bob.read({ peek: true })).toMatchObject({ gaps: [], collapsed: [], reminders: [] });
+  });
+
   it("reminds nobody of what was settled before the reminder was in a reply", async () => {
     const { house, agents } = await open("alice", "bob");
     const [alice, bob] = agents as [Agent, Agent];
