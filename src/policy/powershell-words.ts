@@ -12,7 +12,22 @@ const mostDeep = 5;
  * it. Not a parser of the language: what is calculated is unknown, and words of it that are no commands are told as such.
  */
 export function powershellCommands(text: string, reading: Reading): readonly (readonly ShellCommand[])[] {
-  return [new Reader(text, 0, reading).read()];
+  const plain: Manner = { comments: "apart", hasVerbatim: false, isInDoubt: false };
+  const all = [new Reader(text, 0, reading, plain).read()];
+  if (!plain.isInDoubt) return all;
+  for (const comments of ["behind signs", "anywhere"] as const)
+    all.push(new Reader(text, 0, reading, { comments, hasVerbatim: true, isInDoubt: true }).read());
+  return all;
+}
+
+/** How that is read of which only the whole language would tell what it is. */
+interface Manner {
+  /** Where `#` begins a comment: between words alone, behind signs that end a token too, or behind every number or name. */
+  readonly comments: "apart" | "behind signs" | "anywhere";
+  /** Whether what stands behind `--%` is given as it is. */
+  readonly hasVerbatim: boolean;
+  /** Whether there was anything that another manner reads otherwise. */
+  isInDoubt: boolean;
 }
 
 interface Draft {
@@ -36,6 +51,7 @@ class Reader {
   readonly #text: string;
   readonly #deep: number;
   readonly #reading: Reading;
+  readonly #manner: Manner;
   readonly #commands: Draft[] = [];
   readonly #outer: Outer[] = [];
   #at: number;
@@ -50,10 +66,11 @@ class Reader {
   #isTarget = false;
 
   /** @param from behind the parenthesis that opened a part of a text, which is read as far as it goes */
-  constructor(text: string, deep: number, reading: Reading, from?: number) {
+  constructor(text: string, deep: number, reading: Reading, manner: Manner, from?: number) {
     this.#text = text;
     this.#deep = deep;
     this.#reading = reading;
+    this.#manner = manner;
     this.#at = from ?? 0;
     this.#isWithin = from !== undefined;
   }
@@ -92,8 +109,8 @@ class Reader {
         else this.#variable();
         return;
       case "#":
-        if (this.#word !== undefined) this.#add(char);
-        else this.#at = end(text, "\n", this.#at);
+        if (this.#isComment()) this.#at = end(text, "\n", this.#at);
+        else this.#add(char);
         return;
       case "<":
         if (next === "#") this.#at = end(text, "#>", this.#at) + 2;
@@ -125,6 +142,7 @@ class Reader {
       case " ":
       case "\t":
       case "\r":
+        if (this.#word === "--%" && this.#verbatim()) return;
         this.#blanks(/[ \t\r]*/y);
         // A list goes on.
         if (text[this.#at] !== ",") this.#endWord();
@@ -133,11 +151,54 @@ class Reader {
         if (this.#isTable && this.#draft.words.length + (this.#word === undefined ? 0 : 1) === 1) {
           this.#draft = newDraft();
           this.#word = undefined;
+        } else if (this.#isPutInto()) {
+          [this.#draft.words.length, this.#word] = [0, undefined];
+          if (this.#draft.writes.length > 0) this.#endCommand();
         } else this.#add(char);
         return;
       default:
         this.#add(this.#word === undefined ? char : text[this.#at - 1]!);
     }
+  }
+
+  /** Whether a `#` that was met begins a comment. */
+  #isComment(): boolean {
+    if (this.#word === undefined) return true;
+    this.#manner.isInDoubt = true;
+    const { comments } = this.#manner;
+    if (comments === "apart") return false;
+    return comments === "anywhere" || /[)}\]'",=\u2018-\u201e]/.test(this.#text[this.#at - 2]!);
+  }
+
+  /** Whether the statement is an expression, into which a command behind `=` is put: its type may stand before it, and lists. */
+  #isPutInto(): boolean {
+    const first = this.#draft.words[0] ?? this.#word ?? "";
+    return !this.#isTarget && (first.startsWith(unknownPart) || first.startsWith("["));
+  }
+
+  /** Gives a program what stands behind `--%` as it is: to the end of the line, or to what begins another command. */
+  #verbatim(): boolean {
+    const text = this.#text;
+    if (this.#draft.words.length === 0 || !/\s--%$/.test(text.slice(this.#at - 5, this.#at - 1)))
+      return false;
+    this.#manner.isInDoubt = true;
+    if (!this.#manner.hasVerbatim) return false;
+    this.#word = undefined;
+    let isQuoted = false;
+    while (this.#at < text.length) {
+      this.#reading.spend(1);
+      const char = text[this.#at]!;
+      if (char === "\n" || (!isQuoted && (char === "|" || text.startsWith("&&", this.#at)))) break;
+      this.#at += 1;
+      if (char === '"') {
+        isQuoted = !isQuoted;
+        this.#add("");
+      } else if (char === "%") this.#add(unknownPart);
+      else if (isQuoted || !/\s/.test(char)) this.#add(char);
+      else this.#endWord();
+    }
+    this.#endWord();
+    return true;
   }
 
   #blanks(all: RegExp): void {
@@ -203,7 +264,7 @@ class Reader {
       this.#add(unknownPart);
       // Deeper ones are not plain any more, and nobody can tell where they end.
       if (this.#deep >= mostDeep) this.#reading.giveUp();
-      const inner = new Reader(this.#text, this.#deep + 1, this.#reading, this.#at + 1);
+      const inner = new Reader(this.#text, this.#deep + 1, this.#reading, this.#manner, this.#at + 1);
       for (const command of inner.read()) this.#commands.push(command);
       this.#at = inner.#at;
     } else if (char === "$" && variable(this.#text, this.#at) !== "") this.#variable(false);
