@@ -55,7 +55,7 @@ export interface GuardOptions {
  * another run of its agent holds it, unless nobody else was granted anything meanwhile.
  *
  * What any run of its agent lost, and another agent was granted since, is refused until a run of the agent takes it again, for
- * a day at the longest; an edit that takes it is told so once.
+ * a day at the longest; an edit that takes it is told so once, and one that cannot take it, having a name no lock can have, is refused.
  *
  * Each file leaves the row of what was decided about it: that it was refused, taken, or looked at and no more.
  *
@@ -84,8 +84,9 @@ export async function guardFiles(
     else if (options.takeSeconds !== undefined && !may("lock.acquire", `lock:${name}`))
       await found.refuse(path, lock, deniedTo(caller, "lock.acquire", lock));
     else {
-      await lookAround(context, caller, path, found);
-      found.onlyLooked({ row: rowAbout(admission.row, lock) });
+      const since = await lookAround(context, caller, path, found);
+      if (since) await found.refuse(path, lock, lostSince(since));
+      else found.onlyLooked({ row: rowAbout(admission.row, lock) });
     }
   }
   try {
@@ -196,18 +197,29 @@ async function checkToken(
   }
 }
 
-async function lookAround(context: LockContext, caller: Caller, path: string, found: Found): Promise<void> {
+/** Looks who has a file that no lock can be named for; who had it since its agent lost it, it leaves to the caller to refuse. */
+async function lookAround(
+  context: LockContext,
+  caller: Caller,
+  path: string,
+  found: Found,
+): Promise<HadSince | undefined> {
   found.unnameable.push(path);
   const { around, name } = unnamedFile(path);
   const { holders, isWhole } = await othersAround(context, caller, around);
   const meant = holders.filter(({ resources }) =>
     resources.some((resource) => overlaps(resource as Resource, name)),
   );
+  const { namespace, agent } = caller.principal;
+  const [since] = await hadSince(context, namespace, agent, [name]);
   const isHeld =
-    meant.some(({ state }) => state === "resting") && (await holdsAll(context, caller, around, name));
+    (since !== undefined || meant.some(({ state }) => state === "resting")) &&
+    (await holdsAll(context, caller, around, name));
   const other = inTheWayOf(caller, meant, isHeld);
   if (other) found.reserved.push(reservedFile(path, other));
+  else if (since && !isHeld) return found.had(path, since);
   else if (!isWhole) found.untold.push(path);
+  return undefined;
 }
 
 /** Whether a run of the agent holds all that a file can be. */

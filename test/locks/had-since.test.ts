@@ -111,6 +111,28 @@ describeOnEachStore("what somebody had since the agent lost it", (store) => {
     expect(refusedOf(await guard(house, alice, ["a.ts", "s.ts", "own.ts"]))).toEqual([]);
   });
 
+  it.each(["src/a\tb.ts", "src/a*b.ts", "src/a\nb/c.ts"])(
+    "is refused of %j, whose name no lock can have, until its pattern is taken again",
+    async (file) => {
+      const house = await open();
+      const [alice, bob] = [await house.as("alice"), await house.as("bob")];
+      await alice.acquire("src/**", brief);
+      await lapse(house);
+      const take = { take: { session: "s1", lease_seconds: 60 } };
+      expect(refusedOf(await guard(house, alice, [file]))).toEqual([]);
+      await bob.release((await bob.acquire("src/**")).lock_id!);
+      for (const more of [{}, take])
+        expect(refusedOf(await guard(house, alice, [file, `lib/${file}`], more))).toEqual([
+          [file, "lock.lost_since"],
+        ]);
+      expect(refusedOf(await guard(house, bob, [file]))).toEqual([]);
+      const { lock_id: again } = await alice.acquire("src/**");
+      expect(refusedOf(await guard(house, alice, [file]))).toEqual([]);
+      await alice.release(again!);
+      for (const more of [{}, take]) expect(refusedOf(await guard(house, alice, [file], more))).toEqual([]);
+    },
+  );
+
   it("is told once, with who had it, to an edit that reserves it", async () => {
     const house = await open();
     const [alice, bob] = [await house.as("alice"), await house.as("bob")];
