@@ -17,14 +17,8 @@ if late() then return { 'LATE' } end
 -- Of what an agent lost of a resource and another one was granted since: when it lost it, who that is, and when it got it.
 local function hadSince(agent, resource)
   local anchor, kind = anchorOf(resource)
-  local fields, at = { 'p|' }, string.find(anchor, '/', 1, true)
-  while at do
-    fields[#fields + 1] = 'p|' .. string.sub(anchor, 1, at)
-    at = string.find(anchor, '/', at + 1, true)
-  end
-  if kind == 'l|' then fields[#fields + 1] = 'l|' .. anchor end
   local losses, others, takenAgain = {}, {}, 0
-  for _, text in ipairs(redis.call('HMGET', slot.since, unpack(fields))) do
+  for _, text in ipairs(redis.call('HMGET', slot.since, unpack(fieldsAround(anchor, kind)))) do
     for line in string.gmatch(text or '', '[^\n]+') do
       local what, who, mode, token, ms, its = string.match(line, '^(%a)|([^|]*)|(%a)|(%d+)|(%d+)\t(.*)$')
       local one = { agent = who, mode = mode, token = tonumber(token), at = ms }

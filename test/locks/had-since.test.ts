@@ -133,6 +133,21 @@ describeOnEachStore("what somebody had since the agent lost it", (store) => {
     },
   );
 
+  it("stays ended however many others lock the same after it was taken again", async () => {
+    const house = await open();
+    const [alice, bob] = [await house.as("alice"), await house.as("bob")];
+    await alice.acquire("src/**", brief);
+    await lapse(house);
+    await bob.release((await bob.acquire("src/a.ts")).lock_id!);
+    await alice.release((await alice.acquire("src/a.ts")).lock_id!);
+    expect(refusedOf(await guard(house, alice, ["src/a.ts"]))).toEqual([]);
+    for (let n = 0; n < 17; n++) {
+      const one = await house.as(`agent${n}`);
+      await one.release((await one.acquire("src/a.ts")).lock_id!);
+    }
+    expect(refusedOf(await guard(house, alice, ["src/a.ts"]))).toEqual([]);
+  });
+
   it("is told once, with who had it, to an edit that reserves it", async () => {
     const house = await open();
     const [alice, bob] = [await house.as("alice"), await house.as("bob")];

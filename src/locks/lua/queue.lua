@@ -196,6 +196,7 @@ end
 -- Who lost a lease, and who was granted what it was on since: by the anchors of the index, a line each, newest first, "what|agent|
 -- mode|token|at, ms of the store's clock" and the resource behind a tab, with l for a loss, whose token is the last one given out
 -- by then, and g for a grant. Of each agent and resource there is the newest of both; who gets again what it lost, lost nothing.
+-- Beyond the newest grants those are kept whose agent lost something around them: it may have taken again a part of that.
 -- Grants are noted while a loss is remembered, and not where nobody lost anything for a day. Losses of hooks are told by their
 -- sessions.
 local sinceKeptMs, sinceMost = 86400000, 16
@@ -215,6 +216,27 @@ local function forgetOldSince()
     if n <= tooMany or one.at < nowMs - sinceKeptMs then redis.call('HDEL', slot.since, one.field) end
   end
 end
+-- The fields in which all is that can mean what a resource means, itself among them.
+local function fieldsAround(anchor, kind)
+  local fields, at = { 'p|' }, string.find(anchor, '/', 1, true)
+  while at do
+    fields[#fields + 1] = 'p|' .. string.sub(anchor, 1, at)
+    at = string.find(anchor, '/', at + 1, true)
+  end
+  if kind == 'l|' then fields[#fields + 1] = 'l|' .. anchor end
+  return fields
+end
+-- Who is remembered to have lost something around an anchor.
+local function losersAround(anchor, kind)
+  local fields, losers = fieldsAround(anchor, kind), {}
+  for n, text in ipairs(redis.call('HMGET', slot.since, unpack(fields))) do
+    for line in string.gmatch(since[fields[n]] or text or '', '[^\n]+') do
+      local loser = string.match(line, '^l|([^|]*)|')
+      if loser then losers[loser] = true end
+    end
+  end
+  return losers
+end
 local function noteSince(what, request)
   if what == 'l' and isHook(request.run) or what == 'g' and lockMs >= lostUntil then return end
   local agent = agentOf(request.run)
@@ -223,13 +245,18 @@ local function noteSince(what, request)
     local anchor, kind = anchorOf(resource)
     local field = kind .. anchor
     local text = since[field] or redis.call('HGET', slot.since, field)
-    local lines, counts = { head .. '\t' .. resource }, { l = 0, g = 0 }
+    local lines, counts, losers = { head .. '\t' .. resource }, { l = 0, g = 0, again = 0 }, nil
     counts[what] = 1
     for line in string.gmatch(text or '', '[^\n]+') do
       local before, other, its = string.match(line, '^(%a)|([^|]*)|[^\t]*\t(.*)$')
       local isOld = other == agent and its == resource and (what == 'g' or before == 'l')
-      if not isOld and counts[before] < sinceMost then
-        counts[before] = counts[before] + 1
+      local as = before
+      if not isOld and before == 'g' and counts.g >= sinceMost then
+        losers = losers or losersAround(anchor, kind)
+        if losers[other] then as = 'again' end
+      end
+      if not isOld and counts[as] < sinceMost then
+        counts[as] = counts[as] + 1
         lines[#lines + 1] = line
       end
     end
