@@ -88,7 +88,9 @@ export function judge(findings: Findings, manner: Manner, isTaking = false): Ver
   const more = all.length - mostNamed;
   const lines = [...all.slice(0, mostNamed), ...(more > 0 ? [`and ${more} more`] : [])];
   if (allowed && lines.length > 0)
-    lines.push("going on all the same, as configured; tell them what you change");
+    lines.push(
+      `going on all the same, as configured${all.length > refused.length ? "; tell them what you change" : ""}`,
+    );
   if (lost.length > 0)
     lines.push(
       `read again ${lost.length > mostNamed ? `all files of this edit, as ${lost.length} were lost` : "what was lost"}${allowed ? "" : ", then repeat the edit"}: it is yours again, or a run of yours holds it, and this is told once`,

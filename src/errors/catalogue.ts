@@ -191,7 +191,7 @@ const entries = {
   },
   "lock.lost_since": {
     kind: "FAILED_PRECONDITION",
-    text: "your lock on it was lost at {lost_at}, and {by} got it at {since}. Look at what changed since, call acquire_lock for it again, and repeat this.",
+    text: "your lock on it was lost at {lost_at}, and {by} got it at {since}. Look at what changed since, call acquire_lock for it again, or for a pattern around it, and repeat this.",
   },
   "lock.token_refused": {
     kind: "FAILED_PRECONDITION",

@@ -502,6 +502,7 @@ describe("llm-mailbox guard", () => {
     expect(JSON.parse(denied.out).hookSpecificOutput.permissionDecisionReason).toMatch(words);
     const warned = await guard("", as("alice"), "pre-commit", "--on-conflict", "warn");
     expect([warned.status, warned.err]).toEqual([0, expect.stringMatching(words)]);
+    expect(warned.err).toMatch(/\ngoing on all the same, as configured\n$/);
     for (const given of [["--token", good], []]) {
       const variable = given.length > 0 ? {} : { LLM_MAILBOX_GUARD_TOKENS: `${good},\n` };
       const stale = await guard("", { ...as("alice"), ...variable }, "pre-commit", ...given);

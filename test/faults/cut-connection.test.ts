@@ -6,7 +6,7 @@ import { type Caller, operatorPrincipal, type RunId } from "../../src/identity/i
 import { forceRelease } from "../../src/locks/index.js";
 import { sweepOutboxes } from "../../src/mailbox/index.js";
 import { directoryKeys } from "../../src/redis/index.js";
-import { describeBeside, type StoreName, startStore, type TestStore } from "../stores/index.js";
+import { describeBeside, patientMs, type StoreName, startStore, type TestStore } from "../stores/index.js";
 import { newNamespace } from "../stores/new-namespace.js";
 import { Agent, openFaultHouse } from "./fault-house.js";
 import { plain, storeImage } from "./store-image.js";
@@ -372,7 +372,7 @@ describeBeside("the connection to the store cut at each command", storesUnderFau
   }
 
   async function measure(call: Call): Promise<Expected> {
-    const { stage, proxy, isSameMinute, leave } = await setUp(call, 5_000);
+    const { stage, proxy, isSameMinute, leave } = await setUp(call, patientMs);
     void proxy.arm({ nth: Number.POSITIVE_INFINITY, when: "before" });
     const answer = answerOf(stage, await call.make(stage));
     const commands = proxy.seen.length;
@@ -401,7 +401,7 @@ describeBeside("the connection to the store cut at each command", storesUnderFau
     async (call) => {
       const once = await expected(call);
       await forEveryCut(once.commands, async function attempt(nth, when): Promise<boolean> {
-        const cut = await cutCall(call, 5_000, { nth, when });
+        const cut = await cutCall(call, patientMs, { nth, when });
         const { stage, proxy, leave, outcome } = cut;
         const answered = await outcome;
         if (answered instanceof Error) throw answered;

@@ -29,10 +29,20 @@ describeOnEachStore("the news of locks", (store) => {
     houses.push(house);
     return house;
   };
-  const newsOf = (house: LockHouse, { caller }: Locker): Promise<readonly LockNews[]> =>
-    lockNews(house.house.locks, caller);
-  const force = (house: LockHouse, id: string): Promise<unknown> =>
-    forceRelease(house.house.locks, operatorOf(house), id, "it is needed");
+  const reason = "it is needed";
+  /** By whom and why something was taken is told of whatever was taken here, and of nothing else. */
+  const taken = new Set<string>();
+  const newsOf = async (house: LockHouse, { caller }: Locker): Promise<readonly LockNews[]> =>
+    (await lockNews(house.house.locks, caller)).map((one) => {
+      const { force, ...rest } = { force: undefined, ...one };
+      const isTaken = "id" in one && taken.has(one.id);
+      expect(force).toEqual(isTaken && one.what.includes("lost") ? { by: "operator", reason } : undefined);
+      return rest as LockNews;
+    });
+  const force = (house: LockHouse, id: string): Promise<unknown> => {
+    taken.add(id);
+    return forceRelease(house.house.locks, operatorOf(house), id, reason);
+  };
   /** Takes so many leases of a minute, and lets them run out. */
   const loseMany = async (house: LockHouse, one: Locker, count: number): Promise<string[]> => {
     const ids: string[] = [];
