@@ -39,7 +39,8 @@ export async function releaseLock(
   const named = namedCall(caller, "release_lock", input.idempotency_key, [id]);
   // What neither knows is over, or another agent's.
   const own = known?.resourcesOf(id) ?? (await findLock(context, caller, id))?.resources;
-  if (!own && input.reason !== undefined && !(await wasDone(context, caller, named)))
+  const isOwn = own !== undefined || (known?.knows(id) ?? false);
+  if (!isOwn && input.reason !== undefined && !(await wasDone(context, caller, named)))
     return takeByForce(context, caller, id, input.reason, input.idempotency_key);
   const admissions = await admissionsTo(context, caller, own, named);
   const [word, was, before, ...told] = await context.run(namespace, releaseLockScript, [

@@ -218,11 +218,12 @@ describeOnEachStore("what a run lost with its end", (store) => {
       await forceRelease(house.house.locks, operatorOf(house), id!, "it is needed");
     expect(await after.news()).toEqual([]);
     await bury(house, bob.caller.run.id);
+    const force = { by: "operator", reason: "it is needed" };
     await soon(async () =>
       expect(await newsOf(house, after)).toEqual([
         { what: "lost with its run", id: ranOut, resources: ["a", "b"] },
-        { what: "lost with its run", id: forced, resources: ["c"] },
-        { what: "place lost with its run", id: ticket, resources: ["d"] },
+        { what: "lost with its run", id: forced, resources: ["c"], force },
+        { what: "place lost with its run", id: ticket, resources: ["d"], force },
       ]),
     );
     expect(await after.news()).toEqual([]);

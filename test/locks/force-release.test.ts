@@ -153,6 +153,8 @@ describeOnEachStore("a release by force", (store) => {
     const { lock_id: id } = await bob.acquire("x");
     const { ticket } = await carol.acquire("x");
     const force = { reason: "it hangs", idempotency_key: "k" };
+    // Without a reason it is nothing of the caller's.
+    expect(await root.release(id!)).toMatchObject({ state: "gone" });
     const first = await root.release(id!, force);
     expect(await carol.claim(ticket!)).toMatchObject({ state: "granted" });
     expect(await root.release(id!, force)).toEqual({ ...first, replayed: true });
@@ -174,6 +176,8 @@ describeOnEachStore("a release by force", (store) => {
       expect(released).toMatchObject({ state: "released", replayed: false });
       expect(released.taken_from).toBeUndefined();
       expect(await agent.release(id!, own)).toMatchObject({ state: "released", replayed: true });
+      // Also where it is not any more, as with every release that is repeated.
+      expect(await agent.release(id!, { reason: "done" })).toMatchObject({ state: "gone" });
     }
     expect(await listForced(house.house.locks, operatorOf(house), 5)).toEqual([]);
   });
