@@ -14,6 +14,7 @@ const report = process.env.TEST_REPORT;
 /** What takes longest, longest first: from half a minute to two on a machine that does nothing else. */
 const longest = [
   ...["faults/cut-connection", "policy/budget-model", "faults/killed-server", "locks/mutants"],
+  ...["protocol/absent-clients", "locks/wide-patterns"],
   ...["protocol/authentication", "protocol/locks", "locks/turns", "policy/oracle", "locks/lock-news"],
   ...[
     "protocol/channel",
