@@ -17,7 +17,7 @@ import { moveTime } from "./policy-desk.js";
 /** Where a script costs most of a millisecond, all of them take minutes: there the long tests follow them all. */
 function schedulesOn(store: StoreName): number {
   const whole = store === "redis-server" || process.env.MAILBOX_TEST_LONG === "1";
-  return Number(process.env.MAILBOX_MODEL_SCHEDULES ?? (whole ? 10_000 : 500));
+  return Number(process.env.MAILBOX_MODEL_SCHEDULES ?? (whole ? 10_000 : 250));
 }
 const firstSeed = Number(process.env.MAILBOX_MODEL_SEED ?? Date.now() % 1_000_000);
 /** So many schedules go on at the same time. */
