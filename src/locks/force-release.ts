@@ -25,8 +25,8 @@ export interface ForcedRelease {
 /** How long whoever lost something can be told why. */
 const toldForMs = 86_400_000;
 
-/** How long our own repetition of a call that has no key finds what the first one did. */
-const retryMs = 60_000;
+/** How long our own repetition of a release that has no key finds what the first one did. */
+export const retryMs = 60_000;
 
 /**
  * Takes a lease, an offer or a place in the queue from whoever has it. Its run is told with its next reply; who did it

@@ -4,15 +4,12 @@ import { loadScript, lockKeys } from "../redis/index.js";
 import type { LockContext } from "./context.js";
 import type { Released, ReleaseLock, TellOptions } from "./contract.js";
 import { findLock } from "./find-lock.js";
-import { forceRelease } from "./force-release.js";
+import { forceRelease, retryMs } from "./force-release.js";
 import { newLockId } from "./lock-id.js";
 import { lossNamed } from "./loss-named.js";
 import { type NamedCall, namedCall } from "./named-call.js";
 
 const releaseLockScript = loadScript(import.meta.url, "release-lock.lua");
-
-/** How long our own repetition of a release finds what the first one did. */
-const retryMs = 60_000;
 
 /**
  * Gives a lease back, declines an offer, or leaves the queue: whatever the id stands for by now, in one step. What has

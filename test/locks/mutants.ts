@@ -62,7 +62,7 @@ export const mutants: readonly Mutant[] = [
     "if below ~= anchor then fields[#fields + 1] = 'p|' .. below end",
     "",
   ),
-  of("", "forgets patterns of any depth", "{ 'p|' }\n  local at", "{}\n  local at"),
+  of("", "forgets patterns of any depth", "fields, at = { 'p|' }", "fields, at = {}"),
   of(
     "",
     "takes ** for one segment",

@@ -216,16 +216,6 @@ local function forgetOldSince()
     if n <= tooMany or one.at < nowMs - sinceKeptMs then redis.call('HDEL', slot.since, one.field) end
   end
 end
--- The fields in which all is that can mean what a resource means, itself among them.
-local function fieldsAround(anchor, kind)
-  local fields, at = { 'p|' }, string.find(anchor, '/', 1, true)
-  while at do
-    fields[#fields + 1] = 'p|' .. string.sub(anchor, 1, at)
-    at = string.find(anchor, '/', at + 1, true)
-  end
-  if kind == 'l|' then fields[#fields + 1] = 'l|' .. anchor end
-  return fields
-end
 -- Who is remembered to have lost something around an anchor.
 local function losersAround(anchor, kind)
   local fields, losers = fieldsAround(anchor, kind), {}

@@ -118,21 +118,24 @@ local function removeRequest(request)
     end
   end
 end
+-- The fields in which all is that lies around a resource, itself among them: patterns above, and the same name.
+local function fieldsAround(anchor, kind)
+  local fields, at = { 'p|' }, string.find(anchor, '/', 1, true)
+  while at do
+    fields[#fields + 1] = 'p|' .. string.sub(anchor, 1, at)
+    at = string.find(anchor, '/', at + 1, true)
+  end
+  if kind == 'l|' then fields[#fields + 1] = 'l|' .. anchor end
+  return fields
+end
 -- Ids of whoever may have asked for something that overlaps: patterns above, the same name, and what lies below. They are
 -- read already. Nobody changes the list.
 local function nearIds(resource)
   local anchor, kind = anchorOf(resource)
   local found = nearKnown[kind .. anchor]
   if found then return found end
-  local fields = { 'p|' }
-  local at = string.find(anchor, '/', 1, true)
-  for _ = 1, #anchor do
-    if not at then break end
-    fields[#fields + 1] = 'p|' .. string.sub(anchor, 1, at)
-    at = string.find(anchor, '/', at + 1, true)
-  end
-  if kind == 'l|' then fields[#fields + 1] = 'l|' .. anchor
-  else
+  local fields = fieldsAround(anchor, kind)
+  if kind == 'p|' then
     local low, high = '-', '+'
     if anchor ~= '' then low, high = '[' .. anchor, '(' .. string.sub(anchor, 1, -2) .. '0' end
     for _, below in ipairs(redis.call('ZRANGEBYLEX', slot.anchors, low, high)) do
